@@ -1,0 +1,90 @@
+"""How one record refers to bytes: `sha256:<64 hex>` or `sm3:<64 hex>`, one spelling only.
+
+SHA-256 is FIPS 180-4, SM3 is GB/T 32905-2016. SM3 comes from `cryptography`, since not every
+system's OpenSSL (and so not every hashlib) has it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+from cryptography.hazmat.primitives import hashes
+
+from guzheng.proof.errors import Malformed
+
+Algorithm = Literal["sha256", "sm3"]
+ALGORITHMS: tuple[Algorithm, ...] = ("sha256", "sm3")
+SIZE = 32  # octets, for both
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A digest with its algorithm. `str()` and `parse` are inverse."""
+
+    algorithm: Algorithm
+    value: bytes
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS or len(self.value) != SIZE:
+            raise Malformed(
+                "digest.malformed",
+                expected=f"{SIZE} octets of {' or '.join(ALGORITHMS)}",
+                found=f"{len(self.value)} octets of {self.algorithm!r}",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Digest":
+        algorithm, _, digits = text.partition(":")
+        try:
+            digest = cls(cast(Algorithm, algorithm), bytes.fromhex(digits))
+        except ValueError as error:
+            raise Malformed(
+                "digest.malformed", expected="hexadecimal digits", found=repr(text[:80])
+            ) from error
+        if str(digest) != text:  # fromhex alone would let blanks and capitals through
+            raise Malformed(
+                "digest.malformed", expected=f"the one spelling {digest}", found=repr(text[:80])
+            )
+        return digest
+
+    @property
+    def hex(self) -> str:
+        return self.value.hex()
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
+
+
+class Hasher(Protocol):
+    """What both kinds of hash object share."""
+
+    def update(self, part: bytes | memoryview, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class _Sm3:
+    """Gives cryptography's hash context the shape of hashlib's."""
+
+    def __init__(self) -> None:
+        self._context = hashes.Hash(hashes.SM3())
+
+    def update(self, part: bytes | memoryview, /) -> None:
+        self._context.update(part)
+
+    def digest(self) -> bytes:
+        return self._context.copy().finalize()
+
+
+def new_hasher(algorithm: Algorithm) -> Hasher:
+    return hashlib.sha256() if algorithm == "sha256" else _Sm3()
+
+
+def sha256(octets: bytes) -> Digest:
+    return Digest("sha256", hashlib.sha256(octets).digest())
+
+
+def sm3(octets: bytes) -> Digest:
+    hasher = _Sm3()
+    hasher.update(octets)
+    return Digest("sm3", hasher.digest())

@@ -1,0 +1,35 @@
+"""One spelling of time in papers: UTC with milliseconds, `2026-11-21T10:44:12.038Z`.
+
+A subset of RFC 3339. A time without a zone is never evidence, so none can be written here.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from guzheng.proof.errors import Malformed
+
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def encode(at: datetime) -> str:
+    """Milliseconds are cut, not rounded: a paper may not be dated after it was made."""
+    if at.utcoffset() is None:
+        raise Malformed("instant.no-zone", expected="a time with a zone", found=repr(at))
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def parse(text: str) -> datetime:
+    if not _FORM.fullmatch(text):
+        raise Malformed(
+            "instant.malformed", expected="YYYY-MM-DDTHH:MM:SS.mmmZ", found=repr(text[:40])
+        )
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Malformed("instant.malformed", expected="a real date", found=text) from error
+
+
+def beijing(at: datetime) -> str:
+    """For a reader: `2026-11-21 18:44:12.038 (UTC+08:00)`. Papers hold UTC."""
+    local = at.astimezone(UTC) + timedelta(hours=8)
+    return local.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03d} (UTC+08:00)"

@@ -1,0 +1,33 @@
+"""Why the platform did not do what was asked: two families, mapped to faces once each.
+
+`Refused`: a rule or the caller; doing it again changes nothing until somebody acts.
+`Unavailable`: an outside party or a resource failed; trying again may help.
+Anything else that is raised is our own bug. Each says what was expected, what was found and
+who must act; `code` is stable, and words/ holds its sentence in each language.
+"""
+
+
+class Problem(Exception):
+    """Root of both families; never raised itself."""
+
+    def __init__(self, code: str, *, expected: str = "", found: str = "", act: str = "") -> None:
+        self.code = code
+        self.expected = expected
+        self.found = found
+        self.act = act
+        parts = [code]
+        if expected:
+            parts.append(f"expected {expected}")
+        if found:
+            parts.append(f"found {found}")
+        if act:
+            parts.append(act)
+        super().__init__("; ".join(parts))
+
+
+class Refused(Problem):
+    """The caller's to act on."""
+
+
+class Unavailable(Problem):
+    """Ours or another party's to mend; the job tries again."""
