@@ -31,9 +31,14 @@ def parse(octets: bytes) -> object:
         )
         again = encode(value)
     except (ValueError, RecursionError) as error:
-        raise Malformed("canonical.not-json", expected="JSON", found=str(error)[:120]) from error
+        raise Malformed(
+            "canonical.not-json", expected="JSON", found=str(error)[:120]
+        ) from error
     if again != octets:
-        at = next((i for i, (a, b) in enumerate(zip(again, octets, strict=False)) if a != b), len(again))
+        at = next(
+            (i for i, (a, b) in enumerate(zip(again, octets, strict=False)) if a != b),
+            len(again),
+        )
         raise Malformed(
             "canonical.other-spelling",
             expected="the canonical spelling of RFC 8785",
@@ -46,13 +51,17 @@ def parse_object(octets: bytes) -> dict[str, object]:
     """`parse`, and the value must be an object."""
     value = parse(octets)
     if not isinstance(value, dict):
-        raise Malformed("canonical.not-object", expected="a JSON object", found=type(value).__name__)
+        raise Malformed(
+            "canonical.not-object", expected="a JSON object", found=type(value).__name__
+        )
     return value
 
 
 def _spell(value: object, depth: int) -> str:
     if depth == 0:
-        raise Malformed("canonical.too-deep", expected=f"at most {MAX_DEPTH} levels", found="more")
+        raise Malformed(
+            "canonical.too-deep", expected=f"at most {MAX_DEPTH} levels", found="more"
+        )
     match value:
         case None:
             return "null"
@@ -61,7 +70,9 @@ def _spell(value: object, depth: int) -> str:
         case int():
             if abs(value) > MAX_INTEGER:
                 raise Malformed(
-                    "canonical.integer-range", expected=f"|n| ≤ {MAX_INTEGER}", found=str(value)[:40]
+                    "canonical.integer-range",
+                    expected=f"|n| ≤ {MAX_INTEGER}",
+                    found=str(value)[:40],
                 )
             return str(value)
         case str():
@@ -93,7 +104,9 @@ def _spell_text(text: str) -> str:
     try:
         text.encode("utf-8", "strict")
     except UnicodeEncodeError as error:
-        raise Malformed("canonical.surrogate", expected="Unicode text", found=repr(text)[:40]) from error
+        raise Malformed(
+            "canonical.surrogate", expected="Unicode text", found=repr(text)[:40]
+        ) from error
     return _quote(text)
 
 

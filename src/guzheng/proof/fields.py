@@ -1,0 +1,106 @@
+"""Reading the fields of a parsed paper: the type asked for, or a refusal that names the field.
+
+Papers are closed: a field that a schema does not know is refused, since a reader who skips
+what he does not understand may be shown something other than what was sealed.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from guzheng.proof import instant
+from guzheng.proof.digest import ALGORITHMS, Digest
+from guzheng.proof.errors import Malformed
+
+
+class Fields:
+    """One JSON object of a paper, read field by field. `paper` names it in refusals."""
+
+    def __init__(self, value: object, paper: str) -> None:
+        self._paper = paper
+        if not isinstance(value, dict):
+            raise self._refusal("an object", value)
+        self._left: dict[str, object] = dict(value)
+
+    def _refusal(self, expected: str, found: object, name: str = "") -> Malformed:
+        where = f"{self._paper}.{name}" if name else self._paper
+        return Malformed(
+            "paper.malformed", expected=f"{where}: {expected}", found=repr(found)[:80]
+        )
+
+    def has(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str) -> object:
+        if name not in self._left:
+            raise self._refusal("a value", "nothing", name)
+        return self._left.pop(name)
+
+    def text(self, name: str, *, longest: int = 4096) -> str:
+        value = self.take(name)
+        if not isinstance(value, str) or len(value) > longest:
+            raise self._refusal(f"text of at most {longest} characters", value, name)
+        return value
+
+    def text_or_none(self, name: str, *, longest: int = 4096) -> str | None:
+        return self.text(name, longest=longest) if self.has(name) else None
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.take(name)
+        if not isinstance(value, str) or value not in allowed:
+            raise self._refusal(f"one of {', '.join(allowed)}", value, name)
+        return value
+
+    def count(self, name: str) -> int:
+        value = self.take(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self._refusal("an integer of 0 or more", value, name)
+        return value
+
+    def instant(self, name: str) -> datetime:
+        return instant.parse(self.text(name, longest=24))
+
+    def octets(self, name: str, size: int) -> bytes:
+        """`size` octets in lower-case hexadecimal."""
+        digits = self.text(name, longest=2 * size)
+        try:
+            value = bytes.fromhex(digits)
+        except ValueError:
+            value = b""
+        if len(value) != size or value.hex() != digits:
+            raise self._refusal(f"{size} octets in lower-case hexadecimal", digits, name)
+        return value
+
+    def items(self, name: str, *, most: int) -> list[object]:
+        value = self.take(name)
+        if not isinstance(value, list) or len(value) > most:
+            raise self._refusal(f"a list of at most {most}", value, name)
+        return value
+
+    def texts(self, name: str, *, most: int = 1000) -> tuple[str, ...]:
+        values = self.items(name, most=most)
+        return tuple(
+            value if isinstance(value, str) else self._raise_text(value, name)
+            for value in values
+        )
+
+    def _raise_text(self, value: object, name: str) -> str:
+        raise self._refusal("a list of texts", value, name)
+
+    def digests(self, name: str = "digests") -> tuple[Digest, ...]:
+        """At least SHA-256, each algorithm once, in the fixed order."""
+        found = tuple(Digest.parse(text) for text in self.texts(name, most=len(ALGORITHMS)))
+        wanted = ALGORITHMS[: len(found)]
+        if not found or tuple(one.algorithm for one in found) != wanted:
+            raise self._refusal("sha256, then sm3", [str(one) for one in found], name)
+        return found
+
+    def object(self, name: str) -> Mapping[str, object]:
+        value = self.take(name)
+        if not isinstance(value, dict):
+            raise self._refusal("an object", value, name)
+        return value
+
+    def end(self) -> None:
+        """Nothing may be left over."""
+        if self._left:
+            raise self._refusal("no further field", sorted(self._left))
