@@ -1,0 +1,278 @@
+"""Signed data with exactly one signer (RFC 5652 §5), as tokens and signed PDFs use it.
+
+The check that a signature stands over the signed attributes, that these name the content's
+digest and type, and that they name the signer's certificate (RFC 5035, RFC 5816 §2.2.1). Whom
+to trust is chain.py's question, asked apart: «forged» and «unknown issuer» are two answers.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+from guzheng.proof import chain, der
+from guzheng.proof.der import Element
+from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted
+
+SIGNED_DATA = "1.2.840.113549.1.7.2"
+_CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
+_SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = (
+    "1.2.840.113549.1.9.16.2.12",
+    "1.2.840.113549.1.9.16.2.47",
+)
+MAX_CERTIFICATES = 8  # paths are searched among them; more would be a bomb, not a chain
+
+# Digest algorithms we accept, NIST CSOR arcs. SHA-1 and MD5 are refused: see docs/threats.md.
+DIGESTS: dict[str, str] = {
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+# Signature algorithms, and the digest each implies (None: the SignerInfo's own).
+_SIGNATURES: dict[str, str | None] = {
+    "1.2.840.113549.1.1.1": None,
+    "1.2.840.113549.1.1.11": "sha256",
+    "1.2.840.113549.1.1.12": "sha384",
+    "1.2.840.113549.1.1.13": "sha512",
+    "1.2.840.10045.4.3.2": "sha256",
+    "1.2.840.10045.4.3.3": "sha384",
+    "1.2.840.10045.4.3.4": "sha512",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedContent:
+    """What was read of a SignedData; nothing of it is checked yet."""
+
+    content_type: str
+    content: bytes | None
+    certificates: tuple[bytes, ...]
+    identifier: Element
+    digest_name: str
+    attributes_encoded: bytes
+    attributes: dict[str, Element]
+    signature_oid: str
+    signature: bytes
+
+
+def digest_name(algorithm: Element) -> str:
+    """The name of an AlgorithmIdentifier among DIGESTS; parameters absent or NULL."""
+    reader = algorithm.require(der.SEQUENCE, "AlgorithmIdentifier").reader(
+        "AlgorithmIdentifier"
+    )
+    found = der.oid(reader.take(der.OID))
+    reader.optional(der.NULL)
+    reader.end()
+    if found not in DIGESTS:
+        raise Refuted(
+            "cms.digest-not-accepted", expected=", ".join(DIGESTS.values()), found=found
+        )
+    return DIGESTS[found]
+
+
+def parse(octets: bytes) -> SignedContent:
+    """ContentInfo with SignedData inside. Raises Malformed, or Refuted for two signers."""
+    info = der.parse(octets, der.SEQUENCE, "ContentInfo").reader("ContentInfo")
+    kind = der.oid(info.take(der.OID))
+    if kind != SIGNED_DATA:
+        raise Malformed("cms.not-signed-data", expected=SIGNED_DATA, found=kind)
+    explicit = info.take(der.context(0)).reader("ContentInfo.content")
+    info.end()
+    signed = explicit.take(der.SEQUENCE).reader("SignedData")
+    explicit.end()
+    der.integer(signed.take(der.INTEGER))
+    signed.take(
+        der.SET
+    )  # digestAlgorithms: a hint for readers in one pass; the signer's counts
+    content_type, content = _encapsulated(signed.take(der.SEQUENCE))
+    held = signed.optional(der.context(0))
+    certificates = held.reader("certificates").all(der.SEQUENCE) if held else []
+    if len(certificates) > MAX_CERTIFICATES:
+        raise Malformed(
+            "cms.certificates",
+            expected=f"at most {MAX_CERTIFICATES}",
+            found=str(len(certificates)),
+        )
+    signed.optional(der.context(1))  # revocation lists: not judged here
+    signers = signed.take(der.SET).reader("signerInfos").all(der.SEQUENCE)
+    signed.end()
+    # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose whom to believe.
+    if len(signers) != 1:
+        raise Refuted("cms.one-signer", expected="one signer", found=str(len(signers)))
+    return _with_signer(
+        signers[0], content_type, content, tuple(one.encoded for one in certificates)
+    )
+
+
+def _encapsulated(element: Element) -> tuple[str, bytes | None]:
+    reader = element.reader("EncapsulatedContentInfo")
+    content_type = der.oid(reader.take(der.OID))
+    explicit = reader.optional(der.context(0))
+    reader.end()
+    if explicit is None:
+        return content_type, None
+    return content_type, der.parse(explicit.content, der.OCTET_STRING, "eContent").content
+
+
+def _with_signer(
+    signer: Element, content_type: str, content: bytes | None, certificates: tuple[bytes, ...]
+) -> SignedContent:
+    reader = signer.reader("SignerInfo")
+    der.integer(reader.take(der.INTEGER))
+    identifier = reader.take()
+    name = digest_name(reader.take(der.SEQUENCE))
+    attributes = reader.take(der.context(0))
+    algorithm = reader.take(der.SEQUENCE).reader("signatureAlgorithm")
+    signature_oid = der.oid(algorithm.take(der.OID))
+    signature = reader.take(der.OCTET_STRING).content
+    reader.optional(der.context(1))  # unsigned attributes prove nothing about the content
+    reader.end()
+    return SignedContent(
+        content_type=content_type,
+        content=content,
+        certificates=certificates,
+        identifier=identifier,
+        digest_name=name,
+        # RFC 5652 §5.4: signed is the SET OF itself, not its [0] tag.
+        attributes_encoded=bytes([der.SET]) + attributes.encoded[1:],
+        attributes=_attributes(attributes),
+        signature_oid=signature_oid,
+        signature=signature,
+    )
+
+
+def _attributes(element: Element) -> dict[str, Element]:
+    """Type → its one value; RFC 5652 §11 allows the ones we read a single value, once."""
+    found: dict[str, Element] = {}
+    for one in element.reader("signedAttrs").all(der.SEQUENCE):
+        reader = one.reader("Attribute")
+        kind = der.oid(reader.take(der.OID))
+        values = reader.take(der.SET).reader("attribute values")
+        reader.end()
+        if kind in found:
+            raise Refuted("cms.attribute-duplicated", expected=f"{kind} once", found="twice")
+        found[kind] = values.take()
+        values.end()
+    return found
+
+
+def require_signature(
+    signed: SignedContent, content_digest: bytes, extra: tuple[bytes, ...] = ()
+) -> x509.Certificate:
+    """The signer's certificate, once its signature and all that it must name are shown to fit.
+
+    `content_digest` is over the content under `signed.digest_name`; `extra` are certificates in
+    DER that the signer did not include.
+    """
+    # (1) The attributes name this content's type and digest: RFC 5652 §11.1, §11.2.
+    if der.oid(_attribute(signed, _CONTENT_TYPE)) != signed.content_type:
+        raise Refuted(
+            "cms.content-type-differs",
+            expected=signed.content_type,
+            found="another in signedAttrs",
+        )
+    named = (
+        _attribute(signed, _MESSAGE_DIGEST).require(der.OCTET_STRING, "messageDigest").content
+    )
+    if named != content_digest:
+        raise DigestMismatch(
+            "cms.message-digest-differs", expected=named.hex(), found=content_digest.hex()
+        )
+    # (2) The certificate is the one the signer says he used, by its hash. Without this, a
+    #     second certificate over the same key could lend other rights: RFC 5035 §5.
+    encoded = _signer_certificate(signed, extra)
+    certificate = chain.parse_certificate(encoded)
+    # (3) The signature stands over the attributes: RFC 5652 §5.4.
+    _require_key_signed(signed, certificate)
+    return certificate
+
+
+def _attribute(signed: SignedContent, kind: str) -> Element:
+    if kind not in signed.attributes:
+        raise Refuted(
+            "cms.attribute-missing", expected=f"signed attribute {kind}", found="none"
+        )
+    return signed.attributes[kind]
+
+
+def _signer_certificate(signed: SignedContent, extra: tuple[bytes, ...]) -> bytes:
+    hash_name, wanted = _named_certificate(signed)
+    for encoded in (*signed.certificates, *extra):
+        if hashlib.new(hash_name, encoded).digest() == wanted:
+            return encoded
+    if not signed.certificates and not extra:
+        raise Refuted(
+            "cms.no-certificate", expected="the signer's certificate", found="none in the token"
+        )
+    raise Refuted(
+        "cms.certificate-differs",
+        expected=f"a certificate with {hash_name} {wanted.hex()}",
+        found="others",
+    )
+
+
+def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
+    """Hash name and hash of the first ESSCertID or ESSCertIDv2: the signer's own."""
+    newer = _SIGNING_CERTIFICATE_V2 in signed.attributes
+    if not newer and _SIGNING_CERTIFICATE not in signed.attributes:
+        raise Refuted(
+            "cms.certificate-unnamed", expected="a signing-certificate attribute", found="none"
+        )
+    kind = _SIGNING_CERTIFICATE_V2 if newer else _SIGNING_CERTIFICATE
+    reader = (
+        signed.attributes[kind]
+        .require(der.SEQUENCE, "SigningCertificate")
+        .reader("SigningCertificate")
+    )
+    identifiers = reader.take(der.SEQUENCE).reader("ESSCertIDs").all(der.SEQUENCE)
+    if not identifiers:
+        raise Malformed("cms.certificate-unnamed", expected="an ESSCertID", found="none")
+    first = identifiers[0].reader("ESSCertID")
+    # RFC 5816 §2.2.1: v1 is SHA-1 by definition, v2 says which, SHA-256 by default.
+    name = "sha256" if newer else "sha1"
+    if newer and first.tag == der.SEQUENCE:
+        name = digest_name(first.take(der.SEQUENCE))
+    return name, first.take(der.OCTET_STRING).content
+
+
+def _require_key_signed(signed: SignedContent, certificate: x509.Certificate) -> None:
+    if signed.signature_oid not in _SIGNATURES:
+        raise Refuted(
+            "cms.signature-algorithm",
+            expected="RSA or ECDSA with SHA-2",
+            found=signed.signature_oid,
+        )
+    implied = _SIGNATURES[signed.signature_oid]
+    algorithm = _HASHES[implied or signed.digest_name]
+    key = certificate.public_key()
+    try:
+        match key:
+            case rsa.RSAPublicKey() if signed.signature_oid.startswith("1.2.840.113549"):
+                key.verify(
+                    signed.signature, signed.attributes_encoded, padding.PKCS1v15(), algorithm
+                )
+            case ec.EllipticCurvePublicKey() if signed.signature_oid.startswith(
+                "1.2.840.10045"
+            ):
+                utils.decode_dss_signature(signed.signature)
+                key.verify(signed.signature, signed.attributes_encoded, ec.ECDSA(algorithm))
+            case _:
+                raise Refuted(
+                    "cms.signature-algorithm",
+                    expected="the algorithm of the certificate's key",
+                    found=signed.signature_oid,
+                )
+    except (InvalidSignature, ValueError) as error:
+        raise BadSignature(
+            "cms.signature-invalid",
+            expected="a signature by the certificate's key",
+            found="another",
+        ) from error

@@ -1,0 +1,164 @@
+"""A strict reader of DER (ITU-T X.690 §8, §10), as small as timestamps need.
+
+Every token is hostile until parsed. Lengths must be definite and minimal, tags below 31,
+integers minimal, nothing may trail: so that no two byte strings read as one value. X.509
+certificates themselves are read by `cryptography`; here they are only cut out.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from guzheng.proof.errors import Malformed
+
+INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
+BOOLEAN, UTF8_STRING, GENERALIZED_TIME = 0x01, 0x0C, 0x18
+SEQUENCE, SET = 0x30, 0x31
+MAX_OID_OCTETS = 64
+
+_TIME_FORM = re.compile(r"(\d{14})(?:\.(\d{1,9}))?Z", re.ASCII)
+
+
+def context(number: int, *, constructed: bool = True) -> int:
+    """The tag of a context-specific element: [n]."""
+    return (0xA0 if constructed else 0x80) | number
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One tag, its content, and the octets of both as they stood."""
+
+    tag: int
+    content: bytes
+    encoded: bytes
+
+    def require(self, tag: int, what: str) -> "Element":
+        if self.tag != tag:
+            raise Malformed(
+                "der.tag", expected=f"{what}: tag {tag:#04x}", found=f"{self.tag:#04x}"
+            )
+        return self
+
+    def reader(self, what: str) -> "Reader":
+        return Reader(self.content, what)
+
+
+def parse(octets: bytes, tag: int, what: str) -> Element:
+    """Exactly one element, and nothing after it."""
+    reader = Reader(octets, what)
+    element = reader.take(tag)
+    reader.end()
+    return element
+
+
+class Reader:
+    """Takes elements one after the other from the content of a constructed one."""
+
+    def __init__(self, content: bytes, what: str) -> None:
+        self._content = content
+        self._at = 0
+        self._what = what
+
+    def _refusal(self, expected: str, found: str) -> Malformed:
+        return Malformed("der.malformed", expected=f"{self._what}: {expected}", found=found)
+
+    @property
+    def tag(self) -> int | None:
+        """The tag that comes next, or None at the end."""
+        return self._content[self._at] if self._at < len(self._content) else None
+
+    def take(self, tag: int | None = None) -> Element:
+        start, content = self._at, self._content
+        if len(content) - start < 2:
+            raise self._refusal("an element", "the end")
+        found, first = content[start], content[start + 1]
+        if found & 0x1F == 0x1F:
+            raise self._refusal("a tag below 31", hex(found))
+        body = start + 2
+        if first < 0x80:
+            length = first
+        else:
+            width = first & 0x7F
+            octets = content[body : body + width]
+            length = int.from_bytes(octets, "big")
+            # 0x80 alone is the indefinite form of BER; DER has one spelling for each length.
+            if not 1 <= width <= 4 or len(octets) != width or octets[0] == 0 or length < 0x80:
+                raise self._refusal(
+                    "a definite, minimal length", content[start : body + 4].hex()
+                )
+            body += width
+        end = body + length
+        if end > len(content):
+            raise self._refusal(f"{length} octets of content", f"{len(content) - body}")
+        self._at = end
+        element = Element(found, content[body:end], content[start:end])
+        return element if tag is None else element.require(tag, self._what)
+
+    def optional(self, tag: int) -> Element | None:
+        return self.take(tag) if self.tag == tag else None
+
+    def all(self, tag: int) -> list[Element]:
+        """Every element that is left; each must have the tag."""
+        elements = []
+        while self.tag is not None:
+            elements.append(self.take(tag))
+        return elements
+
+    def end(self) -> None:
+        if self.tag is not None:
+            raise self._refusal("nothing more", f"{len(self._content) - self._at} octets")
+
+
+def integer(element: Element) -> int:
+    content = element.require(INTEGER, "INTEGER").content
+    minimal = len(content) == 1 or (
+        len(content) > 1
+        and not (content[0] == 0 and content[1] < 0x80)
+        and not (content[0] == 0xFF and content[1] >= 0x80)
+    )
+    if not minimal or len(content) > 64:
+        raise Malformed("der.malformed", expected="a minimal INTEGER", found=content[:20].hex())
+    return int.from_bytes(content, "big", signed=True)
+
+
+def boolean(element: Element) -> bool:
+    content = element.require(BOOLEAN, "BOOLEAN").content
+    if content not in {b"\x00", b"\xff"}:
+        raise Malformed(
+            "der.malformed", expected="BOOLEAN of 00 or FF", found=content[:4].hex()
+        )
+    return content == b"\xff"
+
+
+def oid(element: Element) -> str:
+    content = element.require(OID, "OBJECT IDENTIFIER").content
+    if not content or len(content) > MAX_OID_OCTETS or content[-1] & 0x80:
+        raise Malformed(
+            "der.malformed", expected="an OBJECT IDENTIFIER", found=content[:20].hex()
+        )
+    arcs, value, fresh = [], 0, True
+    for octet in content:
+        if fresh and octet == 0x80:
+            raise Malformed("der.malformed", expected="minimal arcs", found=content.hex())
+        value = value << 7 | octet & 0x7F
+        fresh = not octet & 0x80
+        if fresh:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
+
+
+def generalized_time(element: Element) -> datetime:
+    """UTC, seconds always present, no trailing zeros in the fraction: X.690 §11.7."""
+    text = element.require(GENERALIZED_TIME, "GeneralizedTime").content.decode(
+        "ascii", "replace"
+    )
+    form = _TIME_FORM.fullmatch(text)
+    if form is None or (form[2] and form[2].endswith("0")):
+        raise Malformed("der.malformed", expected="YYYYMMDDhhmmss[.f]Z", found=repr(text[:40]))
+    try:
+        whole = datetime.strptime(form[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Malformed("der.malformed", expected="a real date", found=text) from error
+    return whole.replace(microsecond=int((form[2] or "0").ljust(9, "0")) // 1000)

@@ -1,0 +1,190 @@
+"""RFC 3161 timestamps: ask for one, read one, and check what it proves.
+
+A `.tsa` file holds a TimeStampResp (the answer as the authority sent it); a bare
+TimeStampToken is accepted too, since other platforms hand those out. What a valid token
+proves: these bytes existed at `attested_at`, in the word of that authority. Not who made
+them, and not that they are true.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from guzheng.proof import chain, cms, der
+from guzheng.proof.digest import Digest
+from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, ProofError, Refuted
+
+TST_INFO = "1.2.840.113549.1.9.16.1.4"
+MAX_OCTETS = 64 * 1024  # a token with four RSA-4096 certificates is below 12 kB
+_SHA256_ALGORITHM = bytes.fromhex("300d06096086480165030402010500")
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampToken:
+    """A token as read. `accuracy` None when the authority states none."""
+
+    imprint_name: str  # of cms.DIGESTS
+    imprint: bytes
+    policy: str
+    serial: int
+    attested_at: datetime
+    accuracy: timedelta | None
+    nonce: int | None
+    signed: cms.SignedContent
+
+    @property
+    def token_der(self) -> bytes:
+        """The TSTInfo that is signed."""
+        return self.signed.content or b""
+
+
+def encode_request(
+    digest: Digest, nonce: int, *, cert_req: bool = True, policy_der: bytes = b""
+) -> bytes:
+    """TimeStampReq in DER (RFC 3161 §2.4.1) over a SHA-256 digest; `nonce` below 2**64."""
+    if digest.algorithm != "sha256" or not 0 <= nonce < 2**64:
+        raise Malformed(
+            "timestamp.request",
+            expected="sha256 and a nonce below 2**64",
+            found=digest.algorithm,
+        )
+    imprint = _tlv(der.SEQUENCE, _SHA256_ALGORITHM + _tlv(der.OCTET_STRING, digest.value))
+    number = _tlv(der.INTEGER, nonce.to_bytes(nonce.bit_length() // 8 + 1, "big"))
+    wanted = _tlv(der.BOOLEAN, b"\xff") if cert_req else b""
+    return _tlv(
+        der.SEQUENCE, _tlv(der.INTEGER, b"\x01") + imprint + policy_der + number + wanted
+    )
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    # Everything in a request is shorter than 128 octets: one form of length suffices.
+    return bytes([tag, len(content)]) + content
+
+
+def parse(octets: bytes) -> TimestampToken:
+    """A TimeStampResp, or a bare TimeStampToken. Raises ProofError, and nothing else."""
+    if len(octets) > MAX_OCTETS:
+        raise Malformed(
+            "timestamp.too-large",
+            expected=f"at most {MAX_OCTETS} octets",
+            found=str(len(octets)),
+        )
+    whole = der.parse(octets, der.SEQUENCE, "TimeStampResp")
+    reader = whole.reader("TimeStampResp")
+    if reader.tag == der.OID:  # a ContentInfo: the token without the answer round it
+        return _token(octets)
+    status = reader.take(der.SEQUENCE).reader("PKIStatusInfo")
+    number = der.integer(status.take(der.INTEGER))
+    if number not in {0, 1}:  # granted, grantedWithMods: RFC 3161 §2.4.2
+        raise Refuted(
+            "timestamp.not-granted", expected="status 0 or 1", found=f"status {number}"
+        )
+    token = reader.take(der.SEQUENCE)
+    reader.end()
+    return _token(token.encoded)
+
+
+def _token(octets: bytes) -> TimestampToken:
+    signed = cms.parse(octets)
+    if signed.content_type != TST_INFO or signed.content is None:
+        raise Malformed("timestamp.not-a-token", expected=TST_INFO, found=signed.content_type)
+    reader = der.parse(signed.content, der.SEQUENCE, "TSTInfo").reader("TSTInfo")
+    version = der.integer(reader.take(der.INTEGER))
+    if version != 1:
+        raise Malformed("timestamp.version", expected="TSTInfo version 1", found=str(version))
+    policy = der.oid(reader.take(der.OID))
+    imprint = reader.take(der.SEQUENCE).reader("MessageImprint")
+    name, hashed = (
+        cms.digest_name(imprint.take(der.SEQUENCE)),
+        imprint.take(der.OCTET_STRING).content,
+    )
+    imprint.end()
+    if len(hashed) != hashlib.new(name).digest_size:
+        raise Malformed(
+            "timestamp.imprint-size", expected=f"the size of {name}", found=str(len(hashed))
+        )
+    serial = der.integer(reader.take(der.INTEGER))
+    attested_at = der.generalized_time(reader.take(der.GENERALIZED_TIME))
+    accuracy = reader.optional(der.SEQUENCE)
+    ordering = reader.optional(der.BOOLEAN)
+    if ordering is not None and not der.boolean(ordering):
+        raise Malformed(
+            "der.malformed", expected="a default to be left out", found="ordering FALSE"
+        )
+    nonce = reader.optional(der.INTEGER)
+    reader.optional(der.context(0))  # tsa: a name for reading; the certificate is who signed
+    if reader.optional(der.context(1)) is not None:
+        raise Refuted("timestamp.extension-unknown", expected="no extensions", found="some")
+    reader.end()
+    return TimestampToken(
+        imprint_name=name,
+        imprint=hashed,
+        policy=policy,
+        serial=serial,
+        attested_at=attested_at,
+        accuracy=_accuracy(accuracy) if accuracy else None,
+        nonce=der.integer(nonce) if nonce else None,
+        signed=signed,
+    )
+
+
+def _accuracy(element: der.Element) -> timedelta:
+    """Accuracy: seconds, [0] millis, [1] micros (RFC 3161 §2.4.2), each 1 to 999 but seconds."""
+    reader = element.reader("Accuracy")
+    seconds = reader.optional(der.INTEGER)
+    parts = [der.integer(seconds) if seconds else 0]
+    for number in (0, 1):
+        part = reader.optional(der.context(number, constructed=False))
+        value = int.from_bytes(part.content, "big") if part else 0
+        if part and not 1 <= value <= 999:
+            raise Malformed("der.malformed", expected="1 to 999", found=str(value))
+        parts.append(value)
+    reader.end()
+    if not 0 <= parts[0] <= 86_400:
+        raise Malformed("timestamp.accuracy", expected="0 to 86,400 s", found=str(parts[0]))
+    return timedelta(seconds=parts[0], milliseconds=parts[1], microseconds=parts[2])
+
+
+def require_imprint(token: TimestampToken, hashed: bytes, name: str = "sha256") -> None:
+    """The token speaks of these bytes and no others: RFC 3161 §2.4.2."""
+    if token.imprint_name != name or token.imprint != hashed:
+        raise DigestMismatch(
+            "timestamp.imprint-differs",
+            expected=f"{token.imprint_name}:{token.imprint.hex()}",
+            found=f"{name}:{hashed.hex()}",
+        )
+
+
+def require_nonce(token: TimestampToken, nonce: int) -> None:
+    """The answer belongs to this request, and is no replay: RFC 3161 §2.4.2."""
+    if token.nonce != nonce:
+        raise Inconsistent(
+            "timestamp.nonce-differs", expected=str(nonce), found=str(token.nonce)
+        )
+
+
+def require_signature(token: TimestampToken, extra: tuple[bytes, ...] = ()) -> x509.Certificate:
+    """The authority's certificate, once its signature over the token is shown to fit.
+
+    The certificate's purpose is checked here: RFC 3161 §2.3, sole and critical timeStamping.
+    """
+    content = token.token_der
+    digest = hashlib.new(token.signed.digest_name, content).digest()
+    certificate = cms.require_signature(token.signed, digest, extra)
+    chain.require_sole_critical_purpose(certificate, chain.TIME_STAMPING)
+    return certificate
+
+
+def require_trusted(
+    token: TimestampToken, authority: x509.Certificate, roots: tuple[x509.Certificate, ...]
+) -> tuple[x509.Certificate, ...]:
+    """The path to a trusted root, valid at the time that the token attests, not now."""
+    held = []
+    for encoded in token.signed.certificates:
+        try:
+            held.append(chain.parse_certificate(encoded))
+        except ProofError:
+            continue  # one that cannot be read cannot be on the path; the path then fails
+    return chain.require_path(authority, held, roots, token.attested_at)
