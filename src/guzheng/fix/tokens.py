@@ -1,0 +1,153 @@
+"""Timestamp tokens and answers as octets: RFC 3161 §2.4.2, RFC 5816, RFC 5652, RFC 5035.
+
+All that is the same in every token of one key is encoded once, in `TokenTemplate`; a token costs
+one signature, two digests and some joining. What is signed is DER throughout, so that every
+reader re-encodes it to the same octets.
+
+Left out on purpose: `ordering` (its default is FALSE, and serials are random), `tsa` and the
+attribute signingTime (second spellings of the signer's name and of genTime, which could only
+agree or mislead), ESSCertIDv2's hashAlgorithm where it is the default (X.690 §11.5).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from guzheng.fix import der
+from guzheng.fix.request import Rejection, TimestampRequest
+from guzheng.fix.signing import SigningKey
+
+_SIGNED_DATA = der.object_identifier("1.2.840.113549.1.7.2")
+_TST_INFO = der.object_identifier("1.2.840.113549.1.9.16.1.4")
+_CONTENT_TYPE = der.object_identifier("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = der.object_identifier("1.2.840.113549.1.9.4")
+_SIGNING_CERTIFICATE_V2 = der.object_identifier("1.2.840.113549.1.9.16.2.47")
+_GRANTED = der.sequence(der.integer(0))
+_REJECTION = 2
+_VERSION_1 = der.integer(1)
+_VERSION_3 = der.integer(3)  # of SignedData, whenever the content is not id-data: RFC 5652 §5.1
+
+
+class TokenTemplate:
+    """Everything of a token but what is asked, when, and under which serial."""
+
+    __slots__ = (
+        "_after_content",
+        "_attributes_after",
+        "_attributes_before",
+        "_before_content",
+        "_certificates",
+        "_digest",
+        "_sign",
+        "_signer_after",
+        "_signer_before",
+    )
+
+    def __init__(
+        self, key: SigningKey, certificate: x509.Certificate, chain_ders: Sequence[bytes]
+    ) -> None:
+        certificate_der = certificate.public_bytes(Encoding.DER)
+        self._sign = key.sign
+        self._digest = key.digest
+        self._before_content = _VERSION_3 + der.set_of([key.digest_algorithm_der])
+        self._certificates = der.explicit(0, b"".join(sorted((certificate_der, *chain_ders))))
+        self._signer_before = (
+            _VERSION_1
+            + der.sequence(
+                certificate.issuer.public_bytes(), der.integer(certificate.serial_number)
+            )
+            + key.digest_algorithm_der
+        )
+        self._signer_after = key.signature_algorithm_der
+        self._attributes_before, self._attributes_after = _signed_attributes(
+            key, certificate_der
+        )
+
+    def granted(self, tst_info_der: bytes, *, with_certificates: bool) -> bytes:
+        """A TimeStampResp whose token is signed over `tst_info_der`."""
+        attributes = self._attributes_before + self._digest(tst_info_der)
+        attributes += self._attributes_after
+        # Signed as the SET OF it is, written under [0]: RFC 5652 §5.4.
+        signature = self._sign(der.tlv(b"\x31", attributes))
+        signer = der.tlv(
+            b"\x30",
+            self._signer_before
+            + der.tlv(b"\xa0", attributes)
+            + self._signer_after
+            + der.octet_string(signature),
+        )
+        content = der.tlv(b"\x30", _TST_INFO + der.tlv(b"\xa0", der.octet_string(tst_info_der)))
+        signed = self._before_content + content
+        if with_certificates:
+            signed += self._certificates
+        signed += der.tlv(b"\x31", signer)
+        token = der.tlv(b"\x30", _SIGNED_DATA + der.tlv(b"\xa0", der.tlv(b"\x30", signed)))
+        return der.tlv(b"\x30", _GRANTED + token)
+
+
+def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, bytes]:
+    """The attributes in their DER order, cut in two where the message digest goes.
+
+    Each has its own length and type before any value, so the order is the same for all digests.
+    """
+    certificate_id = der.sequence(
+        key.ess_algorithm_der, der.octet_string(key.digest(certificate_der))
+    )
+    hole = bytes(len(key.digest(b"")))
+    attributes = sorted(
+        der.sequence(kind, der.set_of([value]))
+        for kind, value in (
+            (_CONTENT_TYPE, _TST_INFO),
+            (_MESSAGE_DIGEST, der.octet_string(hole)),
+            (_SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id))),
+        )
+    )
+    place = next(i for i, one in enumerate(attributes) if _MESSAGE_DIGEST in one)
+    before = b"".join(attributes[: place + 1])
+    return before[: -len(hole)], b"".join(attributes[place + 1 :])
+
+
+def tst_info(
+    request: TimestampRequest,
+    *,
+    policy_der: bytes,
+    serial: int,
+    attested_at: datetime,
+    accuracy_der: bytes,
+) -> bytes:
+    """What the authority says: RFC 3161 §2.4.2, version 1. Imprint and nonce are echoed."""
+    return der.tlv(
+        b"\x30",
+        _VERSION_1
+        + policy_der
+        + request.imprint_der
+        + der.integer(serial)
+        + der.generalized_time(attested_at)
+        + accuracy_der
+        + request.nonce_der,
+    )
+
+
+def accuracy(deviation: timedelta) -> bytes:
+    """Accuracy ::= SEQUENCE { seconds, [0] millis, [1] micros }, each absent when zero."""
+    micros = deviation // timedelta(microseconds=1)
+    seconds, millis, micros = micros // 1_000_000, micros // 1000 % 1000, micros % 1000
+    parts = [der.integer(seconds)] if seconds else []
+    if millis:
+        parts.append(der.implicit(0, der.integer_octets(millis)))
+    if micros:
+        parts.append(der.implicit(1, der.integer_octets(micros)))
+    return der.sequence(*parts)
+
+
+def rejected(rejection: Rejection) -> bytes:
+    """A TimeStampResp without a token: status rejection, one failure bit, a sentence."""
+    return der.sequence(
+        der.sequence(
+            der.integer(_REJECTION),
+            der.sequence(der.utf8_string(rejection.text)),
+            der.named_bits(rejection.failure),
+        )
+    )
