@@ -23,6 +23,7 @@ _SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = (
     "1.2.840.113549.1.9.16.2.12",
     "1.2.840.113549.1.9.16.2.47",
 )
+_SIGNATURE_TOKEN = "1.2.840.113549.1.9.16.2.14"
 MAX_CERTIFICATES = 8  # paths are searched among them; more would be a bomb, not a chain
 
 # Digest algorithms we accept, NIST CSOR arcs. SHA-1 and MD5 are refused: see docs/threats.md.
@@ -61,6 +62,18 @@ class SignedContent:
     attributes: dict[str, Element]
     signature_oid: str
     signature: bytes
+    signature_token: bytes | None  # a timestamp over `signature`: CAdES, ETSI EN 319 122-1 §5.3
+
+    @property
+    def readable_certificates(self) -> tuple[x509.Certificate, ...]:
+        """Those that can be read; one that cannot is on no path, which then fails."""
+        found = []
+        for encoded in self.certificates:
+            try:
+                found.append(chain.parse_certificate(encoded))
+            except Malformed:
+                continue
+        return tuple(found)
 
 
 def digest_name(algorithm: Element) -> str:
@@ -133,8 +146,9 @@ def _with_signer(
     algorithm = reader.take(der.SEQUENCE).reader("signatureAlgorithm")
     signature_oid = der.oid(algorithm.take(der.OID))
     signature = reader.take(der.OCTET_STRING).content
-    reader.optional(der.context(1))  # unsigned attributes prove nothing about the content
+    unsigned = reader.optional(der.context(1))  # these prove nothing about the content
     reader.end()
+    token = _attributes(unsigned).get(_SIGNATURE_TOKEN) if unsigned else None
     return SignedContent(
         content_type=content_type,
         content=content,
@@ -146,13 +160,14 @@ def _with_signer(
         attributes=_attributes(attributes),
         signature_oid=signature_oid,
         signature=signature,
+        signature_token=token.encoded if token else None,
     )
 
 
 def _attributes(element: Element) -> dict[str, Element]:
     """Type → its one value; RFC 5652 §11 allows the ones we read a single value, once."""
     found: dict[str, Element] = {}
-    for one in element.reader("signedAttrs").all(der.SEQUENCE):
+    for one in element.reader("attributes").all(der.SEQUENCE):
         reader = one.reader("Attribute")
         kind = der.oid(reader.take(der.OID))
         values = reader.take(der.SET).reader("attribute values")

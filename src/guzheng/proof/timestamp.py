@@ -14,7 +14,7 @@ from cryptography import x509
 
 from guzheng.proof import chain, cms, der
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, ProofError, Refuted
+from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
 MAX_OCTETS = 64 * 1024  # a token with four RSA-4096 certificates is below 12 kB
@@ -181,10 +181,5 @@ def require_trusted(
     token: TimestampToken, authority: x509.Certificate, roots: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...]:
     """The path to a trusted root, valid at the time that the token attests, not now."""
-    held = []
-    for encoded in token.signed.certificates:
-        try:
-            held.append(chain.parse_certificate(encoded))
-        except ProofError:
-            continue  # one that cannot be read cannot be on the path; the path then fails
+    held = token.signed.readable_certificates
     return chain.require_path(authority, held, roots, token.attested_at)

@@ -1,0 +1,180 @@
+"""The court package: which members it has, their listing, and the one form of its zip.
+
+docs/spec/package.md is its specification. A package is a mapping of names to octets; folder
+and zip are two containers of it. In the zip every member is stored, dates are fixed and names
+sorted, so that one content has one file, and a container that was written again is seen.
+"""
+
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from guzheng.proof.digest import Digest
+from guzheng.proof.errors import DigestMismatch, Malformed
+from guzheng.proof.manifest import EXHIBIT_FORM, Manifest, require_item_name
+
+LISTING, RECIPE = "SHA256SUMS", "VERIFY.md"
+ROOTS, LEDGER_POLICY = "trust/roots.pem", "trust/ledger.policy"
+OUTER = (RECIPE, LISTING, ROOTS, LEDGER_POLICY)
+EXHIBITS = "exhibits/"
+
+MANIFEST, CAPTURE, SEAL, LEAF = "manifest.json", "capture.json", "seal.tsa", "leaf"
+ENTRY, CERTIFICATE_JSON, CERTIFICATE_PDF = (
+    "entry.tlog-proof",
+    "certificate.json",
+    "certificate.pdf",
+)
+ITEMS, TOKENS = "items/", "tokens/"
+
+MAX_MEMBERS = 20_000  # ten exhibits of the largest kind
+MAX_PAPER = 64 * 1024 * 1024  # octets; a certificate with a thousand tokens attached is below
+_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the reader of a member found: octets and digest, SM3 when it was asked for."""
+
+    size: int
+    sha256: Digest
+    sm3: Digest | None = None
+
+
+def is_paper(name: str) -> bool:
+    """Whether a member is a paper, read whole; the others are originals, and only hashed."""
+    return ITEMS not in name
+
+
+def papers_of(manifest: Manifest) -> tuple[str, ...]:
+    """Every member that an exhibit with this manifest must have, in the order of the road."""
+    originals = [item.name for item in manifest.items if item.role == "original"]
+    kept = (
+        [] if manifest.kind == "hash-only" else [ITEMS + item.name for item in manifest.items]
+    )
+    return (
+        *kept,
+        *([CAPTURE] if manifest.capture else []),
+        MANIFEST,
+        *(f"{TOKENS}{name}.tsa" for name in originals),
+        SEAL,
+        LEAF,
+        ENTRY,
+        CERTIFICATE_JSON,
+        CERTIFICATE_PDF,
+    )
+
+
+def exhibits_in(names: Iterable[str]) -> tuple[str, ...]:
+    """The exhibits whose folders occur among the members."""
+    folders = {
+        name.split("/")[1]
+        for name in names
+        if name.startswith(EXHIBITS) and name.count("/") > 1
+    }
+    return tuple(sorted(one for one in folders if EXHIBIT_FORM.fullmatch(one)))
+
+
+def require_member_name(name: str) -> str:
+    """A relative path of safe names, `/` between them."""
+    for part in name.split("/"):
+        require_item_name(part)
+    return name
+
+
+def encode_listing(digests: Mapping[str, Digest]) -> bytes:
+    """SHA256SUMS, as `sha256sum -c` reads it; every member but the listing itself."""
+    return "".join(f"{digests[name].hex}  {name}\n" for name in sorted(digests)).encode()
+
+
+def parse_listing(octets: bytes) -> dict[str, Digest]:
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(
+            "package.listing-malformed", expected="UTF-8", found=str(error)[:80]
+        ) from error
+    listing: dict[str, Digest] = {}
+    for line in text.split("\n")[:-1]:
+        form = _LINE.fullmatch(line)
+        if form is None:
+            raise Malformed(
+                "package.listing-malformed", expected="<sha256>  <name>", found=repr(line[:80])
+            )
+        listing[require_member_name(form[2])] = Digest("sha256", bytes.fromhex(form[1]))
+    if encode_listing(listing) != octets:
+        raise Malformed(
+            "package.listing-malformed",
+            expected="sorted lines, each once",
+            found="another order",
+        )
+    return listing
+
+
+def require_listed(name: str, wanted: Digest, found: Observed) -> None:
+    if found.sha256 != wanted:
+        raise DigestMismatch(
+            "package.member-altered", expected=str(wanted), found=f"{found.sha256} ({name})"
+        )
+
+
+# ---- the zip container: PKWARE APPNOTE 6.3.10, method 0, UTF-8 names, zip64 where it must be
+
+_MOMENT = (0, 0x21)  # 00:00:00 on 1980-01-01: a package has no date but those of its papers
+_LIMIT = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember:
+    """One stored member: its name, its size in octets, its CRC-32."""
+
+    name: str
+    size: int
+    crc: int
+
+
+def zip_local_header(member: ZipMember) -> bytes:
+    name, large = member.name.encode(), member.size >= _LIMIT
+    extra = struct.pack("<HHQQ", 1, 16, member.size, member.size) if large else b""
+    size = _LIMIT if large else member.size
+    return (
+        struct.pack("<IHHHHHIIIHH", 0x04034B50, 45 if large else 20, 0x800, 0, *_MOMENT, member.crc, size, size, len(name), len(extra))
+        + name
+        + extra
+    )  # fmt: skip
+
+
+def zip_directory(members: Iterable[ZipMember]) -> bytes:
+    """Everything after the last member: the central directory and its end."""
+    entries, at, count = [], 0, 0
+    for member in members:
+        entries.append(_central_entry(member, at))
+        at += len(zip_local_header(member)) + member.size
+        count += 1
+    directory = b"".join(entries)
+    size = len(directory)
+    if at >= _LIMIT or count >= 0xFFFF:
+        end64 = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, at)
+        directory += end64 + struct.pack("<IIQI", 0x07064B50, 0, at + size, 1)
+    short = min(count, 0xFFFF)
+    return directory + struct.pack(
+        "<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _LIMIT), min(at, _LIMIT), 0
+    )
+
+
+def _central_entry(member: ZipMember, at: int) -> bytes:
+    name, large = member.name.encode(), member.size >= _LIMIT
+    wide = struct.pack("<QQ", member.size, member.size) if large else b""
+    wide += struct.pack("<Q", at) if at >= _LIMIT else b""
+    extra = struct.pack("<HH", 1, len(wide)) + wide if wide else b""
+    size = _LIMIT if large else member.size
+    needed = 45 if wide else 20
+    # 3 << 8: made on Unix, so that the mode (a plain file, 0644) is read.
+    return (
+        struct.pack(
+            "<IHHHHHHIIIHHHHHII", 0x02014B50, 3 << 8 | needed, needed, 0x800, 0, *_MOMENT, member.crc, size, size,
+            len(name), len(extra), 0, 0, 0, 0o100644 << 16, min(at, _LIMIT),
+        )
+        + name
+        + extra
+    )  # fmt: skip
