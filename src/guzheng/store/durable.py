@@ -1,0 +1,90 @@
+"""Files that outlive a power cut: what is returned from here is on the disk, or an error.
+
+A file is durable when its bytes are (fsync of the file) and its name is (fsync of the
+directory). So every write goes: a temporary file beside the target, fsync, link or rename to
+the name, fsync of the directory. Nobody ever sees half a file under its final name.
+
+After a failed fsync the temporary file is thrown away and the error raised: to try fsync
+again on the same file may report success for bytes the kernel has already dropped.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from guzheng.refusals import Unavailable
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV})
+
+
+@contextlib.contextmanager
+def reported(place: str) -> Iterator[None]:
+    """Turn a full or failing device into `Unavailable`; every other error is left alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Unavailable(
+                "store.disk-full",
+                expected="room to write",
+                found=f"{place}: {error.strerror}",
+                act="the operator frees space on that file system; nothing was changed",
+            ) from error
+        if error.errno in _BROKEN:
+            raise Unavailable(
+                "store.device-failed",
+                expected="a file system that reads and writes",
+                found=f"{place}: {error.strerror}",
+                act="the operator examines that disk; nothing was changed",
+            ) from error
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, octets: bytes | memoryview) -> None:
+    """os.write may write less than it was given; this does not."""
+    rest = memoryview(octets)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def create(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that must not exist yet, else FileExistsError; it is never half there."""
+    with _temporary(path, octets, mode) as temporary:
+        os.link(temporary, path)
+
+
+def replace(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
+    """Write a file, or put other bytes under its name in one step."""
+    with _temporary(path, octets, mode) as temporary:
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, octets: bytes, mode: int) -> Iterator[Path]:
+    with reported(str(path)):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            try:
+                write_all(descriptor, octets)
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)  # 1. the bytes, before anybody can see them
+            finally:
+                os.close(descriptor)
+            yield temporary  # 2. the name, in one step
+            sync_directory(path.parent)  # 3. the name, durable
+        finally:
+            temporary.unlink(missing_ok=True)
