@@ -1,1 +1,58 @@
-"""Station 2, fix (固化)."""
+"""Station 2, fix (固化): no later than when these bytes existed, in an authority's signed word.
+
+Takes a manifest that is already durable, and an authority: our own (`LocalAuthority`) or any
+RFC 3161 authority over HTTP (`HttpAuthority`). Gives papers: `tokens/<name>.tsa` over each
+original and `seal.tsa` over the manifest, each checked before it is handed on. Specification:
+docs/spec/seal.md.
+
+May fail: `Unavailable` (fix.authority-…, fix.answer-unsound) when no sound answer is to be had;
+`Refused` (fix.keys-…, fix.key-unsuited, fix.certificate-unsuited, fix.authority-url) when the
+operator must act before anything can be sealed.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from guzheng.fix.authority import LOCAL_POLICY_OID, LocalAuthority, random_serials
+from guzheng.fix.ceremony import Keys, load, load_or_make, roots_pem
+from guzheng.fix.http_authority import HttpAuthority
+from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
+from guzheng.fix.signing import SigningKey, signing_key_of
+
+__all__ = [
+    "LOCAL_POLICY_OID",
+    "SEAL",
+    "HttpAuthority",
+    "Keys",
+    "LocalAuthority",
+    "SigningKey",
+    "TimestampAuthority",
+    "fix",
+    "load",
+    "load_or_make",
+    "local_authority",
+    "papers_wanted",
+    "random_serials",
+    "roots_pem",
+    "signing_key_of",
+    "stamp",
+]
+
+LOCAL_ACCURACY = timedelta(seconds=1)  # the most ETSI EN 319 422 allows
+
+
+def local_authority(
+    keys: Keys,
+    *,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    accuracy: timedelta = LOCAL_ACCURACY,
+) -> LocalAuthority:
+    """The authority of the platform's own keys, issued by its root directly."""
+    return LocalAuthority(
+        signing_key_of(keys.tsa_key),
+        keys.tsa_der,
+        accuracy=accuracy,
+        now=now,
+        serial=random_serials(entropy),
+    )

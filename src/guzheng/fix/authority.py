@@ -52,7 +52,7 @@ class LocalAuthority:
         now: Callable[[], datetime],
         serial: Callable[[], int],
     ) -> None:
-        """`chain_ders` are intermediates; the root is the verifier's to know, not ours to send."""
+        """`chain_ders`: intermediates. The root is the verifier's to know, not ours to send."""
         certificate = x509.load_der_x509_certificate(certificate_der)
         _require_suited(certificate, key)
         if not timedelta() < accuracy <= timedelta(days=1):
@@ -109,7 +109,7 @@ def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
 
 
 def _require_suited(certificate: x509.Certificate, key: SigningKey) -> None:
-    """RFC 3161 §2.3: a key for timestamps alone, and the certificate must say so, critically."""
+    """RFC 3161 §2.3: a key for timestamps alone; its certificate must say so, critically."""
     spki = certificate.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     )

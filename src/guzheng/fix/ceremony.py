@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from guzheng.fix import profiles
 from guzheng.fix.signing import PrivateKey
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 
 FOLDER = "authority"
 _HALF_MADE = ".authority-"  # prefix of a ceremony not finished; its keys were never used
@@ -63,14 +63,16 @@ def load_or_make(
     now: Callable[[], datetime],
     entropy: Callable[[int], bytes],
 ) -> Keys:
-    """The keys in `keys_dir`; made there if there are none. `Refused` if they cannot be used."""
-    keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _require_private(keys_dir)
-    folder = keys_dir / FOLDER
-    with _alone_in(keys_dir):
-        _remove_half_made(keys_dir)
-        if not os.path.lexists(folder):
-            _make(folder, operator=operator, at=now(), entropy=entropy)
+    """The keys in `keys_dir`, made there if there are none; `Refused` if not fit for use."""
+    try:
+        _make_if_none(keys_dir, operator=operator, now=now, entropy=entropy)
+    except OSError as error:  # a full or read-only disk; nothing was made, nothing is half made
+        raise Unavailable(
+            "fix.keys-unwritable",
+            expected="a folder that can be written",
+            found=error.strerror or type(error).__name__,
+            act=f"make room in or give write access to {keys_dir}",
+        ) from error
     return load(keys_dir)
 
 
@@ -100,6 +102,24 @@ def load(keys_dir: Path) -> Keys:
 def roots_pem(keys: Keys) -> bytes:
     """The root as PEM, what `openssl ts -verify -CAfile` takes."""
     return x509.load_der_x509_certificate(keys.root_der).public_bytes(Encoding.PEM)
+
+
+def _make_if_none(
+    keys_dir: Path,
+    *,
+    operator: str,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+) -> None:
+    if not keys_dir.exists():
+        keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync(keys_dir.parent)
+    _require_private(keys_dir)
+    with _alone_in(keys_dir):
+        for half_made in keys_dir.glob(f"{_HALF_MADE}*"):
+            shutil.rmtree(half_made)
+        if not os.path.lexists(keys_dir / FOLDER):
+            _make(keys_dir / FOLDER, operator=operator, at=now(), entropy=entropy)
 
 
 def _make(
@@ -157,27 +177,24 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _remove_half_made(keys_dir: Path) -> None:
-    for half_made in keys_dir.glob(f"{_HALF_MADE}*"):
-        shutil.rmtree(half_made)
-
-
 def _require_private(path: Path) -> None:
-    """Ours, no link, and nobody else may even look."""
+    """Ours, a plain file or folder, and nobody else may even look."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         raise _refused(
             "fix.keys-missing", path, "every key and certificate of the ceremony", "nothing"
         ) from None
-    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+    is_folder = stat.S_ISDIR(found.st_mode)
+    is_plain = is_folder or stat.S_ISREG(found.st_mode)
+    if not is_plain or found.st_uid != os.geteuid():
         raise _refused(
             "fix.keys-foreign",
             path,
-            f"a file or folder of user {os.geteuid()}",
-            "a link" if stat.S_ISLNK(found.st_mode) else f"one of user {found.st_uid}",
+            f"a plain file or folder of user {os.geteuid()}",
+            f"one of user {found.st_uid}" if is_plain else "a link or device",
         )
-    expected = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
+    expected = 0o700 if is_folder else 0o600
     if stat.S_IMODE(found.st_mode) & ~expected:
         raise _refused(
             "fix.keys-open", path, f"mode {expected:04o}", f"{stat.S_IMODE(found.st_mode):04o}"

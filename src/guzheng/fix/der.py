@@ -20,16 +20,23 @@ _UTF8_STRING = b"\x0c"
 _GENERALIZED_TIME = b"\x18"
 _SEQUENCE = b"\x30"
 _SET = b"\x31"
-_SHORT_LENGTHS = tuple(bytes((size,)) for size in range(128))
+
+
+def _length(size: int) -> bytes:
+    """The shortest form: X.690 §10.1."""
+    if size < 0x80:
+        return bytes((size,))
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((0x80 | len(octets),)) + octets
+
+
+_LENGTHS = tuple(map(_length, range(2048)))  # a token's, ready made
 
 
 def tlv(tag: bytes, content: bytes) -> bytes:
-    """Tag, the shortest length (X.690 §10.1), content."""
+    """Tag, length, content."""
     size = len(content)
-    if size < 128:
-        return tag + _SHORT_LENGTHS[size] + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return tag + bytes((0x80 | len(octets),)) + octets + content
+    return tag + (_LENGTHS[size] if size < 2048 else _length(size)) + content
 
 
 def sequence(*parts: bytes) -> bytes:
@@ -86,11 +93,10 @@ def object_identifier(dotted: str) -> bytes:
 def generalized_time(at: datetime) -> bytes:
     """UTC to the millisecond, rounded down, a fraction's trailing zeros dropped (§11.7)."""
     at = at.astimezone(UTC)
-    text = (
-        f"{at.year:04}{at.month:02}{at.day:02}{at.hour:02}{at.minute:02}{at.second:02}"
-        f".{at.microsecond // 1000:03}"
-    )
-    return tlv(_GENERALIZED_TIME, text.rstrip("0").rstrip(".").encode() + b"Z")
+    date = at.year, at.month, at.day
+    time = at.hour, at.minute, at.second, at.microsecond // 1000
+    text = b"%04d%02d%02d%02d%02d%02d.%03d" % (*date, *time)
+    return tlv(_GENERALIZED_TIME, text.rstrip(b"0").rstrip(b".") + b"Z")
 
 
 def _base128(arc: int) -> bytes:

@@ -1,7 +1,8 @@
 """What the platform's own X.509 certificates say, and why (RFC 5280).
 
-Pure: keys, names, the time and the randomness of the serial numbers are arguments. A certificate
-begins the second it is made, never earlier, so that no key vouches for a time before it existed.
+Pure: keys, names, the time and the randomness of the serial numbers are arguments. A
+certificate begins the second it is made, never earlier, so that no key vouches for a time
+before it existed.
 """
 
 from collections.abc import Callable

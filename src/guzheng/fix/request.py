@@ -6,8 +6,8 @@ end, the imprint exactly as long as its algorithm says. Every other octet string
 what goes into the token, and that is echoed octet for octet.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from guzheng.fix import der
 
@@ -53,8 +53,7 @@ class Rejection(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampRequest:
+class TimestampRequest(NamedTuple):
     """`imprint_der`, `policy_der`, `nonce_der` are whole encodings; empty means absent."""
 
     imprint_der: bytes

@@ -1,8 +1,8 @@
 """Timestamp tokens and answers as octets: RFC 3161 §2.4.2, RFC 5816, RFC 5652, RFC 5035.
 
-All that is the same in every token of one key is encoded once, in `TokenTemplate`; a token costs
-one signature, two digests and some joining. What is signed is DER throughout, so that every
-reader re-encodes it to the same octets.
+All that is the same in every token of one key is encoded once, in `TokenTemplate`; a token
+costs one signature, two digests and some joining. All of it is DER, so that every reader
+re-encodes it to the same octets.
 
 Left out on purpose: `ordering` (its default is FALSE, and serials are random), `tsa` and the
 attribute signingTime (second spellings of the signer's name and of genTime, which could only

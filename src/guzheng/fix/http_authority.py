@@ -1,0 +1,138 @@
+"""Any RFC 3161 authority that is asked over HTTP (RFC 3161 §3.4).
+
+One question, one answer, no retry: the job asks again, later. Whatever goes wrong out there is
+`Unavailable` with what was found; an exhibit is never refused because an authority failed. The
+answer is not judged here (see seal.py), only that it is one, is not huge, and comes in time.
+
+Redirects are not followed and proxies are not guessed from the environment: whom we ask is what
+the configuration says, octet for octet.
+"""
+
+import ssl
+import time
+from collections.abc import Callable
+
+import httpx
+
+from guzheng.refusals import Refused, Unavailable
+
+QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
+MAX_ANSWER_OCTETS = 64 * 1024  # proof.timestamp reads no more; real answers have 1 to 12 kB
+_MAX_SHOWN = 200
+
+
+class HttpAuthority:
+    """An authority behind a URL. Threads may share it."""
+
+    __slots__ = ("_monotonic", "_proxy_url", "_timeout_seconds", "_tls", "_url", "name")
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        proxy_url: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        try:
+            self._url = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise _bad_url(str(error)) from error
+        if self._url.scheme not in ("http", "https") or not self._url.host:
+            raise _bad_url(f"scheme {self._url.scheme!r} and host {self._url.host!r}")
+        if not timeout_seconds > 0:
+            raise ValueError(f"a timeout is above zero: {timeout_seconds}")
+        self.name = self._url.host  # never the whole URL: it may hold a password
+        self._timeout_seconds = timeout_seconds
+        self._proxy_url = proxy_url
+        self._monotonic = monotonic
+        self._tls = (
+            ssl.create_default_context()
+        )  # the system's roots, which operators can add to
+
+    def __repr__(self) -> str:
+        return f"HttpAuthority({self.name!r})"
+
+    def respond(self, request_der: bytes) -> bytes:
+        """TimeStampReq → TimeStampResp, both DER; `Unavailable` if there is none to be had."""
+        deadline = self._monotonic() + self._timeout_seconds
+        try:
+            with (
+                httpx.Client(
+                    verify=self._tls,
+                    timeout=self._timeout_seconds,
+                    proxy=self._proxy_url,
+                    trust_env=False,
+                    follow_redirects=False,
+                ) as client,
+                client.stream(
+                    "POST",
+                    self._url,
+                    content=request_der,
+                    headers={
+                        "Content-Type": QUERY,
+                        "Accept": REPLY,
+                        "Accept-Encoding": "identity",
+                    },
+                ) as response,
+            ):
+                self._require_reply(response)
+                return self._octets_of(response, deadline)
+        except httpx.TimeoutException as error:
+            raise self._too_slow() from error
+        except httpx.HTTPError as error:
+            raise self._unavailable(
+                "fix.authority-unreachable",
+                expected="an answer over HTTP",
+                found=str(error) or type(error).__name__,
+            ) from error
+
+    def _require_reply(self, response: httpx.Response) -> None:
+        if response.status_code != httpx.codes.OK:
+            found = f"HTTP {response.status_code} {response.reason_phrase}"
+            if response.has_redirect_location:
+                found += f" to {response.headers['location']}"
+            raise self._unavailable("fix.authority-declined", expected="HTTP 200", found=found)
+        kind = response.headers.get("content-type", "none").partition(";")[0].strip().lower()
+        if kind != REPLY:
+            raise self._unavailable(
+                "fix.authority-not-rfc3161", expected=f"Content-Type {REPLY}", found=kind
+            )
+
+    def _octets_of(self, response: httpx.Response, deadline: float) -> bytes:
+        answer = bytearray()
+        for part in response.iter_raw():
+            answer += part
+            if len(answer) > MAX_ANSWER_OCTETS:
+                raise self._unavailable(
+                    "fix.authority-not-rfc3161",
+                    expected=f"an answer of at most {MAX_ANSWER_OCTETS} octets",
+                    found="more",
+                )
+            if self._monotonic() > deadline:
+                raise self._too_slow()
+        return bytes(answer)
+
+    def _too_slow(self) -> Unavailable:
+        return self._unavailable(
+            "fix.authority-unreachable",
+            expected=f"an answer within {self._timeout_seconds:g} s",
+            found="none",
+        )
+
+    def _unavailable(self, code: str, *, expected: str, found: str) -> Unavailable:
+        return Unavailable(
+            code,
+            expected=expected,
+            found=found[:_MAX_SHOWN],
+            act=f"nothing to do if this passes; else check the address of {self.name}",
+        )
+
+
+def _bad_url(found: str) -> Refused:
+    return Refused(
+        "fix.authority-url",
+        expected="an address that begins with http:// or https://",
+        found=found[:_MAX_SHOWN],
+        act="set the address of the timestamp authority right",
+    )

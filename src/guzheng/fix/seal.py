@@ -1,0 +1,98 @@
+"""From a manifest to the papers that date it: one `.tsa` per original, then the seal.
+
+The authority may be ours or anybody's. Its answer is kept only after the same checks a
+judge's verifier makes (guzheng.proof.timestamp): it is a TimeStampResp, granted, over our
+digest, for our nonce, signed by a certificate for timestamps alone, on a path to a root that is
+handed out with the evidence. An answer that fails is the authority's fault, never the
+exhibit's: `Unavailable`, and the job asks again.
+"""
+
+from collections.abc import Callable, Container, Iterator
+from typing import Protocol
+
+from cryptography import x509
+
+from guzheng.proof import der, timestamp
+from guzheng.proof.digest import Digest, sha256
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Manifest
+from guzheng.refusals import Unavailable
+
+SEAL = "seal.tsa"
+_NONCE_OCTETS = 8  # what openssl sends; every authority takes it
+
+
+class TimestampAuthority(Protocol):
+    """Whoever answers RFC 3161 requests; `Unavailable` when there is no answer to be had."""
+
+    @property
+    def name(self) -> str: ...
+
+    def respond(self, request_der: bytes, /) -> bytes: ...
+
+
+def papers_wanted(manifest_json: bytes) -> dict[str, Digest]:
+    """Paper → the digest it stands over; the seal, which covers everything, comes last."""
+    wanted = {
+        f"tokens/{item.name}.tsa": item.sha256
+        for item in Manifest.parse(manifest_json).items
+        if item.role == "original"
+    }
+    return wanted | {SEAL: sha256(manifest_json)}
+
+
+def fix(
+    manifest_json: bytes,
+    authority: TimestampAuthority,
+    *,
+    roots: tuple[x509.Certificate, ...],
+    entropy: Callable[[int], bytes],
+    kept: Container[str] = (),
+) -> Iterator[tuple[str, bytes]]:
+    """Paper and octets, one after the other, of all that are not `kept` yet.
+
+    The manifest must be durable before the first is asked for, each paper before the next: a
+    crash then costs one token, and the seal is there only when all the others are.
+    """
+    for paper, digest in papers_wanted(manifest_json).items():
+        if paper not in kept:
+            nonce = int.from_bytes(entropy(_NONCE_OCTETS), "big")
+            yield paper, stamp(authority, digest, nonce=nonce, roots=roots)
+
+
+def stamp(
+    authority: TimestampAuthority,
+    digest: Digest,
+    *,
+    nonce: int,
+    roots: tuple[x509.Certificate, ...],
+) -> bytes:
+    """A TimeStampResp in DER over `digest`, as the authority sent it; or `Unavailable`."""
+    response_der = authority.respond(timestamp.encode_request(digest, nonce))
+    try:
+        token = timestamp.parse(response_der)
+        timestamp.require_imprint(token, digest.value)
+        timestamp.require_nonce(token, nonce)
+        signer = timestamp.require_signature(token)
+        timestamp.require_trusted(token, signer, roots)
+    except ProofError as error:
+        raise Unavailable(
+            "fix.answer-unsound",
+            expected=error.expected or "a valid timestamp",
+            found=f"{error.found} ({error.code})",
+            act=_ACTS.get(error.code, f"ask the operator of {authority.name}"),
+        ) from error
+    # `.tsa` is the whole answer, never the bare token: one form, one openssl command.
+    if der.parse(response_der, der.SEQUENCE, "answer").reader("answer").tag == der.OID:
+        raise Unavailable(
+            "fix.answer-unsound",
+            expected="a TimeStampResp",
+            found="a bare TimeStampToken",
+            act=f"ask the operator of {authority.name}",
+        )
+    return response_der
+
+
+_ACTS = {
+    "chain.unknown-root": "add the authority's root certificate to the trusted roots",
+}
