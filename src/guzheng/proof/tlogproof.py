@@ -1,0 +1,71 @@
+"""The paper that shows an entry in a ledger, offline: c2sp.org/tlog-proof@v1.
+
+It holds the index of the entry, the inclusion path, and the checkpoint verbatim with every
+signature on it. To believe it one still has to compute the entry, check the path against the
+checkpoint's root (tree.require_included) and the signatures on the checkpoint (note).
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+
+from guzheng.proof.errors import Malformed
+from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64
+from guzheng.proof.tree import HASH_SIZE, MAX_SIZE
+
+HEADER = "c2sp.org/tlog-proof@v1"
+CODE = "tlogproof.malformed"
+MAX_PATH = 63  # a tree holds fewer than 2**63 entries
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TlogProof:
+    """A proof as written, unchecked. `parse` and `encode` are inverse."""
+
+    index: int
+    path: tuple[bytes, ...]  # from the leaf's sibling up to the child of the root
+    note: Note
+    extra: bytes | None = None  # not signed by anybody; never relied on
+
+    @classmethod
+    def parse(cls, octets: bytes) -> "TlogProof":
+        if len(octets) > 2 * MAX_OCTETS:
+            raise _malformed(f"at most {2 * MAX_OCTETS} octets", str(len(octets)))
+        head, blank, tail = octets.partition(b"\n\n")
+        try:
+            lines = head.decode("ascii").split("\n") if blank else []
+        except UnicodeDecodeError as error:
+            raise _malformed("ASCII before the checkpoint", "other octets") from error
+        if not lines or lines.pop(0) != HEADER:
+            raise _malformed(HEADER, "another first line")
+        extra = None
+        if lines and lines[0].startswith("extra "):
+            extra = from_base64(lines.pop(0).removeprefix("extra "), CODE)
+        match = _INDEX.fullmatch(lines.pop(0)) if lines else None
+        if not match or int(match[1]) >= MAX_SIZE or len(lines) > MAX_PATH:
+            raise _malformed(f"an index line and at most {MAX_PATH} hashes", "something else")
+        path = tuple(from_base64(line, CODE) for line in lines)
+        if any(len(one) != HASH_SIZE for one in path):
+            raise _malformed(f"hashes of {HASH_SIZE} octets", "another length")
+        note = Note.parse(tail)
+        Checkpoint.parse(note.text)
+        return cls(int(match[1]), path, note, extra)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.parse(self.note.text)
+
+    def encode(self) -> bytes:
+        extra = [] if self.extra is None else [f"extra {_to_base64(self.extra)}"]
+        path = [_to_base64(one) for one in self.path]
+        lines = [HEADER, *extra, f"index {self.index}", *path, "", ""]
+        return "\n".join(lines).encode() + self.note.encode()
+
+
+def _to_base64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+def _malformed(expected: str, found: str) -> Malformed:
+    return Malformed(CODE, expected=expected, found=found)

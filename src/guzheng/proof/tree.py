@@ -1,0 +1,152 @@
+"""Merkle tree of RFC 6962, section 2.1: roots, inclusion paths and consistency proofs.
+
+Leaf and node are hashed under different prefixes, so neither can pass for the other. A proof
+is a list of subtree roots: the first half of this module says which subtrees (as ranges of
+leaves), the second half checks a proof against signed roots, by the algorithms of RFC 9162,
+sections 2.1.3.2 and 2.1.4.2. Reads nothing and keeps nothing: storage is in tiles and ledger.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from guzheng.proof.errors import Inconsistent, NotIncluded
+
+LEAF = b"\x00"
+NODE = b"\x01"
+HASH_SIZE = 32
+EMPTY_ROOT = sha256(b"").digest()
+MAX_SIZE = (1 << 63) - 1  # what C2SP checkpoints, and every reader's integers, can hold
+
+Range = tuple[int, int]  # leaves [start, end)
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    return sha256(LEAF + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(NODE + left + right).digest()
+
+
+def root_of(hashes: Sequence[bytes]) -> bytes:
+    """MTH over hashes of leaves, or of subtrees that are all full and of one height.
+
+    Only the last may also be a smaller subtree: pairing level by level and carrying an odd
+    one upwards gives the same tree as splitting at the largest power of two."""
+    if not hashes:
+        return EMPTY_ROOT
+    level = list(hashes)
+    while len(level) > 1:
+        odd = level[-1:] if len(level) % 2 else []
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [sha256(NODE + left + right).digest() for left, right in pairs] + odd
+    return level[0]
+
+
+# -- which subtrees a proof consists of --------------------------------------------------------
+
+
+def inclusion_ranges(index: int, size: int) -> list[Range]:
+    """PATH(m, D[n]) of RFC 6962 §2.1.1: the siblings from the leaf up to below the root."""
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    start, end = 0, size
+    siblings: list[Range] = []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((start, middle))
+            start = middle
+    return siblings[::-1]
+
+
+def consistency_ranges(old: int, new: int) -> list[Range]:
+    """PROOF(m, D[n]) of RFC 6962 §2.1.2; empty when there is nothing to prove."""
+    if not 0 <= old <= new:
+        raise ValueError(f"a tree of {new} does not continue one of {old}")
+    if old in (0, new):
+        return []
+    start, end = 0, new
+    siblings: list[Range] = []
+    while end != old:
+        middle = start + _split(end - start)
+        if old <= middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((start, middle))
+            start = middle
+    if start:  # the verifier knows the old root only when the old tree is the whole subtree
+        siblings.append((start, end))
+    return siblings[::-1]
+
+
+def _split(size: int) -> int:
+    """The largest power of two below size."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+# -- checking a proof --------------------------------------------------------------------------
+
+
+def require_included(
+    entry_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
+) -> None:
+    """The leaf with this hash is number `index` of the tree of `size` leaves with this root."""
+    if not 0 <= index < size:
+        raise NotIncluded("tree.no-such-leaf", expected=f"below {size}", found=str(index))
+    length = len(inclusion_ranges(index, size))
+    if len(path) != length:
+        raise NotIncluded("tree.path-length", expected=str(length), found=str(len(path)))
+    here, last, result = index, size - 1, entry_hash
+    for sibling in path:
+        if here & 1 or here == last:  # a right child, or the odd one carried upwards
+            result = node_hash(sibling, result)
+            while not here & 1 and here:  # levels on which it had no sibling
+                here, last = here >> 1, last >> 1
+        else:
+            result = node_hash(result, sibling)
+        here, last = here >> 1, last >> 1
+    if result != root:
+        raise NotIncluded("tree.not-included", expected=root.hex(), found=result.hex())
+
+
+def require_consistent(
+    old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]
+) -> None:
+    """The first `old` leaves of the new tree are the old tree: nothing was rewritten."""
+    if not 0 <= old <= new:
+        raise Inconsistent("tree.shrunk", expected=f"at least {old} leaves", found=str(new))
+    length = len(consistency_ranges(old, new))
+    if len(proof) != length:
+        raise Inconsistent("tree.proof-length", expected=str(length), found=str(len(proof)))
+    if old == 0:
+        _require_equal(EMPTY_ROOT, old_root)
+    if old == new:
+        _require_equal(old_root, new_root)
+    if old in (0, new):
+        return
+    # A whole subtree of the new tree: then its root is not in the proof, being the old root.
+    siblings = list(proof) if old & (old - 1) else [old_root, *proof]
+    here, last = old - 1, new - 1
+    while here & 1:
+        here, last = here >> 1, last >> 1
+    of_old = of_new = siblings[0]
+    for sibling in siblings[1:]:
+        if here & 1 or here == last:
+            of_old, of_new = node_hash(sibling, of_old), node_hash(sibling, of_new)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            of_new = node_hash(of_new, sibling)
+        here, last = here >> 1, last >> 1
+    _require_equal(old_root, of_old)
+    _require_equal(new_root, of_new)
+
+
+def _require_equal(expected: bytes, found: bytes) -> None:
+    if expected != found:
+        raise Inconsistent("tree.inconsistent", expected=expected.hex(), found=found.hex())
