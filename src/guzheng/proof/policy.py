@@ -53,21 +53,31 @@ def parse_ledger_policy(octets: bytes) -> LedgerPolicy:
             case ["witness" | "group", *_]:
                 continue  # named by the quorum, or of no effect
             case _:
-                raise Malformed("policy.malformed", expected="log, witness, group or quorum", found=line[:80])
+                raise Malformed(
+                    "policy.malformed",
+                    expected="log, witness, group or quorum",
+                    found=line[:80],
+                )
     if len(lines) > MAX_LINES or not logs or len(quorums) != 1:
         raise Malformed(
-            "policy.malformed", expected="at least one log and one quorum", found=f"{len(logs)} and {len(quorums)}"
+            "policy.malformed",
+            expected="at least one log and one quorum",
+            found=f"{len(logs)} and {len(quorums)}",
         )
     return LedgerPolicy(tuple(logs), quorums[0])
 
 
 def encode_ledger_policy(policy: LedgerPolicy) -> bytes:
-    return "".join([*(f"log {one}\n" for one in policy.logs), f"quorum {policy.quorum}\n"]).encode()
+    return "".join(
+        [*(f"log {one}\n" for one in policy.logs), f"quorum {policy.quorum}\n"]
+    ).encode()
 
 
 def require_quorum(policy: LedgerPolicy, witnesses: tuple[str, ...]) -> None:
     """The witnesses who cosigned satisfy the policy; «none» is satisfied by nobody's word."""
     if policy.quorum != "none":
         raise Undecided(
-            "policy.quorum-unknown", expected=f"the quorum {policy.quorum}", found=f"{len(witnesses)} cosignatures, not judged"
+            "policy.quorum-unknown",
+            expected=f"the quorum {policy.quorum}",
+            found=f"{len(witnesses)} cosignatures, not judged",
         )

@@ -1,0 +1,130 @@
+"""Every setting, in one frozen value; the only reader of the environment and of guzheng.toml.
+
+Order of precedence: what the command line gives, then `GUZHENG_<NAME>` in the environment,
+then `DATA/guzheng.toml`, then the default here. A setting nobody knows is refused: a typing
+error must not silently leave a default in force. docs/settings.md is made from this file.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from guzheng.refusals import Refused
+
+PREFIX = "GUZHENG_"
+FILE = "guzheng.toml"
+
+
+_T = TypeVar("_T")
+
+
+def _setting(default: _T, says: str) -> _T:
+    return field(default=default, metadata={"says": says})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. Each is text in the environment and TOML's own type in the file."""
+
+    data: Path
+    operator: str = _setting("", "Name of who runs this installation; printed on certificates")
+    public_url: str = _setting("", "Address others reach this installation at, for the QR code")
+    allow_private: tuple[str, ...] = _setting(
+        (), "CIDR blocks that captures may reach though they are private; printed on the record"
+    )
+    timestamp_url: str = _setting("", "RFC 3161 authority to ask instead of the local one")
+    timestamp_roots: str = _setting("", "PEM file with the roots of that authority")
+    timestamp_seconds: int = _setting(20, "How long to wait for that authority")
+    capture_seconds: int = _setting(180, "Longest time one web capture may take")
+    capture_trust_spki: tuple[str, ...] = _setting(
+        (),
+        "SHA-256 of server keys (base64) that captures trust without a chain; printed on the record",
+    )
+    chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
+    largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
+    workers: int = _setting(2, "Exhibits that one worker process walks at once")
+    language: str = _setting(
+        "zh", "Language of pages and commands when the reader states none: zh or en"
+    )
+
+
+def load(
+    data: Path,
+    overrides: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """The settings in force for this data directory. Raises Refused for what cannot be."""
+    values: dict[str, Any] = {}  # the types are checked against the defaults below
+    known = {one.name: one.default for one in fields(Config) if one.name != "data"}
+    file = data / FILE
+    if file.exists():
+        values.update(_from_file(file, known))
+    for name, text in (os.environ if environment is None else environment).items():
+        setting = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and setting in known:
+            values[setting] = _from_text(name, text, known[setting])
+    values.update(overrides or {})
+    config = Config(data=data, **values)
+    for block in config.allow_private:
+        try:
+            ipaddress.ip_network(block)
+        except ValueError as error:
+            raise Refused(
+                "config.value-refused",
+                expected="a CIDR block, such as 127.0.0.0/8",
+                found=repr(block),
+            ) from error
+    return config
+
+
+def environment_data() -> Path:
+    """Where the data lives when the command line does not say."""
+    return Path(os.environ.get(PREFIX + "DATA", "data"))
+
+
+def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(
+            "config.file-refused",
+            expected="TOML",
+            found=f"{file}: {error}",
+            act="mend the file",
+        ) from error
+    for name, value in values.items():
+        if name not in known:
+            raise Refused(
+                "config.unknown-setting",
+                expected=", ".join(sorted(known)),
+                found=f"{name} in {file}",
+                act="mend the file",
+            )
+        values[name] = tuple(value) if isinstance(value, list) else value
+        if type(values[name]) is not type(known[name]):
+            raise Refused(
+                "config.value-refused",
+                expected=f"{name}: {type(known[name]).__name__}",
+                found=repr(value),
+                act="mend the file",
+            )
+    return values
+
+
+def _from_text(name: str, text: str, default: object) -> object:
+    match default:
+        case int():
+            try:
+                return int(text)
+            except ValueError as error:
+                raise Refused(
+                    "config.value-refused", expected=f"{name}: a whole number", found=repr(text)
+                ) from error
+        case tuple():
+            return tuple(one.strip() for one in text.split(",") if one.strip())
+        case _:
+            return text

@@ -1,0 +1,68 @@
+"""A deposit comes in: the bytes first, then the order that refers to them.
+
+Whoever is killed between the two leaves items without an order: nobody was told of them, and
+the next worker clears them away (`road.clear_unordered`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from guzheng.proof.digest import Digest
+from guzheng.refusals import Refused
+from guzheng.intake.order import ReceivedItem
+from guzheng.store.blobs import Blobs
+from guzheng.store.receive import keep_stream
+
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file on its way in; `chunks` is read once."""
+
+    name: str
+    chunks: Iterable[bytes]
+    media_type: str = UNKNOWN_TYPE
+
+
+def keep(blobs: Blobs, folder: str, upload: Upload, *, largest: int) -> ReceivedItem:
+    """Keep one file under the exhibit's folder, hashing it on the way."""
+    name = f"{folder}items/{upload.name}"
+    received = keep_stream(blobs, name, _bounded(upload, largest))
+    if received.size == 0:
+        blobs.remove(name)
+        raise Refused(
+            "intake.empty-file",
+            expected="a file with content",
+            found=f"0 octets in {upload.name}",
+            act="choose the file again; nothing can be shown of nothing",
+        )
+    return ReceivedItem(upload.name, upload.media_type, received.size, (received.sha256,))
+
+
+def _bounded(upload: Upload, largest: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in upload.chunks:
+        size += len(chunk)
+        if size > largest:
+            raise Refused(
+                "intake.too-large",
+                expected=f"at most {largest:,} octets",
+                found=f"more in {upload.name}",
+                act="use the command line, or ask the operator to raise largest_upload",
+            )
+        yield chunk
+
+
+def by_digest(
+    name: str, size: int, digests: tuple[Digest, ...], media_type: str
+) -> ReceivedItem:
+    """A file that stays with its owner; only its digest comes in."""
+    if size == 0:
+        raise Refused(
+            "intake.empty-file",
+            expected="a file with content",
+            found=f"0 octets in {name}",
+            act="choose the file again",
+        )
+    return ReceivedItem(name, media_type, size, digests)

@@ -1,0 +1,90 @@
+"""What the certificate says, as data: derived from the other papers, and from nothing else.
+
+`certificate.json` is this value in canonical JSON; the PDF is the same in sentences. Because
+it is derived, a verifier makes it again and compares: a certificate that says more than its
+papers is refused.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import timedelta
+
+from cryptography import x509
+
+from guzheng.proof import canonical, instant
+from guzheng.proof.capture import CaptureRecord
+from guzheng.proof.digest import Digest, sha256, sm3
+from guzheng.proof.manifest import Manifest
+from guzheng.proof.timestamp import TimestampToken
+from guzheng.proof.tlogproof import TlogProof
+
+SCHEMA = "guzheng.certificate/1"
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
+_BEIJING = timedelta(hours=8)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def number_of(manifest_digest: Digest, token: TimestampToken) -> str:
+    """`GZ-<day of the seal, UTC+08:00>-<the first 50 bits of the manifest's SHA-256>`."""
+    bits = int.from_bytes(manifest_digest.value[:7], "big") >> 6
+    letters = "".join(_ALPHABET[bits >> 5 * place & 31] for place in reversed(range(10)))
+    return f"GZ-{(token.attested_at + _BEIJING):%Y%m%d}-{letters}"
+
+
+def derive(
+    manifest_json: bytes,
+    capture_json: bytes | None,
+    token: TimestampToken,
+    authority: x509.Certificate,
+    entry: TlogProof,
+    witnesses: tuple[str, ...],
+) -> dict[str, object]:
+    """The facts. `witnesses`: names whose cosignatures on the checkpoint were verified."""
+    manifest = Manifest.parse(manifest_json)
+    facts: dict[str, object] = {
+        "schema": SCHEMA,
+        "number": number_of(sha256(manifest_json), token),
+        "exhibit": manifest.exhibit,
+        "kind": manifest.kind,
+        "claimed_name": manifest.claimed_name,
+        "observed_at": instant.encode(manifest.observed_at),
+        "items": [item.value() for item in manifest.items],
+        "manifest_digests": [str(sha256(manifest_json)), str(sm3(manifest_json))],
+        "seal": _seal(token, authority),
+        "entry": _entry(entry, witnesses),
+    }
+    if manifest.claimed_applicant is not None:
+        facts["claimed_applicant"] = manifest.claimed_applicant
+    if manifest.claimed_purpose is not None:
+        facts["claimed_purpose"] = manifest.claimed_purpose
+    if capture_json is not None:
+        facts["capture"] = CaptureRecord.parse(capture_json).facts()
+    return facts
+
+
+def _seal(token: TimestampToken, authority: x509.Certificate) -> Mapping[str, object]:
+    seal: dict[str, object] = {
+        "attested_at": instant.encode(token.attested_at),
+        "authority": authority.subject.rfc4514_string(),
+        "policy": token.policy,
+        "serial": f"{token.serial:x}",
+    }
+    if token.accuracy is not None:
+        # Rounded up: a stated accuracy may be worse than the truth, never better.
+        seal["accuracy_milliseconds"] = -(-token.accuracy // _MILLISECOND)
+    return seal
+
+
+def _entry(entry: TlogProof, witnesses: tuple[str, ...]) -> Mapping[str, object]:
+    checkpoint = entry.checkpoint
+    return {
+        "origin": checkpoint.origin,
+        "index": entry.index,
+        "size": checkpoint.size,
+        "root": base64.b64encode(checkpoint.root).decode(),
+        "witnesses": list(witnesses),
+    }
+
+
+def encode(facts: Mapping[str, object]) -> bytes:
+    return canonical.encode(dict(facts))
