@@ -1,0 +1,38 @@
+"""What all tests share: how long hypothesis looks, and which tests this machine cannot run."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SOAK_EXAMPLES = 20_000
+
+# A deadline would measure the machine's load, not our code.
+settings.register_profile("usual", deadline=None)
+settings.register_profile(
+    "soak",
+    deadline=None,
+    max_examples=SOAK_EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("usual")
+
+
+def _missing_for(item: pytest.Item) -> str:
+    """Why this machine cannot run a test; empty when it can."""
+    if item.get_closest_marker("browser") and not shutil.which("chromium"):
+        return "no chromium here: as root, `make ready` installs it"
+    oracle = item.get_closest_marker("oracle")
+    for program in oracle.args if oracle else ():
+        found = shutil.which(program, path=str(ROOT / ".venv-oracles" / "bin"))
+        if not (found or shutil.which(program)):
+            return f"no {program} here: as root, `make ready` installs it"
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if reason := _missing_for(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
