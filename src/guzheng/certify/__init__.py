@@ -1,0 +1,1 @@
+"""Station 4, certify (出证)."""

@@ -1,0 +1,165 @@
+"""certificate.json read into values of the right type, once: docs/spec/certificate.md.
+
+A closed reading: an unknown field is refused, since a certificate that leaves out what it does
+not understand would say less than was certified. All facts were derived from the papers before
+(`proof`); nothing is decided here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from guzheng.proof.digest import Digest
+from guzheng.proof.fields import Fields
+from guzheng.proof.manifest import KINDS, MAX_ITEMS, Item
+
+SCHEMA = "guzheng.certificate/1"
+_LONGEST_URL = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    requested_url: str
+    final_url: str
+    title: str
+    status: int
+    started_at: datetime
+    finished_at: datetime
+    browser: str
+    software: str
+    private_addresses: tuple[str, ...]
+    sandbox: str
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, value: object) -> "Capture":
+        fields = Fields(value, "certificate.capture")
+        capture = cls(
+            requested_url=fields.text("requested_url", longest=_LONGEST_URL),
+            final_url=fields.text("final_url", longest=_LONGEST_URL),
+            title=fields.text("observed_title"),
+            status=fields.count("observed_status"),
+            started_at=fields.instant("observed_started_at"),
+            finished_at=fields.instant("observed_finished_at"),
+            browser=fields.text("browser"),
+            software=fields.text("software"),
+            private_addresses=fields.texts("private_addresses_allowed"),
+            sandbox=fields.text("sandbox"),
+            notes=fields.texts("notes"),
+        )
+        fields.end()
+        return capture
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    attested_at: datetime
+    authority: str
+    policy: str
+    serial: str
+    accuracy_milliseconds: int | None
+
+    @classmethod
+    def read(cls, value: object) -> "Seal":
+        fields = Fields(value, "certificate.seal")
+        stated = fields.has("accuracy_milliseconds")
+        seal = cls(
+            attested_at=fields.instant("attested_at"),
+            authority=fields.text("authority"),
+            policy=fields.text("policy"),
+            serial=fields.text("serial"),
+            accuracy_milliseconds=fields.count("accuracy_milliseconds") if stated else None,
+        )
+        fields.end()
+        return seal
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    origin: str
+    index: int
+    size: int
+    root: str
+    witnesses: tuple[str, ...]
+
+    @classmethod
+    def read(cls, value: object) -> "Entry":
+        fields = Fields(value, "certificate.entry")
+        entry = cls(
+            origin=fields.text("origin"),
+            index=fields.count("index"),
+            size=fields.count("size"),
+            root=fields.text("root"),
+            witnesses=fields.texts("witnesses"),
+        )
+        fields.end()
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class LowerBound:
+    """An independent proof that something was not made before: where, and in what, it is."""
+
+    at: datetime
+    contained_in: str  # "content" or "manifest"
+    source: str
+
+    @classmethod
+    def read(cls, value: object) -> "LowerBound":
+        fields = Fields(value, "certificate.not_before")
+        bound = cls(
+            at=fields.instant("at"),
+            contained_in=fields.one_of("contained_in", ("content", "manifest")),
+            source=fields.text("source"),
+        )
+        fields.end()
+        return bound
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """certificate.json, read: docs/spec/certificate.md, field by field."""
+
+    number: str
+    exhibit: str
+    kind: str
+    claimed_name: str
+    claimed_applicant: str | None
+    claimed_purpose: str | None
+    observed_at: datetime
+    items: tuple[Item, ...]
+    manifest_digests: tuple[Digest, ...]
+    capture: Capture | None
+    seal: Seal
+    entry: Entry
+    not_before: LowerBound | None
+
+    @property
+    def sealed_at(self) -> datetime:
+        return self.seal.attested_at
+
+    @classmethod
+    def read(cls, value: Mapping[str, object]) -> "Facts":
+        fields = Fields(dict(value), "certificate")
+        fields.one_of("schema", (SCHEMA,))
+        facts = cls(
+            number=fields.text("number", longest=64),
+            exhibit=fields.text("exhibit", longest=64),
+            kind=fields.one_of("kind", KINDS),
+            claimed_name=fields.text("claimed_name"),
+            claimed_applicant=fields.text_or_none("claimed_applicant"),
+            claimed_purpose=fields.text_or_none("claimed_purpose"),
+            observed_at=fields.instant("observed_at"),
+            items=tuple(Item.read(one) for one in fields.items("items", most=MAX_ITEMS)),
+            manifest_digests=fields.digests("manifest_digests"),
+            capture=Capture.read(fields.take("capture")) if fields.has("capture") else None,
+            seal=Seal.read(fields.take("seal")),
+            entry=Entry.read(fields.take("entry")),
+            not_before=(
+                LowerBound.read(fields.take("not_before"))
+                if fields.has("not_before")
+                else None
+            ),
+        )
+        fields.end()
+        return facts

@@ -1,0 +1,114 @@
+"""The printing press: a document and its attachments become PDF/A-3a, by typst.
+
+One press keeps one typst compiler, since starting one costs ten times what a certificate does.
+The compiler sees the fonts of its Face and a folder that holds the attachments of this one
+certificate, and nothing else of the machine; text reaches it as one JSON string. It refuses to
+write a file that is not PDF/A-3a (ISO 19005-3, level A). The same document, attachments and
+date give the same bytes.
+"""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import segno
+import typst
+
+from guzheng.certify.fonts import Face
+from guzheng.certify.pen import Printed
+from guzheng.proof import canonical
+from guzheng.proof.package import require_member_name
+
+STANDARD: Final = "a-3a"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    media_type: str
+    relationship: str  # AFRelationship, ISO 19005-3 §6.8
+
+
+# The facts the page was made from are its data; what those were derived from is the source.
+_TWIN = _Kind("application/json", "data")
+_JSON = _Kind("application/json", "source")
+_TOKEN = _Kind("application/timestamp-reply", "supplement")
+_TEXT = _Kind("text/plain", "supplement")
+_OCTETS = _Kind("application/octet-stream", "supplement")
+_PINE = "#12342b"
+
+
+class Press:
+    """Prints one certificate at a time; threads may share it."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+        self._template = files(__package__).joinpath("certificate.typ").read_bytes()
+        fonts = typst.Fonts(
+            include_system_fonts=False,
+            include_embedded_fonts=True,
+            font_paths=[str(face.folder)],
+        )
+        self._compiler = typst.Compiler(font_paths=fonts)
+        self._printing = Lock()  # typst's compiler refuses a second caller at once
+
+    def print(
+        self, document: Printed, code: str, papers: Mapping[str, bytes], *, dated_at: datetime
+    ) -> bytes:
+        """The PDF, not yet signed; `papers` are attached, `code` is in the square code."""
+        names = sorted(require_member_name(name) for name in papers)
+        dated = dated_at.astimezone(UTC).replace(microsecond=0)
+        fields = ("year", "month", "day", "hour", "minute", "second")
+        whole: Printed = {
+            **document,
+            "face": {"sans": self.face.sans, "serif": self.face.serif, "bold": self.face.bold},
+            "dated": {field: getattr(dated, field) for field in fields},
+            "code": _square_code(code),
+            "code_meaning": code,
+            "attached": [
+                {
+                    "name": name,
+                    "file": f"/{number}",
+                    "media_type": _kind_of(name).media_type,
+                    "relationship": _kind_of(name).relationship,
+                }
+                for number, name in enumerate(names)
+            ],
+        }
+        with tempfile.TemporaryDirectory(prefix="guzheng-certificate-") as folder:
+            for number, name in enumerate(names):
+                # By number: a name from outside never becomes a path of ours.
+                (Path(folder) / str(number)).write_bytes(papers[name])
+            with self._printing:
+                printed = self._compiler.compile(
+                    self._template,
+                    root=folder,
+                    format="pdf",
+                    sys_inputs={"document": canonical.encode(whole).decode()},
+                    pdf_standards=[STANDARD],
+                    timestamp=dated,
+                )
+        if not isinstance(printed, bytes):
+            raise TypeError(f"typst gave {type(printed).__name__}, not one PDF")
+        return printed
+
+
+def _kind_of(name: str) -> _Kind:
+    if name == "certificate.json":
+        return _TWIN
+    if name.endswith(".json"):
+        return _JSON
+    if name.endswith(".tsa"):
+        return _TOKEN
+    return _TEXT if name.endswith((".tlog-proof", ".pem", ".md")) else _OCTETS
+
+
+def _square_code(text: str) -> str:
+    drawing = io.BytesIO()
+    segno.make_qr(text, error="m").save(drawing, kind="svg", dark=_PINE, border=0)
+    return drawing.getvalue().decode()

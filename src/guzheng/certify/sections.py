@@ -1,0 +1,195 @@
+"""The numbered sections of a certificate, row by row, each from facts and nothing else.
+
+Who vouches for a row is in the row: 自述 the applicant, 平台陈述 this platform, otherwise the
+token or the ledger. A fact that is missing has a row that says so.
+"""
+
+from guzheng import words
+from guzheng.certify import wording
+from guzheng.certify.facts import Capture, Facts
+from guzheng.certify.pen import Pen, Printed
+from guzheng.certify.wording import Phrase
+from guzheng.proof.instant import beijing
+from guzheng.proof.manifest import Item
+
+INLINE_ITEMS = 2  # more than this and the files are listed in the annex
+
+_MANNERS = {
+    "deposit": wording.KIND_DEPOSIT,
+    "hash-only": wording.KIND_HASH_ONLY,
+    "web": wording.KIND_WEB,
+}
+
+
+def exhibit(facts: Facts, pen: Pen) -> Printed:
+    named = (
+        pen.line(facts.claimed_applicant, "strong")
+        if facts.claimed_applicant
+        else pen.line(wording.NOT_FILLED_IN.zh)
+    )
+    rows = [
+        pen.row(wording.APPLICANT, named, *pen.both(wording.NOT_VERIFIED)),
+        pen.row(wording.NAME, pen.line(facts.claimed_name, "strong")),
+    ]
+    if facts.claimed_purpose:
+        rows.append(pen.row(wording.PURPOSE, pen.line(facts.claimed_purpose)))
+    kind = f"{words.say(f'kind.{facts.kind}', 'zh')} · {words.say(f'kind.{facts.kind}', 'en')}"
+    rows += [
+        pen.row(wording.KIND, pen.line(kind), *pen.both(_MANNERS[facts.kind])),
+        _files(facts.items, pen),
+        pen.row(wording.EXHIBIT_NUMBER, pen.line(facts.exhibit, "mono")),
+    ]
+    return _section(wording.EXHIBIT, rows)
+
+
+def web(capture: Capture, pen: Pen) -> Printed:
+    status = wording.HTTP_STATUS.filled(status=capture.status).zh
+    period = f"{beijing(capture.started_at)} → {beijing(capture.finished_at)}"
+    rows = [
+        pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url)),
+        pen.row(wording.FINAL_URL, pen.line(capture.final_url)),
+        pen.row(
+            wording.RESPONSE,
+            pen.line(capture.title or wording.NO_TITLE.zh),
+            pen.line(status, "mute"),
+        ),
+        pen.row(
+            wording.STARTED_FINISHED, pen.line(period), *pen.both(wording.BY_PLATFORM_CLOCK)
+        ),
+        pen.row(
+            wording.BROWSER,
+            pen.line(f"{capture.browser} · {capture.software}"),
+            pen.line(wording.SANDBOX.filled(sandbox=capture.sandbox).zh, "mute"),
+        ),
+    ]
+    if capture.private_addresses:
+        allowed = wording.PRIVATE_ALLOWED.filled(ranges="、".join(capture.private_addresses))
+        rows.append(pen.row(wording.PRIVATE_ADDRESSES, *pen.both(allowed, "warn")))
+    if capture.notes:
+        rows.append(
+            pen.row(wording.NOTES, *(line for code in capture.notes for line in _note(code, pen)))
+        )
+    return _section(wording.WEB, rows)
+
+
+def fingerprints(facts: Facts, pen: Pen) -> Printed:
+    rows = []
+    if len(facts.items) <= INLINE_ITEMS:
+        for item in facts.items:
+            # With one file its name stands in the section above; two need theirs here.
+            named = [pen.line(item.name, "mute")] if len(facts.items) > 1 else []
+            digests = [pen.digest(digest) for digest in item.digests]
+            rows.append(pen.row(wording.ITEM_DIGESTS, *named, *digests))
+    rows.append(
+        pen.row(
+            wording.MANIFEST_DIGESTS,
+            *(pen.digest(digest) for digest in facts.manifest_digests),
+            *pen.both(wording.MANIFEST_MEANING),
+        )
+    )
+    return _section(wording.FINGERPRINTS, rows)
+
+
+def time(facts: Facts, pen: Pen) -> Printed:
+    accuracy = facts.seal.accuracy_milliseconds
+    stated = (
+        wording.NO_ACCURACY
+        if accuracy is None
+        else wording.ACCURACY.filled(milliseconds=f"{accuracy:,}")
+    )
+    received = wording.BY_PLATFORM_CLOCK
+    rows = [
+        pen.row(
+            wording.SEALED_AT, pen.line(beijing(facts.sealed_at), "strong"), *pen.both(stated)
+        ),
+        pen.row(wording.RECEIVED_AT, pen.line(beijing(facts.observed_at)), *pen.both(received)),
+    ]
+    return _section(wording.TIME, rows)
+
+
+def lower_bound_source(contained_in: str, source: str) -> Phrase:
+    """Which of the two «contains» it is: the content itself, or only what we wrote about it."""
+    if contained_in == "content":
+        return wording.BOUND_BY_CONTENT.filled(source=source)
+    return wording.BOUND_BY_MANIFEST.filled(source=source)
+
+
+def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
+    seal, entry = facts.seal, facts.entry
+    token = wording.SERIAL_POLICY.filled(serial=seal.serial, policy=seal.policy)
+    place = wording.ENTRY.filled(index=entry.index, size=entry.size)
+    witnesses = (
+        [pen.line("、".join(entry.witnesses))]
+        if entry.witnesses
+        else pen.both(wording.NO_WITNESS, "warn")
+    )
+    affiliation = wording.OWN_AUTHORITY if own_authority else wording.OUTSIDE_AUTHORITY
+    rows = [
+        pen.row(wording.AUTHORITY, pen.line(seal.authority), pen.line(token.zh, "mute")),
+        pen.row(
+            wording.LEDGER,
+            pen.line(f"{entry.origin} · {place.zh}"),
+            pen.line(f"{wording.ROOT.zh} {entry.root}", "mute"),
+        ),
+        pen.row(wording.WITNESSES, *witnesses),
+        pen.row(wording.AFFILIATION, *pen.both(affiliation)),
+    ]
+    return _section(wording.ISSUE, rows)
+
+
+def annex(facts: Facts, pen: Pen) -> Printed | None:
+    """The list of files, when there are too many for the first page."""
+    if len(facts.items) <= INLINE_ITEMS:
+        return None
+    listed: list[Printed] = [
+        {
+            "name": pen.line(item.name, "strong"),
+            "note": pen.line(_item_note(item), "mute"),
+            "digests": [pen.digest(digest) for digest in item.digests],
+        }
+        for item in facts.items
+    ]
+    return {"title": wording.ANNEX.value(), "columns": _COLUMNS, "items": listed}
+
+
+_COLUMNS = {
+    "number": wording.COLUMN_NUMBER.value(),
+    "file": wording.COLUMN_FILE.value(),
+}
+
+
+def _files(items: tuple[Item, ...], pen: Pen) -> Printed:
+    if len(items) == 1:
+        (item,) = items
+        return pen.row(
+            wording.FILES, pen.line(item.name), pen.line(_item_note(item), "mute")
+        )
+    total = wording.FILE_COUNT.filled(
+        count=len(items), size=_size(sum(item.size for item in items))
+    )
+    where = pen.both(wording.SEE_ANNEX) if len(items) > INLINE_ITEMS else []
+    return pen.row(wording.FILES, pen.line(total.zh), *where)
+
+
+def _note(code: str, pen: Pen) -> list[Printed]:
+    chinese, english = words.find_words(code, "zh"), words.find_words(code, "en")
+    if chinese is None or english is None:
+        return [pen.line(code, "mono")]  # a code of a later version: shown as it stands
+    return pen.both(Phrase(chinese, english))
+
+
+def _item_note(item: Item) -> str:
+    role = wording.ROLES[item.role].zh
+    return f"{role} · {_size(item.size)} · {item.media_type}"
+
+
+def _section(title: Phrase, rows: list[Printed]) -> Printed:
+    return {"title": title.value(), "rows": rows}
+
+
+def _size(octets: int) -> str:
+    exact = f"{octets:,} 字节"
+    for unit, one in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if octets >= one:
+            return f"{exact}（{octets / one:.1f} {unit}）"
+    return exact

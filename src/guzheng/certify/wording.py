@@ -1,0 +1,241 @@
+"""The sentences of the certificate, each in Chinese and in English, and nothing else.
+
+They are kept together so that a lawyer can read them in one sitting. The rule for every one of
+them: it claims no more than the papers prove, it says who vouches (the applicant 自述, this
+platform 平台陈述, a signed token), and it promises no court's decision. The certificate always
+carries both languages, which is why these are not in words/ (one catalogue per reader).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One sentence or label, twice. `filled` puts the same facts into both."""
+
+    zh: str
+    en: str
+
+    def filled(self, **facts: object) -> "Phrase":
+        return Phrase(self.zh.format(**facts), self.en.format(**facts))
+
+    def value(self) -> dict[str, str]:
+        return {"zh": self.zh, "en": self.en}
+
+
+TITLE = Phrase("固证时间戳证书", "GUZHENG TIMESTAMP CERTIFICATE")
+NUMBER = Phrase("证书编号", "Certificate no.")
+LEAD = Phrase(
+    "与下列数字指纹一致的文件，在 {at} 已经存在；此后任一字节的改动均可检出。",
+    "Files that match the fingerprints below existed at {at}. "
+    "A later change of even one byte can be detected.",
+)
+
+# The band: not before → not after.
+NOT_BEFORE = Phrase("不早于", "NOT BEFORE")
+NOT_AFTER = Phrase("不晚于", "NOT AFTER")
+NO_LOWER_BOUND = Phrase(
+    "无独立的“不早于”依据", "No independent lower bound was established"
+)
+BOUND_BY_CONTENT = Phrase("见于内容之中：{source}", "contained in the content: {source}")
+BOUND_BY_MANIFEST = Phrase("见于清单之中：{source}", "contained in the manifest: {source}")
+BY_SEAL = Phrase("依据：RFC 3161 时间戳", "by the RFC 3161 timestamp")
+
+# Section heads.
+EXHIBIT = Phrase("申请人与证据", "Applicant and exhibit")
+WEB = Phrase("网页取证", "Web capture")
+FINGERPRINTS = Phrase("数字指纹", "Fingerprints")
+TIME = Phrase("时间", "Time")
+ISSUE = Phrase("签发与账本", "Issue and ledger")
+ANNEX = Phrase("附表：文件清单", "Annex: list of files")
+
+# Labels and values of the first section.
+APPLICANT = Phrase("申请人", "Applicant")
+NOT_FILLED_IN = Phrase("未填写", "not filled in")
+NOT_VERIFIED = Phrase(
+    "未实名：申请人为自述，身份未经核验", "Claimed by the applicant; identity not verified"
+)
+NAME = Phrase("证据名称", "Name, as claimed")
+PURPOSE = Phrase("证明目的", "Purpose, as claimed")
+KIND = Phrase("取证方式", "Manner")
+KIND_DEPOSIT = Phrase(
+    "文件由申请人提交；平台未见其产生过程",
+    "Submitted by the applicant; this platform did not see how the files came to be",
+)
+KIND_HASH_ONLY = Phrase(
+    "仅提交数字指纹；文件内容从未离开申请人，平台从未持有",
+    "Fingerprints only: the content never left the applicant and was never held here",
+)
+KIND_WEB = Phrase(
+    "由本平台的浏览器访问网页并保存；取证记录 capture.json 见附件",
+    "Fetched and saved by this platform's browser; see the attached capture.json",
+)
+EXHIBIT_NUMBER = Phrase("证据编号", "Exhibit")
+FILES = Phrase("文件", "Files")
+FILE_COUNT = Phrase("共 {count} 个文件，合计 {size}", "{count} files in all")
+SEE_ANNEX = Phrase("逐个列于附表", "each listed in the annex")
+COLUMN_NUMBER = Phrase("序号", "No.")
+COLUMN_FILE = Phrase("文件名称、性质、大小与数字指纹", "Name, role, size, type and fingerprints")
+ROLES = {
+    "original": Phrase("原件", "original"),
+    "derivative": Phrase("派生件", "derivative"),
+}
+
+# Web capture.
+REQUESTED_URL = Phrase("请求网址", "Requested URL")
+FINAL_URL = Phrase("最终网址", "Final URL")
+RESPONSE = Phrase("响应与标题", "Response, title")
+HTTP_STATUS = Phrase("HTTP 状态 {status}", "HTTP status {status}")
+NO_TITLE = Phrase("（页面无标题）", "(no title)")
+STARTED_FINISHED = Phrase("起止时间", "Started, finished")
+BY_PLATFORM_CLOCK = Phrase("平台时钟，平台陈述", "by the platform's clock, as stated by it")
+BROWSER = Phrase("浏览器与软件", "Browser, software")
+SANDBOX = Phrase("隔离方式：{sandbox}", "Isolation: {sandbox}")
+PRIVATE_ADDRESSES = Phrase("开发设置", "Development setting")
+PRIVATE_ALLOWED = Phrase(
+    "注意：本次取证使用开发设置，允许访问内网地址 {ranges}；所取内容可能不来自公开互联网",
+    "Caution: private addresses ({ranges}) were allowed; "
+    "the content may not come from the public Internet",
+)
+NOTES = Phrase("取证备注", "Notes of the capture")
+
+# Fingerprints.
+ITEM_DIGESTS = Phrase("文件指纹", "File")
+MANIFEST_DIGESTS = Phrase("清单指纹", "Manifest")
+MANIFEST_MEANING = Phrase(
+    "清单 manifest.json 列明每个文件的指纹；时间戳与账本记录的是清单",
+    "manifest.json names the fingerprint of every file; the timestamp and the ledger cover it",
+)
+
+# Time.
+SEALED_AT = Phrase("签发时间", "Sealed at")
+ACCURACY = Phrase(
+    "精度 ±{milliseconds} 毫秒，由时间戳令牌载明",
+    "accuracy ±{milliseconds} ms, as the token states",
+)
+NO_ACCURACY = Phrase("时间戳令牌未载明精度", "the token states no accuracy")
+RECEIVED_AT = Phrase("平台收到", "Received here")
+NO_LOWER_BOUND_MEANING = Phrase(
+    "没有独立来源说明文件最早何时形成",
+    "no independent source says when the files were made at the earliest",
+)
+
+# Issue and ledger.
+AUTHORITY = Phrase("时间戳机构", "Authority")
+SERIAL_POLICY = Phrase("令牌序列号 {serial} · 策略 {policy}", "token serial, policy")
+LEDGER = Phrase("透明账本", "Ledger")
+ENTRY = Phrase("第 {index} 条，账本共 {size} 条", "entry {index} of {size}")
+ROOT = Phrase("根", "root")
+WITNESSES = Phrase("见证人", "Witnesses")
+NO_WITNESS = Phrase(
+    "注意：账本尚无见证人；账本未被改写，目前只由运营者一方担保",
+    "Caution: the ledger has no witness yet; "
+    "that it was not rewritten rests on the operator alone",
+)
+AFFILIATION = Phrase("关联关系", "Affiliation")
+OWN_AUTHORITY = Phrase(
+    "时间戳机构与账本均由本平台运营者自行运行并担保，不是独立第三方；"
+    "申请人与运营者有关联的，本证书是关联方的陈述",
+    "The operator runs, and alone vouches for, its timestamp authority and ledger; where the "
+    "applicant is connected with the operator, this is an affiliated statement",
+)
+OUTSIDE_AUTHORITY = Phrase(
+    "时间戳由外部机构签发；账本由本平台运营者运行并担保，申请人与运营者有关联的，"
+    "账本记录是关联方的陈述",
+    "The timestamp is an outside authority's; the operator runs and vouches for the ledger, "
+    "which is an affiliated statement where the applicant is connected with the operator",
+)
+SIGNED_BY = Phrase("本证书由下列密钥作电子签名", "Signed electronically with the key of")
+
+# What it proves, and what it does not.
+PROVES = Phrase("证明什么", "What it proves")
+PROVES_EXISTENCE = Phrase(
+    "与所列指纹一致的文件，在签发时间已经存在。",
+    "Files matching the fingerprints existed at the time of sealing.",
+)
+PROVES_UNCHANGED = Phrase(
+    "今天核对指纹一致的文件，自签发时间起逐字节未变。",
+    "A file that matches today has not changed by a byte since then.",
+)
+PROVES_ENTRY = Phrase(
+    "该清单与时间戳已记入账本 {origin} 第 {index} 条。",
+    "Manifest and timestamp are entry {index} of the ledger {origin}.",
+)
+STATES = Phrase("平台陈述什么", "What this platform states")
+STATES_RECEIVED = Phrase(
+    "平台于 {at} 收到本证据（平台时钟）。", "The exhibit was received at {at}, by its own clock."
+)
+STATES_WEB = Phrase(
+    "平台的浏览器在所列起止时间内访问所列网址，所得内容即清单中的文件。",
+    "Its browser visited the URL between the times given; the files are what it received.",
+)
+PROVES_NOT = Phrase("不证明什么", "What it does not prove")
+NOT_TRUTH = Phrase(
+    "文件所载内容真实、合法，或与案件有关。",
+    "That the content is true, lawful or relevant to a case.",
+)
+NOT_AUTHOR = Phrase(
+    "作者、权属或申请人的身份；不影响任何授权许可。",
+    "Authorship, ownership or the applicant's identity; no licence is affected.",
+)
+NOT_MANNER = Phrase("取得方式合法。", "That the content was obtained lawfully.")
+NOT_EARLIEST = Phrase("文件最早何时形成。", "When the files were made at the earliest.")
+NOT_OTHERS = Phrase(
+    "他人在其他时间、地点看到的是同一页面。",
+    "That others, elsewhere or at other times, saw the same page.",
+)
+NOT_ADMISSION = Phrase(
+    "是否采信由审理机关决定。", "Whether it is admitted is for the court to decide."
+)
+
+# How to verify.
+HOW = Phrase("怎样验证", "How to verify")
+HOW_ONLINE = Phrase(
+    "打开 {address}（或扫首页二维码），把原始文件与证据包拖入页面。",
+    "Open {address} (or scan the code on page 1) and drop the files and the package there.",
+)
+HOW_EXTRACT = Phrase(
+    "从本 PDF 取出附件，核对文件的 SHA-256 与清单一致。",
+    "Take the attachments out of this PDF; compare each file's SHA-256 with the manifest.",
+)
+HOW_SEAL = Phrase(
+    "用 OpenSSL 核对清单的时间戳；每个原件也可用各自的 .tsa 核对。",
+    "Check the manifest's timestamp with OpenSSL; every original also has its own .tsa.",
+)
+HOW_PACKAGE = Phrase(
+    "用开源验证程序离线核对整个证据包（含账本记录）。",
+    "Check the whole package, with its ledger entry, offline by the open-source verifier.",
+)
+HOW_SIGNATURE = Phrase("核对本 PDF 的电子签名。", "Check the signature of this PDF.")
+HOW_ROOTS = Phrase(
+    "roots.pem 是信任根，须从本文件以外的独立渠道取得；文件内容不会离开您的电脑。",
+    "roots.pem holds the trust roots: obtain it independently of this file. "
+    "No content leaves your computer.",
+)
+
+ATTACHMENTS = Phrase("附件", "Attachments")
+ATTACHED = {
+    "manifest.json": Phrase("清单", "manifest"),
+    "certificate.json": Phrase("本证书的机器可读形式", "this certificate for machines"),
+    "capture.json": Phrase("取证记录", "capture record"),
+    "seal.tsa": Phrase("清单的时间戳令牌", "timestamp of the manifest"),
+    "leaf": Phrase("账本条目", "ledger entry"),
+    "entry.tlog-proof": Phrase("账本包含证明", "proof of inclusion"),
+}
+ATTACHED_TOKENS = Phrase("原件的时间戳令牌", "timestamps of the originals")
+
+WRITTEN_OUT = Phrase(
+    "‹U+…› 表示无法显示或会改变显示方向的字符，原文见附件 certificate.json。",
+    "‹U+…› stands for a character that cannot be shown or would turn the text; "
+    "see certificate.json.",
+)
+MECHANISM = Phrase(
+    "机制：RFC 3161 时间戳与 Merkle 透明账本（RFC 6962、C2SP）。",
+    "Mechanism: RFC 3161 timestamps and a Merkle transparency ledger (RFC 6962, C2SP).",
+)
+LEGAL_NOTICE = Phrase(
+    "法律提示：本证书及说明仅供参考，必要时请咨询专业律师。",
+    "For reference only; consult a professional lawyer where needed.",
+)
+VERIFY = Phrase("验证", "verify")
+PAGE = Phrase("第 {page} 页，共 {pages} 页", "page")
