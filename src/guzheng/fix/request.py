@@ -25,10 +25,18 @@ IMPRINT_ALGORITHMS = {
     "sha512": ("2.16.840.1.101.3.4.2.3", 64),
 }
 # Both spellings are in use: parameters absent (RFC 5754 §2) and NULL (what openssl sends).
-_IMPRINT_SIZES = {
+_ALGORITHMS = {
     der.sequence(der.object_identifier(oid), parameters): size
     for oid, size in IMPRINT_ALGORITHMS.values()
     for parameters in (b"", der.NULL)
+}
+# All that an imprint may be but for the hash itself: whole size → how it begins.
+_IMPRINT_BEGINNINGS = {
+    len(imprint): imprint[:-size]
+    for imprint, size in (
+        (der.sequence(algorithm_der, der.octet_string(bytes(size))), size)
+        for algorithm_der, size in _ALGORITHMS.items()
+    )
 }
 
 
@@ -81,7 +89,9 @@ def parse(request_der: bytes) -> TimestampRequest:
     if at != end:
         raise _unreadable("a field that a request does not have, or fields out of order")
 
-    _require_imprint(imprint_der)
+    beginning = _IMPRINT_BEGINNINGS.get(len(imprint_der))
+    if beginning is None or not imprint_der.startswith(beginning):
+        raise _imprint_fault(imprint_der)
     if nonce_der:
         _require_nonce(nonce_der)
     if certificate_wish not in (b"", der.BOOLEAN_TRUE):  # FALSE is the default: X.690 §11.5
@@ -92,17 +102,18 @@ def parse(request_der: bytes) -> TimestampRequest:
     return TimestampRequest(imprint_der, policy_der, nonce_der, bool(certificate_wish))
 
 
-def _require_imprint(imprint_der: bytes) -> None:
+def _imprint_fault(imprint_der: bytes) -> Rejection:
     _, at, end = _element(imprint_der, 0, len(imprint_der))
     algorithm_der, at = _required(imprint_der, at, end, _SEQUENCE, "hashAlgorithm")
     hashed, at = _required(imprint_der, at, end, _OCTET_STRING, "hashedMessage")
     if at != end:
-        raise _unreadable("messageImprint has more than two fields")
-    size = _IMPRINT_SIZES.get(algorithm_der)
+        return _unreadable("messageImprint has more than two fields")
+    size = _ALGORITHMS.get(algorithm_der)
     if size is None:
-        raise Rejection(Failure.BAD_ALG, f"imprint algorithms: {', '.join(IMPRINT_ALGORITHMS)}")
-    if len(hashed) != size + 2:  # sizes below 128: tag and length are one octet each
-        raise _unreadable(f"hashedMessage does not have {size} octets")
+        return Rejection(
+            Failure.BAD_ALG, f"imprint algorithms: {', '.join(IMPRINT_ALGORITHMS)}"
+        )
+    return _unreadable(f"hashedMessage has {len(hashed) - 2} octets and not {size}")
 
 
 def _require_nonce(nonce_der: bytes) -> None:

@@ -67,14 +67,16 @@ class TokenTemplate:
 
     def granted(self, tst_info_der: bytes, *, with_certificates: bool) -> bytes:
         """A TimeStampResp whose token is signed over `tst_info_der`."""
-        attributes = self._attributes_before + self._digest(tst_info_der)
-        attributes += self._attributes_after
-        # Signed as the SET OF it is, written under [0]: RFC 5652 §5.4.
-        signature = self._sign(der.tlv(b"\x31", attributes))
+        # Length and content; signed as the SET OF it is, written under [0]: RFC 5652 §5.4.
+        attributes = (
+            self._attributes_before + self._digest(tst_info_der) + self._attributes_after
+        )
+        signature = self._sign(b"\x31" + attributes)
         signer = der.tlv(
             b"\x30",
             self._signer_before
-            + der.tlv(b"\xa0", attributes)
+            + b"\xa0"
+            + attributes
             + self._signer_after
             + der.octet_string(signature),
         )
@@ -88,7 +90,7 @@ class TokenTemplate:
 
 
 def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, bytes]:
-    """The attributes in their DER order, cut in two where the message digest goes.
+    """Length and members of the SET OF in DER order, cut in two where the digest goes.
 
     Each has its own length and type before any value, so the order is the same for all digests.
     """
@@ -96,17 +98,19 @@ def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, 
         key.ess_algorithm_der, der.octet_string(key.digest(certificate_der))
     )
     hole = bytes(len(key.digest(b"")))
-    attributes = sorted(
-        der.sequence(kind, der.set_of([value]))
-        for kind, value in (
-            (_CONTENT_TYPE, _TST_INFO),
-            (_MESSAGE_DIGEST, der.octet_string(hole)),
-            (_SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id))),
+    message_digest = der.sequence(_MESSAGE_DIGEST, der.set_of([der.octet_string(hole)]))
+    attributes = der.set_of(
+        (
+            message_digest,
+            der.sequence(_CONTENT_TYPE, der.set_of([_TST_INFO])),
+            der.sequence(
+                _SIGNING_CERTIFICATE_V2,
+                der.set_of([der.sequence(der.sequence(certificate_id))]),
+            ),
         )
     )
-    place = next(i for i, one in enumerate(attributes) if _MESSAGE_DIGEST in one)
-    before = b"".join(attributes[: place + 1])
-    return before[: -len(hole)], b"".join(attributes[place + 1 :])
+    cut = attributes.index(message_digest) + len(message_digest)
+    return attributes[1 : cut - len(hole)], attributes[cut:]
 
 
 def tst_info(
