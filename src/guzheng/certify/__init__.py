@@ -1,1 +1,52 @@
-"""Station 4, certify (出证)."""
+"""Station 4, certify (出证): the human sentence, signed; every word derivable from the papers.
+
+Takes the facts (certificate.json, made by `proof.certificate`), the papers to attach, and a
+`DocumentSigner`. Gives the certificate as octets: PDF/A-3a, the papers inside, one PAdES B-T
+signature over the whole file. Specification: docs/spec/certificate.md.
+
+May fail: `Unavailable` (certify.no-fonts, certify.timestamp-unsound, and whatever the timestamp
+authority raises); `proof.Malformed` for facts or paper names out of their schema. It reads no
+clock and no network, and stores nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+
+from guzheng.certify.document import Circumstances, code_of, document_of
+from guzheng.certify.fonts import Face, find_face, packaged_face
+from guzheng.certify.press import Press
+from guzheng.certify.signature import DocumentSigner
+
+__all__ = ["DocumentSigner", "Face", "Press", "certify", "find_face", "packaged_face"]
+
+
+def certify(
+    facts: Mapping[str, object],
+    papers: Mapping[str, bytes],
+    signer: DocumentSigner,
+    *,
+    signed_at: datetime,
+    public_url: str | None = None,
+    operator_runs_authority: bool = True,
+    press: Press | None = None,
+) -> bytes:
+    """The signed certificate. `public_url` is the site's address, where one verifies."""
+    press = press or _press()
+    given = Circumstances(
+        drawn=press.face.drawn,
+        signed_by=signer.name,
+        attached=tuple(papers),
+        public_url=public_url,
+        operator_runs_authority=operator_runs_authority,
+    )
+    printed = press.print(
+        document_of(facts, given), code_of(facts, given), papers, dated_at=signed_at
+    )
+    return signer.sign(printed, signed_at=signed_at)
+
+
+@cache
+def _press() -> Press:
+    """One press for the process: starting one costs ten times what a certificate does."""
+    return Press(find_face())

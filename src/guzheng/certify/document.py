@@ -23,13 +23,14 @@ class Circumstances:
     drawn: frozenset[int]
     signed_by: str
     attached: Sequence[str] = ()
-    verify_address: str | None = None
+    public_url: str | None = None
     operator_runs_authority: bool = True
 
 
 def document_of(facts: Mapping[str, object], given: Circumstances) -> Printed:
     """Everything that the certificate shows, in the order in which it is shown."""
     read = Facts.read(facts)
+    address = _address(read, given)
     pen = Pen(given.drawn)
     numbered = [
         sections.exhibit(read, pen),
@@ -49,10 +50,10 @@ def document_of(facts: Mapping[str, object], given: Circumstances) -> Printed:
         "proves": _box(wording.PROVES, _proved(read), pen),
         "proves_not": _box(wording.PROVES_NOT, _not_proved(read), pen),
         "states": _box(wording.STATES, _stated(read), pen),
-        "how": _how(given, pen),
+        "how": _how(address, pen),
         "attachments": _attachments(given.attached),
         "signed_by": {**wording.SIGNED_BY.value(), "name": pen.parts(given.signed_by)},
-        "verify": pen.parts(given.verify_address) if given.verify_address else [],
+        "verify": pen.parts(address) if address else [],
         "verify_label": wording.VERIFY.value(),
     }
     notices = [wording.MECHANISM, wording.LEGAL_NOTICE]
@@ -62,12 +63,15 @@ def document_of(facts: Mapping[str, object], given: Circumstances) -> Printed:
     return printed
 
 
-def code_of(facts: Mapping[str, object], verify_address: str | None) -> str:
+def code_of(facts: Mapping[str, object], given: Circumstances) -> str:
     """What the square code holds: where to verify, or what to compare where there is no net."""
-    if verify_address:
-        return verify_address
     read = Facts.read(facts)
-    return f"{read.number} {read.manifest_digests[0]}"
+    return _address(read, given) or f"{read.number} {read.manifest_digests[0]}"
+
+
+def _address(read: Facts, given: Circumstances) -> str | None:
+    # Behind the # it stays in the reader's browser: verifying tells nobody which exhibit it is.
+    return f"{given.public_url.rstrip('/')}/verify#{read.number}" if given.public_url else None
 
 
 def _upper_bound(read: Facts, pen: Pen) -> Printed:
@@ -127,7 +131,7 @@ def _not_proved(read: Facts) -> list[Phrase]:
     ]
 
 
-def _how(given: Circumstances, pen: Pen) -> Printed:
+def _how(address: str | None, pen: Pen) -> Printed:
     """The steps, each with the command lines that any machine with the tools can run."""
     steps: list[tuple[Phrase, tuple[str, ...]]] = [
         (wording.HOW_EXTRACT, ("pdfdetach -saveall certificate.pdf", "sha256sum FILE")),
@@ -144,8 +148,8 @@ def _how(given: Circumstances, pen: Pen) -> Printed:
         ),
         (wording.HOW_SIGNATURE, ("pdfsig certificate.pdf",)),
     ]
-    if given.verify_address:
-        steps.insert(0, (wording.HOW_ONLINE.filled(address=given.verify_address), ()))
+    if address:
+        steps.insert(0, (wording.HOW_ONLINE.filled(address=address), ()))
     return {
         "title": wording.HOW.value(),
         "steps": [

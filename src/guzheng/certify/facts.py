@@ -20,9 +20,9 @@ _LONGEST_URL = 65536
 @dataclass(frozen=True, slots=True)
 class Capture:
     requested_url: str
-    final_url: str
-    title: str
-    status: int
+    final_url: str | None
+    title: str | None
+    status: int | None
     started_at: datetime
     finished_at: datetime
     browser: str
@@ -34,11 +34,12 @@ class Capture:
     @classmethod
     def read(cls, value: object) -> "Capture":
         fields = Fields(value, "certificate.capture")
+        answered = fields.has("observed_status")
         capture = cls(
             requested_url=fields.text("requested_url", longest=_LONGEST_URL),
-            final_url=fields.text("final_url", longest=_LONGEST_URL),
-            title=fields.text("observed_title"),
-            status=fields.count("observed_status"),
+            final_url=fields.text_or_none("final_url", longest=_LONGEST_URL),
+            title=fields.text_or_none("observed_title", longest=_LONGEST_URL),
+            status=fields.count("observed_status") if answered else None,
             started_at=fields.instant("observed_started_at"),
             finished_at=fields.instant("observed_finished_at"),
             browser=fields.text("browser"),

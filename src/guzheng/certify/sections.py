@@ -43,15 +43,19 @@ def exhibit(facts: Facts, pen: Pen) -> Printed:
 
 
 def web(capture: Capture, pen: Pen) -> Printed:
-    status = wording.HTTP_STATUS.filled(status=capture.status).zh
+    status = (
+        wording.NO_STATUS
+        if capture.status is None
+        else wording.HTTP_STATUS.filled(status=capture.status)
+    )
     period = f"{beijing(capture.started_at)} → {beijing(capture.finished_at)}"
     rows = [
         pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url)),
-        pen.row(wording.FINAL_URL, pen.line(capture.final_url)),
+        pen.row(wording.FINAL_URL, pen.line(capture.final_url or wording.NOT_REACHED.zh)),
         pen.row(
             wording.RESPONSE,
             pen.line(capture.title or wording.NO_TITLE.zh),
-            pen.line(status, "mute"),
+            pen.line(status.zh, "mute"),
         ),
         pen.row(
             wording.STARTED_FINISHED, pen.line(period), *pen.both(wording.BY_PLATFORM_CLOCK)
@@ -116,7 +120,8 @@ def lower_bound_source(contained_in: str, source: str) -> Phrase:
 
 def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
     seal, entry = facts.seal, facts.entry
-    token = wording.SERIAL_POLICY.filled(serial=seal.serial, policy=seal.policy)
+    serial = wording.SERIAL.filled(serial=seal.serial)
+    policy = wording.POLICY.filled(policy=seal.policy)
     place = wording.ENTRY.filled(index=entry.index, size=entry.size)
     witnesses = (
         [pen.line("、".join(entry.witnesses))]
@@ -125,7 +130,12 @@ def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
     )
     affiliation = wording.OWN_AUTHORITY if own_authority else wording.OUTSIDE_AUTHORITY
     rows = [
-        pen.row(wording.AUTHORITY, pen.line(seal.authority), pen.line(token.zh, "mute")),
+        pen.row(
+            wording.AUTHORITY,
+            pen.line(seal.authority),
+            pen.line(serial.zh, "mute"),
+            pen.line(policy.zh, "mute"),
+        ),
         pen.row(
             wording.LEDGER,
             pen.line(f"{entry.origin} · {place.zh}"),

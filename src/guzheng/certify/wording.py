@@ -86,6 +86,8 @@ REQUESTED_URL = Phrase("请求网址", "Requested URL")
 FINAL_URL = Phrase("最终网址", "Final URL")
 RESPONSE = Phrase("响应与标题", "Response, title")
 HTTP_STATUS = Phrase("HTTP 状态 {status}", "HTTP status {status}")
+NO_STATUS = Phrase("无 HTTP 状态", "no HTTP status")
+NOT_REACHED = Phrase("（未到达任何页面）", "(no page was reached)")
 NO_TITLE = Phrase("（页面无标题）", "(no title)")
 STARTED_FINISHED = Phrase("起止时间", "Started, finished")
 BY_PLATFORM_CLOCK = Phrase("平台时钟，平台陈述", "by the platform's clock, as stated by it")
@@ -122,7 +124,8 @@ NO_LOWER_BOUND_MEANING = Phrase(
 
 # Issue and ledger.
 AUTHORITY = Phrase("时间戳机构", "Authority")
-SERIAL_POLICY = Phrase("令牌序列号 {serial} · 策略 {policy}", "token serial, policy")
+SERIAL = Phrase("令牌序列号 {serial}", "token serial {serial}")
+POLICY = Phrase("签发策略 {policy}", "policy {policy}")
 LEDGER = Phrase("透明账本", "Ledger")
 ENTRY = Phrase("第 {index} 条，账本共 {size} 条", "entry {index} of {size}")
 ROOT = Phrase("根", "root")
