@@ -1,4 +1,4 @@
-"""RFC 6962 trees: published vectors, a slow second implementation, every wrong proof refused."""
+"""RFC 6962 trees: published vectors, a slow second implementation, wrong proofs refused."""
 
 import json
 from hashlib import sha256
