@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PORT   ?= 8000
 JOBS   ?= 2
 BIN    := .venv/bin
-CODE   := $(wildcard src tests tools bench)
+CODE   := src tests tools $(if $(wildcard bench/*.py),bench)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
