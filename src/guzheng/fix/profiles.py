@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 OPERATOR = "固证 Guzheng"
 MAX_OPERATOR_CHARACTERS = 64  # ub-organization-name: RFC 5280 appendix A.1
@@ -43,8 +45,8 @@ _SIGNING_USAGE = x509.KeyUsage(
 def certificates_of(
     root_key: ec.EllipticCurvePrivateKey,
     *,
-    tsa: ec.EllipticCurvePublicKey,
-    signer: ec.EllipticCurvePublicKey,
+    tsa: PublicKey,
+    signer: PublicKey,
     operator: str,
     at: datetime,
     entropy: Callable[[int], bytes],
@@ -57,7 +59,7 @@ def certificates_of(
 
     def signed(
         name: x509.Name,
-        public_key: ec.EllipticCurvePublicKey,
+        public_key: PublicKey,
         life: timedelta,
         *extensions: tuple[x509.ExtensionType, bool],
     ) -> x509.Certificate:
