@@ -311,6 +311,12 @@ def main(arguments: Sequence[str]) -> int:
             print(stopped.shown, file=sys.stderr)
         print(f"✗ {stopped.zh}\n✗ {stopped.en}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"✗ 这里写不进去：{error}\n✗ Cannot write here: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("✗ 已中断，再运行一次即可继续 interrupted: run it again", file=sys.stderr)
+        return 130
     return 0
 
 
