@@ -1,0 +1,155 @@
+"""`python -m guzheng.capturer ORDER.json OUT/`: exit 0 captured, 1 failed, 2 usage.
+
+Progress goes to standard output, one JSON object per line: `{"detail":…,"step":…}`. This is the
+only module of the program that owns a clock and reads the environment. A fault of ours is
+written to OUT/failure.json like any other failure, never shown as a traceback.
+"""
+
+import asyncio
+import os
+import resource
+import secrets
+import signal
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+
+from guzheng.capturer.act import Act
+from guzheng.capturer.clock import Clock
+from guzheng.capturer.environment import Surroundings
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.limits import MAX_ORDER_OCTETS
+from guzheng.capturer.order import CaptureOrder
+from guzheng.proof import canonical
+
+_USAGE = "usage: python -m guzheng.capturer ORDER.json OUT/"
+_FILE_OCTETS = 4 * 1024 * 1024 * 1024  # no file of the job may grow beyond; the disk is shared
+_GRACE_SECONDS = 20  # after the wall limit: for writing down; then the program is ended
+
+
+def run() -> int:
+    if len(sys.argv) != 3:
+        sys.stderr.write(f"{_USAGE}\n")
+        return 2
+    order_path, out = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with order_path.open("rb") as stream:
+            octets = stream.read(MAX_ORDER_OCTETS)
+    except OSError as error:
+        sys.stderr.write(f"{_USAGE}\n{error.filename}: {error.strerror}\n")
+        return 2
+    sys.excepthook = lambda kind, value, trace: _write_fault(out, kind, value, trace)
+    try:
+        order = CaptureOrder.parse(octets)
+    except CaptureFailed as failure:
+        _write_failure(out, failure)
+        return 1
+    _limit_ourselves()
+    act = Act(
+        order=order,
+        out=out,
+        surroundings=_surroundings(),
+        clock=Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic),
+        entropy=secrets.token_bytes,
+        tell=_tell,
+    )
+    watchdog = threading.Timer(order.limits.wall_seconds + _GRACE_SECONDS, _end, (act,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        return 0 if asyncio.run(_perform(act)) else 1
+    except OSError as error:  # disk full, no permission: the operator's to mend
+        _write_failure(out, _not_written(error))
+        return 1
+
+
+async def _perform(act: Act) -> bool:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(act.perform())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    return await task
+
+
+def _end(act: Act) -> None:
+    """In the watchdog's thread: the event loop hangs, or writing does."""
+    try:
+        act.abandon()
+    finally:
+        os._exit(1)
+
+
+def _tell(step: str, detail: str) -> None:
+    try:
+        sys.stdout.buffer.write(canonical.encode({"step": step, "detail": detail}) + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError:
+        return  # nobody listens any more; the record has every step
+
+
+def _surroundings() -> Surroundings:
+    return Surroundings(
+        own_uid=os.getuid(),
+        process=os.getpid(),
+        temporary=Path(tempfile.gettempdir()),
+        path=os.environ.get("PATH", os.defpath),
+        proxy_variables=tuple(
+            sorted(name for name in os.environ if name.lower().endswith("_proxy"))
+        ),
+        software=f"guzheng-capturer {metadata.version('guzheng')}",
+    )
+
+
+def _limit_ourselves() -> None:
+    """Inherited by the browser: no core dumps of page memory, no file without bound."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    limit = _FILE_OCTETS if hard == resource.RLIM_INFINITY else min(hard, _FILE_OCTETS)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+
+
+def _not_written(error: OSError) -> CaptureFailed:
+    return CaptureFailed(
+        "capture.not-written",
+        expected="room and permission for the folder of the capture",
+        found=f"{error.strerror or type(error).__name__}: {error.filename or ''}",
+        act="the operator",
+    )
+
+
+def _write_failure(out: Path, failure: CaptureFailed) -> None:
+    try:
+        (out / "failure.json").write_bytes(canonical.encode(failure.value()))
+    except OSError as error:
+        sys.stderr.write(f"{failure.code}: {failure.found}; {error.strerror}\n")
+
+
+def _write_fault(
+    out: Path, kind: type[BaseException], value: BaseException, trace: TracebackType | None
+) -> None:
+    """A fault of ours: say where, for the developer, and nothing for the page's author."""
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    _write_failure(
+        out,
+        CaptureFailed(
+            "capture.fault",
+            expected="a capturer without faults",
+            found=f"{kind.__name__} at {place}: {str(value)[:300]}",
+            act="the developers: report it with this text",
+        ),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())

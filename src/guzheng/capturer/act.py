@@ -1,0 +1,389 @@
+"""The act of capture: the order of all steps, and what is written when one of them fails.
+
+Order: browser started and looked at → page visited → artefacts made → browser dead → archive
+and record written. `items/` and `capture.json` are complete or `failure.json` says why not; the
+browser, its profile and its connections are gone in either case.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from guzheng.capturer import artefacts, environment, writing
+from guzheng.capturer import browser as chromium
+from guzheng.capturer.clock import Clock
+from guzheng.capturer.devtools import CommandRefused, Values, listing
+from guzheng.capturer.egress import Egress
+from guzheng.capturer.environment import Program, Surroundings
+from guzheng.capturer.exchange import ARCHIVED, FROM_CACHE, FROM_WORKER, WEBSOCKET
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.flags import flags_of
+from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
+from guzheng.capturer.jobuser import uid_for_job
+from guzheng.capturer.journal import Journal, cut
+from guzheng.capturer.limits import (
+    LANGUAGE,
+    TIME_ZONE,
+    VIEWPORT_HEIGHT,
+    VIEWPORT_WIDTH,
+    Limits,
+)
+from guzheng.capturer.order import CaptureOrder, require_url
+from guzheng.capturer.recorder import Recorder
+from guzheng.capturer.targets import Targets
+from guzheng.capturer.visit import Visit
+from guzheng.capturer.wacz import PageEntry
+from guzheng.capturer.warc import Entropy
+from guzheng.proof import canonical, instant
+from guzheng.proof.capture import CaptureRecord, Failure, Viewer
+from guzheng.proof.manifest import Item
+
+_HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
+_LOOK_SECONDS = 10
+
+
+@dataclass(slots=True)
+class Act:
+    """One capture. `perform` once; `abandon` may be called from another thread instead."""
+
+    order: CaptureOrder
+    out: Path
+    surroundings: Surroundings
+    clock: Clock
+    entropy: Entropy
+    tell: Callable[[str, str], None]
+    journal: Journal = field(init=False)
+    recorder: Recorder = field(init=False)
+    targets: Targets = field(init=False)
+    started_at: datetime = field(init=False)
+    egress: Egress | None = None
+    folder: JobFolder | None = None
+    browser: chromium.Browser | None = None
+    viewer: Viewer | None = None
+    visit: Visit | None = None
+    title: str = ""
+    final_url: str = ""
+    chains: dict[str, list[bytes]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.started_at = self.clock.now()
+        self.journal = Journal(self.clock, self.tell, self.clock.monotonic())
+        self.recorder = Recorder(self.clock, self.order.limits.requests)
+        self.targets = Targets(self.recorder, self.journal)
+
+    async def perform(self) -> bool:
+        """True if captured; either way the folder says everything."""
+        items = self.out / "items"
+        items.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                async with asyncio.timeout(self.order.limits.wall_seconds):
+                    await self._see(items)
+            finally:
+                await self._leave()
+            self._write_down(items)
+        except CaptureFailed as failure:
+            self.fail(failure)
+            return False
+        except TimeoutError:
+            self.fail(_too_slow(self.order.limits))
+            return False
+        except asyncio.CancelledError:
+            self.fail(_STOPPED)
+            return False
+        finally:
+            if self.folder is not None:
+                self.folder.remove()
+        return True
+
+    async def _see(self, items: Path) -> None:
+        url = require_url(self.order.url)
+        program_path = chromium.find_chromium(self.order.chromium)
+        uid = uid_for_job(own_uid=self.surroundings.own_uid, seed=self.surroundings.process)
+        self.folder = folder = JobFolder(self.surroundings.temporary, uid)
+        profile_at_start = sorted(entry.name for entry in folder.profile.iterdir())
+        self.egress = Egress(
+            self.order.allow_private,
+            self.order.limits.bytes,
+            self.clock.monotonic,
+            uid,
+            frozenset({(urlsplit(url).hostname or "").lower()}),
+        )
+        launch = self._launch(program_path, folder, uid, await self.egress.open())
+        self.journal.step("egress.open")
+        # Not yet `self.browser`: events arrive while it starts, and go to the targets.
+        self.browser = await chromium.start(launch, self.targets.take)
+        self.journal.step("browser.started", self.browser.product)
+        await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
+        cookies = await self.targets.spare_cookies(self.browser.devtools)
+        cage = await chromium.observed_cage(self.browser.devtools)
+        self.journal.step("environment.checked", f"sandbox {self.browser.sandbox}")
+        self.visit = Visit(
+            self.order,
+            self.browser.devtools,
+            self.targets,
+            self.recorder,
+            self.egress,
+            self.journal,
+            self.clock.monotonic() + self.order.limits.page_seconds,
+        )
+        try:
+            await self.visit.go()
+        finally:
+            # Hashing 300 MB beside the start would slow the start down; now the page waits.
+            program = await asyncio.to_thread(environment.identify, program_path)
+            self.viewer = self._viewer(self.browser, program)
+        await self.visit.scroll()
+        await self.visit.require_a_page()
+        self.journal.step("page.at-rest")
+        await self._make_artefacts(self.visit, items)
+        await self._write_environment(items, program, profile_at_start, cookies, cage)
+
+    def _launch(self, program: Path, folder: JobFolder, uid: int, port: int) -> chromium.Launch:
+        return chromium.Launch(
+            binary=program,
+            flags=flags_of(
+                profile=folder.profile,
+                proxy_port=port,
+                language=self.order.language,
+                trust_spki=self.order.trust_spki,
+                small_shm=has_small_shared_memory(),
+            ),
+            job_folder=folder.path,
+            uid=uid,
+            own_uid=self.surroundings.own_uid,
+            environment={
+                "HOME": str(folder.browser),
+                "TMPDIR": str(folder.browser),
+                "PATH": self.surroundings.path,
+                "LANG": "C.UTF-8",
+                "LANGUAGE": self.order.language.replace("-", "_"),
+                "TZ": TIME_ZONE,
+                "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+                "DBUS_SYSTEM_BUS_ADDRESS": "disabled:",
+            },
+        )
+
+    async def _make_artefacts(self, visit: Visit, items: Path) -> None:
+        devtools, session = visit.devtools, self.targets.main
+        self.title, self.final_url = await visit.title()
+        # The document first: painting a very long page may load more of it.
+        self.names.append(await artefacts.copy_document(devtools, session, items))
+        self.journal.step("page.copied")
+        self.names += await artefacts.take_pictures(
+            devtools, session, await visit.size(), items, self.journal
+        )
+        self.journal.step("page.pictured")
+        try:
+            self.names.append(await artefacts.print_page(devtools, session, items))
+            self.journal.step("page.printed")
+        except CaptureFailed:
+            self.journal.note("capture.print-missing")
+        _, url_now = await visit.title()
+        if url_now != self.final_url:
+            self.journal.note("capture.page-moved")
+        await self.recorder.finish()
+        for exchange in self.recorder.exchanges:
+            await self._keep_chain(exchange.url, exchange.security)
+
+    async def _keep_chain(self, url: str, security: Values) -> None:
+        host = urlsplit(url).netloc
+        if not security or host in self.chains or self.browser is None:
+            return
+        self.chains[host] = []
+        try:
+            answer = await self.browser.devtools.call(
+                "Network.getCertificate",
+                {"origin": f"https://{host}"},
+                self.targets.main,
+                seconds=_LOOK_SECONDS,
+            )
+            self.chains[host] = [
+                base64.b64decode(one)
+                for one in listing(answer, "tableNames")
+                if isinstance(one, str)
+            ]
+        except (CommandRefused, TimeoutError, binascii.Error):
+            self.journal.note("capture.certificate-chain-missing")
+
+    def _viewer(self, running: chromium.Browser, program: Program) -> Viewer:
+        return Viewer(
+            browser=running.product,
+            binary=program.path,
+            binary_size=program.size,
+            binary_digest=program.digest,
+            flags=running.launch.flags,
+            user_agent=running.user_agent,
+            sandbox=cut(str(running.sandbox)),
+            viewport_width=VIEWPORT_WIDTH,
+            viewport_height=VIEWPORT_HEIGHT,
+            language=self.order.language or LANGUAGE,
+            time_zone=TIME_ZONE,
+        )
+
+    async def _write_environment(
+        self,
+        items: Path,
+        program: Program,
+        profile_at_start: list[str],
+        cookies: int,
+        cage: dict[str, object],
+    ) -> None:
+        if self.browser is None or self.egress is None:
+            return
+        launch = self.browser.launch
+        value = await asyncio.to_thread(
+            environment.report,
+            self.surroundings,
+            program,
+            browser={
+                "product": self.browser.product,
+                "sandbox": str(self.browser.sandbox),
+                "sandboxed_processes": cage,
+                "own_user": launch.uid != launch.own_uid,
+                "strangers_at_egress": self.egress.strangers,
+            },
+            profile_at_start=profile_at_start,
+            cookies_at_start=cookies,
+            certificates={
+                host: [base64.b64encode(der).decode() for der in chain]
+                for host, chain in self.chains.items()
+            },
+        )
+        (items / "environment.json").write_bytes(canonical.encode(value))
+        self.names.append("environment.json")
+
+    async def _leave(self) -> None:
+        """Nothing of the browser stays, whatever happened."""
+        if self.browser is not None:
+            await asyncio.to_thread(self.browser.stop)
+            self.journal.step("browser.stopped")
+            await self.recorder.finish()
+        if self.egress is not None:
+            await self.egress.close()
+
+    def _write_down(self, items: Path) -> None:
+        if self.folder is None or self.visit is None or self.viewer is None:
+            return
+        count = writing.write_archive(
+            items / "page.wacz",
+            self.folder.scratch,
+            self.recorder.exchanges,
+            page=PageEntry(
+                cut(self.final_url, 8000), instant.encode(self.started_at), cut(self.title)
+            ),
+            software=self.surroundings.software,
+            browser=self.viewer.user_agent,
+            entropy=self.entropy,
+        )
+        self.names.insert(0, "page.wacz")
+        self.journal.step(
+            "archive.written", f"{count} of {len(self.recorder.exchanges)} requests"
+        )
+        self._add_notes()
+        self.journal.step("capture.finished", self.final_url)
+        record = self._record(None, writing.items_of(items, self.names))
+        (self.out / "capture.json").write_bytes(record.encode())
+
+    def _add_notes(self) -> None:
+        journal, status = self.journal, self._status()
+        if status is not None and status >= 400:
+            journal.note("capture.http-error-status")
+        if self.order.trust_spki:
+            journal.note("capture.tls-key-trusted")
+        if self.order.allow_private:
+            journal.note("capture.private-addresses-allowed")
+        if self.browser is not None and self.browser.sandbox.kind == "off":
+            journal.note("capture.sandbox-off")
+        if any(one.outcome not in _HARMLESS for one in self.recorder.exchanges):
+            journal.note("capture.requests-missing")
+        if self.targets.download:
+            journal.note("capture.download-denied")
+        connections = self.egress.connections if self.egress else []
+        if any(one.outcome == "refused-address" for one in connections):
+            journal.note("capture.address-refused-within")
+
+    def fail(self, failure: CaptureFailed) -> None:
+        """Write what was tried. `items/` is emptied: half a capture is no evidence."""
+        for path in (self.out / "items").glob("*"):
+            path.unlink()
+        self.journal.step("capture.failed", failure.code)
+        value = {name: cut(str(one)) for name, one in failure.value().items()}
+        record = self._record(Failure(**value), ())
+        (self.out / "capture.json").write_bytes(record.encode())
+        (self.out / "failure.json").write_bytes(canonical.encode(value))
+
+    def abandon(self) -> None:
+        """The event loop does not answer: kill, write, and let the caller end the program."""
+        if self.browser is not None:
+            chromium.kill_group(
+                self.browser.group, self.browser.launch.uid, self.browser.launch.own_uid
+            )
+        if self.folder is not None:
+            self.folder.remove()
+        self.fail(_too_slow(self.order.limits))
+
+    def _status(self) -> int | None:
+        documents = self.visit.documents if self.visit else []
+        return documents[-1].status or None if documents else None
+
+    def _record(self, failure: Failure | None, items: tuple[Item, ...]) -> CaptureRecord:
+        exchanges = self.recorder.exchanges
+        documents = self.visit.documents if self.visit else []
+        final_url = self.final_url or (documents[-1].url if documents else "")
+        return CaptureRecord(
+            exhibit=self.order.exhibit,
+            outcome="failed" if failure else "captured",
+            requested_url=cut(self.order.url, 8000),
+            observed_started_at=self.started_at,
+            observed_finished_at=self.clock.now(),
+            elapsed_milliseconds=self.journal.offset(self.clock.monotonic()),
+            software=self.surroundings.software,
+            private_addresses_allowed=tuple(str(one) for one in self.order.allow_private),
+            trusted_spki=self.order.trust_spki,
+            limits=tuple(
+                (name, value)
+                for name, value in self.order.limits.value().items()
+                if isinstance(value, int)
+            ),
+            limits_hit=tuple(self.journal.limits_hit),
+            notes=tuple(self.journal.notes),
+            steps=tuple(self.journal.steps),
+            redirects=writing.redirects_of(documents),
+            connections=(
+                writing.connections_of(self.egress, exchanges, self.journal)
+                if self.egress
+                else ()
+            ),
+            tls=writing.tls_of(exchanges, self.chains),
+            requests=writing.requests_of(exchanges),
+            artefacts=items,
+            final_url=cut(final_url, 8000) or None,
+            observed_title=cut(self.title) or None,
+            observed_status=self._status(),
+            viewer=self.viewer,
+            failure=failure,
+        )
+
+
+_STOPPED = CaptureFailed(
+    "capture.stopped",
+    expected="a capture that runs to its end",
+    found="the program was told to stop",
+    act="nobody; try again",
+)
+
+
+def _too_slow(limits: Limits) -> CaptureFailed:
+    return CaptureFailed(
+        "capture.timed-out",
+        expected=f"a capture within {limits.wall_seconds} s",
+        found="more",
+        act="nobody; try again, or raise the limit",
+    )

@@ -1,0 +1,126 @@
+"""The page as a person sees it: pictures of all of it, a print, and the final document.
+
+All are originals: each is made once, at the visit, and cannot be derived from another. They
+corroborate one another and the archive.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+
+from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, number, text
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import (
+    ARTEFACT_SECONDS,
+    SCROLL_PIXELS,
+    TILE_PIXELS,
+    VIEWPORT_HEIGHT,
+    VIEWPORT_WIDTH,
+)
+
+# ISO 216 A4 in inches, which is what the browser counts paper in.
+_A4_WIDTH, _A4_HEIGHT = 8.27, 11.69
+_MEDIA_TYPES = {
+    ".wacz": "application/wacz",
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+}
+# Without it a reader would take the page's own <meta charset> for the file's (WHATWG, HTML
+# §13.2.3).
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def media_type_of(name: str) -> str:
+    return _MEDIA_TYPES[Path(name).suffix]
+
+
+async def take_pictures(
+    devtools: Devtools, session: str, size: tuple[int, int], folder: Path, journal: Journal
+) -> list[str]:
+    """Names of the pictures: one, or tiles from top to bottom when the page is very long."""
+    width = min(max(size[0], VIEWPORT_WIDTH), TILE_PIXELS)
+    height = min(max(size[1], VIEWPORT_HEIGHT), SCROLL_PIXELS)
+    if size[1] > height or size[0] > width:
+        journal.limit("capture.picture-cut")
+    tops = range(0, height, TILE_PIXELS)
+    names = []
+    for number_, top in enumerate(tops):
+        name = "screenshot.png" if len(tops) == 1 else f"screenshot-{number_:03d}.png"
+        answer = await _ask(
+            devtools,
+            "Page.captureScreenshot",
+            {
+                "format": "png",
+                "captureBeyondViewport": True,
+                "clip": {
+                    "x": 0,
+                    "y": top,
+                    "width": width,
+                    "height": min(TILE_PIXELS, height - top),
+                    "scale": 1,
+                },
+            },
+            session,
+        )
+        (folder / name).write_bytes(_octets(answer, "a picture"))
+        names.append(name)
+    return names
+
+
+async def print_page(devtools: Devtools, session: str, folder: Path) -> str:
+    """A4, with the browser's own header and footer: date, title, URL, page number."""
+    answer = await _ask(
+        devtools,
+        "Page.printToPDF",
+        {
+            "printBackground": True,
+            "displayHeaderFooter": True,
+            "paperWidth": _A4_WIDTH,
+            "paperHeight": _A4_HEIGHT,
+            "generateTaggedPDF": True,
+        },
+        session,
+    )
+    (folder / "page.pdf").write_bytes(_octets(answer, "a print"))
+    return "page.pdf"
+
+
+async def copy_document(devtools: Devtools, session: str, folder: Path) -> str:
+    """The document as it stands after all scripts, spelled by the browser, in UTF-8."""
+    root = await _ask(devtools, "DOM.getDocument", {"depth": 0}, session)
+    answer = await _ask(
+        devtools,
+        "DOM.getOuterHTML",
+        {"nodeId": int(number(inner(root, "root"), "nodeId")), "includeShadowDOM": True},
+        session,
+    )
+    document = text(answer, "outerHTML").encode("utf-8", "replace")
+    (folder / "dom.html").write_bytes(BYTE_ORDER_MARK + document)
+    return "dom.html"
+
+
+async def _ask(devtools: Devtools, method: str, values: Values, session: str) -> Values:
+    try:
+        return await devtools.call(method, values, session, seconds=ARTEFACT_SECONDS)
+    except (CommandRefused, TimeoutError) as error:
+        raise CaptureFailed(
+            "capture.page-not-drawn",
+            expected=f"an answer to {method}",
+            found=str(error)[:200] or f"none in {ARTEFACT_SECONDS} s",
+            act="nobody; try again",
+        ) from error
+
+
+def _octets(answer: Values, what: str) -> bytes:
+    try:
+        octets = base64.b64decode(text(answer, "data"), validate=True)
+    except (binascii.Error, ValueError):
+        octets = b""
+    if not octets:
+        raise CaptureFailed(
+            "capture.page-not-drawn", expected=what, found="nothing", act="nobody; try again"
+        )
+    return octets

@@ -1,0 +1,85 @@
+"""Every limit of a capture, with its reason. An order may lower or raise the first four.
+
+A limit that is reached is never silent: the capture fails with its number, or goes on and
+names it in `limits_hit` and `notes` of the record.
+"""
+
+from dataclasses import dataclass
+
+from guzheng.proof.fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an order may choose."""
+
+    wall_seconds: int = 150  # from start to folder; enforced from outside the event loop too
+    page_seconds: int = 60  # until the page has loaded and been scrolled through
+    bytes: int = 512 * 1024 * 1024  # through the egress, both directions together
+    requests: int = 5000  # 188 were measured on a heavy page; a runaway makes thousands
+
+    @classmethod
+    def read(cls, value: object) -> "Limits":
+        fields = Fields(value, "capture-order.limits")
+        usual = cls()
+        limits = cls(
+            *(
+                fields.count(name) if fields.has(name) else getattr(usual, name)
+                for name in ("wall_seconds", "page_seconds", "bytes", "requests")
+            )
+        )
+        fields.end()
+        return limits
+
+    def value(self) -> dict[str, object]:
+        return {
+            "wall_seconds": self.wall_seconds,
+            "page_seconds": self.page_seconds,
+            "bytes": self.bytes,
+            "requests": self.requests,
+        }
+
+
+# --- order ------------------------------------------------------------------------------------
+MAX_ORDER_OCTETS = 1024 * 1024  # an order is a few hundred octets
+MAX_URL = 8192  # longer ones are refused by most servers (RFC 9110 §4.1 asks for 8000)
+
+# --- egress -----------------------------------------------------------------------------------
+RESOLVE_SECONDS = 10  # two tries of the usual resolver
+CONNECT_SECONDS = 15  # one full TCP retry series of 1+2+4+8 s
+MAX_CONNECTIONS = 2000  # a page uses 6 per host; this stops a loop of broken ones
+COPY_OCTETS = 64 * 1024  # one read of a socket
+
+# --- browser ----------------------------------------------------------------------------------
+START_SECONDS = 30  # 0.6 s were measured; a loaded machine needs more
+STOP_SECONDS = 3  # after that it is killed
+ANSWER_SECONDS = 20  # one command to the browser; a page that spins must not hold us
+ARTEFACT_SECONDS = 60  # a PDF of a 20,000 px page took 2 s alone on a machine
+MAX_MESSAGE_OCTETS = 1024 * 1024 * 1024  # one message of the debugging pipe
+DIAGNOSIS_OCTETS = 4096  # of what the browser wrote before it died
+
+# --- page -------------------------------------------------------------------------------------
+VIEWPORT_WIDTH = 1366  # the commonest width of desktop browsers for ten years
+VIEWPORT_HEIGHT = 900
+LANGUAGE = "zh-CN"  # asked for in Accept-Language unless the order says otherwise
+TIME_ZONE = "Asia/Shanghai"
+QUIET_SECONDS = 0.5  # no request begun or ended for so long: the page is at rest
+QUIET_PATIENCE_SECONDS = 8  # a page that polls is never at rest; the record says so
+SCROLL_PAUSE_SECONDS = 0.1  # two frames and an intersection observer
+SCROLL_STEPS = 120  # 120 screens: beyond it a list is called endless
+SCROLL_PIXELS = 64_000  # four tiles; a longer page is cut, and the record says so
+MAX_DIALOGS = 20  # a page that alerts in a loop has made its point
+MAX_REDIRECTS_NAMED = 50  # Chromium itself gives up after 20 in a row
+
+# --- bodies -----------------------------------------------------------------------------------
+BODY_OCTETS = 128 * 1024 * 1024  # one response; larger ones are recorded without body, by name
+BODIES_OCTETS = 384 * 1024 * 1024  # all responses together, decoded: stops a compression bomb
+POST_OCTETS = 16 * 1024 * 1024  # one request body
+BODY_SECONDS = 20  # to fetch outstanding bodies once the page is at rest
+
+# --- artefacts --------------------------------------------------------------------------------
+TILE_PIXELS = 16_000  # Chromium paints nothing beyond 16,384 px in one picture
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip carries no time of its own: the record does
+
+# --- record -----------------------------------------------------------------------------------
+MAX_TEXT = 2000  # a title or reason in the record; longer ones are cut and end in an ellipsis

@@ -1,0 +1,125 @@
+"""Keeps hold of all that runs page code, and of what the page does besides showing itself.
+
+Frames, workers and service workers are attached before they run (auto-attach, flattened), so no
+request escapes. A paused target is spoken to without waiting, and let go last: waiting for an
+answer of a paused service worker would stop its registration for ever. Pages that the page
+opens are closed unseen, dialogs are dismissed, downloads are denied; each is a step.
+"""
+
+import asyncio
+
+from guzheng.capturer.devtools import Devtools, Values, flag, inner, number, text
+from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import MAX_DIALOGS
+from guzheng.capturer.recorder import DURABLE, ENABLE, Recorder
+
+_AUTO_ATTACH: Values = {
+    "autoAttach": True,
+    "waitForDebuggerOnStart": True,
+    "flatten": True,
+}
+_WITH_PAGE_DOMAIN = frozenset({"page", "iframe"})
+
+
+class Targets:
+    """`take` every event. `main` is the session of the page that was ordered."""
+
+    def __init__(self, recorder: Recorder, journal: Journal) -> None:
+        self.main = ""
+        self.loaded = asyncio.Event()
+        self.crashed = asyncio.Event()
+        self.download: Values = {}  # the last one that was denied
+        self.download_frame = ""
+        self._recorder = recorder
+        self._journal = journal
+        self._devtools: Devtools | None = None
+        self._sessions: dict[str, str] = {}
+        self._ready: dict[str, list[asyncio.Future[Values]]] = {}
+        self._dialogs = 0
+
+    async def open_page(self, devtools: Devtools, width: int, height: int) -> None:
+        """Make the one page of this capture, blank, and be sure it is being recorded."""
+        self._devtools = devtools
+        self._recorder.attach(devtools)
+        await devtools.call("Target.setAutoAttach", _AUTO_ATTACH)
+        await devtools.call(
+            "Browser.setDownloadBehavior", {"behavior": "deny", "eventsEnabled": True}
+        )
+        made = await devtools.call(
+            "Target.createTarget", {"url": "about:blank", "width": width, "height": height}
+        )
+        self.main = self._sessions[text(made, "targetId")]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*self._ready.pop(self.main))
+        self.loaded.clear()
+
+    def take(self, method: str, values: Values, session: str) -> None:
+        match method:
+            case "Target.attachedToTarget":
+                self._attached(values)
+            case "Page.loadEventFired" if session == self.main:
+                self.loaded.set()
+            case "Page.javascriptDialogOpening":
+                self._dismiss(values, session)
+            case "Inspector.targetCrashed" if session == self.main:
+                self.crashed.set()
+            case "Browser.downloadWillBegin":
+                self.download = values
+                self.download_frame = text(values, "frameId")
+                name = text(values, "suggestedFilename")
+                self._journal.step("download.denied", f"{name} {text(values, 'url')}")
+            case _:
+                self._recorder.take(method, values, session)
+
+    def _attached(self, values: Values) -> None:
+        devtools = self._devtools
+        if devtools is None:
+            return
+        target = inner(values, "targetInfo")
+        name, kind = text(target, "targetId"), text(target, "type")
+        session = text(values, "sessionId")
+        if name in self._sessions:  # attached once already; twice would double every event
+            devtools.post("Runtime.runIfWaitingForDebugger", {}, session)
+            devtools.post("Target.detachFromTarget", {"sessionId": session})
+            return
+        self._sessions[name] = session
+        if kind == "page" and self.main:
+            self._journal.step("popup.closed", text(target, "url"))
+            self._journal.note("capture.popup-closed")
+            devtools.post("Target.closeTarget", {"targetId": name})
+            return
+        ready = [
+            devtools.post("Network.configureDurableMessages", DURABLE, session),
+            devtools.post("Network.enable", ENABLE, session),
+        ]
+        if kind in _WITH_PAGE_DOMAIN:
+            ready.append(devtools.post("Page.enable", {}, session))
+        ready.append(devtools.post("Target.setAutoAttach", _AUTO_ATTACH, session))
+        if flag(values, "waitingForDebugger"):
+            ready.append(devtools.post("Runtime.runIfWaitingForDebugger", {}, session))
+        self._ready[session] = ready
+
+    def _dismiss(self, values: Values, session: str) -> None:
+        self._dialogs += 1
+        kind = text(values, "type")
+        if self._dialogs <= MAX_DIALOGS:
+            self._journal.step("dialog.dismissed", f"{kind}: {text(values, 'message')}")
+            self._journal.note("capture.dialog-dismissed")
+        if self._devtools is not None:
+            leave = kind == "beforeunload"  # the page may not keep us
+            self._devtools.post("Page.handleJavaScriptDialog", {"accept": leave}, session)
+
+    async def spare_cookies(self, devtools: Devtools) -> int:
+        """How many cookies the fresh profile holds: none, or it is not fresh."""
+        answer = await devtools.call("Storage.getCookies")
+        cookies = answer.get("cookies")
+        return len(cookies) if isinstance(cookies, list) else 0
+
+
+async def content_size(devtools: Devtools, session: str) -> tuple[int, int]:
+    """Width and height of the whole page in CSS pixels."""
+    metrics = await devtools.call("Page.getLayoutMetrics", {}, session)
+    return (
+        int(number(metrics, "cssContentSize", "width")),
+        int(number(metrics, "cssContentSize", "height")),
+    )

@@ -1,0 +1,240 @@
+"""The visit itself: go there, wait, scroll to the end, wait until the page is at rest.
+
+Promises: the main document is there whole, or the capture fails with the reason that the egress
+or the browser gave. What the page did not finish within its limits is a note, never silence.
+The page's own scripts have no part in it: scrolling is done from an isolated world.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+
+from guzheng.capturer.devtools import (
+    CommandRefused,
+    Devtools,
+    Values,
+    flag,
+    inner,
+    listing,
+    number,
+    text,
+)
+from guzheng.capturer.diagnosis import Diagnosis
+from guzheng.capturer.egress import Egress
+from guzheng.capturer.exchange import Exchange
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import (
+    QUIET_PATIENCE_SECONDS,
+    SCROLL_PAUSE_SECONDS,
+    SCROLL_PIXELS,
+    SCROLL_STEPS,
+)
+from guzheng.capturer.order import CaptureOrder
+from guzheng.capturer.recorder import Recorder
+from guzheng.capturer.targets import Targets, content_size
+
+_EMPTY_ERROR_ANSWER = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
+_TICK_SECONDS = 0.05
+_SCROLL = """(() => {
+  const page = document.scrollingElement || document.documentElement;
+  if (!page) return [0, 0, 1];
+  window.scrollTo({top: %d, left: 0, behavior: 'instant'});
+  return [page.scrollTop, page.scrollHeight, window.innerHeight];
+})()"""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One page, visited once. `go`, then `scroll`; `ended_at` names where one arrived."""
+
+    order: CaptureOrder
+    devtools: Devtools
+    targets: Targets
+    recorder: Recorder
+    egress: Egress
+    journal: Journal
+    deadline: float  # of the monotonic clock
+    frame: str = ""
+
+    async def go(self) -> None:
+        """Raises CaptureFailed unless the main document arrived whole."""
+        self.journal.step("page.opening", self.order.url)
+        answer = await self._within_limits(
+            self.devtools.call(
+                "Page.navigate",
+                {"url": self.order.url},
+                self.targets.main,
+                seconds=self.order.limits.page_seconds + 60,
+            )
+        )
+        if answer is None:
+            raise self._diagnosis.of_slow_document()
+        self.frame = text(answer, "frameId")
+        error = text(answer, "errorText")
+        if error == _EMPTY_ERROR_ANSWER:
+            self.journal.note("capture.error-without-content")
+        elif error or flag(answer, "isDownload"):
+            await asyncio.sleep(
+                _TICK_SECONDS
+            )  # the download's own event comes after the answer
+            raise self._diagnosis.of_error(error)
+        await self._await_load()
+        await self._await_quiet()
+        await self.require_a_page()
+
+    async def scroll(self) -> None:
+        """To the end, one screen at a time, so that what loads lazily loads."""
+        self.journal.step("page.scrolling")
+        offset = screens = height = 0
+        while True:
+            screens += 1
+            at, height, screen = await self._scroll_to(offset)
+            await self._pause()
+            if at + screen >= height - 1:
+                await self._await_quiet(patience=2.0, tell=False)
+                _, grown, _ = await self._scroll_to(offset)
+                if grown <= height:
+                    break
+                height = grown
+            if self._spent or screens >= SCROLL_STEPS or offset >= SCROLL_PIXELS:
+                self.journal.limit("capture.scroll-limit")
+                break
+            offset += max(100, int(screen * 0.9))
+        self.journal.step("page.scrolled", f"{screens} screens, {height} pixels")
+        await self._scroll_to(0)
+        await self._await_quiet()
+
+    async def require_a_page(self) -> None:
+        """The browser shows the site's document, not its own error page."""
+        frame = await self._main_frame()
+        if self.targets.crashed.is_set():
+            raise self._diagnosis.of_crash()
+        if text(frame, "unreachableUrl") and "capture.error-without-content" not in (
+            self.journal.notes
+        ):
+            raise self._diagnosis.of_error("the page led there by itself")
+
+    async def title(self) -> tuple[str, str]:
+        """Title and URL of the page, as the browser (not the page) keeps them."""
+        history = await self.devtools.call("Page.getNavigationHistory", {}, self.targets.main)
+        entries = listing(history, "entries")
+        index = int(number(history, "currentIndex"))
+        entry = entries[index] if index < len(entries) else {}
+        values = entry if isinstance(entry, dict) else {}
+        return text(values, "title"), text(values, "url")
+
+    @property
+    def documents(self) -> list[Exchange]:
+        return self._diagnosis.documents
+
+    @property
+    def _diagnosis(self) -> Diagnosis:
+        return Diagnosis(
+            self.order.url, self.frame, self.recorder.exchanges, self.egress, self.targets
+        )
+
+    @property
+    def _spent(self) -> bool:
+        return self.journal.clock.monotonic() >= self.deadline
+
+    async def _within_limits(
+        self, action: Coroutine[None, None, Values] | asyncio.Task[Values]
+    ) -> Values | None:
+        """The answer, or None once a limit is reached."""
+        task = asyncio.ensure_future(action)
+        while not task.done():
+            if self._spent or self.egress.octets_spent.is_set():
+                task.cancel()
+                return None
+            if self.recorder.requests_spent.is_set():
+                task.cancel()
+                return None
+            await asyncio.wait({task}, timeout=_TICK_SECONDS)
+        return task.result()
+
+    async def _await_load(self) -> None:
+        while not self.targets.loaded.is_set():
+            if self.devtools.closed.is_set() or self.targets.crashed.is_set():
+                raise self._diagnosis.of_crash()
+            if self._note_limits() or self._spent:
+                break
+            await asyncio.sleep(_TICK_SECONDS)
+        else:
+            self.journal.step("page.loaded")
+            return
+        if not any(one.finished and not one.redirected_to for one in self.documents[-1:]):
+            raise self._diagnosis.of_slow_document()
+        self.journal.note("capture.load-not-finished")
+        await self._stop_loading()
+
+    def _note_limits(self) -> bool:
+        """True if nothing more may be loaded."""
+        if self.egress.octets_spent.is_set():
+            self.journal.limit("capture.byte-limit")
+        if self.recorder.requests_spent.is_set():
+            self.journal.limit("capture.request-limit")
+            self.egress.cut()
+        return self.egress.stopped
+
+    async def _stop_loading(self) -> None:
+        try:
+            await self.devtools.call("Page.stopLoading", {}, self.targets.main)
+        except (CommandRefused, TimeoutError):
+            return  # the page is busy; the egress still bounds it
+
+    async def _await_quiet(
+        self, *, patience: float = QUIET_PATIENCE_SECONDS, tell: bool = True
+    ) -> None:
+        until = min(self.journal.clock.monotonic() + patience, self.deadline)
+        while not self.recorder.is_quiet:
+            if self._note_limits() or self.journal.clock.monotonic() >= until:
+                if tell and self.recorder.pending:
+                    self.journal.note("capture.never-quiet")
+                return
+            if self.devtools.closed.is_set() or self.targets.crashed.is_set():
+                raise self._diagnosis.of_crash()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def _pause(self) -> None:
+        """Long enough to be drawn; a little longer while something is on its way."""
+        for _ in range(4):
+            await asyncio.sleep(SCROLL_PAUSE_SECONDS)
+            if not self.recorder.pending:
+                return
+
+    async def _scroll_to(self, offset: int) -> tuple[int, int, int]:
+        try:
+            world = await self.devtools.call(
+                "Page.createIsolatedWorld", {"frameId": self.frame}, self.targets.main
+            )
+            answer = await self.devtools.call(
+                "Runtime.evaluate",
+                {
+                    "expression": _SCROLL % offset,
+                    "contextId": int(number(world, "executionContextId")),
+                    "returnByValue": True,
+                },
+                self.targets.main,
+            )
+        except CommandRefused:
+            return 0, 0, 1  # the page has just gone elsewhere
+        except TimeoutError as error:
+            raise CaptureFailed(
+                "capture.timed-out",
+                expected="a page that lets itself be scrolled",
+                found="its script never pauses",
+                act="nobody; the site may behave otherwise later",
+            ) from error
+        values = [
+            int(one) if isinstance(one, (int, float)) else 0
+            for one in listing(answer, "result", "value")
+        ]
+        return (values[0], values[1], max(1, values[2])) if len(values) == 3 else (0, 0, 1)
+
+    async def _main_frame(self) -> Values:
+        tree = await self.devtools.call("Page.getFrameTree", {}, self.targets.main)
+        return inner(tree, "frameTree", "frame")
+
+    async def size(self) -> tuple[int, int]:
+        return await content_size(self.devtools, self.targets.main)

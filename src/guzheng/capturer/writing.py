@@ -1,0 +1,150 @@
+"""Writes what was seen: the archive, the lists of the record, the record itself."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from guzheng.capturer import wacz
+from guzheng.capturer.artefacts import media_type_of
+from guzheng.capturer.devtools import number, text
+from guzheng.capturer.egress import Egress
+from guzheng.capturer.exchange import Exchange
+from guzheng.capturer.journal import Journal, cut
+from guzheng.capturer.warc import Entropy, WarcWriter
+from guzheng.proof import instant
+from guzheng.proof.capture import Connection, Redirect, Request, TlsSession
+from guzheng.proof.digest import Digest, new_hasher
+from guzheng.proof.manifest import Item
+
+_URL = 8000  # of a URL in the record; the archive has it whole
+_PART = 1 << 20
+
+
+def write_archive(
+    out: Path,
+    scratch: Path,
+    exchanges: Sequence[Exchange],
+    *,
+    page: wacz.PageEntry,
+    software: str,
+    browser: str,
+    entropy: Entropy,
+) -> int:
+    """Write the WACZ; how many exchanges stand in it."""
+    warc = scratch / wacz.WARC_NAME
+    with warc.open("wb") as stream:
+        writer = WarcWriter(stream, entropy, wacz.WARC_NAME)
+        writer.begin(page.at, software, {"http-header-user-agent": browser})
+        count = sum(writer.write(exchange) for exchange in exchanges)
+    wacz.write(out, warc=warc, index=writer.index, page=page, software=software)
+    warc.unlink()
+    return count
+
+
+def items_of(folder: Path, names: Iterable[str]) -> tuple[Item, ...]:
+    """The artefacts by digest. All are originals: see artefacts."""
+    items = []
+    for name in names:
+        hashers = [new_hasher("sha256"), new_hasher("sm3")]
+        size = 0
+        with (folder / name).open("rb") as stream:
+            while part := stream.read(_PART):
+                size += len(part)
+                for hasher in hashers:
+                    hasher.update(part)
+        digests = (Digest("sha256", hashers[0].digest()), Digest("sm3", hashers[1].digest()))
+        items.append(Item(name, "original", media_type_of(name), size, digests))
+    return tuple(items)
+
+
+def requests_of(exchanges: Iterable[Exchange]) -> tuple[Request, ...]:
+    return tuple(
+        Request(
+            number=one.number,
+            method=one.method,
+            url=cut(one.url, _URL),
+            kind=one.kind,
+            outcome=one.outcome,
+            why=cut(one.why),
+            status=one.status or None,
+            octets=None if one.body is None else len(one.body),
+        )
+        for one in exchanges
+    )
+
+
+def redirects_of(documents: Sequence[Exchange]) -> tuple[Redirect, ...]:
+    """How the main frame came to where it is."""
+    redirects = []
+    for here, there in pairwise(documents):
+        by_http = bool(here.redirected_to)
+        redirects.append(
+            Redirect(
+                url=cut(here.url, _URL),
+                to=cut(here.redirected_to or there.url, _URL),
+                means="http" if by_http else "page",
+                status=(here.status or None) if by_http else None,
+            )
+        )
+    return tuple(redirects)
+
+
+def connections_of(
+    egress: Egress, exchanges: Iterable[Exchange], journal: Journal
+) -> tuple[Connection, ...]:
+    """The egress's log. A host that no request of the page names is the browser's own."""
+    hosts = {urlsplit(one.url).hostname for one in exchanges}
+    return tuple(
+        Connection(
+            number=one.number,
+            host=cut(one.host),
+            port=one.port,
+            kind="page" if one.host.lower() in hosts else "browser",
+            outcome=one.outcome,
+            answers=one.answers,
+            peer=one.peer,
+            because=cut(one.because),
+            sent=one.sent,
+            received=one.received,
+            began_milliseconds=journal.offset(one.began_at),
+            ended_milliseconds=(None if one.ended_at is None else journal.offset(one.ended_at)),
+        )
+        for one in egress.connections
+    )
+
+
+def tls_of(
+    exchanges: Iterable[Exchange], chains: dict[str, list[bytes]]
+) -> tuple[TlsSession, ...]:
+    """One entry per host: what the browser said of the first answer that came over TLS."""
+    seen: dict[str, TlsSession] = {}
+    for one in exchanges:
+        host = urlsplit(one.url).netloc
+        if not one.security or host in seen:
+            continue
+        seen[host] = TlsSession(
+            host=host,
+            protocol=text(one.security, "protocol"),
+            cipher=text(one.security, "cipher"),
+            group=text(one.security, "keyExchangeGroup"),
+            subject=cut(text(one.security, "subjectName")),
+            issuer=cut(text(one.security, "issuer")),
+            valid_from=_at(number(one.security, "validFrom")),
+            valid_to=_at(number(one.security, "validTo")),
+            chain=tuple(
+                Digest("sha256", hashlib.sha256(der).digest()) for der in chains.get(host, ())
+            ),
+        )
+    return tuple(seen.values())
+
+
+def _at(seconds: float) -> datetime:
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+        instant.parse(instant.encode(at))
+    except (ValueError, OverflowError, OSError):
+        return datetime(1, 1, 1, tzinfo=UTC)
+    return at
