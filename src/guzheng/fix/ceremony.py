@@ -64,6 +64,7 @@ def load_or_make(
     entropy: Callable[[int], bytes],
 ) -> Keys:
     """The keys in `keys_dir`, made there if there are none; `Refused` if not fit for use."""
+    profiles.require_operator(operator)
     try:
         _make_if_none(keys_dir, operator=operator, now=now, entropy=entropy)
     except OSError as error:  # a full or read-only disk; nothing was made, nothing is half made

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from guzheng.refusals import Refused
+
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 OPERATOR = "固证 Guzheng"
@@ -40,6 +42,21 @@ _CA_USAGE = x509.KeyUsage(**(_NO_USAGE | {"key_cert_sign": True, "crl_sign": Tru
 _SIGNING_USAGE = x509.KeyUsage(
     **(_NO_USAGE | {"digital_signature": True, "content_commitment": True})
 )
+
+
+def require_operator(operator: str) -> None:
+    """`Refused` unless an X.509 name can hold it and a person can read it."""
+    if (
+        not operator.strip()
+        or len(operator) > MAX_OPERATOR_CHARACTERS
+        or not operator.isprintable()
+    ):
+        raise Refused(
+            "fix.operator-unnameable",
+            expected=f"1 to {MAX_OPERATOR_CHARACTERS} printable characters",
+            found=repr(operator[: MAX_OPERATOR_CHARACTERS + 1]),
+            act="set the operator's name right",
+        )
 
 
 def certificates_of(
