@@ -4,16 +4,22 @@ Whoever is killed between the two leaves items without an order: nobody was told
 the next worker clears them away (`road.clear_unordered`).
 """
 
+import mimetypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from guzheng.intake.order import ReceivedItem
 from guzheng.proof.digest import Digest
 from guzheng.refusals import Refused
-from guzheng.intake.order import ReceivedItem
 from guzheng.store.blobs import Blobs
 from guzheng.store.receive import keep_stream
 
 UNKNOWN_TYPE = "application/octet-stream"
+
+
+def media_type_of(name: str) -> str:
+    """By its ending, as browsers do; a guess that proves nothing, so never from the content."""
+    return mimetypes.guess_type(name, strict=True)[0] or UNKNOWN_TYPE
 
 
 @dataclass(frozen=True, slots=True)

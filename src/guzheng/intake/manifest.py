@@ -6,6 +6,7 @@ without slowing the upload down.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
 
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.proof.digest import Digest, new_hasher
@@ -17,11 +18,18 @@ _BLOCK = 4 << 20
 
 
 def digests_of(blobs: Blobs, name: str) -> tuple[int, tuple[Digest, Digest]]:
-    """Size in octets, SHA-256 and SM3 of a blob, read once; memory constant."""
+    """Size in octets, SHA-256 and SM3 of a blob, read once."""
+    with blobs.open(name) as stream:
+        return digests_of_stream(stream)
+
+
+def digests_of_stream(stream: BinaryIO) -> tuple[int, tuple[Digest, Digest]]:
+    """The same of any stream; memory constant, the two digests side by side."""
     sha256, sm3, size = new_hasher("sha256"), new_hasher("sm3"), 0
-    with blobs.open(name) as stream, ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool:
         while block := stream.read(_BLOCK):
-            list(pool.map(lambda hasher, block=block: hasher.update(block), (sha256, sm3)))
+            for done in [pool.submit(one.update, block) for one in (sha256, sm3)]:
+                done.result()
             size += len(block)
     return size, (Digest("sha256", sha256.digest()), Digest("sm3", sm3.digest()))
 

@@ -92,7 +92,7 @@ def web_address(url: str) -> str:
     if parts.username or parts.password:
         raise Refused(
             "capture.url-with-password",
-            expected="an address without user name and password: it is printed on the certificate",
+            expected="an address without user name and password: certificates print it",
             found=f"credentials for {host}",
             act="leave them out",
         )

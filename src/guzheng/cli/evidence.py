@@ -1,0 +1,248 @@
+"""Commands about exhibits: capture, deposit, list, show, package, roots."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from guzheng.app import Platform
+from guzheng.cli.options import common, opened
+from guzheng.cli.speaking import Speaker
+from guzheng.intake import Upload, media_type_of
+from guzheng.refusals import Problem, Refused, Unavailable
+
+EX_TEMPFAIL = 75
+_BLOCK = 1 << 20
+_HTTP_ERROR = "capture.http-error-status"
+
+
+@click.command("capture")
+@click.argument("url")
+@click.option(
+    "--allow-private",
+    multiple=True,
+    metavar="CIDR",
+    help="允许访问的私有网段，会印在记录上 / private network that may be reached; printed on the record",
+)
+@click.option(
+    "--trust-spki",
+    multiple=True,
+    metavar="BASE64",
+    help="开发用：信任的服务器公钥指纹，会印在记录上 / development: server key to trust; printed on the record",
+)
+@click.option("--name", help="证据名称 / evidence name")
+@click.option("--applicant", help="申请人（自述）/ applicant, as stated")
+@click.option("--purpose", help="用途 / purpose")
+@common
+def capture(
+    url: str,
+    allow_private: tuple[str, ...],
+    trust_spki: tuple[str, ...],
+    name: str | None,
+    applicant: str | None,
+    purpose: str | None,
+    data: Path,
+    speaker: Speaker,
+) -> int:
+    """网页取证 URL / capture the page at URL."""
+    overrides = {
+        key: value
+        for key, value in {
+            "allow_private": allow_private,
+            "capture_trust_spki": trust_spki,
+        }.items()
+        if value
+    }
+    platform = opened(data, **overrides)
+    exhibit = platform.order_capture(
+        url, claimed_name=name, claimed_applicant=applicant, claimed_purpose=purpose
+    )
+    return _walked(platform, speaker, [exhibit])
+
+
+@click.command("deposit")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…"
+)
+@click.option(
+    "--hash-only",
+    is_flag=True,
+    help="只固化指纹，文件留在您手里 / only the digest; the file stays with you",
+)
+@click.option(
+    "--as", "stored_name", help="以此名称保存（仅一个文件时）/ keep under this name (one file)"
+)
+@click.option("--name", help="证据名称 / evidence name")
+@click.option("--applicant", help="申请人（自述）/ applicant, as stated")
+@click.option("--purpose", help="用途 / purpose")
+@common
+def deposit(
+    files: tuple[Path, ...],
+    hash_only: bool,  # noqa: FBT001 - click passes flags by name
+    stored_name: str | None,
+    name: str | None,
+    applicant: str | None,
+    purpose: str | None,
+    data: Path,
+    speaker: Speaker,
+) -> int:
+    """固化文件，每个文件一份证据 / fix files, one exhibit each."""
+    if stored_name and len(files) > 1:
+        raise click.UsageError("--as 只用于一个文件 / --as takes one file")
+    platform = opened(data)
+    texts = {"claimed_name": name, "claimed_applicant": applicant, "claimed_purpose": purpose}
+    exhibits, worst = [], 0
+    for file in files:
+        try:
+            readable(file)
+            exhibits.append(
+                _received(platform, file, stored_name or file.name, texts, hash_only=hash_only)
+            )
+        except Problem as problem:  # the other files are still fixed
+            speaker.problem(problem)
+            worst = max(worst, _status_of(problem))
+    return max(_walked(platform, speaker, exhibits), worst)
+
+
+def readable(file: Path) -> None:
+    if not file.is_file():
+        found = "a folder" if file.is_dir() else "no such file"
+        raise Refused(
+            "intake.unreadable",
+            expected="a file",
+            found=f"{found}: {file}",
+            act="check the path",
+        )
+
+
+def _received(
+    platform: Platform, file: Path, name: str, texts: dict[str, str | None], *, hash_only: bool
+) -> str:
+    try:
+        if hash_only:
+            return platform.deposit_digest(file, name, **texts)
+        return platform.deposit(name, _blocks(file), media_type=media_type_of(name), **texts)
+    except PermissionError as error:
+        raise Refused(
+            "intake.unreadable",
+            expected="a file that may be read",
+            found=str(file),
+            act="check its permissions",
+        ) from error
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
+    """Walk each to its end; the worst status of all."""
+    worst = 0
+    for exhibit in exhibits:
+        speaker.note("cli.walking", exhibit=exhibit)
+        try:
+            platform.walk(exhibit, speaker.step)
+        except Problem as problem:  # durable and on its way; the worker goes on
+            speaker.problem(problem)
+            worst = max(worst, _status_of(problem))
+    for exhibit in exhibits:
+        view = platform.exhibit(exhibit)
+        if view.refusal is not None:
+            speaker.problem(Refused(**view.refusal))
+            worst = max(worst, 1)
+        notes = (view.facts or {}).get("capture") or {}
+        if isinstance(notes, dict) and _HTTP_ERROR in (notes.get("notes") or ()):
+            speaker.problem(
+                Refused(
+                    _HTTP_ERROR,
+                    expected="a page (HTTP status below 400)",
+                    found=f"HTTP {notes.get('observed_status')}",
+                    act="what the server answered is sealed as it is; capture again if you want the page",
+                )
+            )
+            worst = max(worst, 1)
+        speaker.exhibit(platform, view)
+    return worst
+
+
+def _status_of(problem: Problem) -> int:
+    return EX_TEMPFAIL if isinstance(problem, Unavailable) else 1
+
+
+@click.command("list")
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="最多显示几条 / how many at the most",
+)
+@common
+def list_(limit: int, data: Path, speaker: Speaker) -> int:
+    """列出证据，最新的在前 / list exhibits, newest first."""
+    platform = opened(data)
+    views = platform.exhibits(limit)
+    for view in views:
+        speaker.exhibit(platform, view)
+    if not views:
+        speaker.note("cli.no-exhibits")
+    return 0
+
+
+@click.command("show")
+@click.argument("exhibit")
+@common
+def show(exhibit: str, data: Path, speaker: Speaker) -> int:
+    """显示一份证据 / show one exhibit."""
+    platform = opened(data)
+    view = platform.exhibit(exhibit)
+    speaker.exhibit(platform, view)
+    for paper in view.papers:
+        speaker.note("cli.paper", name=paper.name, size=f"{paper.size:,}")
+    for name in view.missing:
+        speaker.note("cli.paper-missing", name=name)
+    if view.refusal is not None:
+        speaker.problem(Refused(**view.refusal))
+    return 0
+
+
+@click.command("package")
+@click.argument("exhibits", nargs=-1, required=True, metavar="ID…")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="写到哪里 / the zip to write",
+)
+@common
+def package(exhibits: tuple[str, ...], out: Path, data: Path, speaker: Speaker) -> int:
+    """打包司法提交包 / make the court package."""
+    platform = opened(data)
+    unique = list(dict.fromkeys(exhibits))
+    if not out.parent.is_dir():
+        raise Refused(
+            "package.no-folder",
+            expected="a folder to write into",
+            found=str(out.parent),
+            act="make the folder, or choose another",
+        )
+    platform.write_package(unique, out)
+    for one in unique:
+        speaker.exhibit(platform, platform.exhibit(one))
+    speaker.note("cli.packed", path=out)
+    return 0
+
+
+@click.command("roots")
+@common
+def roots(data: Path, speaker: Speaker) -> int:
+    """输出信任的根证书（PEM）/ print the trust roots as PEM."""
+    _ = speaker
+    sys.stdout.write(opened(data).roots_pem().decode())
+    return 0
+
+
+COMMANDS = (capture, deposit, list_, show, package, roots)

@@ -1,0 +1,95 @@
+"""Commands that stay: serve (pages and queue in one process) and worker (the queue alone)."""
+
+import contextlib
+import socket
+from pathlib import Path
+
+import click
+
+from guzheng.cli.options import common, opened
+from guzheng.cli.speaking import Speaker
+from guzheng.refusals import Refused
+
+EX_TEMPFAIL = 75
+
+
+@click.command("serve")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="端口 / port"
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="地址 / address to listen on"
+)
+@click.option(
+    "--allow-private",
+    multiple=True,
+    metavar="CIDR",
+    help="允许取证访问的私有网段 / private network that captures may reach",
+)
+@common
+def serve(
+    port: int, host: str, allow_private: tuple[str, ...], data: Path, speaker: Speaker
+) -> int:
+    """启动网页与后台任务 / serve the pages and run the queue."""
+    import uvicorn
+
+    from guzheng.web import create_app
+
+    overrides = {"allow_private": allow_private} if allow_private else {}
+    platform = opened(data, **overrides)
+    platform.road.clear_unordered()
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(contextlib.closing(_listening(host, port)))
+        try:
+            stack.enter_context(platform.jobs.running())
+        except Refused as refusal:  # another worker serves this data: pages still can
+            speaker.problem(refusal)
+        if platform.find_browser() is None:
+            speaker.note("cli.no-browser")
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        speaker.note("cli.serving", address=address, data=data.resolve())
+        config = uvicorn.Config(
+            create_app(platform),
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise Refused(
+            "serve.port-taken",
+            expected=f"a free port {port} on {host}",
+            found=str(error.strerror or error),
+            act="choose another with --port",
+        ) from error
+
+
+@click.command("worker")
+@click.option("--until-idle", is_flag=True, help="做完为止 / end when nothing is left to do")
+@common
+def worker(until_idle: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT001 - click passes flags by name
+    """走完未完成的证据 / finish what is unfinished."""
+    from guzheng.worker import work_until_idle, work_until_stopped
+
+    platform = opened(data)
+    if not until_idle:
+        speaker.note("cli.working", data=data.resolve())
+        work_until_stopped(platform)
+        return 0
+    finished, left = work_until_idle(platform)
+    for exhibit in (*finished, *left):
+        speaker.exhibit(platform, platform.exhibit(exhibit))
+    if left:
+        speaker.note("cli.left", count=len(left))
+        return EX_TEMPFAIL
+    return 0
+
+
+COMMANDS = (serve, worker)

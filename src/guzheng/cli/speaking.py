@@ -1,0 +1,85 @@
+"""How commands speak: progress and problems on standard error, results on standard output."""
+
+import sys
+
+from guzheng.app import ExhibitView, Platform
+from guzheng.proof import canonical, instant
+from guzheng.refusals import Problem
+from guzheng.words import Language, find_words, say
+
+
+class Speaker:
+    """Words in one language, or JSON."""
+
+    def __init__(self, language: Language, *, as_json: bool = False) -> None:
+        self.language = language
+        self.as_json = as_json
+
+    def say(self, code: str, **facts: object) -> None:
+        sys.stdout.write(say(code, self.language, **facts) + "\n")
+
+    def note(self, code: str, **facts: object) -> None:
+        """A line that is not a result: standard error."""
+        sys.stderr.write(say(code, self.language, **facts) + "\n")
+        sys.stderr.flush()
+
+    def step(self, step: str, detail: str) -> None:
+        """Progress of the road or of a capture."""
+        words = find_words(f"progress.{step}", self.language) or find_words(
+            f"cli.{step}", self.language
+        )
+        sys.stderr.write(f"  · {words or step}{'  ' + legible(detail) if detail else ''}\n")
+        sys.stderr.flush()
+
+    def problem(self, problem: Problem) -> None:
+        """What was expected, what was found, who must act; the code too, to search for."""
+        words = find_words(problem.code, self.language) or problem.code
+        lines = [f"guzheng: {words} [{problem.code}]"]
+        facts = {"expected": problem.expected, "found": problem.found, "act": problem.act}
+        lines += [
+            f"    {say(f'cli.{name}', self.language)} {legible(value)}"
+            for name, value in facts.items()
+            if value
+        ]
+        sys.stderr.write("\n".join(lines) + "\n")
+
+    def exhibit(self, platform: Platform, view: ExhibitView) -> None:
+        """One exhibit: a JSON line, or a few lines of words."""
+        if self.as_json:
+            sys.stdout.write(canonical.encode(line_of(platform, view)).decode() + "\n")
+            return
+        number = str((view.facts or {}).get("number", "—"))
+        self.say(
+            "cli.exhibit",
+            exhibit=view.exhibit,
+            state=say(f"state.{view.state}", self.language),
+            number=number,
+            name=legible(view.claimed_name),
+            folder=platform.folder(view.exhibit),
+        )
+
+
+def line_of(platform: Platform, view: ExhibitView) -> dict[str, object]:
+    """What `--json` says of an exhibit."""
+    line: dict[str, object] = {
+        "exhibit": view.exhibit,
+        "folder": str(platform.folder(view.exhibit).resolve()),
+        "state": view.state,
+        "missing": list(view.missing),
+        "kind": view.kind,
+        "claimed_name": view.claimed_name,
+        "observed_at": instant.encode(view.observed_at),
+    }
+    if view.facts is not None:
+        line["number"] = view.facts.get("number")
+        line["seal"] = view.facts.get("seal")
+    if view.url is not None:
+        line["url"] = view.url
+    if view.refusal is not None:
+        line["refusal"] = dict(view.refusal)
+    return line
+
+
+def legible(text: str) -> str:
+    """Text from outside must not steer the terminal."""
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)

@@ -1,0 +1,85 @@
+"""Commands of the operator: rebuild, fsck, doctor."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from guzheng.cli.options import common, opened
+from guzheng.cli.speaking import Speaker, legible
+from guzheng.proof import canonical
+from guzheng.words import find_words
+
+
+@click.command("rebuild")
+@common
+def rebuild(data: Path, speaker: Speaker) -> int:
+    """由证据文件重建索引 / make the index again from the papers."""
+    platform = opened(data)
+    count = platform.rebuild()
+    speaker.note("cli.rebuilt", count=count)
+    for view in platform.exhibits(max(count, 1)):
+        speaker.exhibit(platform, view)
+    return 0
+
+
+@click.command("fsck")
+@common
+def fsck(data: Path, speaker: Speaker) -> int:
+    """逐字节检查全部证据与账本 / check every byte of exhibits and ledger."""
+    platform = opened(data)
+    faults = platform.fsck(lambda exhibit: speaker.step("checking", exhibit))
+    for fault in faults:
+        value = {
+            "place": fault.place,
+            "code": fault.code,
+            "expected": fault.expected,
+            "found": fault.found,
+        }
+        if speaker.as_json:
+            sys.stdout.write(canonical.encode(value).decode() + "\n")
+        else:
+            words = (
+                find_words(f"proof.{fault.code}", speaker.language)
+                or find_words(fault.code, speaker.language)
+                or fault.code
+            )
+            sys.stdout.write(f"✗ {legible(fault.place)}: {words} [{fault.code}]\n")
+            sys.stdout.write(f"    {legible(fault.expected)} ≠ {legible(fault.found)}\n")
+    speaker.note("cli.fsck-clean" if not faults else "cli.fsck-faults", count=len(faults))
+    return 1 if faults else 0
+
+
+@click.command("doctor")
+@common
+def doctor(data: Path, speaker: Speaker) -> int:
+    """检查本机能做什么 / tell what this machine can do."""
+    platform = opened(data)
+    free = shutil.disk_usage(data).free
+    browser = platform.find_browser()
+    checks = [
+        ("keys", True, str(data / "keys")),
+        ("ledger", True, platform.ledger.origin),
+        ("disk", free > 2 << 30, f"{free / 2**30:.1f} GiB"),
+        ("browser", browser is not None, browser or "apt-get install chromium"),
+        ("fonts", *platform.fonts()),
+        ("clock", platform.clock().verified, platform.clock().source),
+    ]
+    for name, good, detail in checks:
+        if speaker.as_json:
+            sys.stdout.write(
+                canonical.encode({"check": name, "good": good, "detail": detail}).decode()
+                + "\n"
+            )
+        else:
+            speaker.say(
+                "cli.doctor-line",
+                mark="✓" if good else "!",
+                what=find_words(f"doctor.{name}", speaker.language) or name,
+                detail=detail,
+            )
+    return 0
+
+
+COMMANDS = (rebuild, fsck, doctor)

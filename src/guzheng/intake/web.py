@@ -1,0 +1,212 @@
+"""A web capture comes in: the capturer runs as a program of its own, and a folder comes back.
+
+The capturer meets hostile pages, so it is never imported: what it leaves is a folder, and
+every name and every octet in it is judged here before it is kept. A finished run is made
+durable and moved to `done` before the first item is kept, so that whoever is killed half way
+keeps on from the same run and never mixes two.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guzheng.intake.order import Order, ReceivedItem
+from guzheng.intake.rules import distinct, item_name
+from guzheng.proof import canonical
+from guzheng.proof.capture import CaptureRecord
+from guzheng.proof.errors import ProofError
+from guzheng.proof.fields import Fields
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store.blobs import Blobs
+from guzheng.store.durable import sync_directory
+from guzheng.store.receive import keep_stream
+
+CAPTURE = "capture.json"
+GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
+_OPERATORS = frozenset(
+    {"capture.no-browser", "capture.browser-died", "capture.order-malformed"}
+)
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """How captures are made here. `trust_spki` and private networks stand on the record."""
+
+    workshop: Path
+    seconds: int
+    chromium: str
+    trust_spki: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a finished run brought: its record, and each artefact with its role."""
+
+    record_json: bytes
+    items: tuple[ReceivedItem, ...]
+    roles: dict[str, str]
+
+
+class CaptureRefused(Refused):
+    """The page could not be captured, nor would it be the next time; what was tried is kept."""
+
+    def __init__(self, failure: Fields, attempt_json: bytes) -> None:
+        super().__init__(
+            failure.text("code"),
+            expected=failure.text("expected"),
+            found=failure.text("found"),
+            act=failure.text("act"),
+        )
+        self.attempt_json = attempt_json
+
+
+def capture(
+    order: Order, blobs: Blobs, folder: str, capturing: Capturing, tell: Tell
+) -> Captured:
+    """Run the capturer unless a finished run waits, and keep what it brought.
+
+    The caller holds the exhibit's lease. `capture.json` is kept last: it stands for the whole.
+    """
+    room = capturing.workshop / order.exhibit
+    done = room / "done"
+    if not done.exists():
+        shutil.rmtree(room, ignore_errors=True)
+        room.mkdir(parents=True, mode=0o755)
+        _run(order, room, capturing, tell)
+        _make_durable(room / "out")
+        (room / "out").rename(done)
+        sync_directory(room)
+    captured = _keep(done, blobs, folder)
+    blobs.put(folder + CAPTURE, [captured.record_json])
+    shutil.rmtree(room, ignore_errors=True)
+    return captured
+
+
+def captured_items(
+    record_json: bytes, blobs: Blobs, folder: str
+) -> tuple[tuple[ReceivedItem, ...], dict[str, str]]:
+    """The items of a capture that is already kept, from its record."""
+    from guzheng.intake.manifest import digests_of  # a road that was cut after the record
+
+    items, roles = [], {}
+    for artefact in CaptureRecord.parse(record_json).artefacts:
+        size, digests = digests_of(blobs, f"{folder}items/{artefact.name}")
+        items.append(ReceivedItem(artefact.name, artefact.media_type, size, digests))
+        roles[artefact.name] = artefact.role
+    return tuple(items), roles
+
+
+def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
+    wanted: dict[str, object] = {
+        "schema": "guzheng.capture-order/1",
+        "exhibit": order.exhibit,
+        "url": order.url or "",
+        "allow_private": list(order.allow_private),
+        "trust_spki": list(capturing.trust_spki),
+        "limits": {"wall_seconds": capturing.seconds},
+    }
+    if capturing.chromium:
+        wanted["chromium"] = capturing.chromium
+    (room / "order.json").write_bytes(canonical.encode(wanted))
+    out = room / "out"
+    command = [sys.executable, "-m", "guzheng.capturer", str(room / "order.json"), str(out)]
+    with (room / "stderr.log").open("wb") as errors:
+        # Its own process group: whatever it started ends with it.
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
+        try:
+            for step, detail in _progress(process):
+                tell(step, detail)
+            status = process.wait()
+        finally:
+            timer()
+            _end(process.pid)
+            process.wait()
+    if status == 0 and (out / CAPTURE).exists():
+        return
+    failure, attempt = out / "failure.json", out / CAPTURE
+    if not failure.exists():
+        raise Unavailable(
+            "capture.browser-died",
+            expected="a record of the capture",
+            found=f"the capturer ended with status {status}",
+            act="the worker tries again",
+        )
+    try:
+        fields = Fields(canonical.parse(failure.read_bytes()), "failure")
+        refused = CaptureRefused(fields, attempt.read_bytes() if attempt.exists() else b"")
+    except ProofError as error:
+        raise Unavailable(
+            "capture.browser-died", expected="a readable failure.json", found=error.code
+        ) from error
+    if refused.code in _OPERATORS:
+        raise Unavailable(
+            refused.code, expected=refused.expected, found=refused.found, act=refused.act
+        )
+    raise refused
+
+
+def _progress(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, str]]:
+    for line in process.stdout or ():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # a library that printed; its words are no evidence
+        if isinstance(said, dict) and isinstance(said.get("step"), str):
+            yield said["step"], str(said.get("detail", ""))[:500]
+
+
+def _alarm(group: int, seconds: int) -> Callable[[], None]:
+    from threading import Timer
+
+    timer = Timer(seconds, _end, (group,))
+    timer.daemon = True
+    timer.start()
+    return timer.cancel
+
+
+def _end(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _make_durable(out: Path) -> None:
+    for directory, _, files in os.walk(out):
+        for name in files:
+            descriptor = os.open(Path(directory) / name, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))
+
+
+def _keep(done: Path, blobs: Blobs, folder: str) -> Captured:
+    record_json = (done / CAPTURE).read_bytes()
+    items, roles = [], {}
+    for artefact in CaptureRecord.parse(record_json).artefacts:
+        name = item_name(artefact.name)
+        descriptor = os.open(done / "items" / name, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as stream:
+            kept = keep_stream(
+                blobs, f"{folder}items/{name}", iter(lambda: stream.read(4 << 20), b"")
+            )
+        items.append(ReceivedItem(name, artefact.media_type, kept.size, (kept.sha256,)))
+        roles[name] = artefact.role
+    distinct(item.name for item in items)
+    return Captured(record_json, tuple(items), roles)

@@ -1,0 +1,166 @@
+"""Work that outlives a request: a queue that survives kill -9, over DBOS.
+
+A job is `walk(exhibit)` and nothing more: take the next step until none is left. The papers
+decide which step that is; DBOS only remembers to try, with patience when an outside party is
+away. So losing the whole job file loses no evidence: the next start sweeps the index for what
+is unfinished and queues it again.
+
+Four guards round DBOS 3.4 (docs/decisions/0003): its SQLite file is put into WAL before it
+opens it; the application version is ours and fixed, or every change of code would strand jobs;
+values are stored as portable JSON, never pickle; and one process at a time runs the queue on
+SQLite, by a lease.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store.lease import leased
+
+LEASE = "jobs"
+_VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
+_ATTEMPTS, _FIRST_SECONDS, _BACKOFF = 7, 0.5, 2.0  # half a minute until the sweep takes over
+_SWEEP_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+_LIVE = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the queue needs of the platform. `advance` gives False when nothing is left."""
+
+    advance: Callable[[str], bool]
+    unfinished: Callable[[], tuple[str, ...]]
+
+
+class Jobs:
+    """The queue of one process; `running` holds the lease of the data directory."""
+
+    def __init__(self, file: Path, leases: Path, work: Work, *, at_once: int) -> None:
+        self._file = file
+        self._leases = leases
+        self._work = work
+        self._at_once = at_once
+        self._queue: _Queue | None = None
+
+    def enqueue(self, exhibit: str) -> None:
+        """Try soon. Where no queue runs in this process, the one that does will sweep."""
+        if self._queue is not None:
+            self._queue.add(exhibit)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the queue in this process until the end of the block."""
+        with leased(self._leases, LEASE, wait=False) as held:
+            if not held:
+                raise Refused(
+                    "jobs.already-running",
+                    expected="one worker for an embedded installation",
+                    found="another process runs the queue of this data directory",
+                    act="use that one, or stop it first",
+                )
+            self._queue = _Queue(self._file, self._work.advance, self._at_once)
+            stopped = threading.Event()
+            sweeper = threading.Thread(target=self._sweep, args=(stopped,), daemon=True)
+            sweeper.start()
+            try:
+                yield
+            finally:
+                stopped.set()
+                sweeper.join()
+                self._queue.stop()
+                self._queue = None
+
+    def _sweep(self, stopped: threading.Event) -> None:
+        while True:
+            for exhibit in self._work.unfinished():
+                self.enqueue(exhibit)
+            if stopped.wait(_SWEEP_SECONDS):
+                return
+
+    def until_idle(self) -> tuple[str, ...]:
+        """Walk all that is unfinished, each once; gives those that could not be finished."""
+        if self._queue is None:
+            raise RuntimeError("until_idle belongs inside running")
+        tried: set[str] = set()
+        while fresh := [one for one in self._work.unfinished() if one not in tried]:
+            tried.update(fresh)
+            for wait in [self._queue.add(one) for one in fresh]:
+                wait()
+        return self._work.unfinished()
+
+
+class _Queue:
+    """DBOS, started. Only one may be alive in a process: DBOS keeps its state globally."""
+
+    def __init__(self, file: Path, take_step: Callable[[str], bool], at_once: int) -> None:
+        # Imported here: most commands run no queue, and DBOS takes a second to load.
+        from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, Queue
+
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # stays in the file; DBOS sets none
+        file.chmod(0o600)
+        config: DBOSConfig = {
+            "name": "guzheng",
+            "system_database_url": f"sqlite:///{file}",
+            "application_version": _VERSION,
+            "executor_id": "embedded",
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "CRITICAL",  # what fails is said by its face, and stays in the index
+        }
+        self._dbos = DBOS
+        DBOS(config=config)
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        self._queue = Queue(
+            "walks", worker_concurrency=at_once, polling_interval_sec=_POLL_SECONDS
+        )
+
+        @DBOS.step(
+            name="advance",
+            retries_allowed=True,
+            max_attempts=_ATTEMPTS,
+            interval_seconds=_FIRST_SECONDS,
+            backoff_rate=_BACKOFF,
+            should_retry=lambda error: isinstance(error, Unavailable),
+        )
+        def advance(exhibit: str) -> bool:
+            return take_step(exhibit)
+
+        @DBOS.workflow(name="walk")
+        def walk(exhibit: str) -> None:
+            while advance(exhibit):
+                pass
+
+        self._walk = walk
+        self._attempts: dict[str, int] = {}  # where to look first, not a truth
+        self._adding = threading.Lock()
+        DBOS.launch()
+
+    def add(self, exhibit: str) -> Callable[[], None]:
+        """Queue a walk unless one is alive; gives what waits for its end, however it ends."""
+        from dbos import DBOS, SetWorkflowID
+
+        with self._adding:
+            attempt = self._attempts.get(exhibit, 0)
+            while (status := DBOS.get_workflow_status(f"{exhibit}-{attempt}")) is not None:
+                if status.status in _LIVE:
+                    break
+                attempt += 1
+            else:
+                with SetWorkflowID(f"{exhibit}-{attempt}"):
+                    self._queue.enqueue(self._walk, exhibit)
+            self._attempts[exhibit] = attempt
+        return lambda: self._wait(f"{exhibit}-{attempt}")
+
+    def _wait(self, workflow: str) -> None:
+        while (status := self._dbos.get_workflow_status(workflow)) and status.status in _LIVE:
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        self._dbos.destroy(destroy_registry=True)

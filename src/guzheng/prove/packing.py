@@ -1,0 +1,140 @@
+"""Writing the court package: members in order, hashed as they are copied, memory constant.
+
+The header of a zip member stands before its octets and holds their CRC, which is known only
+after them: so room is left, and the header written when the member is through.
+"""
+
+import hashlib
+import io
+import os
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from guzheng.proof import package
+from guzheng.proof.digest import Digest
+from guzheng.proof.manifest import Manifest
+from guzheng.proof.package import ZipMember
+from guzheng.refusals import Refused
+from guzheng.store.blobs import Blobs, NotKept, read
+from guzheng.store.durable import reported, sync_directory
+
+_BLOCK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One exhibit to be packed: its name and the blob folder of its papers."""
+
+    name: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A member to be written: where its octets come from, and what they must be."""
+
+    open: Callable[[], BinaryIO]
+    size: int
+    wanted: Digest | None = None
+
+
+def write_package(
+    blobs: Blobs,
+    exhibits: Iterable[Exhibit],
+    *,
+    recipe_md: bytes,
+    roots_pem: bytes,
+    ledger_policy: bytes,
+    out: Path,
+) -> None:
+    """Write the zip at `out`, durably; a file that is there is replaced when all is written."""
+    sources = {
+        package.RECIPE: _of(recipe_md),
+        package.ROOTS: _of(roots_pem),
+        package.LEDGER_POLICY: _of(ledger_policy),
+    }
+    for exhibit in exhibits:
+        sources.update(_members_of(blobs, exhibit))
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    with reported(str(out)):
+        try:
+            with temporary.open("w+b") as stream:
+                _write(stream, sources)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(out)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_directory(out.parent)
+
+
+def _of(octets: bytes) -> _Source:
+    return _Source(lambda: io.BytesIO(octets), len(octets))
+
+
+def _members_of(blobs: Blobs, exhibit: Exhibit) -> dict[str, _Source]:
+    try:
+        manifest = Manifest.parse(read(blobs, exhibit.folder + package.MANIFEST))
+        items = {package.ITEMS + item.name: item for item in manifest.items}
+        members = {}
+        for paper in package.papers_of(manifest):
+            name = exhibit.folder + paper
+            wanted = items[paper].sha256 if paper in items else None
+            size = items[paper].size if paper in items else _size(blobs, name)
+            members[f"{package.EXHIBITS}{exhibit.name}/{paper}"] = _Source(
+                partial(blobs.open, name), size, wanted
+            )
+    except NotKept as error:
+        raise Refused(
+            "package.not-complete",
+            expected="an exhibit whose road is walked to the end",
+            found=f"{exhibit.name}: {error.expected}: none",
+            act="wait for its certificate, or see why it was refused",
+        ) from error
+    return members
+
+
+def _size(blobs: Blobs, name: str) -> int:
+    with blobs.open(name) as stream:
+        return stream.seek(0, os.SEEK_END)
+
+
+def _write(stream: BinaryIO, sources: dict[str, _Source]) -> None:
+    written: list[ZipMember] = []
+    digests: dict[str, Digest] = {}
+    for name in sorted(sources):
+        member, digests[name] = _copy(stream, name, sources[name])
+        written.append(member)
+    listing = package.encode_listing(digests)
+    member, _ = _copy(stream, package.LISTING, _of(listing))
+    written.append(member)
+    stream.write(package.zip_directory(written))
+
+
+def _copy(stream: BinaryIO, name: str, source: _Source) -> tuple[ZipMember, Digest]:
+    start = stream.tell()
+    stream.write(bytes(len(package.zip_local_header(ZipMember(name, source.size, 0)))))
+    crc, hasher, size = 0, hashlib.sha256(), 0
+    with source.open() as inside:
+        while block := inside.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+            hasher.update(block)
+            size += len(block)
+            stream.write(block)
+    digest = Digest("sha256", hasher.digest())
+    if size != source.size or (source.wanted is not None and digest != source.wanted):
+        raise Refused(
+            "package.item-damaged",
+            expected=f"{source.size} octets, {source.wanted or 'as measured'}",
+            found=f"{size} octets, {digest} in {name}",
+            act="the operator restores the file; nothing was packed",
+        )
+    end, member = stream.tell(), ZipMember(name, size, crc)
+    stream.seek(start)
+    stream.write(package.zip_local_header(member))
+    stream.seek(end)
+    return member, digest

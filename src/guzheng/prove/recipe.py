@@ -1,0 +1,102 @@
+"""VERIFY.md: how to check this very package with sha256sum and openssl, in both languages."""
+
+import shlex
+from collections.abc import Iterable
+
+from guzheng.proof import package
+from guzheng.proof.manifest import Manifest
+
+_HEAD = """\
+# 怎样核验 · How to verify
+
+本证据包可以离线核验，不需要相信出具它的平台，也不需要它还存在。
+This package can be checked offline: the platform that made it need neither be trusted nor
+still exist.
+
+## 一、一条命令 · One command
+
+    guzheng-verify {package}
+
+`guzheng-verify` 是公开源码的独立程序（Python，只依赖 `cryptography`）。
+It is an open-source program of its own (Python; it needs `cryptography` and nothing else).
+
+## 二、只用 sha256sum 与 openssl · With sha256sum and openssl only
+
+先解压，进入目录。Unpack, and go into the folder.
+
+1. 成员是否完整、未变 · Are all members there and unchanged?
+
+       sha256sum -c SHA256SUMS
+
+2. 根证书是不是您所信任的 · Are the roots the ones you believe?
+
+       openssl crl2pkcs7 -nocrl -certfile trust/roots.pem | openssl pkcs7 -print_certs -noout
+       openssl x509 -in trust/roots.pem -noout -fingerprint -sha256
+
+   包内的根证书只说明“由谁签发”。请向运营者或通过其他渠道核对指纹；
+   也可以用您自己保存的根证书代替 `trust/roots.pem`。
+   The roots in the package say who vouches. Compare the fingerprint through another channel,
+   or use roots of your own instead of `trust/roots.pem`.
+
+3. 每份原件的时间戳 · The timestamp of each original
+"""
+
+_SEAL = """\
+4. 清单的时间戳 · The timestamp of the manifest
+
+   清单 `manifest.json` 列出每份原件的指纹；它的时间戳把全部原件连在一起。
+   The manifest names the digest of every original; its timestamp ties them together.
+"""
+
+_TAIL = """\
+5. 账本 · The ledger
+
+   `entry.tlog-proof` 是 C2SP tlog-proof：叶的计算见 docs/spec/leaf.md，账本公钥在
+   `trust/ledger.policy`。任何 C2SP 工具都能核验包含证明与检查点签名。
+   `entry.tlog-proof` is a C2SP tlog-proof; the leaf is computed as docs/spec/leaf.md says, and
+   the ledger's key is in `trust/ledger.policy`. Any C2SP tool checks path and signature.
+
+6. 证书 · The certificate
+
+   `certificate.pdf` 带有电子签名：用 PDF 阅读器的签名面板，或 `pdfsig certificate.pdf` 查看。
+   `certificate.pdf` is signed: see the signature panel of a PDF reader, or run `pdfsig`.
+
+## 三、证明什么，不证明什么 · What this proves, and what it does not
+
+- 证明：这些字节在时间戳所载时间已经存在，此后逐字节未变；该记录已进入账本。
+  Proves: these bytes existed at the time of the timestamp and have not changed since; the
+  record stands in the ledger.
+- 不证明：内容本身属实、取得方式合法、权利归属。这些由法庭判断。
+  Does not prove: that the content is true, was lawfully obtained, or belongs to anybody. That
+  is for the court.
+"""
+
+
+def recipe(manifests: Iterable[Manifest], file_name: str) -> bytes:
+    """The page for a package of these exhibits."""
+    found = tuple(manifests)
+    lines = [_HEAD.format(package=shlex.quote(file_name))]
+    for manifest in found:
+        lines.append(f"   {manifest.exhibit}\n")
+        folder = f"{package.EXHIBITS}{manifest.exhibit}/"
+        for item in manifest.items:
+            if item.role != "original":
+                continue
+            token = shlex.quote(f"{folder}{package.TOKENS}{item.name}.tsa")
+            source = (
+                f"-digest {item.sha256.hex}"
+                if manifest.kind == "hash-only"
+                else f"-data {shlex.quote(folder + package.ITEMS + item.name)}"
+            )
+            lines.append(
+                f"       openssl ts -verify {source} \\\n         -in {token} -CAfile trust/roots.pem\n"
+            )
+    lines.append(_SEAL)
+    for manifest in found:
+        folder = f"{package.EXHIBITS}{manifest.exhibit}/"
+        lines.append(
+            f"       openssl ts -verify -data {folder}{package.MANIFEST} \\\n"
+            f"         -in {folder}{package.SEAL} -CAfile trust/roots.pem\n"
+        )
+    lines.append(_TAIL)
+    return "\n".join(lines).encode()

@@ -1,0 +1,396 @@
+"""The road: the order of the stations, and the only place that knows it.
+
+    order → (capture) → manifest → tokens, seal → leaf, entry → certificate
+
+Each step makes one kind of paper, and the first paper that is missing decides which step is
+next: there is no status that could disagree with the folder. Every step may run twice: what is
+kept under a name never changes, so «it failed» and «it succeeded but we did not hear» take the
+same path. A paper never refers to bytes that are not durable yet.
+
+Whoever walks holds the exhibit's lease, so no two workers make the same paper at once.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from cryptography import x509
+
+from guzheng import fix, intake
+from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
+from guzheng.intake.rules import distinct, item_name, stated, web_address
+from guzheng.ledger import Ledger
+from guzheng.proof import canonical, certificate, instant, package, timestamp
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Manifest, SeenCheckpoint, leaf_of, require_exhibit_name
+from guzheng.proof.tlogproof import TlogProof
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store import ids
+from guzheng.store.blobs import AlreadyKept, Blobs, NotKept, find, read
+from guzheng.store.lease import leased
+
+ORDER, REFUSED, ATTEMPT = "order.json", "refused.json", "attempt.json"
+Tell = Callable[[str, str], None]
+# Facts, papers to attach, when it is signed → the signed PDF.
+Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]
+
+
+class Step(Enum):
+    """What can be next; the value is the name that progress and pages use."""
+
+    CAPTURE = "capture"
+    MANIFEST = "manifest"
+    FIX = "fix"
+    LOG = "log"
+    CERTIFY = "certify"
+
+
+_STATES = {
+    Step.CAPTURE: "received",
+    Step.MANIFEST: "received",
+    Step.FIX: "manifested",
+    Step.LOG: "fixed",
+    Step.CERTIFY: "logged",
+    None: "certified",
+}
+
+
+def next_step(kind: str, papers: frozenset[str]) -> Step | None:
+    """The first paper that is missing decides."""
+    if REFUSED in papers:
+        return None
+    if kind == "web" and package.CAPTURE not in papers:
+        return Step.CAPTURE
+    if package.MANIFEST not in papers:
+        return Step.MANIFEST
+    if package.SEAL not in papers:  # written after every token: it stands for them all
+        return Step.FIX
+    if package.ENTRY not in papers:
+        return Step.LOG
+    if not {package.CERTIFICATE_JSON, package.CERTIFICATE_PDF} <= papers:
+        return Step.CERTIFY
+    return None
+
+
+def state_of(kind: str, papers: frozenset[str]) -> str:
+    """received, captured, manifested, fixed, logged, certified or refused."""
+    if REFUSED in papers:
+        return "refused"
+    step = next_step(kind, papers)
+    return "captured" if step is Step.MANIFEST and kind == "web" else _STATES[step]
+
+
+def missing_from(kind: str, papers: frozenset[str]) -> tuple[str, ...]:
+    """The papers still to come, in the order of the road; none once refused."""
+    if REFUSED in papers:
+        return ()
+    wanted = (
+        *([package.CAPTURE] if kind == "web" else []),
+        package.MANIFEST,
+        package.SEAL,
+        package.LEAF,
+        package.ENTRY,
+        package.CERTIFICATE_JSON,
+        package.CERTIFICATE_PDF,
+    )
+    return tuple(one for one in wanted if one not in papers)
+
+
+def folder_of(exhibit: str) -> str:
+    return f"{package.EXHIBITS}{exhibit}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """The stations that an installation has, and the walk between them."""
+
+    blobs: Blobs
+    index: ExhibitIndex
+    ledger: Ledger
+    authority: fix.TimestampAuthority
+    roots: tuple[x509.Certificate, ...]
+    certify: Certify
+    capturing: intake.Capturing
+    leases: Path
+    now: Callable[[], datetime]
+    entropy: Callable[[int], bytes]
+
+    # ---- doors -----------------------------------------------------------------------
+
+    def deposit(
+        self,
+        uploads: Iterable[Upload],
+        *,
+        largest: int,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> Order:
+        """Files come in; everything is durable when this returns, and nothing if it raises."""
+        texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
+        exhibit = ids.new("ex", self.now(), self.entropy)
+        folder = folder_of(exhibit)
+        with leased(self.leases, exhibit, wait=True):
+            items: list[ReceivedItem] = []
+            try:
+                for upload in uploads:
+                    item_name(upload.name)
+                    distinct([*(one.name for one in items), upload.name])
+                    items.append(
+                        intake.keep(self.blobs, folder, upload, largest=largest)
+                    )  # 1. the bytes
+                if not items:
+                    raise Refused(
+                        "intake.no-files",
+                        expected="at least one file",
+                        found="none",
+                        act="choose a file",
+                    )
+                return self._order(
+                    exhibit, "deposit", texts, items=tuple(items)
+                )  # 2. what refers to them
+            except BaseException:
+                self._forget(folder)
+                raise
+
+    def deposit_digests(
+        self,
+        items: tuple[ReceivedItem, ...],
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> Order:
+        """Files that stay with their owner: only their digests come in."""
+        distinct(item_name(one.name) for one in items)
+        texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
+        exhibit = ids.new("ex", self.now(), self.entropy)
+        return self._order(exhibit, "hash-only", texts, items=items)
+
+    def order_capture(
+        self,
+        url: str,
+        *,
+        allow_private: tuple[str, ...] = (),
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> Order:
+        address = web_address(url)
+        texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
+        exhibit = ids.new("ex", self.now(), self.entropy)
+        return self._order(exhibit, "web", texts, url=address, allow_private=allow_private)
+
+    def _order(
+        self,
+        exhibit: str,
+        kind: str,
+        texts: tuple[str | None, str | None, str | None],
+        *,
+        items: tuple[ReceivedItem, ...] = (),
+        url: str | None = None,
+        allow_private: tuple[str, ...] = (),
+    ) -> Order:
+        name, applicant, purpose = texts
+        order = Order(
+            exhibit=exhibit,
+            kind=kind,
+            claimed_name=name or (items[0].name if items else url or exhibit)[:1000],
+            observed_at=self.now(),
+            salt=self.entropy(32),
+            items=items,
+            url=url,
+            allow_private=allow_private,
+            claimed_applicant=applicant,
+            claimed_purpose=purpose,
+        )
+        self.blobs.put(folder_of(exhibit) + ORDER, [order.encode()])
+        self.index.add(order)  # derived: lost here, `rebuild` finds the order again
+        return order
+
+    def _forget(self, folder: str) -> None:
+        """Bytes of an intake that was never acknowledged; see intake.deposit."""
+        with contextlib.suppress(Unavailable):
+            for name in list(self.blobs.names(folder)):
+                self.blobs.remove(name)
+
+    def clear_unordered(self) -> int:
+        """Remove what killed intakes left: items without an order; nobody was told of them."""
+        cleared = 0
+        for exhibit in self.exhibits():
+            with leased(self.leases, exhibit, wait=False) as held:
+                if held and find(self.blobs, folder_of(exhibit) + ORDER) is None:
+                    self._forget(folder_of(exhibit))
+                    cleared += 1
+        return cleared
+
+    # ---- looking ---------------------------------------------------------------------
+
+    def exhibits(self) -> Iterator[str]:
+        """Every exhibit that has a folder, from the papers themselves."""
+        last = ""
+        for name in self.blobs.names(package.EXHIBITS):
+            exhibit = name.removeprefix(package.EXHIBITS).partition("/")[0]
+            if exhibit != last:
+                last = exhibit
+                yield exhibit
+
+    def order(self, exhibit: str) -> Order:
+        try:
+            folder = folder_of(require_exhibit_name(exhibit))
+            return Order.parse(read(self.blobs, folder + ORDER))
+        except (NotKept, ProofError) as error:
+            found = error.code if isinstance(error, ProofError) else "none"
+            raise Refused(
+                "exhibit.not-found",
+                expected="the name of an exhibit kept here",
+                found=f"{exhibit[:40]!r}: {found}",
+                act="check the name",
+            ) from error
+
+    def papers(self, exhibit: str) -> frozenset[str]:
+        folder = folder_of(exhibit)
+        return frozenset(name.removeprefix(folder) for name in self.blobs.names(folder))
+
+    # ---- walking ---------------------------------------------------------------------
+
+    def walk(self, exhibit: str, tell: Tell) -> str:
+        """Take step after step until none is left; gives the state. Raises Unavailable."""
+        while self.advance(exhibit, tell) is not None:
+            pass
+        order = self.order(exhibit)
+        return state_of(order.kind, self.papers(exhibit))
+
+    def advance(self, exhibit: str, tell: Tell) -> Step | None:
+        """One step, if any is left; None when the road has been walked."""
+        order = self.order(exhibit)
+        with leased(self.leases, exhibit, wait=True):
+            step = next_step(order.kind, self.papers(exhibit))
+            if step is None:
+                self.index.finish(exhibit)
+                return None
+            tell(step.value, "")
+            try:
+                _STEPS[step](self, order, tell)
+            except intake.CaptureRefused as refusal:
+                self._refuse(order, refusal)
+        return step
+
+    def _refuse(self, order: Order, refusal: intake.CaptureRefused) -> None:
+        """The road ends here: the refusal is a paper too, and says who must act."""
+        folder = folder_of(order.exhibit)
+        if refusal.attempt_json:
+            self._put(folder + ATTEMPT, refusal.attempt_json)
+        value = {
+            "schema": "guzheng.refusal/1",
+            "exhibit": order.exhibit,
+            "observed_at": instant.encode(self.now()),
+            "code": refusal.code,
+            "expected": refusal.expected,
+            "found": refusal.found,
+            "act": refusal.act,
+        }
+        self._put(folder + REFUSED, canonical.encode(value))
+
+    def _put(self, name: str, octets: bytes) -> None:
+        """Keep a paper; one that another walk kept first stands."""
+        with contextlib.suppress(AlreadyKept):
+            self.blobs.put(name, [octets])
+
+    def _capture(self, order: Order, tell: Tell) -> None:
+        intake.capture(order, self.blobs, folder_of(order.exhibit), self.capturing, tell)
+
+    def _manifest(self, order: Order, _tell: Tell) -> None:
+        folder = folder_of(order.exhibit)
+        record_json = find(self.blobs, folder + package.CAPTURE)
+        items, roles = order.items, dict[str, str]({})
+        if record_json is not None:
+            items, roles = intake.captured_items(record_json, self.blobs, folder)
+        manifest = intake.manifest_of(
+            order,
+            self.blobs,
+            folder,
+            items,
+            roles=roles,
+            capture_json=record_json,
+            seen=self._seen(),
+        )
+        self._put(folder + package.MANIFEST, manifest.encode())
+
+    def _seen(self) -> SeenCheckpoint | None:
+        newest = self.ledger.signed()
+        return SeenCheckpoint(newest.origin, newest.size, newest.root) if newest else None
+
+    def _fix(self, order: Order, _tell: Tell) -> None:
+        folder = folder_of(order.exhibit)
+        manifest_json = read(
+            self.blobs, folder + package.MANIFEST
+        )  # durable before anybody is asked
+        papers = fix.fix(
+            manifest_json,
+            self.authority,
+            roots=self.roots,
+            entropy=self.entropy,
+            kept=self.papers(order.exhibit),
+        )
+        for paper, octets in papers:  # each token costs one if we are killed here; no more
+            self._put(folder + paper, octets)
+
+    def _log(self, order: Order, _tell: Tell) -> None:
+        folder = folder_of(order.exhibit)
+        leaf = leaf_of(
+            read(self.blobs, folder + package.MANIFEST), read(self.blobs, folder + package.SEAL)
+        )
+        self._put(folder + package.LEAF, leaf)
+        # Cannot be undone: a ledger does not forget. Twice is harmless, the leaf is unique.
+        index = self.ledger.append(leaf, order.exhibit)
+        signed = self.ledger.signed()
+        if signed is None or signed.size <= index:  # else another walk has brought ours along
+            self.ledger.integrate()
+        self._put(folder + package.ENTRY, self.ledger.prove(index))
+
+    def _certify(self, order: Order, _tell: Tell) -> None:
+        folder = folder_of(order.exhibit)
+        manifest_json = read(self.blobs, folder + package.MANIFEST)
+        record_json = find(self.blobs, folder + package.CAPTURE)
+        seal = timestamp.parse(read(self.blobs, folder + package.SEAL))
+        entry = TlogProof.parse(read(self.blobs, folder + package.ENTRY))
+        signer = timestamp.require_signature(seal)
+        facts = certificate.derive(manifest_json, record_json, seal, signer, entry, ())
+        facts_json = certificate.encode(facts)
+        self._put(folder + package.CERTIFICATE_JSON, facts_json)
+        wanted = package.papers_of(Manifest.parse(manifest_json))
+        names = [
+            one
+            for one in wanted
+            if package.is_paper(one) and not one.startswith("certificate.")
+        ]
+        attached = {name: read(self.blobs, folder + name) for name in names}
+        attached[package.CERTIFICATE_JSON] = facts_json
+        self._put(
+            folder + package.CERTIFICATE_PDF,
+            self.certify(facts, attached, self.now()),
+        )
+        self.index.finish(order.exhibit)
+
+
+_STEPS: dict[Step, Callable[[Road, Order, Tell], None]] = {
+    Step.CAPTURE: Road._capture,  # noqa: SLF001 - the table of the steps
+    Step.MANIFEST: Road._manifest,  # noqa: SLF001
+    Step.FIX: Road._fix,  # noqa: SLF001
+    Step.LOG: Road._log,  # noqa: SLF001
+    Step.CERTIFY: Road._certify,  # noqa: SLF001
+}
+
+
+def _texts(
+    claimed_name: str | None, claimed_applicant: str | None, claimed_purpose: str | None
+) -> tuple[str | None, str | None, str | None]:
+    return (
+        stated(claimed_name, "evidence name"),
+        stated(claimed_applicant, "applicant"),
+        stated(claimed_purpose, "purpose"),
+    )

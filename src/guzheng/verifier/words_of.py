@@ -1,0 +1,66 @@
+"""A report in sentences: the verdict first, then every step with its rule.
+
+Colour is never used, so that a print in black and white says the same.
+"""
+
+from guzheng.proof import instant
+from guzheng.proof.report import Finding, Outcome, Report
+from guzheng.words import Language, find_words, say
+
+_MARK = {Outcome.PASSED: "✓", Outcome.NOT_CHECKED: "–", Outcome.FAILED: "✗"}
+
+
+def text(
+    report: Report,
+    trusted: str,
+    roots: tuple[str, ...],
+    attested_at: tuple[str, ...],
+    language: Language,
+) -> str:
+    """Many lines, the last one ended."""
+    lines = [say(f"verdict.{report.outcome.value}", language)]
+    if report.outcome is Outcome.PASSED and attested_at:
+        lines.append(
+            say(
+                "verdict.unchanged-since",
+                language,
+                at=instant.beijing(instant.parse(attested_at[-1])),
+            )
+        )
+    lines.append("")
+    lines += [line for one in report.findings for line in _lines(one, language)]
+    lines.append("")
+    counts = {outcome: len(report.of(outcome)) for outcome in Outcome}
+    lines.append(
+        say(
+            "verdict.counts",
+            language,
+            passed=counts[Outcome.PASSED],
+            failed=counts[Outcome.FAILED],
+            unchecked=counts[Outcome.NOT_CHECKED],
+        )
+    )
+    lines.append(say(f"verdict.trust-{trusted}", language))
+    lines += [f"    SHA-256 {one}" for one in roots]
+    lines += [say("verdict.proves", language), say("verdict.proves-not", language)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(finding: Finding, language: Language) -> list[str]:
+    title = find_words(f"step.{finding.step}", language) or finding.step
+    where = f"  {legible(finding.subject)}" if finding.subject else ""
+    lines = [
+        f"{_MARK[finding.outcome]} {say(f'outcome.{finding.outcome.value}', language)}  {title}{where}  [{finding.rule}]"
+    ]
+    if finding.outcome is not Outcome.PASSED:
+        lines.append(
+            f"    {find_words(f'proof.{finding.code}', language) or finding.code} [{finding.code}]"
+        )
+        lines.append(f"    {say('verdict.expected', language)} {legible(finding.expected)}")
+        lines.append(f"    {say('verdict.found', language)} {legible(finding.found)}")
+    return lines
+
+
+def legible(value: str) -> str:
+    """Names and values come from the package: they must not steer the reader's terminal."""
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in value)
