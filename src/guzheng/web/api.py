@@ -1,0 +1,113 @@
+"""`/api`: the same for programs. JSON out, problem+json when it fails (problems.py)."""
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from guzheng.proof import instant
+from guzheng.refusals import Refused
+from guzheng.web.intake_form import order_capture, receive_files
+from guzheng.web.ports import ExhibitView, Platform
+from guzheng.web.uploads import whole_body
+
+LIST_LIMIT: Final = 100
+JSON_LIMIT: Final = 64 * 1024
+_ORDER_MEMBERS: Final = frozenset(
+    {"url", "claimed_name", "claimed_applicant", "claimed_purpose"}
+)
+
+
+def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
+    router = APIRouter(prefix="/api")
+
+    @router.get("/time", tags=["time"])
+    def time() -> Response:
+        """The platform's time, and where it has it from."""
+        reading = platform.clock()
+        members = {
+            "now": instant.encode(platform.now()),
+            "source": reading.source,
+            "offset_ms": reading.offset_ms,
+            "uncertainty_ms": reading.uncertainty_ms,
+            "synced_at": instant.encode(reading.synced_at) if reading.synced_at else None,
+            "verified": reading.verified,
+        }
+        return JSONResponse(members)
+
+    @router.post("/exhibits", tags=["exhibits"], status_code=HTTPStatus.CREATED)
+    def create(request: Request) -> Response:
+        """JSON `{"url": …}` orders a capture; multipart deposits the files it holds.
+
+        Fields of a multipart body come before the file they speak of. Answers when the bytes
+        are durable; the exhibit is then fixed step by step."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == "application/json":
+            return _created([order_capture(_order(request), platform)], platform)
+        received = receive_files(request, platform, limit=upload_limit)
+        if not received.exhibits:
+            raise received.problems[0][1]
+        return _created(received.exhibits, platform, [one for _, one in received.problems])
+
+    @router.get("/exhibits", tags=["exhibits"])
+    def listing(
+        before: str | None = None, limit: int = Query(default=30, ge=1, le=LIST_LIMIT)
+    ) -> Response:
+        views = platform.exhibits(limit, before)
+        return JSONResponse({"exhibits": [members_of(one) for one in views]})
+
+    @router.get("/exhibits/{exhibit}", tags=["exhibits"])
+    def read(exhibit: str) -> Response:
+        return JSONResponse(members_of(platform.exhibit(exhibit)))
+
+    return router
+
+
+def members_of(view: ExhibitView) -> dict[str, object]:
+    """An exhibit for a program; where a person would see a link, an address."""
+    return {
+        "exhibit": view.exhibit,
+        "address": f"/exhibits/{view.exhibit}",
+        "kind": view.kind,
+        "claimed_name": view.claimed_name,
+        "observed_at": instant.encode(view.observed_at),
+        "state": view.state,
+        "missing": list(view.missing),
+        "papers": [{"name": one.name, "size": one.size} for one in view.papers],
+        "certificate": dict(view.facts) if view.facts else None,
+        "refusal": dict(view.refusal) if view.refusal else None,
+        "progress": [dict(one) for one in view.progress],
+    }
+
+
+def _created(
+    exhibits: list[str], platform: Platform, problems: list[Exception] | None = None
+) -> Response:
+    """One exhibit as itself; several as a list, with what was refused beside it."""
+    made = [members_of(platform.exhibit(one)) for one in exhibits]
+    refused = [str(one) for one in problems or []]
+    content = (
+        made[0] if len(made) == 1 and not refused else {"exhibits": made, "refused": refused}
+    )
+    headers = {"Location": f"/api/exhibits/{exhibits[0]}"}
+    return JSONResponse(content, status_code=HTTPStatus.CREATED, headers=headers)
+
+
+def _order(request: Request) -> dict[str, str]:
+    text = whole_body(request, limit=JSON_LIMIT)
+    try:
+        members = json.loads(text)
+    except ValueError as error:
+        raise _malformed(str(error)) from error
+    if not isinstance(members, dict) or not set(members) <= _ORDER_MEMBERS:
+        raise _malformed("other members")
+    if not all(isinstance(one, str) for one in members.values()):
+        raise _malformed("a member that is not text")
+    return members
+
+
+def _malformed(found: str) -> Refused:
+    expected = f"an object of {', '.join(sorted(_ORDER_MEMBERS))}"
+    return Refused("web.malformed-json", expected=expected, found=found[:200])

@@ -1,0 +1,109 @@
+"""The ASGI application: guard outside, routes inside, errors mapped in one place."""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from guzheng import words
+from guzheng.refusals import Problem, Refused
+from guzheng.web import (
+    api,
+    exhibits,
+    home,
+    ledger,
+    problems,
+    public,
+    verification,
+)
+from guzheng.web.guard import Guard
+from guzheng.web.pages import Pages, language_of
+from guzheng.web.ports import Platform
+
+_log = logging.getLogger(__name__)
+
+UPLOAD_LIMIT: Final = 8 * 1024**3
+PACKAGE_LIMIT: Final = 4 * 1024**3
+
+_CODE_OF_STATUS = {404: "web.not-found", 405: "web.method-not-allowed"}
+
+
+def create_app(
+    platform: Platform,
+    *,
+    version: str = "",
+    upload_limit: int = UPLOAD_LIMIT,
+    package_limit: int = PACKAGE_LIMIT,
+    hosts: Sequence[str] = ("*",),
+) -> ASGIApp:
+    """`hosts`: the names this server answers to; name them, so that no other name that is
+    made to point here (DNS rebinding) can be used to read it."""
+    pages = Pages(platform, version=version)
+    app = FastAPI(
+        title="guzheng",
+        version=version or "0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.include_router(home.routes(platform, pages, upload_limit=upload_limit))
+    app.include_router(exhibits.routes(platform, pages))
+    app.include_router(
+        verification.routes(
+            platform, pages, upload_limit=upload_limit, package_limit=package_limit
+        )
+    )
+    app.include_router(ledger.routes(platform, pages))
+    app.include_router(api.routes(platform, upload_limit=upload_limit))
+    app.include_router(public.routes(platform, pages))
+    answer = _answers(pages)
+    app.add_exception_handler(Problem, answer)
+    app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(Exception, answer)
+    # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
+    known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
+    return Guard(known, refuse=_refusal(answer))
+
+
+_Answer = Callable[[Request, Exception], Response]
+
+
+def _answers(pages: Pages) -> _Answer:
+    """The one place where an error becomes an answer (problems.py has the mapping)."""
+
+    def answer(request: Request, error: Exception) -> Response:
+        language = language_of(request)
+        trouble = _trouble(request, error, language)
+        if problems.wants_json(request):
+            return problems.problem_json(trouble)
+        return pages.trouble(request, trouble)
+
+    return answer
+
+
+def _trouble(request: Request, error: Exception, language: words.Language) -> problems.Trouble:
+    if isinstance(error, Problem):
+        return problems.trouble_of(error, language)
+    if isinstance(error, HTTPException):
+        code = _CODE_OF_STATUS.get(error.status_code, "web.not-found")
+        found = f"{request.method} {request.url.path[:200]}"
+        return problems.trouble_of(Refused(code, found=found), language)
+    number = secrets.token_hex(4)
+    # The server writes the traceback after this line; the number joins the two.
+    _log.error("fault %s at %s %s", number, request.method, request.url.path)
+    return problems.fault(number, language)
+
+
+def _refusal(
+    answer: _Answer,
+) -> Callable[[Scope, Receive, Send, Refused], Awaitable[None]]:
+    async def refuse(scope: Scope, receive: Receive, send: Send, refused: Refused) -> None:
+        await answer(Request(scope), refused)(scope, receive, send)
+
+    return refuse

@@ -1,0 +1,163 @@
+"""`/exhibits`: the list, one exhibit being fixed step by step, and its papers to take away.
+
+Originals come from strangers. They are sent as attachments of no type and in a sandbox, so
+that no browser opens one as a page of ours; only a picture, recognised by its octets, is
+shown, and then marked as a preview."""
+
+import contextlib
+from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from starlette.background import BackgroundTask
+
+from guzheng.refusals import Refused
+from guzheng.web import problems, readings
+from guzheng.web.guard import HOSTILE_BYTES_POLICY
+from guzheng.web.pages import READ, Pages, language_of
+from guzheng.web.ports import ExhibitView, Platform
+
+PER_PAGE: Final = 30
+CHUNK: Final = 256 * 1024
+PACKAGE_EXHIBITS: Final = 100
+
+# Papers that we wrote ourselves may keep their type; nothing else does.
+_OWN_TYPES: Final = {
+    "certificate.pdf": "application/pdf",
+    "certificate.json": "application/json",
+    "manifest.json": "application/json",
+    "seal.tsa": "application/timestamp-reply",
+}
+
+
+def routes(platform: Platform, pages: Pages) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/exhibits", methods=READ)
+    def listing(request: Request, before: str | None = None) -> Response:
+        views = platform.exhibits(PER_PAGE + 1, before)
+        shown = views[:PER_PAGE]
+        facts = {
+            "section": "exhibits",
+            "views": shown,
+            "title_of": readings.title_of,
+            "next": shown[-1].exhibit if len(views) > PER_PAGE else None,
+            "before": before,
+        }
+        return pages.render(request, "exhibits.html", facts)
+
+    @router.api_route("/exhibits/{exhibit}", methods=READ)
+    def detail(request: Request, exhibit: str) -> Response:
+        view = platform.exhibit(exhibit)
+        return pages.render(request, "exhibit.html", _facts(request, view))
+
+    @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
+    def package(exhibit: str) -> Response:
+        view = platform.exhibit(exhibit)
+        return _zip(platform.package([view.exhibit]), f"{view.exhibit}.zip")
+
+    @router.api_route("/packages.zip", methods=READ)
+    def packages(exhibit: list[str] = Query()) -> Response:  # noqa: B008 - FastAPI's way
+        if len(exhibit) > PACKAGE_EXHIBITS:
+            raise Refused(
+                "web.too-many-exhibits",
+                expected=f"≤ {PACKAGE_EXHIBITS}",
+                found=str(len(exhibit)),
+            )
+        return _zip(platform.package(exhibit), "guzheng-exhibits.zip")
+
+    @router.api_route("/exhibits/{exhibit}/papers/{name:path}", methods=READ)
+    def paper(exhibit: str, name: str, view: str = "") -> Response:
+        opened = platform.open_paper(exhibit, name)
+        shown = view == "inline" and name == "certificate.pdf"
+        return _attachment(opened, name, inline=shown)
+
+    @router.api_route("/exhibits/{exhibit}/preview", methods=READ)
+    def preview(exhibit: str) -> Response:
+        picture = readings.find_preview(platform.exhibit(exhibit))
+        if picture is None:
+            raise Refused("web.no-preview", expected="a picture", found="none")
+        opened = platform.open_paper(exhibit, picture.name)
+        media_type = readings.picture_type(opened.read(16))
+        if media_type is None:
+            opened.close()
+            raise Refused("web.no-preview", expected="PNG, JPEG, WebP", found="other octets")
+        opened.seek(0)
+        return _stream(opened, media_type, "inline", "private, max-age=3600")
+
+    return router
+
+
+def _facts(request: Request, view: ExhibitView) -> dict[str, object]:
+    language = language_of(request)
+    refusal = view.refusal
+    return {
+        "section": "exhibits",
+        "view": view,
+        "title": readings.title_of(view),
+        "steps": readings.steps_of(view),
+        "items": readings.items_of(view),
+        "papers": readings.other_papers(view),
+        "interval": readings.interval_of(view),
+        "preview": readings.find_preview(view),
+        "capture": readings.fact(view.facts, "capture"),
+        "finished": view.state in readings.TERMINAL,
+        "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
+        "refusal_words": problems.sentence(refusal["code"], language) if refusal else "",
+        "refusal_act": problems.act_of(refusal["code"], refusal.get("act", ""), language)
+        if refusal
+        else "",
+    }
+
+
+def _zip(made: Path | BinaryIO, name: str) -> Response:
+    disposition = _disposition(name, inline=False)
+    if isinstance(made, Path):
+        return FileResponse(
+            made,
+            media_type="application/zip",
+            headers={"Content-Disposition": disposition},
+            background=BackgroundTask(_remove, made),
+        )
+    return _stream(made, "application/zip", disposition, "no-store")
+
+
+def _remove(made: Path) -> None:
+    """A package is made in a folder of its own, and only for this answer."""
+    made.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: then it was not made for us alone
+        made.parent.rmdir()
+
+
+def _attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
+    media_type = _OWN_TYPES.get(name, "application/octet-stream")
+    disposition = _disposition(name.rpartition("/")[2], inline=inline)
+    response = _stream(opened, media_type, disposition, "private, no-cache")
+    if inline:  # a browser's PDF reader does not work inside a sandbox
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; frame-ancestors 'none'"
+        )
+    return response
+
+
+def _disposition(name: str, *, inline: bool) -> str:
+    """RFC 6266: the name in UTF-8, percent-encoded, so that no name can end the header."""
+    kind = "inline" if inline else "attachment"
+    return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _stream(opened: BinaryIO, media_type: str, disposition: str, cache: str) -> Response:
+    size = opened.seek(0, 2)
+    opened.seek(0)
+    headers = {
+        "Content-Length": str(size),
+        "Content-Disposition": disposition,
+        "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+        "Cache-Control": cache,
+    }
+    chunks = iter(lambda: opened.read(CHUNK), b"")
+    return StreamingResponse(
+        chunks, media_type=media_type, headers=headers, background=BackgroundTask(opened.close)
+    )

@@ -1,0 +1,94 @@
+"""What every answer carries, and what no request may do: the face's outer door.
+
+Pure ASGI, so that it also guards streams and static files. It refuses a request that would
+change something and that a browser says (Fetch Metadata, Origin) was caused by another site;
+programs send neither header and pass. It sets the content policy: nothing inline, nothing
+from elsewhere, no frame, and no string becomes markup in a script (trusted types)."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guzheng.refusals import Refused
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "worker-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types guzheng-worker",
+    )
+)
+
+# For bytes that strangers made: even opened as a document they can neither run nor load.
+HOSTILE_BYTES_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_UNLESS_SET = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def require_own_site(method: str, headers: Headers) -> None:
+    """Refuse a change that another site's page asked the visitor's browser for."""
+    if method in _SAFE_METHODS:
+        return
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        if site in {"same-origin", "none"}:
+            return
+        raise Refused("web.cross-site", expected="same-origin", found=site)
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+        raise Refused("web.cross-site", expected=headers.get("host", ""), found=origin)
+
+
+class Guard:
+    """ASGI middleware; `refuse` answers a request that did not get in."""
+
+    def __init__(
+        self, app: ASGIApp, refuse: Callable[[Scope, Receive, Send, Refused], Awaitable[None]]
+    ) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers[name] = value
+                for name, value in _UNLESS_SET.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            require_own_site(scope["method"], Headers(scope=scope))
+        except Refused as refused:
+            await self._refuse(scope, receive, send_guarded, refused)
+            return
+        await self._app(scope, receive, send_guarded)

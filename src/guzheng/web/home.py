@@ -1,0 +1,77 @@
+"""`/`: one field for an address, one place to drop files, and the latest exhibits below."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from guzheng.refusals import Problem
+from guzheng.web import problems, readings, spelling
+from guzheng.web.intake_form import (
+    MULTIPART_OVERHEAD,
+    fields_before_files,
+    order_capture,
+    receive_files,
+)
+from guzheng.web.pages import READ, Pages, language_of
+from guzheng.web.ports import Platform
+
+LATEST: Final = 8
+
+
+def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    def home(
+        request: Request,
+        form: Mapping[str, str],
+        refused: list[tuple[str, Problem]],
+        kept: list[str],
+    ) -> Response:
+        language = language_of(request)
+        troubles = [(name, problems.trouble_of(one, language)) for name, one in refused]
+        now = platform.now()
+        facts = {
+            "section": "capture",
+            "form": form,
+            "today": spelling.beijing_day(now),
+            "troubles": troubles,
+            "kept": [platform.exhibit(one) for one in kept],
+            "latest": platform.exhibits(LATEST),
+            "title_of": readings.title_of,
+            "upload_limit": upload_limit,
+        }
+        status = troubles[0][1].status if troubles else HTTPStatus.OK
+        return pages.render(request, "home.html", facts, status_code=status)
+
+    @router.api_route("/", methods=READ)
+    def show(request: Request) -> Response:
+        return home(request, {}, [], [])
+
+    @router.post("/captures")
+    def capture(request: Request) -> Response:
+        form: dict[str, str] = {}
+        try:
+            form = fields_before_files(request, limit=upload_limit + MULTIPART_OVERHEAD)
+            exhibit = order_capture(form, platform)
+        except Problem as problem:
+            return home(request, form, [("", problem)], [])
+        return _see(f"/exhibits/{exhibit}")
+
+    @router.post("/deposits")
+    def deposit(request: Request) -> Response:
+        received = receive_files(request, platform, limit=upload_limit)
+        if received.problems:
+            return home(request, received.form, received.problems, received.exhibits)
+        if len(received.exhibits) == 1:
+            return _see(f"/exhibits/{received.exhibits[0]}")
+        return _see("/exhibits")
+
+    return router
+
+
+def _see(address: str) -> Response:
+    """303: what was posted is not posted again by a reload."""
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)

@@ -1,0 +1,91 @@
+"""The ledger read-only under the C2SP paths, the trust roots, and RFC 3161 over HTTP.
+
+Paths and caching follow c2sp.org/tlog-tiles: a tile never changes, so it may be kept for ever;
+the checkpoint grows, so it may not. These addresses are for other people's programs and may
+be read from any site. `/ledger` explains them to a person, and says that nobody else has
+confirmed this ledger yet as long as that is so."""
+
+import re
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from guzheng.refusals import Refused
+from guzheng.web.pages import READ, Pages
+from guzheng.web.ports import Platform
+from guzheng.web.uploads import whole_body
+
+QUERY_LIMIT: Final = (
+    64 * 1024
+)  # a TimeStampReq is under a hundred octets; extensions may grow it
+
+_NUMBER = r"(?:x\d{3}/)*\d{3}"
+_PARTIAL = r"(?:\.p/(?:[1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]))?"
+_TILE = re.compile(rf"(?:entries|\d|[1-5]\d|6[0-3])/{_NUMBER}{_PARTIAL}", re.ASCII)
+
+_OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+_FOR_EVER = {**_OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
+_BRIEFLY = {**_OPEN, "Cache-Control": "public, max-age=2, must-revalidate"}
+_FOR_A_DAY = {**_OPEN, "Cache-Control": "public, max-age=3600"}
+
+
+def routes(platform: Platform, pages: Pages) -> APIRouter:
+    router = APIRouter(tags=["ledger"])
+
+    @router.api_route("/checkpoint", methods=READ, include_in_schema=False)
+    def checkpoint() -> Response:
+        note = platform.ledger_read("checkpoint")
+        if note is None:
+            raise Refused("ledger.not-found", expected="a checkpoint", found="none yet")
+        return Response(note, media_type="text/plain; charset=utf-8", headers=_BRIEFLY)
+
+    @router.api_route("/tile/{path:path}", methods=READ, include_in_schema=False)
+    def tile(path: str) -> Response:
+        octets = platform.ledger_read(f"tile/{path}") if _TILE.fullmatch(path) else None
+        if octets is None:
+            raise Refused("ledger.not-found", expected="a tile of the tree", found=path[:100])
+        return Response(octets, media_type="application/octet-stream", headers=_FOR_EVER)
+
+    @router.api_route("/roots.pem", methods=READ, include_in_schema=False)
+    def roots() -> Response:
+        headers = {**_FOR_A_DAY, "Content-Disposition": 'attachment; filename="roots.pem"'}
+        return Response(
+            platform.roots_pem(),
+            media_type="application/pem-certificate-chain",
+            headers=headers,
+        )
+
+    @router.post("/tsa", tags=["time-stamping"])
+    def stamp(request: Request) -> Response:
+        """RFC 3161 §3.4: a TimeStampReq in, a TimeStampResp out."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/timestamp-query":
+            raise Refused(
+                "web.not-a-timestamp-query",
+                expected="application/timestamp-query",
+                found=media_type[:100] or "none",
+            )
+        reply = platform.tsa_respond(whole_body(request, limit=QUERY_LIMIT))
+        return Response(reply, media_type="application/timestamp-reply")
+
+    @router.api_route("/ledger", methods=READ, include_in_schema=False)
+    def show(request: Request) -> Response:
+        note = platform.ledger_read("checkpoint")
+        facts = {
+            "section": "ledger",
+            "checkpoint": note.decode("utf-8", "replace") if note else "",
+            "reading": _reading(note) if note else None,
+            "vkey": platform.ledger_vkey(),
+        }
+        return pages.render(request, "ledger.html", facts)
+
+    return router
+
+
+def _reading(note: bytes) -> dict[str, str] | None:
+    """Origin, size and root as the first three lines of a checkpoint state them."""
+    lines = note.decode("utf-8", "replace").split("\n")
+    if len(lines) < 4:
+        return None
+    return {"origin": lines[0], "size": lines[1], "root": lines[2]}

@@ -1,0 +1,114 @@
+"""What the face asks of the platform, and nothing more: the seam between web/ and app.
+
+The face shows stations and hands bytes on; every decision is on the other side of this
+Protocol. All of it is synchronous and may be called from several threads at once. A call
+raises `Refused` or `Unavailable` (refusals.py); anything else is a bug and becomes a 500."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from guzheng.proof.digest import Digest
+from guzheng.proof.report import Report
+
+
+class ClockReading(Protocol):
+    """Where the platform's own time comes from; `verified` is False until a source is asked."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def offset_ms(self) -> float | None: ...
+    @property
+    def uncertainty_ms(self) -> float | None: ...
+    @property
+    def synced_at(self) -> datetime | None: ...
+    @property
+    def verified(self) -> bool: ...
+
+
+class PaperView(Protocol):
+    """One immutable file of an exhibit: originals are papers named `items/…`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+class ExhibitView(Protocol):
+    """An exhibit as its papers show it at this moment."""
+
+    @property
+    def exhibit(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def claimed_name(self) -> str | None: ...
+    @property
+    def observed_at(self) -> datetime: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def missing(self) -> tuple[str, ...]: ...
+    @property
+    def papers(self) -> Sequence[PaperView]: ...
+    @property
+    def facts(self) -> Mapping[str, object] | None: ...
+    @property
+    def refusal(self) -> Mapping[str, str] | None: ...
+    @property
+    def progress(self) -> Sequence[Mapping[str, str]]: ...
+
+
+class Platform(Protocol):
+    def now(self) -> datetime: ...
+
+    def clock(self) -> ClockReading: ...
+
+    def deposit(
+        self,
+        name: str,
+        chunks: Iterable[bytes],
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+        media_type: str | None = None,
+    ) -> str:
+        """The exhibit's id; its bytes are durable when this returns."""
+        ...
+
+    def order_capture(
+        self,
+        url: str,
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> str: ...
+
+    def exhibit(self, exhibit: str, /) -> ExhibitView: ...
+
+    def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:
+        """Newest first; `before` is the id of the last one already seen."""
+        ...
+
+    def open_paper(self, exhibit: str, name: str, /) -> BinaryIO: ...
+
+    def package(self, exhibits: Sequence[str], /) -> Path | BinaryIO:
+        """A zip; a path is the face's to remove once it was sent."""
+        ...
+
+    def verify_package(self, package: Path, /) -> Report: ...
+
+    def verify_file(self, digest: Digest, token: bytes, /) -> Report: ...
+
+    def roots_pem(self) -> bytes: ...
+
+    def ledger_read(self, path: str, /) -> bytes | None: ...
+
+    def ledger_vkey(self) -> str: ...
+
+    def tsa_respond(self, request_der: bytes, /) -> bytes: ...

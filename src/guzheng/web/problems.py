@@ -1,0 +1,131 @@
+"""Errors become HTTP here, once: problem+json (RFC 9457) for programs, a page for people.
+
+`Refused` is the caller's to act on (4xx), `Unavailable` an outside party's or ours to mend
+(503, with Retry-After), anything else is our bug: 500, with a number to quote and no detail,
+since a traceback tells a stranger more about us than about the fault. A page keeps what was
+expected, what was found and who must act apart, so that the reader sees which one is his."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from guzheng import words
+from guzheng.refusals import Problem, Unavailable
+
+RETRY_AFTER_SECONDS = 15
+
+# A code names what happened, so its last part tells the status; the rest is 422: understood,
+# and refused by a rule. Nothing outside this table may choose a 4xx.
+_STATUS_OF_CODE = {
+    "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "web.cross-site": HTTPStatus.FORBIDDEN,
+    "web.not-a-form": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "web.not-a-timestamp-query": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "web.method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "web.malformed-form": HTTPStatus.BAD_REQUEST,
+    "web.malformed-json": HTTPStatus.BAD_REQUEST,
+    "web.cut-off": HTTPStatus.BAD_REQUEST,
+}
+_STATUS_OF_ENDING = {
+    "not-found": HTTPStatus.NOT_FOUND,
+    "too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One error as a person or a program is told it."""
+
+    code: str
+    status: HTTPStatus
+    title: str
+    expected: str = ""
+    found: str = ""
+    act: str = ""
+
+
+def status_of(code: str) -> HTTPStatus:
+    ending = code.rpartition(".")[2]
+    known = _STATUS_OF_CODE.get(code) or _STATUS_OF_ENDING.get(ending)
+    return known or HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def trouble_of(problem: Problem, language: words.Language) -> Trouble:
+    """The one mapping of the two families to HTTP."""
+    unavailable = isinstance(problem, Unavailable)
+    return Trouble(
+        code=problem.code,
+        status=HTTPStatus.SERVICE_UNAVAILABLE if unavailable else status_of(problem.code),
+        title=sentence(problem.code, language),
+        expected=problem.expected,
+        found=problem.found,
+        act=act_of(problem.code, problem.act, language, unavailable=unavailable),
+    )
+
+
+def sentence(code: str, language: words.Language) -> str:
+    """The words of a code; a code from a later version is shown as it is, never hidden."""
+    return words.find_words(code, language) or words.say(
+        "web.unknown-code", language, code=code
+    )
+
+
+def act_of(code: str, act: str, language: words.Language, *, unavailable: bool = False) -> str:
+    """Who must act, in the reader's language: by the code, by the party, or by the family.
+
+    `act` itself is the platform's own note in English; it is shown only where it is read."""
+    known = words.find_words(f"act.{code}", language) or words.find_words(
+        f"act.{act}", language
+    )
+    if known:
+        return known
+    if act and language == "en":
+        return act
+    return words.say("act.retry" if unavailable else "act.caller", language)
+
+
+def headers_of(trouble: Trouble) -> dict[str, str]:
+    if trouble.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}
+
+
+def problem_json(trouble: Trouble) -> Response:
+    """RFC 9457; `code` is the stable name that programs compare."""
+    members = {
+        "type": "about:blank",
+        "title": trouble.title,
+        "status": int(trouble.status),
+        "code": trouble.code,
+        "expected": trouble.expected,
+        "found": trouble.found,
+        "act": trouble.act,
+    }
+    return JSONResponse(
+        {name: value for name, value in members.items() if value != ""},
+        status_code=trouble.status,
+        media_type="application/problem+json",
+        headers=headers_of(trouble),
+    )
+
+
+def wants_json(request: Request) -> bool:
+    """Programs get problem+json: the API, and whoever asks for JSON rather than a page."""
+    accept = request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or (
+        "json" in accept and "text/html" not in accept
+    )
+
+
+def fault(number: str, language: words.Language) -> Trouble:
+    """Our own bug: a number that finds it in our log, and nothing else."""
+    return Trouble(
+        code="web.fault",
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        title=words.say("web.fault", language),
+        found=number,
+        act=words.say("act.report-fault", language),
+    )
