@@ -20,7 +20,6 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +30,7 @@ STAGING = ".staging"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o440  # nobody has a reason to write to it again
 _BLOCK = 1 << 20
-_SYNC_THREADS = 16  # waiting side by side, they share one commit of the file system's journal
+_STRETCH = 16 << 20  # a long blob is sent to the disk while the rest is still coming
 _MAX_SETTLED = 4096
 
 
@@ -54,8 +53,13 @@ class DirectoryBlobs:
     def put(self, name: str, chunks: Iterable[bytes]) -> None:
         segments = segments_of(name)
         with reported(name), self._staged() as (staged, descriptor):
+            written = sent = 0
             for chunk in chunks:
                 write_all(descriptor, chunk)
+                written += len(chunk)
+                if written - sent >= _STRETCH:
+                    _start_writing(descriptor, sent, written - sent)
+                    sent = written
             os.fsync(descriptor)  # 1. the bytes
             with self._directory(segments[:-1], create=True) as parent:
                 self._link(staged, parent, segments, name)  # 2. the name, if it is free
@@ -105,7 +109,7 @@ class DirectoryBlobs:
             segments = segments_of(head) if slash else []
         except UnsafeName:
             return  # nothing can be kept there
-        yield from (name for name in self._walk(segments) if name.startswith(prefix))
+        yield from self._walk(segments, prefix)
 
     def remove(self, name: str) -> None:
         segments = segments_of(name)
@@ -156,7 +160,7 @@ class DirectoryBlobs:
                 self._settled.clear()
             self._settled.add(place)
 
-    def _walk(self, segments: list[str]) -> Iterator[str]:
+    def _walk(self, segments: list[str], prefix: str) -> Iterator[str]:
         try:
             with self._directory(segments, create=False) as directory:
                 entries = [
@@ -168,10 +172,11 @@ class DirectoryBlobs:
         for entry, is_directory in sorted(entries):
             if not segments and entry == STAGING:
                 continue
-            if is_directory:
-                yield from self._walk([*segments, entry])
-            else:
-                yield "/".join([*segments, entry])
+            name = "/".join([*segments, entry])
+            if is_directory and f"{name}/".startswith(prefix[: len(name) + 1]):
+                yield from self._walk([*segments, entry], prefix)
+            elif not is_directory and name.startswith(prefix):
+                yield name
 
     # -- files -----------------------------------------------------------------------------
 
@@ -230,13 +235,19 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 
 def _sync_all(descriptors: list[int]) -> None:
-    if len(descriptors) < 4:
-        for descriptor in descriptors:
-            os.fsync(descriptor)
-        return
-    with ThreadPoolExecutor(min(_SYNC_THREADS, len(descriptors))) as pool:
-        for _ in pool.map(os.fsync, descriptors):  # reading the results raises their errors
-            pass
+    """fsync of each, for about the price of one."""
+    for descriptor in descriptors:
+        _start_writing(descriptor, 0, 0)
+    # From the last: its fsync commits the journal, and with it the names and sizes of all
+    # that were written before; the others find that nothing is left to wait for.
+    for descriptor in reversed(descriptors):
+        os.fsync(descriptor)
+
+
+def _start_writing(descriptor: int, offset: int, length: int) -> None:
+    """Let the kernel begin to write now what fsync will wait for later; only advice."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _own_staging(place: Path) -> tuple[Path, int]:

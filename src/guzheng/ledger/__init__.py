@@ -1,0 +1,26 @@
+"""Station 3, 入册: a leaf becomes an entry that cannot be withdrawn or back-dated.
+
+Takes the bytes of a leaf; gives its number, and a `.tlog-proof` once a signed checkpoint has
+it. The published form is c2sp.org/tlog-tiles. May fail with Refused (a rule of the ledger, or
+damage that an operator must look at) and Unavailable (not signed yet, disk full).
+"""
+
+from guzheng.ledger.fsck import Damage, fsck
+from guzheng.ledger.keys import open_signer
+from guzheng.ledger.lastsigned import FileLastSigned, LastSigned, MemoryLastSigned
+from guzheng.ledger.ledger import Ledger, TileStore
+from guzheng.ledger.rebuild import rebuild_from_tiles
+from guzheng.ledger.signer import Signer
+
+__all__ = [
+    "Damage",
+    "FileLastSigned",
+    "LastSigned",
+    "Ledger",
+    "MemoryLastSigned",
+    "Signer",
+    "TileStore",
+    "fsck",
+    "open_signer",
+    "rebuild_from_tiles",
+]

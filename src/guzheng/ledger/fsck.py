@@ -1,0 +1,197 @@
+"""Finds every damaged, missing or extra byte of the ledger, and names it.
+
+Grows the whole tree again from the table, comparing every tile and bundle on the way, and at
+the end the root with the one that was signed. When table and tiles differ, the tiles and
+bundles that agree with each other are believed for the rest of the way, so that one wrong row
+is one finding; whether that was right is decided by the signed root. Then looks at every file
+that is there. Memory stays constant; nothing is changed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from guzheng.ledger.edge import Edge
+from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
+from guzheng.proof import tiles, tree
+from guzheng.proof.errors import ProofError
+from guzheng.proof.note import Checkpoint, Note, require_checkpoint
+from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
+from guzheng.store.blobs import NotKept, UnsafeName
+
+TABLE = "ledger.sqlite"
+MEMORY = "the checkpoint signed last"
+_CHECKPOINT = FOLDER + CHECKPOINT
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is not as it must be: its name, a stable code, and the difference."""
+
+    name: str
+    code: str
+    expected: str = ""
+    found: str = ""
+
+
+def fsck(ledger: Ledger) -> Iterator[Damage]:
+    """Everything that is wrong, in the order of the tree; nothing means all is well."""
+    signed, damage = _signed(ledger)
+    yield from damage
+    size = signed.size if signed else 0
+    sequenced = ledger.entries.size()
+    if sequenced < size:
+        yield Damage(TABLE, "ledger.missing", f"{size} entries", str(sequenced))
+    edge = Edge()
+    yield from _compare_groups(ledger, edge, size)
+    if signed and edge.root() != signed.root:
+        yield Damage(_CHECKPOINT, "ledger.root", signed.root.hex(), edge.root().hex())
+    yield from _look_at_names(ledger, size, sequenced)
+
+
+def _signed(ledger: Ledger) -> tuple[Checkpoint | None, list[Damage]]:
+    """The newest checkpoint that is truly signed, and what is wrong with either copy."""
+    damage: list[Damage] = []
+    kept: dict[str, Checkpoint] = {}
+    notes = {_CHECKPOINT: _find(ledger, _CHECKPOINT), MEMORY: ledger.last_signed.read()}
+    if not any(notes.values()):
+        return None, []  # nothing was ever signed
+    for name, note in notes.items():
+        try:
+            kept[name] = require_checkpoint(Note.parse(note or b""), ledger.signer.key)
+        except ProofError as error:
+            code = "ledger.missing" if note is None else "ledger.differs"
+            damage.append(Damage(name, code, "a signed checkpoint", error.code))
+    published, remembered = kept.get(_CHECKPOINT), kept.get(MEMORY)
+    if published and remembered and published != remembered:
+        if published.size == remembered.size:
+            code, name = "ledger.fork", _CHECKPOINT  # two roots for one size, both signed
+        else:
+            name = min(kept, key=lambda one: kept[one].size)
+            code = "ledger.stale"  # the published one: integrating again publishes the newest
+        sizes = f"sizes {published.size} published, {remembered.size} signed last"
+        damage.append(Damage(name, code, "the same checkpoint twice", sizes))
+    return max(kept.values(), key=lambda one: one.size, default=None), damage
+
+
+def _compare_groups(ledger: Ledger, edge: Edge, size: int) -> Iterator[Damage]:
+    for start in range(0, size, BATCH):
+        leaves = ledger.entries.leaves(start, min(start + BATCH, size))
+        for at in range(start, min(start + BATCH, size), WIDTH):
+            group = leaves[at - start : at - start + WIDTH]
+            yield from _compare_group(ledger, edge, at, min(WIDTH, size - at), group)
+    for tile, octets in edge.partial():
+        if tile.level > 0:
+            yield from _compare(ledger, tile, octets)
+
+
+def _compare_group(
+    ledger: Ledger, edge: Edge, start: int, width: int, group: list[bytes]
+) -> Iterator[Damage]:
+    """Table, bundle and tile say the same three times; name the one that does not."""
+    bundle, tile = Tile(ENTRIES, start // WIDTH, width), Tile(0, start // WIDTH, width)
+    bundled, hashes = _entries(ledger, bundle), _find(ledger, _name(tile))
+    rows = f"{TABLE} entries {start}-{start + width - 1}"
+    if len(group) != width:
+        yield Damage(rows, "ledger.missing", f"{width} entries", str(len(group)))
+        if bundled is None:
+            yield Damage(_name(bundle), "ledger.missing", f"{width} entries", "none")
+            if hashes and len(hashes) == WIDTH * tree.HASH_SIZE:  # go on, with what is left
+                for made, octets in edge.add_group(tiles.hashes_in(tile, hashes)):
+                    yield from _compare(ledger, made, octets)
+            return
+        group = bundled
+    elif bundled is not None and bundled != group and _hashed(bundled) == hashes:
+        yield Damage(rows, "ledger.differs", f"the entries of {_name(bundle)}", "others")
+        group = bundled
+    for made, octets in [*edge.grow(group), *(edge.partial() if width < WIDTH else [])]:
+        if made.level <= 0 or made.width == WIDTH:
+            yield from _compare(ledger, made, octets)
+
+
+def _compare(ledger: Ledger, tile: Tile, expected: bytes) -> Iterator[Damage]:
+    found = _find(ledger, _name(tile))
+    if found is None and tile.width < WIDTH:
+        full = _find(ledger, _name(Tile(tile.level, tile.index)))
+        found = full[: len(expected)] if full else None
+    if found is None:
+        yield Damage(_name(tile), "ledger.missing", f"{len(expected)} octets", "none")
+    elif found != expected:
+        yield Damage(_name(tile), "ledger.differs", _brief(expected), _brief(found))
+
+
+def _look_at_names(ledger: Ledger, size: int, sequenced: int) -> Iterator[Damage]:
+    """Whatever lies there beyond the tiles of the tree of this size."""
+    for name in ledger.blobs.names(FOLDER):
+        if name == _CHECKPOINT:
+            continue
+        try:
+            tile = Tile.parse(name.removeprefix(FOLDER))
+        except ProofError:
+            yield Damage(name, "ledger.extra", "a tile, a bundle or the checkpoint", name)
+            continue
+        if tile.end > max(size, sequenced):
+            yield Damage(name, "ledger.extra", f"nothing beyond entry {sequenced}", name)
+        elif tile.end > size or tile != tiles.tile_at(tile.level, tile.index, size):
+            yield from _compare_other(ledger, tile, size)
+
+
+def _compare_other(ledger: Ledger, tile: Tile, size: int) -> Iterator[Damage]:
+    """Of an older checkpoint, or of a run that died before it signed: still no other bytes."""
+    if tile.end <= size:  # the beginning of a wider one, which was compared above
+        wider = _find(ledger, _name(tiles.tile_at(tile.level, tile.index, size)))
+        if wider is not None:
+            yield from _compare(ledger, tile, wider[: _length(tile, wider)])
+        return
+    first = tile.index * WIDTH
+    if tile.level == ENTRIES:
+        expected = tiles.bundle_of(ledger.entries.leaves(first, tile.end))
+    else:
+        span = 1 << 8 * tile.level
+        ranges = [(at * span, (at + 1) * span) for at in range(first, first + tile.width)]
+        hashes = [
+            tree.root_of([tree.leaf_hash(leaf) for leaf in ledger.entries.leaves(*one)])
+            for one in ranges
+        ]
+        expected = b"".join(hashes)
+    yield from _compare(ledger, tile, expected)
+
+
+def _length(tile: Tile, wider: bytes) -> int:
+    if tile.level != ENTRIES:
+        return tile.width * tree.HASH_SIZE
+    at = 0
+    for _ in range(tile.width):
+        at += 2 + int.from_bytes(wider[at : at + 2], "big")
+    return at
+
+
+def _entries(ledger: Ledger, bundle: Tile) -> list[bytes] | None:
+    for kept in (bundle, Tile(ENTRIES, bundle.index)):
+        octets = _find(ledger, _name(kept))
+        if octets is not None:
+            try:
+                return tiles.entries_in(kept, octets)[: bundle.width]
+            except ProofError:
+                return None
+    return None
+
+
+def _hashed(entries: list[bytes]) -> bytes:
+    return b"".join(tree.leaf_hash(entry) for entry in entries)
+
+
+def _name(tile: Tile) -> str:
+    return FOLDER + str(tile)
+
+
+def _find(ledger: Ledger, name: str) -> bytes | None:
+    try:
+        with ledger.blobs.open(name) as stream:
+            return stream.read()
+    except (NotKept, UnsafeName):
+        return None
+
+
+def _brief(octets: bytes) -> str:
+    return f"{len(octets)} octets, sha256 {sha256(octets).hexdigest()[:16]}…"

@@ -1,0 +1,96 @@
+"""The last checkpoint this ledger signed, kept apart from everything it speaks of.
+
+It is what keeps the ledger honest with itself: nothing is signed that does not continue it.
+It lies beside the key and in no database, because a database can be restored from yesterday's
+backup and this must never go back (the lesson of Let's Encrypt's Sunlight: a log whose
+memory of its signatures rolled back has forked). Not part of any backup that is restored
+without thought; rebuild makes it again from the published checkpoint when it is lost.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from guzheng.refusals import Unavailable
+from guzheng.store import durable
+
+
+class LastSigned(Protocol):
+    """One signed checkpoint, and the turn to sign the next."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until nobody else is integrating; ends with the program, however it ends."""
+        ...
+
+    def read(self) -> bytes | None:
+        """The note, or None when nothing was ever signed."""
+        ...
+
+    def swap(self, old: bytes | None, new: bytes) -> None:
+        """Durably put `new` in the place of exactly `old`, inside a turn; or Unavailable."""
+        ...
+
+
+class FileLastSigned:
+    """In a file; the turn is a lock on a second file, which the kernel gives back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = path.with_name(f"{path.name}.lock")
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def swap(self, old: bytes | None, new: bytes) -> None:
+        _require_same(self.read(), old)
+        durable.replace(self._path, new)
+
+
+class MemoryLastSigned:
+    """In memory, for tests."""
+
+    def __init__(self, note: bytes | None = None) -> None:
+        self._note = note
+        self._lock = threading.Lock()
+
+    def turn(self) -> AbstractContextManager[None]:
+        return _locked(self._lock)
+
+    def read(self) -> bytes | None:
+        return self._note
+
+    def swap(self, old: bytes | None, new: bytes) -> None:
+        _require_same(self._note, old)
+        self._note = new
+
+
+@contextlib.contextmanager
+def _locked(lock: threading.Lock) -> Iterator[None]:
+    with lock:
+        yield
+
+
+def _require_same(found: bytes | None, expected: bytes | None) -> None:
+    if found != expected:
+        raise Unavailable(
+            "ledger.signed-meanwhile",
+            expected="the checkpoint that was read at the start of the turn",
+            found="another one: somebody signed without waiting for the turn",
+        )

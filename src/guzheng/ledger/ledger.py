@@ -1,0 +1,247 @@
+"""The ledger: entries in, signed checkpoints and proofs out, published as tiles.
+
+    append      an entry gets its number, durably, in an SQL table     -> sequenced
+    integrate   numbered entries become tiles, then a signed root      -> checkpointed
+    prove       the paper of one entry against the newest checkpoint
+
+Any number of processes may append. One at a time integrates; a second one waits and then
+finds the work done. The checkpoint that was signed last is kept apart (lastsigned) and
+nothing is signed that does not continue it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO, Protocol
+
+from sqlalchemy import Engine
+
+from guzheng.ledger.edge import Edge
+from guzheng.ledger.lastsigned import LastSigned
+from guzheng.ledger.records import Entries
+from guzheng.ledger.signer import Signer
+from guzheng.proof import tiles, tree
+from guzheng.proof.errors import Malformed, ProofError
+from guzheng.proof.note import Checkpoint, Note, require_checkpoint
+from guzheng.proof.tiles import WIDTH, Tile
+from guzheng.proof.tlogproof import TlogProof
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store.blobs import NotKept
+
+FOLDER = "ledger/"
+CHECKPOINT = "checkpoint"
+MAX_LEAF = 1024  # digests only: what needs more does not belong where nothing can be forgotten
+BATCH = 128 * WIDTH  # entries in memory at a time
+
+
+class TileStore(Protocol):
+    """What the ledger needs of the blob store."""
+
+    def put_all(self, files: Mapping[str, bytes]) -> None: ...
+
+    def replace(self, name: str, octets: bytes) -> None: ...
+
+    def open(self, name: str) -> BinaryIO: ...
+
+    def names(self, prefix: str = "") -> Iterator[str]: ...
+
+    def remove(self, name: str) -> None: ...
+
+
+class Ledger:
+    """One ledger: its table, its tiles, its key, and the memory of what it signed."""
+
+    def __init__(
+        self, engine: Engine, blobs: TileStore, signer: Signer, last_signed: LastSigned
+    ) -> None:
+        self.entries = Entries(engine)
+        self.blobs = blobs
+        self.signer = signer
+        self.last_signed = last_signed
+        self._whole = False  # whether the table was seen to hold all that was signed
+
+    @property
+    def origin(self) -> str:
+        return self.signer.key.name
+
+    @property
+    def vkey(self) -> str:
+        return self.signer.vkey
+
+    # -- in --------------------------------------------------------------------------------
+
+    def append(self, leaf: bytes, exhibit: str) -> int:
+        """The number of the entry, durable on return; the same leaf has the same number."""
+        return self.append_all([(leaf, exhibit)])[0]
+
+    def append_all(self, leaves: Iterable[tuple[bytes, str]]) -> list[int]:
+        """Many at once, for the price of one: all of them, or none."""
+        wanted = list(leaves)
+        for leaf, _ in wanted:
+            if not 0 < len(leaf) <= MAX_LEAF:
+                raise Refused(
+                    "ledger.leaf-length",
+                    expected=f"between 1 and {MAX_LEAF} octets",
+                    found=str(len(leaf)),
+                )
+        # A table restored from an old backup would give out numbers that are taken.
+        if not self._whole:
+            self._require_whole(self.signed())
+        return self.entries.append(wanted)
+
+    def integrate(self) -> Checkpoint:
+        """Bring every numbered entry under a signed checkpoint, and publish it.
+
+        The order of the writes is the promise. Killed between any two, the next call does
+        the rest and ends with the same tree; there is no other way of recovery."""
+        with self.last_signed.turn():
+            old_note = self.last_signed.read()
+            old = self._parse(old_note)
+            self._require_whole(old)
+            if old is None or self.entries.size() > old.size:
+                # 1. Tiles and bundles. Nobody relies on them yet; names and bytes follow
+                #    from the table alone, so making them again gives the same.
+                edge = self._write_tiles(old)
+                # 2. The signature. It is over a tree whose old root was just found to be
+                #    the one signed before, extended: never smaller, never another.
+                new = Checkpoint(self.origin, edge.size, edge.root())
+                note = self.signer.sign(new.encode())
+                require_checkpoint(note, self.signer.key)  # what a stranger will check
+                # 3. The memory of having signed, before anybody sees the signature.
+                self.last_signed.swap(old_note, note.encode())
+                old, old_note = new, note.encode()
+            # 4. The signature, public. Also when a run before this one died after 3.
+            if self._find(CHECKPOINT) != old_note and old_note is not None:
+                self.blobs.replace(FOLDER + CHECKPOINT, old_note)
+            return old
+
+    def _write_tiles(self, old: Checkpoint | None) -> Edge:
+        edge = self._resume(old) if old else Edge()
+        end = self.entries.size()
+        while edge.size < end:
+            start = edge.whole
+            wanted = min(BATCH, end - start)
+            leaves = self.entries.leaves(start, start + wanted)
+            made = list(edge.grow(leaves))
+            if len(leaves) != wanted:
+                raise _damaged("ledger.damaged-table", f"entries {start} to {end}", "a gap")
+            if edge.size == end:
+                made += edge.partial()
+            self.blobs.put_all({FOLDER + str(tile): octets for tile, octets in made})
+        return edge
+
+    def _resume(self, old: Checkpoint) -> Edge:
+        """The edge of the tree signed before, if table and tiles still give its root."""
+        edge = Edge.resume(self.tile, old.size)
+        leaves = self.entries.leaves(edge.whole, old.size)
+        for _ in edge.grow(leaves):  # fewer than a group: nothing to write
+            raise AssertionError("a group more than the tree has")
+        if edge.size != old.size or edge.root() != old.root:
+            raise _damaged(
+                "ledger.damaged-root",
+                f"{old.root.hex()} at size {old.size}",
+                f"{edge.root().hex()}",
+            )
+        return edge
+
+    # -- out -------------------------------------------------------------------------------
+
+    def signed(self) -> Checkpoint | None:
+        """The newest checkpoint, or None before the first."""
+        return self._parse(self.last_signed.read())
+
+    def checkpoint(self) -> bytes:
+        """The newest checkpoint as signed."""
+        note = self.last_signed.read()
+        if note is None:
+            raise Unavailable("ledger.no-checkpoint", expected="a signed checkpoint")
+        return note
+
+    def prove(self, index: int) -> bytes:
+        """The `.tlog-proof` of an entry against the newest checkpoint; checked before use."""
+        note = self.checkpoint()
+        newest = require_checkpoint(Note.parse(note), self.signer.key)
+        if not 0 <= index < newest.size:
+            raise Unavailable(
+                "ledger.not-signed-yet",
+                expected=f"an entry below {newest.size}, the newest checkpoint",
+                found=str(index),
+                act="integrate, then ask again",
+            )
+        leaves = self.entries.leaves(index, index + 1)
+        try:
+            path = tiles.inclusion_from(self.tile, index, newest.size)
+            entry_hash = tree.leaf_hash(leaves[0]) if leaves else b""
+            tree.require_included(entry_hash, index, newest.size, path, newest.root)
+        except ProofError as error:
+            raise _damaged(
+                "ledger.damaged-entry", f"entry {index} under the root", error.code
+            ) from error
+        return TlogProof(index, tuple(path), Note.parse(note)).encode()
+
+    def read(self, path: str) -> bytes | None:
+        """What is served under a C2SP path (`checkpoint`, `tile/…`); None when there is none.
+
+        Tiles that no published checkpoint needs are not given out: a cache would keep them
+        for ever, and the run that made them may have died before it signed."""
+        published = self._find(CHECKPOINT)
+        if path == CHECKPOINT or published is None:
+            return published
+        try:
+            tile = Tile.parse(path)
+        except Malformed:
+            return None
+        if tile.end > require_checkpoint(Note.parse(published), self.signer.key).size:
+            return None
+        return self._find(path)
+
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes of a tile of ours; a partial one may have given way to the full one."""
+        octets = self._find(str(tile))
+        if octets is None and tile.width < WIDTH and tile.level >= 0:
+            full = self._find(str(Tile(tile.level, tile.index)))
+            octets = full[: tile.width * tree.HASH_SIZE] if full else None
+        if octets is None:
+            raise _damaged("ledger.damaged-tile", f"a tile {FOLDER}{tile}", "none")
+        return octets
+
+    # -- what must hold --------------------------------------------------------------------
+
+    def _find(self, path: str) -> bytes | None:
+        try:
+            with self.blobs.open(FOLDER + path) as stream:
+                return stream.read()
+        except NotKept:
+            return None
+
+    def _parse(self, note: bytes | None) -> Checkpoint | None:
+        return require_checkpoint(Note.parse(note), self.signer.key) if note else None
+
+    def _require_whole(self, signed: Checkpoint | None) -> None:
+        if signed is None and self._find(CHECKPOINT) is not None:
+            raise Refused(
+                "ledger.memory-lost",
+                expected="the checkpoint signed last, beside the key",
+                found="none, and a published one",
+                act="run rebuild; if witnesses have seen a newer one, ask them first",
+            )
+        size = self.entries.size()
+        if signed and size < signed.size:
+            raise _behind(signed.size, size)
+        self._whole = True
+
+
+def _behind(signed: int, found: int) -> Refused:
+    return Refused(
+        "ledger.table-behind",
+        expected=f"the {signed} entries that were signed",
+        found=str(found),
+        act="an old backup was restored; run rebuild, which reads the tiles",
+    )
+
+
+def _damaged(code: str, expected: str, found: str) -> Refused:
+    return Refused(
+        code,
+        expected=expected,
+        found=found,
+        act="run fsck, which names every damaged file; nothing was signed",
+    )

@@ -1,0 +1,107 @@
+"""Makes the table of entries again from the published bundles: papers are the truth.
+
+Takes what was signed (from the memory beside the key, or when that is lost from the published
+checkpoint), reads the bundles, and lets nothing into the table that does not lead to the
+signed root. Entries that were numbered and bundled but not signed yet come back too, so that
+they keep their numbers. Which exhibit an entry belongs to comes back when it is appended again.
+"""
+
+import contextlib
+
+from guzheng.ledger.edge import Edge
+from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
+from guzheng.proof import tiles
+from guzheng.proof.errors import ProofError
+from guzheng.proof.note import Checkpoint, Note, require_checkpoint
+from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
+from guzheng.refusals import Refused
+from guzheng.store.blobs import NotKept
+
+
+def rebuild_from_tiles(ledger: Ledger) -> int:
+    """Complete the table, and the memory of what was signed; gives the number of entries."""
+    with ledger.last_signed.turn():
+        signed = _recall(ledger)
+        size = signed.size if signed else 0
+        _require_signed_root(ledger, signed)
+        start, batch = 0, list[bytes]()
+        while True:
+            group = _group(ledger, (start + len(batch)) // WIDTH)
+            batch += group
+            if len(batch) >= BATCH or len(group) < WIDTH:
+                _complete(ledger, start, batch)
+                start, batch = start + len(batch), []
+            if len(group) < WIDTH:
+                break
+        sequenced = ledger.entries.size()
+        for name in ledger.blobs.names(f"{FOLDER}tile/"):
+            # Left by a run that died before it signed; the entry that gets this number now
+            # may be another one. No checkpoint speaks of these files.
+            with contextlib.suppress(ProofError):  # not a tile: fsck names it
+                if Tile.parse(name.removeprefix(FOLDER)).end > max(sequenced, size):
+                    ledger.blobs.remove(name)
+        return sequenced
+
+
+def _recall(ledger: Ledger) -> Checkpoint | None:
+    remembered = ledger.last_signed.read()
+    if remembered is None:
+        try:
+            with ledger.blobs.open(FOLDER + CHECKPOINT) as stream:
+                published = stream.read()
+        except NotKept:
+            return None
+        require_checkpoint(Note.parse(published), ledger.signer.key)
+        ledger.last_signed.swap(None, published)
+        remembered = published
+    return require_checkpoint(Note.parse(remembered), ledger.signer.key)
+
+
+def _require_signed_root(ledger: Ledger, signed: Checkpoint | None) -> None:
+    """The bundles lead to the signed root; else nothing of them is believed."""
+    edge = Edge()
+    size = signed.size if signed else 0
+    for start in range(0, size, WIDTH):
+        for _ in edge.grow(_group(ledger, start // WIDTH)[: size - start]):
+            pass
+    if signed and (edge.size != size or edge.root() != signed.root):
+        raise Refused(
+            "ledger.damaged-bundles",
+            expected=f"{signed.root.hex()} at size {size}",
+            found=f"{edge.root().hex()} at size {edge.size}",
+            act="run fsck; restore the files it names from a mirror or a backup",
+        )
+
+
+def _group(ledger: Ledger, index: int) -> list[bytes]:
+    """The entries of a group, as far as any of its bundles has them."""
+    full = Tile(ENTRIES, index)
+    widest: list[bytes] = _entries(ledger, full)
+    if not widest:
+        for name in ledger.blobs.names(f"{FOLDER}{full}.p/"):
+            with contextlib.suppress(ProofError):
+                entries = _entries(ledger, Tile.parse(name.removeprefix(FOLDER)))
+                widest = max(widest, entries, key=len)
+    return widest
+
+
+def _entries(ledger: Ledger, bundle: Tile) -> list[bytes]:
+    """None where there is none, or it is damaged: the signed root decides if that matters."""
+    try:
+        with ledger.blobs.open(f"{FOLDER}{bundle}") as stream:
+            return tiles.entries_in(bundle, stream.read())
+    except (NotKept, ProofError):
+        return []
+
+
+def _complete(ledger: Ledger, start: int, group: list[bytes]) -> None:
+    kept = ledger.entries.leaves(start, start + len(group))
+    if kept != group[: len(kept)]:
+        raise Refused(
+            "ledger.table-differs",
+            expected=f"the entries of the bundles from number {start} on",
+            found="others in the table",
+            act="move ledger.sqlite away and run rebuild again; keep it, it is a trace",
+        )
+    if len(kept) < len(group):
+        ledger.entries.restore(start + len(kept), group[len(kept) :])
