@@ -488,11 +488,12 @@ class Platform:
             faults.append(
                 Fault(folder, "keep.not-indexed", "a line in the index", "none: run rebuild")
             )
-        state = road.state_of(order.kind, self.road.papers(exhibit))
-        if state == "refused":
+        if road.state_of(order.kind, self.road.papers(exhibit)) == "refused":
             return faults
+        # What the index no longer waits for must be complete, or a paper was lost since.
+        finished = exhibit not in self.index.unfinished()
         found = keep.scrub_exhibit(
-            self.blobs, folder, self.trust, beside=_BESIDE, finished=state == "certified"
+            self.blobs, folder, self.trust, beside=_BESIDE, finished=finished
         )
         return faults + list(found)
 

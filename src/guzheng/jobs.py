@@ -24,6 +24,7 @@ from guzheng.refusals import Refused, Unavailable
 from guzheng.store.lease import leased
 
 LEASE = "jobs"
+_QUEUE = "walks"
 _VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
 _ATTEMPTS, _FIRST_SECONDS, _BACKOFF = 7, 0.5, 2.0  # half a minute until the sweep takes over
 _SWEEP_SECONDS = 30.0
@@ -101,7 +102,7 @@ class _Queue:
 
     def __init__(self, file: Path, take_step: Callable[[str], bool], at_once: int) -> None:
         # Imported here: most commands run no queue, and DBOS takes a second to load.
-        from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, Queue
+        from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # stays in the file; DBOS sets none
@@ -117,9 +118,6 @@ class _Queue:
         self._dbos = DBOS
         DBOS(config=config)
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
-        self._queue = Queue(
-            "walks", worker_concurrency=at_once, polling_interval_sec=_POLL_SECONDS
-        )
 
         @DBOS.step(
             name="advance",
@@ -141,6 +139,12 @@ class _Queue:
         self._attempts: dict[str, int] = {}  # where to look first, not a truth
         self._adding = threading.Lock()
         DBOS.launch()
+        DBOS.register_queue(
+            _QUEUE,
+            worker_concurrency=at_once,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
 
     def add(self, exhibit: str) -> Callable[[], None]:
         """Queue a walk unless one is alive; gives what waits for its end, however it ends."""
@@ -154,7 +158,7 @@ class _Queue:
                 attempt += 1
             else:
                 with SetWorkflowID(f"{exhibit}-{attempt}"):
-                    self._queue.enqueue(self._walk, exhibit)
+                    DBOS.enqueue_workflow(_QUEUE, self._walk, exhibit)
             self._attempts[exhibit] = attempt
         return lambda: self._wait(f"{exhibit}-{attempt}")
 

@@ -11,10 +11,12 @@ from guzheng.proof import package, verify
 from guzheng.proof.digest import Digest, new_hasher, sha256
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import Trust
-from guzheng.proof.report import Finding, Outcome
+from guzheng.proof.report import Outcome
 from guzheng.store.blobs import Blobs, NotKept
 
 _BLOCK = 4 << 20
+_MISSING = "package.member-missing"
+_CONSEQUENCE = "step.input-missing"  # of a fault that another finding names
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,13 @@ def scrub_exhibit(
         except NotKept:
             faults.append(Fault(name, "keep.not-a-file", "a plain file", "something else"))
     for finding in verify.verify_exhibit(papers, observed, trust).findings:
-        if finding.outcome is not Outcome.PASSED and (finished or not _is_to_come(finding)):
-            place = folder + (finding.subject or finding.found)
-            faults.append(Fault(place, finding.code, finding.expected, finding.found))
-    return tuple(faults)
+        if finding.outcome is Outcome.PASSED or finding.code == _CONSEQUENCE:
+            continue
+        missing = finding.code == _MISSING
+        if finished or not missing:  # on the way, only absence is excused
+            name = finding.expected if missing else finding.subject
+            faults.append(Fault(folder + name, finding.code, finding.expected, finding.found))
+    return tuple(dict.fromkeys(faults))
 
 
 def _observe(blocks: Iterable[bytes]) -> Observed:
@@ -61,8 +66,3 @@ def _observe(blocks: Iterable[bytes]) -> Observed:
         national.update(block)
         size += len(block)
     return Observed(size, Digest("sha256", plain.digest()), Digest("sm3", national.digest()))
-
-
-def _is_to_come(finding: Finding) -> bool:
-    """Only absence is excused on the way: no altered, extra or malformed byte ever is."""
-    return finding.code in {"step.input-missing", "package.member-missing"}
