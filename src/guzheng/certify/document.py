@@ -16,6 +16,7 @@ from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
 from guzheng.proof.instant import beijing
 
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What is printed but is no fact of the exhibit: by whom and with what it is issued."""
@@ -96,9 +97,7 @@ def _lower_bound(read: Facts, pen: Pen) -> Printed:
         "label": wording.NOT_BEFORE.value(),
         "value": beijing(bound.at),
         "known": True,
-        "source": pen.phrase(
-            sections.lower_bound_source(bound.contained_in, bound.source)
-        ),
+        "source": pen.phrase(sections.lower_bound_source(bound.contained_in, bound.source)),
     }
 
 
@@ -162,9 +161,7 @@ def _how(address: str | None, pen: Pen) -> Printed:
 def _attachments(attached: Sequence[str]) -> Printed:
     known = [name for name in wording.ATTACHED if name in attached]
     tokens = sum(name.startswith("tokens/") for name in attached)
-    listed: list[Printed] = [
-        {"name": name, **wording.ATTACHED[name].value()} for name in known
-    ]
+    listed: list[Printed] = [{"name": name, **wording.ATTACHED[name].value()} for name in known]
     if tokens:
         listed.append({"name": f"tokens/*.tsa × {tokens}", **wording.ATTACHED_TOKENS.value()})
     return {"title": wording.ATTACHMENTS.value(), "listed": listed}

@@ -157,9 +157,7 @@ class Facts:
             seal=Seal.read(fields.take("seal")),
             entry=Entry.read(fields.take("entry")),
             not_before=(
-                LowerBound.read(fields.take("not_before"))
-                if fields.has("not_before")
-                else None
+                LowerBound.read(fields.take("not_before")) if fields.has("not_before") else None
             ),
         )
         fields.end()

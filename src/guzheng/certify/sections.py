@@ -71,7 +71,9 @@ def web(capture: Capture, pen: Pen) -> Printed:
         rows.append(pen.row(wording.PRIVATE_ADDRESSES, *pen.both(allowed, "warn")))
     if capture.notes:
         rows.append(
-            pen.row(wording.NOTES, *(line for code in capture.notes for line in _note(code, pen)))
+            pen.row(
+                wording.NOTES, *(line for code in capture.notes for line in _note(code, pen))
+            )
         )
     return _section(wording.WEB, rows)
 
@@ -171,9 +173,7 @@ _COLUMNS = {
 def _files(items: tuple[Item, ...], pen: Pen) -> Printed:
     if len(items) == 1:
         (item,) = items
-        return pen.row(
-            wording.FILES, pen.line(item.name), pen.line(_item_note(item), "mute")
-        )
+        return pen.row(wording.FILES, pen.line(item.name), pen.line(_item_note(item), "mute"))
     total = wording.FILE_COUNT.filled(
         count=len(items), size=_size(sum(item.size for item in items))
     )

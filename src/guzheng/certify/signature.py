@@ -7,8 +7,8 @@ they are not made here, since a local root publishes no revocation lists and a c
 not depend on the network (docs/spec/certificate.md).
 
 The private key is used as the object it was given as: never written out, never parsed again.
-Times are arguments: pyHanko's habit of stamping the wall clock into the metadata is switched off,
-so the page data of a certificate stay as the press made them.
+Times are arguments: pyHanko's habit of stamping the wall clock into the metadata is switched
+off, so the pages and metadata of a certificate stay as the press made them.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from guzheng.proof import timestamp
+from guzheng.proof.errors import ProofError
 from guzheng.refusals import Unavailable
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -40,7 +42,7 @@ _DIGEST: Final = "sha256"
 # Room beside the estimate, in hexadecimal digits. Tokens differ by a few octets (the DER of an
 # ECDSA signature, a serial, the fraction of a second): the first is for those. The second is
 # for an authority that sends another chain than the one it sent when first asked.
-_ROOM: Final = (96, 16_384)
+_ROOM: Final = (40, 16_384)
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,25 @@ class DocumentSigner:
     def _stamper(self) -> "_Stamper":
         return _Stamper(self.respond)
 
+    @cached_property
+    def _estimate(self) -> int:
+        """Hexadecimal digits of a signature; costs one token, and is asked for once."""
+        trial = asyncio.run(
+            self._cms_signer.async_sign(
+                bytes(32), _DIGEST, dry_run=True, use_pades=True, timestamper=self._stamper
+            )
+        )
+        return 2 * len(trial.dump())
+
     def sign(self, pdf: bytes, *, signed_at: datetime) -> bytes:
         """The PDF with the signature appended. `Unavailable` when no sound timestamp is had."""
-        for room in _ROOM[:-1]:
-            try:
-                return asyncio.run(self._signed(pdf, signed_at, room))
-            except SigningError:  # did not fit
-                continue
-        return asyncio.run(self._signed(pdf, signed_at, _ROOM[-1]))
+        enough, ample = (self._estimate + room for room in _ROOM)
+        try:
+            return asyncio.run(self._signed(pdf, signed_at, enough))
+        except SigningError:  # the signature did not fit
+            return asyncio.run(self._signed(pdf, signed_at, ample))
 
-    async def _signed(self, pdf: bytes, signed_at: datetime, room: int) -> bytes:
+    async def _signed(self, pdf: bytes, signed_at: datetime, reserved: int) -> bytes:
         metadata = PdfSignatureMetadata(
             field_name=FIELD_NAME,
             md_algorithm=_DIGEST,
@@ -89,15 +100,15 @@ class DocumentSigner:
         signer = PdfSigner(metadata, signer=self._cms_signer, timestamper=self._stamper)
         session = signer.init_signing_session(_Writer(io.BytesIO(pdf)))
         session.system_time = signed_at
-        estimate = await session.estimate_signature_container_size(None, tight=True)
-        prepared = session.prepare_tbs_document(None, bytes_reserved=estimate + room)
-        digest, output = prepared.digest_tbs_document()
+        prepared = session.prepare_tbs_document(None, bytes_reserved=reserved)
+        output = io.BytesIO()
+        digest, _ = prepared.digest_tbs_document(output=output)
         await prepared.perform_signature(digest.document_digest, PdfCMSSignedAttributes())
-        return bytes(output.getvalue())
+        return output.getvalue()
 
 
 class _Writer(IncrementalPdfFileWriter):
-    """Appends the signature and leaves the metadata alone (ISO 19005-3 §6.6: they must agree)."""
+    """Appends the signature; leaves the metadata alone (ISO 19005-3 §6.6: they must agree)."""
 
     def _update_meta(self) -> None:
         return
@@ -116,7 +127,10 @@ class _KeySigner(Signer):
         self._key = key
 
     async def async_sign_raw(
-        self, data: bytes, digest_algorithm: str, dry_run: bool = False  # noqa: FBT001, FBT002
+        self,
+        data: bytes,
+        digest_algorithm: str,
+        dry_run: bool = False,  # noqa: FBT001, FBT002
     ) -> bytes:
         if digest_algorithm != _DIGEST:
             raise ValueError(f"this signer hashes with {_DIGEST}, not {digest_algorithm}")
@@ -125,38 +139,36 @@ class _KeySigner(Signer):
                 return bytes(self._key.key_size // 8)
             return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
         if dry_run:
-            return bytes(2 * ((self._key.key_size + 7) // 8) + 8)  # Ecdsa-Sig-Value at its longest
+            return bytes(
+                2 * ((self._key.key_size + 7) // 8) + 8
+            )  # Ecdsa-Sig-Value at its longest
         return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
 class _Stamper(TimeStamper):
-    """Asks our authority; believes an answer only if it is granted, for our digest and nonce."""
+    """Asks the authority; takes an answer only if granted, signed, for our digest and nonce."""
 
     def __init__(self, respond: Respond) -> None:
-        super().__init__(include_nonce=True)
+        super().__init__(include_nonce=True)  # type: ignore[no-untyped-call]
         self._respond = respond
 
-    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
-        nonce, request = self.request_cms(message_digest, md_algorithm)
+    async def async_timestamp(
+        self, message_digest: bytes, md_algorithm: str
+    ) -> cms.ContentInfo:
+        nonce, request = self.request_cms(  # type: ignore[no-untyped-call]
+            message_digest, md_algorithm
+        )
         answer = self._respond(request.dump())
         try:
-            response = tsp.TimeStampResp.load(answer, strict=True)
-            granted = response["status"]["status"].native
-            if granted not in {"granted", "granted_with_mods"}:
-                raise _unsound("a granted timestamp", f"the status {granted}")
-            token = response["time_stamp_token"]
-            stamped = token["content"]["encap_content_info"]["content"].parsed
-            imprint = stamped["message_imprint"]
-            found = (
-                imprint["hash_algorithm"]["algorithm"].native,
-                imprint["hashed_message"].native,
-                stamped["nonce"].native,
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            token = timestamp.parse(answer)
+            timestamp.require_imprint(token, message_digest)
+            timestamp.require_nonce(token, nonce)
+            timestamp.require_signature(token)
+            return tsp.TimeStampResp.load(answer, strict=True)["time_stamp_token"]
+        except ProofError as error:
+            raise _unsound(error.expected, f"{error.found} ({error.code})") from error
+        except ValueError as error:
             raise _unsound("a TimeStampResp", str(error)[:120]) from error
-        if found != (md_algorithm, message_digest, nonce):
-            raise _unsound("a token for the digest and nonce sent", "a token for others")
-        return token
 
 
 def _unsound(expected: str, found: str) -> Unavailable:

@@ -34,9 +34,7 @@ LEAD = Phrase(
 # The band: not before → not after.
 NOT_BEFORE = Phrase("不早于", "NOT BEFORE")
 NOT_AFTER = Phrase("不晚于", "NOT AFTER")
-NO_LOWER_BOUND = Phrase(
-    "无独立的“不早于”依据", "No independent lower bound was established"
-)
+NO_LOWER_BOUND = Phrase("无独立的“不早于”依据", "No independent lower bound was established")
 BOUND_BY_CONTENT = Phrase("见于内容之中：{source}", "contained in the content: {source}")
 BOUND_BY_MANIFEST = Phrase("见于清单之中：{source}", "contained in the manifest: {source}")
 BY_SEAL = Phrase("依据：RFC 3161 时间戳", "by the RFC 3161 timestamp")
@@ -75,7 +73,9 @@ FILES = Phrase("文件", "Files")
 FILE_COUNT = Phrase("共 {count} 个文件，合计 {size}", "{count} files in all")
 SEE_ANNEX = Phrase("逐个列于附表", "each listed in the annex")
 COLUMN_NUMBER = Phrase("序号", "No.")
-COLUMN_FILE = Phrase("文件名称、性质、大小与数字指纹", "Name, role, size, type and fingerprints")
+COLUMN_FILE = Phrase(
+    "文件名称、性质、大小与数字指纹", "Name, role, size, type and fingerprints"
+)
 ROLES = {
     "original": Phrase("原件", "original"),
     "derivative": Phrase("派生件", "derivative"),
@@ -166,7 +166,8 @@ PROVES_ENTRY = Phrase(
 )
 STATES = Phrase("平台陈述什么", "What this platform states")
 STATES_RECEIVED = Phrase(
-    "平台于 {at} 收到本证据（平台时钟）。", "The exhibit was received at {at}, by its own clock."
+    "平台于 {at} 收到本证据（平台时钟）。",
+    "The exhibit was received at {at}, by its own clock.",
 )
 STATES_WEB = Phrase(
     "平台的浏览器在所列起止时间内访问所列网址，所得内容即清单中的文件。",
