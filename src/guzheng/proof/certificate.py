@@ -58,8 +58,26 @@ def derive(
     if manifest.claimed_purpose is not None:
         facts["claimed_purpose"] = manifest.claimed_purpose
     if capture_json is not None:
-        facts["capture"] = CaptureRecord.parse(capture_json).facts()
+        facts["capture"] = _capture(CaptureRecord.parse(capture_json))
     return facts
+
+
+def _capture(record: CaptureRecord) -> Mapping[str, object]:
+    seen: dict[str, object] = {
+        "requested_url": record.requested_url,
+        "observed_started_at": instant.encode(record.observed_started_at),
+        "observed_finished_at": instant.encode(record.observed_finished_at),
+        "browser": record.browser,
+        "sandbox": record.sandbox,
+        "software": record.software,
+        "private_addresses_allowed": list(record.private_addresses_allowed),
+        "notes": list(record.notes),
+    }
+    for name in ("final_url", "observed_title", "observed_status"):
+        value = getattr(record, name)
+        if value is not None:
+            seen[name] = value
+    return seen
 
 
 def _seal(token: TimestampToken, authority: x509.Certificate) -> Mapping[str, object]:
