@@ -118,7 +118,7 @@ class DirectoryBlobs:
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
             self._directory(segments[:-1], create=False) as parent,
         ):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                 os.unlink(segments[-1], dir_fd=parent)
             os.fsync(parent)
 
