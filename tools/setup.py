@@ -33,6 +33,8 @@ REQUIREMENTS = ROOT / "requirements"
 UV = VENV / "bin" / "uv"
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 OLDEST = (3, 11)
+# The resolved name holds the minor version; a security update of it leaves a venv as good.
+MADE_WITH = (str(ROOT), str(Path(sys.executable).resolve()))
 SETS = {"serve": "server.txt", "test": "test.txt"}
 
 
@@ -206,7 +208,7 @@ def install_beside(venv: Path, requirements: Path) -> None:
 
 def python_packages(level: str) -> None:
     """The virtual environments. `serve` after `test` keeps what `test` brought."""
-    here = fingerprint(str(ROOT), str(Path(sys.executable).resolve()), sys.version)
+    here = fingerprint(*MADE_WITH)
     once(VENV, "venv", here, "虚拟环境", "virtual environment", make_venv)
     pinned = fingerprint(REQUIREMENTS / "uv.txt")
     once(VENV, "uv", pinned, "安装工具", "pinned uv", install_uv)
@@ -230,7 +232,7 @@ def readers_beside() -> None:
         ),
     ):
         wanted = REQUIREMENTS / name
-        made_from = fingerprint(str(ROOT), sys.version, wanted)
+        made_from = fingerprint(*MADE_WITH, wanted)
         once(venv, "packages", made_from, zh, en, partial(install_beside, venv, wanted))
 
 
