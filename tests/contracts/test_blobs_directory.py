@@ -1,4 +1,4 @@
-"""Blobs in a directory, where it can go wrong: death at any step, a full disk, planted links."""
+"""Blobs in a directory, where it can go wrong: death at any step, a full disk, links."""
 
 import os
 import shutil
@@ -20,11 +20,12 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 root, verb, step, moment = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-count = 0
+count, calls = 0, []
 def dying(call):
     def counted(*args, **kwargs):
         global count
         count += 1
+        calls.append(call.__name__)
         if count == step and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = call(*args, **kwargs)
@@ -42,7 +43,7 @@ elif verb == "put_all":
     blobs.put_all({f"a/{n % 2}/{n}": bytes([n]) * 5000 for n in range(5)})
 else:
     blobs.replace("a/b/c", b"new")
-print("done", count)
+print(*calls)
 """
 WHOLE = b"x" * 70_000 + b"y" * 70_000
 
@@ -85,6 +86,27 @@ def test_death_at_any_step_leaves_all_or_nothing_and_no_debris(
             assert kept in ({"a/b/c": b"old"}, {"a/b/c": b"new"})
         shutil.rmtree(root)
     assert steps > 5, died.stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "order"),
+    [
+        # bytes; then the directories with their names; then the name; then that too
+        ("put", "write write fsync mkdir fsync mkdir fsync link fsync unlink"),
+        ("replace", "write fsync mkdir fsync mkdir fsync replace fsync unlink"),
+    ],
+)
+def test_the_order_in_which_things_become_durable(
+    tmp_path: Path, verb: str, order: str
+) -> None:
+    assert die(tmp_path, verb, 10**6, "before").stdout.decode().split() == order.split()
+
+
+def test_many_at_once_wait_for_all_bytes_before_the_first_name(tmp_path: Path) -> None:
+    calls = die(tmp_path, "put_all", 10**6, "before").stdout.decode().split()
+    assert calls[:10] == ["write"] * 5 + ["fsync"] * 5
+    assert calls.count("link") == 5
+    assert calls[-7:] == ["fsync"] * 2 + ["unlink"] * 5
 
 
 def test_a_living_program_keeps_its_staging(tmp_path: Path) -> None:
@@ -151,12 +173,10 @@ def test_no_link_leads_outside(tmp_path: Path) -> None:
     for name in ("a/file", "a/dangling", "a/pipe"):
         with pytest.raises((AlreadyKept, NotKept)):
             blobs.put(name, [b"secret"])
-    for write in (
-        lambda: blobs.put("a/folder/new", [b""]),
-        lambda: blobs.replace("a/folder/x", b""),
-    ):
-        with pytest.raises(UnsafeName):
-            write()
+    with pytest.raises(UnsafeName):
+        blobs.put("a/folder/new", [b""])
+    with pytest.raises(UnsafeName):
+        blobs.replace("a/folder/new", b"")
     blobs.remove("a/folder/secret")  # nothing of ours is there
     blobs.remove("a/file")  # the link itself
     assert sorted(path.name for path in outside.iterdir()) == ["secret"]

@@ -1,4 +1,4 @@
-"""The engine: what was committed is there, writers wait, readers cannot write, nobody else reads."""
+"""The engine: what was committed is there, writers wait, readers cannot write."""
 
 import subprocess
 import sys
