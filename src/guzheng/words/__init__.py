@@ -5,8 +5,8 @@ moment, in the reader's language. So a certificate made today can be read in a l
 next year, and no sentence is ever parsed again by a program.
 
 A catalogue is a TOML file beside this module, one per language, keyed by code: the table
-``[intake]`` with the key ``empty-file`` holds the words of ``intake.empty-file``. Chinese is the
-source; every other catalogue has exactly the same codes with exactly the same blanks
+``[intake]`` with the key ``empty-file`` holds the words of ``intake.empty-file``. Chinese is
+the source; every other catalogue has exactly the same codes with exactly the same blanks
 (``{found}``), which a test requires. A blank is a name between braces and nothing more: no
 attribute, no index, no format, so that neither a word nor a fact can reach into an object.
 There are no plurals: write sentences that need none («Files: {count}»).
