@@ -115,8 +115,9 @@ def _token(octets: bytes) -> TimestampToken:
         )
     nonce = reader.optional(der.INTEGER)
     reader.optional(der.context(0))  # tsa: a name for reading; the certificate is who signed
-    if reader.optional(der.context(1)) is not None:
-        raise Refuted("timestamp.extension-unknown", expected="no extensions", found="some")
+    extensions = reader.optional(der.context(1))
+    if extensions is not None:
+        _require_uncritical(extensions)
     reader.end()
     return TimestampToken(
         imprint_name=name,
@@ -130,8 +131,26 @@ def _token(octets: bytes) -> TimestampToken:
     )
 
 
+def _require_uncritical(extensions: der.Element) -> None:
+    """None is known here. Qualified authorities state in one, not critical, that they are
+    (ETSI EN 319 422 §9); a critical one could change what the token says: RFC 5280 §4.2.
+    """
+    for one in extensions.reader("extensions").all(der.SEQUENCE):
+        reader = one.reader("Extension")
+        name = der.oid(reader.take(der.OID))
+        critical = reader.optional(der.BOOLEAN)
+        reader.take(der.OCTET_STRING)
+        reader.end()
+        if critical is not None:
+            raise Refuted(
+                "timestamp.extension-unknown",
+                expected="known critical extensions",
+                found=name,
+            )
+
+
 def _accuracy(element: der.Element) -> timedelta:
-    """Accuracy: seconds, [0] millis, [1] micros (RFC 3161 §2.4.2), each 1 to 999 but seconds."""
+    """Accuracy (RFC 3161 §2.4.2): seconds, [0] millis and [1] micros of 1 to 999 each."""
     reader = element.reader("Accuracy")
     seconds = reader.optional(der.INTEGER)
     parts = [der.integer(seconds) if seconds else 0]

@@ -1,0 +1,105 @@
+"""The files of tests/vectors/timestamp, judged by our verifier and by others."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypedDict, cast
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from guzheng.proof import chain, instant, timestamp
+from guzheng.proof.digest import sha256
+from guzheng.proof.errors import ProofError
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "vectors" / "timestamp"
+
+
+class Case(TypedDict):
+    name: str
+    answer: str
+    file: str
+    nonce: str | None
+    extra_certificates: str | None
+    outcome: str
+    code: str | None
+    attested_at: str | None
+    openssl_accepts: bool
+
+
+class Index(TypedDict):
+    roots: str
+    openssl_attime: int
+    cases: list[Case]
+
+
+INDEX = cast(Index, json.loads((FOLDER / "cases.json").read_bytes()))
+CASES = {case["name"]: case for case in INDEX["cases"]}
+
+
+def attested_by(case: Case) -> str:
+    """The time that is proved, or the code of the refusal."""
+    extra: tuple[bytes, ...] = ()
+    if case["extra_certificates"]:
+        pem = (FOLDER / case["extra_certificates"]).read_bytes()
+        extra = (x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER),)
+    try:
+        token = timestamp.parse((FOLDER / case["answer"]).read_bytes())
+        hashed = sha256((FOLDER / case["file"]).read_bytes()).value
+        if token.imprint_name == "sha256":
+            timestamp.require_imprint(token, hashed)
+        if case["nonce"] is not None:
+            timestamp.require_nonce(token, int(case["nonce"]))
+        signer = timestamp.require_signature(token, extra)
+        roots = chain.parse_pem_roots((FOLDER / INDEX["roots"]).read_bytes())
+        timestamp.require_trusted(token, signer, roots)
+    except ProofError as error:
+        return error.code
+    return instant.encode(token.attested_at)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_our_verifier_finds_what_is_said(name: str) -> None:
+    case = CASES[name]
+    assert attested_by(case) == (case["code"] or case["attested_at"])
+
+
+# Where it disagrees, it says yes to what the standards forbid, or wants -token_in; other
+# versions may differ. See README.md there.
+AGREED = [
+    name
+    for name, case in CASES.items()
+    if case["openssl_accepts"] == (case["outcome"] == "passed")
+]
+
+
+@pytest.mark.oracle("openssl")
+@pytest.mark.parametrize("name", AGREED)
+def test_openssl_agrees(name: str) -> None:
+    case = CASES[name]
+    extra = ("-untrusted", case["extra_certificates"]) if case["extra_certificates"] else ()
+    found = subprocess.run(
+        [
+            *("openssl", "ts", "-verify", "-data", case["file"], "-in", case["answer"]),
+            *("-CAfile", INDEX["roots"], "-attime", str(INDEX["openssl_attime"]), *extra),
+        ],
+        cwd=FOLDER,
+        check=False,
+        capture_output=True,
+    )
+    assert (found.returncode == 0) == case["openssl_accepts"], found.stderr
+
+
+def test_the_files_are_what_the_tool_describes() -> None:
+    """And can be made again anywhere, to the octet."""
+    checked = subprocess.run(
+        [sys.executable, "-m", "tools.vectors_timestamp", "--check"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr
