@@ -133,15 +133,14 @@ class Act:
             self.journal,
             self.clock.monotonic() + self.order.limits.page_seconds,
         )
-        try:
-            await self.visit.go()
-        finally:
-            # Hashing 300 MB beside the start would slow the start down; now the page waits.
-            program = await asyncio.to_thread(environment.identify, program_path)
-            self.viewer = self._viewer(self.browser, program)
+        await self.visit.go()
+        # Not sooner: reading 300 MB beside the start and the load slows both down.
+        identified = asyncio.create_task(asyncio.to_thread(environment.identify, program_path))
         await self.visit.scroll()
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
+        program = await identified
+        self.viewer = self._viewer(self.browser, program)
         await self._make_artefacts(self.visit, items)
         await self._write_environment(items, program, profile_at_start, cookies, cage)
 
@@ -265,6 +264,10 @@ class Act:
             await asyncio.to_thread(self.browser.stop)
             self.journal.step("browser.stopped")
             await self.recorder.finish()
+            if self.viewer is None:
+                binary = self.browser.launch.binary
+                program = await asyncio.to_thread(environment.identify, binary)
+                self.viewer = self._viewer(self.browser, program)
         if self.egress is not None:
             await self.egress.close()
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ _PLACES = (  # the programs themselves before the shell scripts that start them
 )
 _BEHIND_SCRIPT = {"/usr/bin/chromium": _PLACES[0], "/usr/bin/google-chrome": _PLACES[2]}
 _SANDBOX_WORDS = ("sandbox", "namespace", "zygote", "setuid", "Operation not permitted")
+_LOG_PREFIX = re.compile(r"^\[[^\]]*\]\s*")  # process, time and place in Chromium's source
 EventListener = Callable[[str, Values, str], None]
 
 
@@ -203,7 +205,8 @@ def _last_words(job_folder: Path) -> str:
         return ""
     lines = octets.decode("utf-8", "replace").splitlines()
     telling = [line for line in lines if any(word in line for word in _SANDBOX_WORDS)]
-    return " ".join((telling or lines[-1:])[0].split())[:300] if lines else ""
+    words = " ".join((telling or lines[-1:] or [""])[0].split())
+    return _LOG_PREFIX.sub("", words)[:300]
 
 
 def kill_group(group: int, uid: int, own_uid: int) -> None:

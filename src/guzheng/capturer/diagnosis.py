@@ -64,6 +64,11 @@ class Diagnosis:
         frame = self.frame or (documents[0].frame if documents else "")
         return [one for one in documents if one.frame == frame]
 
+    @property
+    def shown(self) -> list[Exchange]:
+        """Without the downloads that were denied: the page before them stayed."""
+        return [one for one in self.documents if one.url not in self.targets.downloads]
+
     def of_error(self, error: str) -> CaptureFailed:
         documents = self.documents
         if documents and self.targets.download:
@@ -105,7 +110,7 @@ class Diagnosis:
     def of_slow_document(self) -> CaptureFailed:
         if self.egress.octets_spent.is_set():
             return self._too_large()
-        url = self.documents[-1].url if self.documents else self.url
+        url = self.shown[-1].url if self.shown else self.url
         connection = self._connection_to(url)
         if connection is not None and connection.outcome in _BY_EGRESS:
             return self.of_error("")

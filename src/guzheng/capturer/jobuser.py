@@ -14,7 +14,7 @@ FIRST_UID, LAST_UID = 61184, 65519  # systemd.io/UIDS-GIDS: «dynamic service us
 
 def uid_for_job(*, own_uid: int, seed: int) -> int:
     """Our own uid unless we are root. `seed` spreads concurrent jobs over the range."""
-    if own_uid != 0:
+    if own_uid != 0 or not _is_mapped(LAST_UID):
         return own_uid
     taken = _uids_running()
     span = LAST_UID - FIRST_UID + 1
@@ -23,6 +23,16 @@ def uid_for_job(*, own_uid: int, seed: int) -> int:
         if uid not in taken and not _has_account(uid):
             return uid
     raise OSError("no free uid for the browser")
+
+
+def _is_mapped(uid: int) -> bool:
+    """In a rootless container only some uids exist: user_namespaces(7)."""
+    try:
+        lines = Path("/proc/self/uid_map").read_text("ascii").splitlines()
+    except OSError:
+        return True
+    ranges = [(int(inside), int(count)) for inside, _, count in map(str.split, lines)]
+    return any(inside <= uid < inside + count for inside, count in ranges)
 
 
 def _uids_running() -> set[int]:

@@ -94,7 +94,11 @@ class Recorder:
 
     @property
     def is_quiet(self) -> bool:
-        return not self._pending and self._clock.monotonic() - self.last_stir >= QUIET_SECONDS
+        return not self._pending and self.idle_seconds >= QUIET_SECONDS
+
+    @property
+    def idle_seconds(self) -> float:
+        return self._clock.monotonic() - self.last_stir
 
     @property
     def pending(self) -> int:

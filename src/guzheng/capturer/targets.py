@@ -29,7 +29,7 @@ class Targets:
         self.loaded = asyncio.Event()
         self.crashed = asyncio.Event()
         self.download: Values = {}  # the last one that was denied
-        self.download_frame = ""
+        self.downloads: set[str] = set()
         self._recorder = recorder
         self._journal = journal
         self._devtools: Devtools | None = None
@@ -51,6 +51,12 @@ class Targets:
         self.main = self._sessions[text(made, "targetId")]
         async with asyncio.timeout(20):
             await asyncio.gather(*self._ready.pop(self.main))
+        # The window's size includes what the browser draws around a page; this does not.
+        await devtools.call(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+            self.main,
+        )
         self.loaded.clear()
 
     def take(self, method: str, values: Values, session: str) -> None:
@@ -65,7 +71,7 @@ class Targets:
                 self.crashed.set()
             case "Browser.downloadWillBegin":
                 self.download = values
-                self.download_frame = text(values, "frameId")
+                self.downloads.add(text(values, "url"))
                 name = text(values, "suggestedFilename")
                 self._journal.step("download.denied", f"{name} {text(values, 'url')}")
             case _:

@@ -36,6 +36,8 @@ from guzheng.capturer.targets import Targets, content_size
 
 _EMPTY_ERROR_ANSWER = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
 _TICK_SECONDS = 0.05
+_NEWS_SECONDS = 2  # until the browser has told what it knows
+_STILL_SECONDS = 3  # without any news, a page that has its document loads nothing more
 _SCROLL = """(() => {
   const page = document.scrollingElement || document.documentElement;
   if (!page) return [0, 0, 1];
@@ -126,7 +128,8 @@ class Visit:
 
     @property
     def documents(self) -> list[Exchange]:
-        return self._diagnosis.documents
+        """What the main frame asked for and was shown, in order."""
+        return self._diagnosis.shown
 
     @property
     def _diagnosis(self) -> Diagnosis:
@@ -147,9 +150,6 @@ class Visit:
             if self._spent or self.egress.octets_spent.is_set():
                 task.cancel()
                 return None
-            if self.recorder.requests_spent.is_set():
-                task.cancel()
-                return None
             await asyncio.wait({task}, timeout=_TICK_SECONDS)
         return task.result()
 
@@ -157,16 +157,37 @@ class Visit:
         while not self.targets.loaded.is_set():
             if self.devtools.closed.is_set() or self.targets.crashed.is_set():
                 raise self._diagnosis.of_crash()
-            if self._note_limits() or self._spent:
+            if self._limit_reached or self._spent or self._seems_loaded:
                 break
             await asyncio.sleep(_TICK_SECONDS)
         else:
             self.journal.step("page.loaded")
             return
-        if not any(one.finished and not one.redirected_to for one in self.documents[-1:]):
+        if not await self._has_whole_document():
             raise self._diagnosis.of_slow_document()
         self.journal.note("capture.load-not-finished")
         await self._stop_loading()
+        self._note_limits()
+
+    @property
+    def _limit_reached(self) -> bool:
+        return self.egress.octets_spent.is_set() or self.recorder.requests_spent.is_set()
+
+    @property
+    def _seems_loaded(self) -> bool:
+        """A denied download, for one, ends a load without the event that says so."""
+        return self._is_whole and self.recorder.idle_seconds > _STILL_SECONDS
+
+    @property
+    def _is_whole(self) -> bool:
+        return any(one.finished and not one.redirected_to for one in self.documents[-1:])
+
+    async def _has_whole_document(self) -> bool:
+        """The news of its end may stand behind that of a thousand requests."""
+        until = self.journal.clock.monotonic() + _NEWS_SECONDS
+        while not self._is_whole and self.journal.clock.monotonic() < until:
+            await asyncio.sleep(_TICK_SECONDS)
+        return self._is_whole
 
     def _note_limits(self) -> bool:
         """True if nothing more may be loaded."""

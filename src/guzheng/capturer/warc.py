@@ -2,7 +2,8 @@
 
 Written by hand, since a library re-spells headers: where the browser gave the raw head of an
 HTTP/1 message it is kept octet by octet, except that a header which no longer describes the
-body is renamed (`content-encoding` → `x-orig-content-encoding`), as replay tools expect. Of HTTP/2 there is no raw head; the browser's list of headers is spelled as HTTP/1.1 and
+body is renamed (`content-encoding` → `x-orig-content-encoding`), as replay tools expect. Of
+HTTP/2 there is no raw head; the browser's list of headers is spelled as HTTP/1.1 and
 WARC-Protocol says what it was. Other tools read it back in the tests.
 """
 

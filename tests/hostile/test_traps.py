@@ -1,0 +1,294 @@
+"""Pages that want something else than to be looked at: each is refused or recorded by name."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.capturing import (
+    ROOT,
+    capture,
+    command_for,
+    order_of,
+    programs_naming,
+)
+from tests.hostile.conftest import Site
+from tests.hostile.site import TWO_GIB
+
+pytestmark = pytest.mark.browser
+SHORT = {"wall_seconds": 40, "page_seconds": 4}
+
+
+def _refused(captured_folder: Path, url: str, code: str, **more: object) -> dict[str, object]:
+    captured = capture(captured_folder, url, **more)  # type: ignore[arg-type]
+    assert captured.exit_status == 1, captured.said
+    assert captured.failure["code"] == code, captured.failure
+    assert captured.complained == ""
+    record = captured.record
+    assert record.outcome == "failed"
+    assert record.failure is not None
+    assert record.failure.code == code
+    assert not list((captured.out / "items").iterdir())
+    return captured.failure
+
+
+@pytest.mark.parametrize("path", ["/redirect-metadata", "/script-metadata", "/meta-metadata"])
+def test_a_page_that_leads_to_the_metadata_address_is_no_capture(
+    traps: Site, tmp_path: Path, path: str
+) -> None:
+    failure = _refused(tmp_path, traps.address + path, "capture.address-refused")
+    assert "169.254.169.254: link-local" in str(failure["found"])
+
+
+def test_only_the_addresses_that_were_allowed_are_allowed(tmp_path: Path) -> None:
+    found = _refused(tmp_path, "http://127.0.0.2:8009/", "capture.address-refused")["found"]
+    assert "127.0.0.2: loopback" in str(found)
+
+
+def test_no_address_is_allowed_by_default(traps: Site, tmp_path: Path) -> None:
+    _refused(tmp_path, traps.address, "capture.address-refused", allow=())
+    assert traps.log.seen == []
+
+
+def test_a_name_that_leads_inside_is_refused(traps: Site, tmp_path: Path) -> None:
+    url = traps.address.replace("127.0.0.1", "localhost")
+    found = _refused(tmp_path, url, "capture.address-refused", allow=("10.0.0.0/8",))["found"]
+    assert "localhost" in str(found)
+    assert traps.log.seen == []
+
+
+def test_what_a_page_reaches_for_inside_is_refused_and_named(
+    traps: Site, tmp_path: Path
+) -> None:
+    captured = capture(tmp_path, f"{traps.address}/within-metadata")
+    assert captured.exit_status == 0, captured.failure
+    record = captured.record
+    assert "capture.address-refused-within" in record.notes
+    assert "capture.requests-missing" in record.notes
+    refused = {one.because for one in record.connections if one.outcome == "refused-address"}
+    assert "169.254.169.254: link-local" in refused
+    assert "127.0.0.2: loopback" in refused
+    assert any("ipv4-mapped" in one for one in refused)
+    failed = {one.url for one in record.requests if one.outcome == "failed"}
+    for part in ("fetch", "image", "frame"):
+        assert f"http://169.254.169.254/latest/meta-data/{part}" in failed
+    sockets = [one for one in record.requests if one.kind == "websocket"]
+    assert [one.url for one in sockets] == ["ws://169.254.169.254/socket"]
+
+
+def test_a_name_without_address(tmp_path: Path) -> None:
+    _refused(tmp_path, "http://no-such-host.invalid/", "capture.name-not-resolved")
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    _refused(tmp_path, f"http://127.0.0.1:{port}/", "capture.connection-refused")
+
+
+def test_a_server_that_never_answers(traps: Site, tmp_path: Path) -> None:
+    _refused(tmp_path, f"{traps.address}/silent", "capture.timed-out", limits=SHORT)
+
+
+def test_a_document_that_never_ends(traps: Site, tmp_path: Path) -> None:
+    _refused(tmp_path, f"{traps.address}/drip", "capture.timed-out", limits=SHORT)
+
+
+def test_a_document_without_bound(traps: Site, tmp_path: Path) -> None:
+    limits = {**SHORT, "page_seconds": 20, "bytes": 8_000_000}
+    _refused(tmp_path, f"{traps.address}/endless", "capture.too-large", limits=limits)
+
+
+def test_a_page_whose_script_never_pauses(traps: Site, tmp_path: Path) -> None:
+    limits = {**SHORT, "wall_seconds": 20}
+    _refused(tmp_path, f"{traps.address}/spin", "capture.timed-out", limits=limits)
+
+
+def test_redirects_without_end(traps: Site, tmp_path: Path) -> None:
+    captured = capture(tmp_path, f"{traps.address}/loop")
+    assert captured.failure["code"] == "capture.too-many-redirects"
+    assert len(captured.record.redirects) >= 19
+
+
+def test_a_download_is_refused_and_does_not_fill_the_disk(traps: Site, tmp_path: Path) -> None:
+    failure = _refused(tmp_path, f"{traps.address}/download", "capture.is-a-download")
+    assert str(TWO_GIB) in str(failure["found"])
+    assert "two-gib.zip" in str(failure["found"])
+    assert traps.log.octets_of_download < TWO_GIB / 20
+
+
+def test_a_download_that_a_page_starts_is_denied_and_noted(traps: Site, tmp_path: Path) -> None:
+    captured = capture(tmp_path, f"{traps.address}/download-within")
+    assert captured.exit_status == 0, captured.failure
+    assert "capture.download-denied" in captured.record.notes
+    assert traps.log.octets_of_download < TWO_GIB / 20
+
+
+def test_no_content_is_no_page(traps: Site, tmp_path: Path) -> None:
+    _refused(tmp_path, f"{traps.address}/no-content", "capture.no-content")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://example.org/",
+        "javascript:alert(1)",
+        "chrome://version",
+        "http://",
+        "http://a b/",
+        "http://user:secret@example.org/",
+        "http://example.org:99999/",
+        "example.org",
+    ],
+)
+def test_only_http_urls(tmp_path: Path, url: str) -> None:
+    _refused(tmp_path, url, "capture.url-not-http")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/error", 500), ("/error-empty", 503)])
+def test_an_error_answer_is_captured_and_noted(
+    traps: Site, tmp_path: Path, path: str, status: int
+) -> None:
+    captured = capture(tmp_path, traps.address + path)
+    assert captured.exit_status == 0, captured.failure
+    assert captured.record.observed_status == status
+    assert "capture.http-error-status" in captured.record.notes
+
+
+def test_dialogs_do_not_hold_us(traps: Site, tmp_path: Path) -> None:
+    captured = capture(tmp_path, f"{traps.address}/dialogs")
+    assert captured.exit_status == 0, captured.failure
+    details = [one.detail for one in captured.record.steps if one.step == "dialog.dismissed"]
+    assert details == ["alert: hello", "confirm: sure?", "prompt: name?"]
+    assert "after the dialogs" in (captured.out / "items/dom.html").read_text("utf-8")
+
+
+def test_popups_are_closed_unseen(traps: Site, tmp_path: Path) -> None:
+    captured = capture(tmp_path, f"{traps.address}/popups")
+    assert captured.exit_status == 0, captured.failure
+    assert captured.record.observed_title == "popups"
+    if any(path.startswith("/arrived") for _, path, _ in traps.log.seen):
+        assert "capture.popup-closed" in captured.record.notes
+
+
+def test_a_list_without_end_is_cut_and_said_so(traps: Site, tmp_path: Path) -> None:
+    captured = capture(
+        tmp_path, f"{traps.address}/scroll", limits={"page_seconds": 8, "wall_seconds": 60}
+    )
+    assert captured.exit_status == 0, captured.failure
+    assert "capture.scroll-limit" in captured.record.limits_hit
+    assert len(captured.record.requests) > 60
+
+
+def test_a_page_that_asks_for_too_much_is_cut_and_said_so(traps: Site, tmp_path: Path) -> None:
+    captured = capture(tmp_path, f"{traps.address}/many", limits={"requests": 200})
+    assert captured.exit_status == 0, captured.failure
+    assert "capture.request-limit" in captured.record.limits_hit
+
+
+def test_where_chromium_is_missing_it_says_what_to_install(tmp_path: Path) -> None:
+    failure = _refused(
+        tmp_path, "http://example.org/", "capture.no-browser", chromium="/no/such/chromium"
+    )
+    assert "apt-get install chromium" in str(failure["expected"])
+    assert failure["act"] == "the operator"
+
+
+def test_a_browser_that_dies_at_once(tmp_path: Path) -> None:
+    failure = _refused(
+        tmp_path, "http://example.org/", "capture.browser-died", chromium="/bin/false"
+    )
+    assert failure["act"] == "the operator"
+
+
+def test_an_order_that_is_none(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command_for(tmp_path, b'{"url": 1}'), capture_output=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert b"capture.order-malformed" in (tmp_path / "out/failure.json").read_bytes()
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_when_the_capturer_is_killed(
+    traps: Site, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = command_for(tmp_path, order_of(f"{traps.address}/silent"))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if b"page.opening" in line:
+                break
+        folders = {
+            found.group()
+            for process in programs_naming("guzheng-capture-")
+            if (found := _job_folder(process))
+        }
+        running.send_signal(number)
+        running.stdout.read()
+        running.wait(20)
+    assert folders
+    for folder in folders:
+        _wait_until_gone(folder)
+    if number == signal.SIGTERM:
+        assert b"capture.stopped" in (tmp_path / "out/failure.json").read_bytes()
+        assert not any(Path(folder).exists() for folder in folders)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _job_folder(process: int) -> re.Match[str] | None:
+    line = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace")
+    return re.search(r"/[\w/.-]*guzheng-capture-[a-z0-9_]+", line)
+
+
+def _wait_until_gone(folder: str) -> None:
+    for _ in range(100):
+        if not programs_naming(folder):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still running: {programs_naming(folder)}")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_without_root_it_runs_as_ourselves(traps: Site, tmp_path: Path) -> None:
+    work = Path("/var/tmp") / f"guzheng-test-{os.getpid()}"
+    work.mkdir(0o777)
+    work.chmod(0o777)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    try:
+        if subprocess.run([*nobody, "test", "-x", ROOT / "src"], check=False).returncode:
+            pytest.skip("nobody may not read this folder")
+        captured = capture(work, traps.address, before=nobody)
+        assert captured.exit_status == 0, captured.complained
+        assert captured.record.sandbox == "namespace"
+        browser = captured.environment["browser"]
+        assert isinstance(browser, dict)
+        assert browser["own_user"] is False
+    finally:
+        shutil.rmtree(work)
+
+
+def test_no_sandbox_only_where_none_can_work_and_then_it_says_so(
+    traps: Site, tmp_path: Path
+) -> None:
+    """A container in which no user namespace can be made, and only one uid exists."""
+    without = [
+        "unshare", "--user", "--map-root-user", "sh", "-c",
+        'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh",
+    ]  # fmt: skip
+    if subprocess.run([*without, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces on this machine")
+    captured = capture(tmp_path, traps.address, before=without)
+    assert captured.exit_status == 0, captured.failure
+    assert captured.record.sandbox.startswith("off: ")
+    assert "capture.sandbox-off" in captured.record.notes
