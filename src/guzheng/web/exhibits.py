@@ -102,6 +102,7 @@ def _facts(request: Request, view: ExhibitView) -> dict[str, object]:
         "papers": readings.other_papers(view),
         "interval": readings.interval_of(view),
         "preview": readings.find_preview(view),
+        "claims": _claims(view),
         "capture": readings.fact(view.facts, "capture"),
         "finished": view.state in readings.TERMINAL,
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
@@ -110,6 +111,18 @@ def _facts(request: Request, view: ExhibitView) -> dict[str, object]:
         if refusal
         else "",
     }
+
+
+_CLAIMS: Final = (
+    ("page.home.applicant", "claimed_applicant"),
+    ("page.home.purpose", "claimed_purpose"),
+)
+
+
+def _claims(view: ExhibitView) -> list[tuple[str, str]]:
+    """What the submitter stated, shown as his statement."""
+    stated = ((code, readings.text_fact(view.facts, name)) for code, name in _CLAIMS)
+    return [(code, value) for code, value in stated if value]
 
 
 def _zip(made: Path | BinaryIO, name: str) -> Response:

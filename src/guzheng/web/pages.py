@@ -91,6 +91,7 @@ class Pages:
             beijing=spelling.beijing,
             machine=spelling.machine,
             eights=spelling.eights,
+            roughly=spelling.roughly,
             visible=spelling.visible,
             shell=shlex.quote,
         )

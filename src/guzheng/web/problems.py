@@ -73,17 +73,28 @@ def sentence(code: str, language: words.Language) -> str:
     )
 
 
-def act_of(code: str, act: str, language: words.Language, *, unavailable: bool = False) -> str:
-    """Who must act, in the reader's language: by the code, by the party, or by the family.
+# Whom the platform's own note names first, and the words for that party.
+_PARTIES = {
+    "the operator": "operator",
+    "the applicant": "applicant",
+    "the site": "site",
+    "the developers": "developers",
+    "the worker": "worker",
+    "nobody": "nobody",
+}
 
-    `act` itself is the platform's own note in English; it is shown only where it is read."""
-    known = words.find_words(f"act.{code}", language) or words.find_words(
-        f"act.{act}", language
-    )
-    if known:
+
+def act_of(code: str, act: str, language: words.Language, *, unavailable: bool = False) -> str:
+    """Who must act, in the reader's language: by the code, else by the party that is named.
+
+    `act` itself is a note in English; it is shown only where English is read."""
+    if known := words.find_words(f"act.{code}", language):
         return known
     if act and language == "en":
         return act
+    for name, party in _PARTIES.items():
+        if act.startswith(name):
+            return words.say(f"act.{party}", language)
     return words.say("act.retry" if unavailable else "act.caller", language)
 
 

@@ -52,15 +52,19 @@ def octets(size: object, language: words.Language) -> str:
     if not isinstance(size, int):
         return ""
     exact = words.say("web.octets", language, count=f"{size:,}")
-    scaled = float(size)
-    unit = ""
+    if size < 1024:
+        return exact
+    return words.say("web.octets-scaled", language, exact=exact, scaled=roughly(size))
+
+
+def roughly(size: int) -> str:
+    """A limit, for orientation: `20 GiB`."""
+    scaled, unit = float(size), "B"
     for larger in _UNITS:
         if scaled < 1024:
             break
         scaled, unit = scaled / 1024, larger
-    if not unit:
-        return exact
-    return words.say("web.octets-scaled", language, exact=exact, scaled=f"{scaled:.1f} {unit}")
+    return f"{scaled:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def eights(digits: str) -> list[str]:
