@@ -1,6 +1,7 @@
 """The files of tests/vectors/timestamp, judged by our verifier and by others."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from guzheng.fix import LOCAL_POLICY_OID
 from guzheng.proof import chain, instant, timestamp
 from guzheng.proof.digest import sha256
 from guzheng.proof.errors import ProofError
@@ -103,3 +105,20 @@ def test_the_files_are_what_the_tool_describes() -> None:
         text=True,
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_example_of_the_specification_is_a_vector() -> None:
+    text = (ROOT / "docs" / "spec" / "seal.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    # A line is octets in hexadecimal, then three blanks and words.
+    whole, said, attributes = (
+        bytes.fromhex(re.sub(r"   .*", "", re.sub(r"(?m)^ +", "", block)).replace("\n", " "))
+        for block in blocks
+    )
+    answer = (FOLDER / "good-p256.tsa").read_bytes()
+    token = timestamp.parse(answer)
+    assert whole == sha256(answer).value
+    assert said == token.token_der
+    assert attributes == token.signed.attributes_encoded
+    assert LOCAL_POLICY_OID in text
+    assert token.policy == LOCAL_POLICY_OID
