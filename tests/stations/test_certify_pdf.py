@@ -83,10 +83,8 @@ def _pdfa_faults(octets: bytes) -> list[str]:
             faults.append("no ID")
         if pdf.is_encrypted:
             faults.append("encrypted")
-        if (
-            root.get("/MarkInfo", {}).get("/Marked") is not True
-            or "/StructTreeRoot" not in root
-        ):
+        marked = "/MarkInfo" in root and bool(root.MarkInfo.Marked)
+        if not marked or "/StructTreeRoot" not in root:
             faults.append("not tagged")
         if "/Lang" not in root:
             faults.append("no language")
