@@ -418,6 +418,10 @@ class Platform:
                     act="check it with guzheng-verify on your own machine",
                 ) from error
 
+    def runs_own_authority(self) -> bool:
+        """Whether timestamps come from this installation itself; a reader must be told."""
+        return not self.config.timestamp_url
+
     def ledger_read(self, path: str) -> bytes | None:
         return self.ledger.read(path)
 

@@ -51,7 +51,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     @router.api_route("/exhibits/{exhibit}", methods=READ)
     def detail(request: Request, exhibit: str) -> Response:
         view = platform.exhibit(exhibit)
-        return pages.render(request, "exhibit.html", _facts(request, view))
+        return pages.render(request, "exhibit.html", _facts(request, platform, view))
 
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
     def package(exhibit: str) -> Response:
@@ -90,7 +90,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     return router
 
 
-def _facts(request: Request, view: ExhibitView) -> dict[str, object]:
+def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str, object]:
     language = language_of(request)
     refusal = view.refusal
     return {
@@ -101,6 +101,7 @@ def _facts(request: Request, view: ExhibitView) -> dict[str, object]:
         "items": readings.items_of(view),
         "papers": readings.other_papers(view),
         "interval": readings.interval_of(view),
+        "own_authority": platform.runs_own_authority(),
         "preview": readings.find_preview(view),
         "claims": _claims(view),
         "capture": readings.fact(view.facts, "capture"),

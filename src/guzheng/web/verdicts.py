@@ -1,8 +1,10 @@
-"""A report, told to a person: one sentence, named checks, and what it does and does not say.
+"""A report, told to a person: one sentence, a few named checks, every step beneath them.
 
-The three values of ETSI EN 319 102-1 stay three: passed, failed, not determined. The sentence
-is chosen by the outcome alone, and names a time only when every step passed. Nothing is
-summed up into a score; a step we have no words for is shown by its code, never left out."""
+The three depths of an ETSI EN 319 102-1 report: the sentence, the checks that a judge reads,
+and each step with its rule and its values for the expert. The three values stay three. A check
+is the worst of its steps, so nothing bad can hide in it; a step that no check claims is shown
+by itself, and one without words by its code. Nothing is summed up into a score, and a time is
+named only when every step passed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +14,53 @@ from typing import Final, Literal
 from guzheng import words
 from guzheng.proof.report import Finding, Outcome, Report
 
-Subject = Literal["pair", "package"]
+Subject = Literal["pair", "package", "certificate"]
 
-# Findings that mean "these two do not belong together", the commonest mistake.
-_IMPRINT_DIFFERS: Final = frozenset({"timestamp.imprint-differs"})
+# What a judge asks, and the steps that answer it.
+_CHECKS: Final = (
+    (
+        "whole",
+        (
+            "package.container",
+            "package.listing",
+            "package.members",
+            "package.outer",
+            "exhibit.members",
+            "manifest.form",
+        ),
+    ),
+    ("unchanged", ("item.digest", "capture.digest")),
+    ("imprint", ("token.imprint", "seal.imprint")),
+    ("time", ("token.form", "token.signature", "seal.signature")),
+    ("trust", ("token.trust", "seal.trust")),
+    ("ledger", ("leaf", "entry.inclusion", "entry.checkpoint", "entry.quorum")),
+    ("certificate", ("order", "certificate.content", "certificate.signature")),
+)
+_CHECK_OF_STEP: Final = {step: check for check, steps in _CHECKS for step in steps}
+_SEVERITY: Final = {Outcome.FAILED: 0, Outcome.NOT_CHECKED: 1, Outcome.PASSED: 2}
+
+# "These two do not belong together": the commonest mistake, and no sign of a forgery.
+_IMPRINT_DIFFERS: Final = "timestamp.imprint-differs"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One named step as a line of the page."""
+class StepLine:
+    """One finding, for the expert."""
 
     outcome: Outcome
     title: str
     reason: str
-    subject: str
-    step: str
-    rule: str
-    code: str
-    expected: str
-    found: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question of a judge, answered by the worst of its steps."""
+
+    outcome: Outcome
+    title: str
+    reasons: tuple[str, ...]
+    steps: tuple[StepLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +80,13 @@ def verdict_of(
     report: Report, subject: Subject, attested_at: datetime | None, language: words.Language
 ) -> Verdict:
     """`attested_at`: what the token or the package's own papers say; shown when all passed."""
-    checks = tuple(_check(one, language) for one in report.findings)
     outcome = report.outcome
     return Verdict(
         subject=subject,
         outcome=outcome,
         headline=_headline(report, subject, language),
         sentence=words.say(f"verdict.{subject}.{outcome.value}-because", language),
-        checks=_worst_first(checks),
+        checks=_checks(report.findings, language),
         attested_at=attested_at if outcome is Outcome.PASSED else None,
         passed=len(report.of(Outcome.PASSED)),
         failed=len(report.of(Outcome.FAILED)),
@@ -66,33 +95,41 @@ def verdict_of(
 
 
 def _headline(report: Report, subject: Subject, language: words.Language) -> str:
-    if any(one.code in _IMPRINT_DIFFERS for one in report.of(Outcome.FAILED)):
+    failed = {one.code for one in report.of(Outcome.FAILED)}
+    if subject == "pair" and failed == {_IMPRINT_DIFFERS}:
         return words.say("verdict.imprint-differs", language)
     return words.say(f"verdict.{subject}.{report.outcome.value}", language)
 
 
-def _check(finding: Finding, language: words.Language) -> Check:
+def _checks(findings: Sequence[Finding], language: words.Language) -> tuple[Check, ...]:
+    """In the order of the questions; what went wrong comes first."""
+    grouped: dict[str, list[Finding]] = {check: [] for check, _ in _CHECKS}
+    for one in findings:
+        grouped.setdefault(_CHECK_OF_STEP.get(one.step, one.step), []).append(one)
+    checks = [_check(name, own, language) for name, own in grouped.items() if own]
+    return tuple(sorted(checks, key=lambda one: _SEVERITY[one.outcome]))
+
+
+def _check(name: str, findings: Sequence[Finding], language: words.Language) -> Check:
+    outcome = Report(tuple(findings)).outcome
+    steps = sorted((_line(one, language) for one in findings), key=_by_severity)
+    if outcome is Outcome.PASSED:
+        passed = words.find_words(f"check.{name}-passed", language)
+        reasons = (passed,) if passed else ()
+    else:  # each reason once, those of the worst outcome only
+        reasons = tuple(dict.fromkeys(one.reason for one in steps if one.outcome is outcome))
+    title = words.find_words(f"check.{name}", language) or steps[0].title
+    return Check(outcome, title, reasons, tuple(steps))
+
+
+def _by_severity(line: StepLine) -> int:
+    return _SEVERITY[line.outcome]
+
+
+def _line(finding: Finding, language: words.Language) -> StepLine:
     title = words.find_words(f"step.{finding.step}", language) or finding.step
     if finding.outcome is Outcome.PASSED:
         reason = words.find_words(f"step.{finding.step}-passed", language) or ""
     else:
         reason = words.find_words(f"proof.{finding.code}", language) or finding.code
-    return Check(
-        outcome=finding.outcome,
-        title=title,
-        reason=reason,
-        subject=finding.subject,
-        step=finding.step,
-        rule=finding.rule,
-        code=finding.code,
-        expected=finding.expected,
-        found=finding.found,
-    )
-
-
-_PLACE = {Outcome.FAILED: 0, Outcome.NOT_CHECKED: 1, Outcome.PASSED: 2}
-
-
-def _worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """What needs the reader comes first; inside a value the order of the steps is kept."""
-    return tuple(sorted(checks, key=lambda one: _PLACE[one.outcome]))
+    return StepLine(finding.outcome, title, reason, finding)

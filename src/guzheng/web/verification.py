@@ -139,7 +139,10 @@ def _take_field(part: Field, submitted: Submitted) -> None:
 
 def _report(platform: Platform, submitted: Submitted) -> tuple[Subject, Report]:
     if submitted.package is not None:
-        return "package", platform.verify_package(submitted.package)
+        with submitted.package.open("rb") as file:
+            is_pdf = file.read(4) == b"%PDF"
+        subject: Subject = "certificate" if is_pdf else "package"
+        return subject, platform.verify_package(submitted.package)
     if submitted.digest is None or submitted.token is None:
         present = [
             name
@@ -156,6 +159,8 @@ def _contents(submitted: Submitted, report: Report) -> list[Mapping[str, object]
     """What a package that passed says of its exhibits; one that did not is not read at all."""
     if submitted.package is None or report.outcome is not Outcome.PASSED:
         return []
+    if not zipfile.is_zipfile(submitted.package):
+        return []  # a certificate alone: its PDF is signed, but its papers are not here
     with zipfile.ZipFile(submitted.package) as parcel:
         names = [
             name

@@ -93,13 +93,14 @@ async function checkPackage() {
 }
 
 const isToken = (file) => /\.(tsa|tsr)$/i.test(file.name);
-const isZip = (file) => /\.zip$/i.test(file.name);
+const isPackage = (file) => /\.(zip|pdf)$/i.test(file.name);
 
-// What was dropped says what is wanted: a lone zip is a package, a .tsa goes with a file.
+// What was dropped says what is wanted: a .tsa goes with a file; a zip or a certificate without
+// one is checked by itself.
 function take(files) {
   const token = files.find(isToken);
   const other = files.find((file) => !isToken(file));
-  if (other && isZip(other) && !token && !chosen.token) {
+  if (other && isPackage(other) && !token && !chosen.token) {
     put("package", other);
     checkPackage();
     return;
