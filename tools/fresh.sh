@@ -2,7 +2,7 @@
 # Run both commands on a fresh Debian 12: a minimal system in a folder of its own, with git, make
 # and python3-venv and nothing else. Needs root and debootstrap; takes some ten minutes.
 #
-#   tools/fresh.sh [FOLDER]      the folder is made, used and kept; remove it yourself
+#   tools/fresh.sh [FOLDER [serve|test]]    the folder is made, used and kept; remove it yourself
 #
 # It clones the committed tree (not the working one), times a cold and a warm `make serve`, and
 # then a cold and a warm `make test`. This machine's own network settings (name servers, apt's
@@ -14,7 +14,8 @@ command -v debootstrap > /dev/null || { echo "apt-get install debootstrap first"
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 fresh=${1:-$(mktemp -d -t fresh-XXXXXX)}
-port=${PORT:-8765}
+# The folder shares this machine's network: ask for a port that nobody answers on.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 patience=900
 
 inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "${lent[@]}" chroot "$fresh" "$@"; }
@@ -52,7 +53,7 @@ leave() {
   umount -R "$fresh/dev" "$fresh/proc" 2> /dev/null || true
 }
 
-# `make serve` until it answers; then it is told to stop, as Ctrl-C would.
+# `make serve` until it answers.
 serve_until_it_answers() {
   local log=$1 deadline=$((SECONDS + patience))
   set -m
@@ -68,18 +69,27 @@ ASK
     [ "$SECONDS" -lt "$deadline" ] || { echo "no answer in $patience s" >&2; return 1; }
     sleep 0.2
   done
+}
+
+stop_serving() {                            # as Ctrl-C would
   kill -INT -- "-$serving"
   wait "$serving" || true
   serving=
-  grep -E '^[✓!…]' "$fresh/$log" || true
+  grep -E '^[✓!]' "$fresh/$1" || true
 }
 
 run_tests() { inside make -C /srv/guzheng test 2>&1 | tee "$fresh/$1" | grep -E '^[✓!✗]|passed|failed|^(FAILED|ERROR|SKIPPED)'; }
 
 echo "fresh system in $fresh"
 timed "minimal Debian 12" make_system
-timed "make serve, cold" serve_until_it_answers serve-cold.log
-timed "make serve, warm" serve_until_it_answers serve-warm.log
-timed "make test, cold" run_tests test-cold.log
-timed "make test, warm" run_tests test-warm.log
+if [ "${2:-serve}" = serve ]; then
+  timed "make serve, cold" serve_until_it_answers serve-cold.log
+  stop_serving serve-cold.log
+  timed "make serve, warm" serve_until_it_answers serve-warm.log
+  stop_serving serve-warm.log
+fi
+if [ "${2:-test}" = test ]; then
+  timed "make test, cold" run_tests test-cold.log
+  timed "make test, warm" run_tests test-warm.log
+fi
 echo "and what they printed is in $fresh/*.log"
