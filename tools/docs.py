@@ -1,0 +1,196 @@
+"""Writes the tables that documents take from the code; `--check` fails when one is stale.
+
+docs/settings.md   from config.Config
+docs/cli.md        from the commands' own help
+docs/codes.md      from the catalogues of words
+docs/audit.md      the counts of lines between its two marks
+"""
+
+import argparse
+import ast
+import io
+import sys
+import tokenize
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from guzheng import words
+from guzheng.cli.main import commands
+from guzheng.config import FILE, PREFIX, Config
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PROOF = ROOT / "src" / "guzheng" / "proof"
+BEGIN, END = "<!-- counts -->\n", "<!-- end of counts -->\n"
+# In the order in which one should read them, with why.
+READING = (
+    ("report", "what an answer is: three values"),
+    ("errors", "why a proof is refused"),
+    ("digest", "how a record refers to bytes"),
+    ("canonical", "the one spelling of JSON"),
+    ("instant", "the one spelling of a time"),
+    ("fields", "reading a parsed paper"),
+    ("manifest", "what was received; the leaf"),
+    ("capture", "the record of a web capture"),
+    ("der", "a strict reader of DER"),
+    ("cms", "signed data with one signer"),
+    ("chain", "a certificate's path, at a given time"),
+    ("timestamp", "RFC 3161"),
+    ("tree", "Merkle tree"),
+    ("tiles", "which hash lives in which tile"),
+    ("note", "signed notes and checkpoints"),
+    ("tlogproof", "the proof of an entry"),
+    ("policy", "whom the verifier believes"),
+    ("certificate", "what the certificate says, derived"),
+    ("pdf", "whether a signed PDF is whole"),
+    ("package", "members, listing, zip"),
+    ("verify", "the numbered steps"),
+)
+
+
+def settings() -> str:
+    lines = [
+        "# Settings",
+        "",
+        f"From the command line, else `{PREFIX}<NAME>` in the environment, else `DATA/{FILE}`, else the default.",
+        "Lists are separated by commas in the environment. Made by `tools/docs.py`.",
+        "",
+        "| setting | default | what it does |",
+        "|---|---|---|",
+    ]
+    for one in fields(Config):
+        if one.name != "data":
+            default = "" if one.default in ("", ()) else f"`{one.default}`"
+            lines.append(f"| `{one.name}` | {default} | {one.metadata['says']} |")
+    return "\n".join(lines) + "\n"
+
+
+def cli() -> str:
+    lines = [
+        "# Commands",
+        "",
+        "Every command takes `--data DIR`, `--json` and `--lang zh|en`. Made by `tools/docs.py`.",
+        "",
+    ]
+    context = click.Context(commands, info_name="guzheng")
+    for name in commands.list_commands(context):
+        command = commands.get_command(context, name)
+        if command is not None:
+            inner = click.Context(
+                command, info_name=name, parent=context, terminal_width=88, max_content_width=88
+            )
+            lines += [f"## guzheng {name}", "", "```", command.get_help(inner), "```", ""]
+    return "\n".join(lines)
+
+
+def codes() -> str:
+    zh, en = words.catalogue("zh"), words.catalogue("en")
+    families = (
+        "capture",
+        "certify",
+        "config",
+        "exhibit",
+        "fix",
+        "intake",
+        "jobs",
+        "keep",
+        "ledger",
+        "name",
+        "package",
+        "paper",
+        "proof",
+        "serve",
+        "store",
+        "verify",
+        "web",
+    )
+    lines = [
+        "# Codes",
+        "",
+        "What every code means; `proof.` stands before those that reports carry. Made by `tools/docs.py`.",
+        "",
+        "| code | 中文 | English |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{code}` | {zh[code]} | {en[code]} |"
+        for code in sorted(zh)
+        if code.partition(".")[0] in families
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def code_lines(source: str) -> int:
+    """Lines that hold code: neither blank, nor comment, nor docstring."""
+    documented: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            text = node.body[0]
+            documented.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    silent = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    held: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent:
+            held.update(range(token.start[0], token.end[0] + 1))
+    return len(held - documented)
+
+
+def counts() -> str:
+    names = {path.stem for path in PROOF.glob("*.py")} - {"__init__"}
+    if names != {name for name, _ in READING}:
+        raise SystemExit(
+            f"tools/docs.py: the reading order lacks or invents {names ^ {name for name, _ in READING}}"
+        )
+    lines, total = ["| read | for | lines of code |", "|---|---|---:|"], 0
+    for name, why in READING:
+        count = code_lines((PROOF / f"{name}.py").read_text("utf-8"))
+        total += count
+        lines.append(f"| `proof/{name}.py` | {why} | {count} |")
+    lines.append(
+        f"| | **in all** (blank lines, comments and docstrings not counted) | **{total}** |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def audit() -> str:
+    text = (DOCS / "audit.md").read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}{counts()}{END}{after}"
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--check", action="store_true")
+    check: bool = arguments.parse_args().check
+    stale = []
+    for name, text in (
+        ("settings.md", settings()),
+        ("cli.md", cli()),
+        ("codes.md", codes()),
+        ("audit.md", audit()),
+    ):
+        path = DOCS / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text, "utf-8")
+    if check and stale:
+        sys.stderr.write(f"stale: {', '.join(stale)}; run tools/docs.py\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
