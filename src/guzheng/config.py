@@ -42,14 +42,11 @@ class Config:
     capture_seconds: int = _setting(180, "Longest time one web capture may take")
     capture_trust_spki: tuple[str, ...] = _setting(
         (),
-        "SHA-256 of server keys (base64) that captures trust without a chain; printed on the record",
+        "SHA-256 of server keys (base64) trusted without a chain; printed on the record",
     )
     chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
     workers: int = _setting(2, "Exhibits that one worker process walks at once")
-    language: str = _setting(
-        "zh", "Language of pages and commands when the reader states none: zh or en"
-    )
 
 
 def load(
