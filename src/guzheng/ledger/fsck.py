@@ -79,6 +79,8 @@ def _compare_groups(ledger: Ledger, edge: Edge, size: int) -> Iterator[Damage]:
         leaves = ledger.entries.leaves(start, min(start + BATCH, size))
         for at in range(start, min(start + BATCH, size), WIDTH):
             group = leaves[at - start : at - start + WIDTH]
+            if len(leaves) < min(BATCH, size - start):  # a gap: which group has it?
+                group = ledger.entries.leaves(at, min(at + WIDTH, size))
             yield from _compare_group(ledger, edge, at, min(WIDTH, size - at), group)
     for tile, octets in edge.partial():
         if tile.level > 0:
@@ -110,14 +112,22 @@ def _compare_group(
 
 
 def _compare(ledger: Ledger, tile: Tile, expected: bytes) -> Iterator[Damage]:
-    found = _find(ledger, _name(tile))
-    if found is None and tile.width < WIDTH:
-        full = _find(ledger, _name(Tile(tile.level, tile.index)))
-        found = full[: len(expected)] if full else None
-    if found is None:
-        yield Damage(_name(tile), "ledger.missing", f"{len(expected)} octets", "none")
-    elif found != expected:
-        yield Damage(_name(tile), "ledger.differs", _brief(expected), _brief(found))
+    """The tile, and what older checkpoints left of it, against what it must be."""
+    needed, whole = _name(tile), _name(Tile(tile.level, tile.index))
+    found = _find(ledger, needed)
+    if found is None and (needed == whole or _find(ledger, whole) is None):
+        yield Damage(needed, "ledger.missing", f"{len(expected)} octets", "none")
+    for name in (whole, *ledger.blobs.names(f"{whole}.p/")):
+        try:
+            kept = Tile.parse(name.removeprefix(FOLDER))
+        except ProofError:
+            continue  # an extra file, named below
+        octets = _find(ledger, name)
+        if octets is None or kept.width > tile.width:
+            continue  # from a run that died before it signed: see _compare_unsigned
+        beginning = expected[: _length(kept, expected)]
+        if octets != beginning:
+            yield Damage(name, "ledger.differs", _brief(beginning), _brief(octets))
 
 
 def _look_at_names(ledger: Ledger, size: int, sequenced: int) -> Iterator[Damage]:
@@ -132,29 +142,22 @@ def _look_at_names(ledger: Ledger, size: int, sequenced: int) -> Iterator[Damage
             continue
         if tile.end > max(size, sequenced):
             yield Damage(name, "ledger.extra", f"nothing beyond entry {sequenced}", name)
-        elif tile.end > size or tile != tiles.tile_at(tile.level, tile.index, size):
-            yield from _compare_other(ledger, tile, size)
+        elif tile.end > size:
+            yield from _compare_unsigned(ledger, tile)
 
 
-def _compare_other(ledger: Ledger, tile: Tile, size: int) -> Iterator[Damage]:
-    """Of an older checkpoint, or of a run that died before it signed: still no other bytes."""
-    if tile.end <= size:  # the beginning of a wider one, which was compared above
-        wider = _find(ledger, _name(tiles.tile_at(tile.level, tile.index, size)))
-        if wider is not None:
-            yield from _compare(ledger, tile, wider[: _length(tile, wider)])
-        return
-    first = tile.index * WIDTH
+def _compare_unsigned(ledger: Ledger, tile: Tile) -> Iterator[Damage]:
+    """Of a run that died before it signed: the next run makes it again, with these bytes."""
+    first, span = tile.index * WIDTH, 1 << 8 * max(tile.level, 0)
     if tile.level == ENTRIES:
         expected = tiles.bundle_of(ledger.entries.leaves(first, tile.end))
     else:
-        span = 1 << 8 * tile.level
         ranges = [(at * span, (at + 1) * span) for at in range(first, first + tile.width)]
-        hashes = [
-            tree.root_of([tree.leaf_hash(leaf) for leaf in ledger.entries.leaves(*one)])
-            for one in ranges
-        ]
-        expected = b"".join(hashes)
-    yield from _compare(ledger, tile, expected)
+        groups = (ledger.entries.leaves(*one) for one in ranges)
+        expected = b"".join(tree.root_of(list(map(tree.leaf_hash, group))) for group in groups)
+    found = _find(ledger, _name(tile))
+    if found != expected:
+        yield Damage(_name(tile), "ledger.differs", _brief(expected), _brief(found or b""))
 
 
 def _length(tile: Tile, wider: bytes) -> int:

@@ -60,7 +60,15 @@ def _new(origin: str | None, entropy: Callable[[int], bytes]) -> tuple[str, byte
 
 
 def _encode(name: str, seed: bytes) -> bytes:
-    signer = Signer(name, Ed25519PrivateKey.from_private_bytes(seed))  # refuses a bad name
+    try:
+        signer = Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
+    except Malformed as error:
+        raise Refused(
+            "ledger.bad-origin",
+            expected="a name without spaces, '+' and control characters",
+            found=repr(name[:80]),
+            act="set another origin, such as a host name and a path",
+        ) from error
     secret = base64.b64encode(bytes([ED25519]) + seed).decode()
     return f"{_HEAD}{name}+{signer.key.id.hex()}+{secret}\n".encode()
 
@@ -69,14 +77,12 @@ def _parse(text: str) -> Signer:
     """Says nothing of what it found: the text is a secret, even when it is damaged."""
     name, _, rest = text.removeprefix(_HEAD).removesuffix("\n").partition("+")
     key_id, _, encoded = rest.partition("+")
-    try:
+    with contextlib.suppress(Malformed):
         octets = from_base64(encoded, "ledger.key-damaged")
-    except Malformed:
-        octets = b""
-    if text.startswith(_HEAD) and len(octets) == 1 + _SEED_SIZE and octets[0] == ED25519:
-        signer = Signer(name, Ed25519PrivateKey.from_private_bytes(octets[1:]))
-        if signer.key.id.hex() == key_id:
-            return signer
+        if text.startswith(_HEAD) and len(octets) == 1 + _SEED_SIZE and octets[0] == ED25519:
+            signer = Signer(name, Ed25519PrivateKey.from_private_bytes(octets[1:]))
+            if signer.key.id.hex() == key_id:
+                return signer
     raise Refused(
         "ledger.key-damaged",
         expected=f"{FILE}: a signing key in the form of a signed note's",

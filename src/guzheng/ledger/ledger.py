@@ -94,7 +94,7 @@ class Ledger:
         the rest and ends with the same tree; there is no other way of recovery."""
         with self.last_signed.turn():
             old_note = self.last_signed.read()
-            old = self._parse(old_note)
+            old = None if old_note is None else self.require_ours(old_note)
             self._require_whole(old)
             if old is None or self.entries.size() > old.size:
                 # 1. Tiles and bundles. Nobody relies on them yet; names and bytes follow
@@ -104,7 +104,7 @@ class Ledger:
                 #    the one signed before, extended: never smaller, never another.
                 new = Checkpoint(self.origin, edge.size, edge.root())
                 note = self.signer.sign(new.encode())
-                require_checkpoint(note, self.signer.key)  # what a stranger will check
+                self.require_ours(note.encode())  # what a stranger will check
                 # 3. The memory of having signed, before anybody sees the signature.
                 self.last_signed.swap(old_note, note.encode())
                 old, old_note = new, note.encode()
@@ -146,7 +146,8 @@ class Ledger:
 
     def signed(self) -> Checkpoint | None:
         """The newest checkpoint, or None before the first."""
-        return self._parse(self.last_signed.read())
+        note = self.last_signed.read()
+        return None if note is None else self.require_ours(note)
 
     def checkpoint(self) -> bytes:
         """The newest checkpoint as signed."""
@@ -158,7 +159,7 @@ class Ledger:
     def prove(self, index: int) -> bytes:
         """The `.tlog-proof` of an entry against the newest checkpoint; checked before use."""
         note = self.checkpoint()
-        newest = require_checkpoint(Note.parse(note), self.signer.key)
+        newest = self.require_ours(note)
         if not 0 <= index < newest.size:
             raise Unavailable(
                 "ledger.not-signed-yet",
@@ -189,7 +190,7 @@ class Ledger:
             tile = Tile.parse(path)
         except Malformed:
             return None
-        if tile.end > require_checkpoint(Note.parse(published), self.signer.key).size:
+        if tile.end > self.require_ours(published).size:
             return None
         return self._find(path)
 
@@ -212,8 +213,17 @@ class Ledger:
         except NotKept:
             return None
 
-    def _parse(self, note: bytes | None) -> Checkpoint | None:
-        return require_checkpoint(Note.parse(note), self.signer.key) if note else None
+    def require_ours(self, note: bytes) -> Checkpoint:
+        """The checkpoint of a note, signed by this ledger's key and under its name."""
+        try:
+            return require_checkpoint(Note.parse(note), self.signer.key)
+        except ProofError as error:
+            raise Refused(
+                "ledger.not-ours",
+                expected=f"a checkpoint signed by {self.vkey}",
+                found=f"{error.code}: {error.found}",
+                act="restore the key this ledger was made with, or run fsck",
+            ) from error
 
     def _require_whole(self, signed: Checkpoint | None) -> None:
         if signed is None and self._find(CHECKPOINT) is not None:

@@ -12,7 +12,7 @@ from guzheng.ledger.edge import Edge
 from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
 from guzheng.proof import tiles
 from guzheng.proof.errors import ProofError
-from guzheng.proof.note import Checkpoint, Note, require_checkpoint
+from guzheng.proof.note import Checkpoint
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 from guzheng.refusals import Refused
 from guzheng.store.blobs import NotKept
@@ -51,10 +51,10 @@ def _recall(ledger: Ledger) -> Checkpoint | None:
                 published = stream.read()
         except NotKept:
             return None
-        require_checkpoint(Note.parse(published), ledger.signer.key)
+        ledger.require_ours(published)
         ledger.last_signed.swap(None, published)
         remembered = published
-    return require_checkpoint(Note.parse(remembered), ledger.signer.key)
+    return ledger.require_ours(remembered)
 
 
 def _require_signed_root(ledger: Ledger, signed: Checkpoint | None) -> None:
