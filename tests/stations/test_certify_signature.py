@@ -29,13 +29,16 @@ from pyhanko_certvalidator import ValidationContext
 
 from guzheng import fix
 from guzheng.certify import DocumentSigner, certify
+from guzheng.certify.document import Circumstances, document_of
 from guzheng.proof import pdf as proof_pdf
+from guzheng.proof.digest import sha256
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Unavailable
 from tests.stations.certify_cases import (
     SIGNED_AT,
     certificate,
     facts,
+    item,
     keys,
     papers,
     roots,
@@ -133,6 +136,43 @@ def test_poppler_finds_it_valid_over_the_whole_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.oracle
+def test_the_command_lines_on_the_page_do_what_they_say(tmp_path: Path) -> None:
+    for program in ("openssl", "pdfdetach", "pdfsig", "sha256sum"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    given, original, manifest = facts(items=[item("证据 一.mp4")]), b"film", b"manifest"
+    authority = fix.local_authority(keys(), now=lambda: SIGNED_AT, entropy=secrets.token_bytes)
+    attached = papers(given) | {
+        "manifest.json": manifest,
+        "seal.tsa": fix.stamp(authority, sha256(manifest), nonce=1, roots=roots()),
+        "tokens/证据 一.mp4.tsa": fix.stamp(
+            authority, sha256(original), nonce=2, roots=roots()
+        ),
+    }
+    pdf = certify(given, attached, signer(), signed_at=SIGNED_AT)
+    (tmp_path / "certificate.pdf").write_bytes(pdf)
+    (tmp_path / "证据 一.mp4").write_bytes(original)
+    (tmp_path / "roots.pem").write_bytes(fix.roots_pem(keys()))
+    how = document_of(given, Circumstances(frozenset(range(0x10000)), "CN=x"))["how"]
+    assert isinstance(how, dict)
+    lines = [line for step in how["steps"] for line in step["commands"]]
+    ran = [line for line in lines if not line.startswith("guzheng-verify")]
+    for line in ran:
+        subprocess.run(
+            ["bash", "-c", line.replace("tokens/FILE", "'tokens/证据 一.mp4'").replace(
+                "FILE", "'证据 一.mp4'").replace("'.tsa", ".tsa'")],
+            cwd=tmp_path, check=True, capture_output=True,
+        )  # fmt: skip
+    assert len(ran) == 5
+    detached = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert attached.items() <= detached.items()
+
+
+@pytest.mark.oracle
 def test_a_flipped_byte_anywhere_is_seen() -> None:
     """Two hundred places over the file, the signature's own octets aside."""
     pdf = certificate()
@@ -156,8 +196,8 @@ def test_a_flipped_byte_in_the_signature_is_seen_unless_nothing_depends_on_it() 
     pdf = certificate()
     start, end = _contents(pdf)
     octets = bytes.fromhex(pdf[start:end].decode())
-    sha256 = re.escape(bytes.fromhex("0609608648016503040201"))
-    hint = re.compile(rb"\x31[\x0d\x0f]\x30[\x0b\x0d]" + sha256 + rb"(\x05\x00)?")
+    algorithm = re.escape(bytes.fromhex("0609608648016503040201"))
+    hint = re.compile(rb"\x31[\x0d\x0f]\x30[\x0b\x0d]" + algorithm + rb"(\x05\x00)?")
     version = re.compile(rb"\x02\x01[\x01\x03](?=\x30|\x31)")
     free = {
         at

@@ -16,6 +16,9 @@ from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
 from guzheng.proof.instant import beijing
 
+# Poppler's tool makes no folder, and the tokens have names with one in it.
+_DETACH = "mkdir -p tokens && pdfdetach -enc UTF-8 -saveall certificate.pdf"
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -133,17 +136,17 @@ def _not_proved(read: Facts) -> list[Phrase]:
 def _how(address: str | None, pen: Pen) -> Printed:
     """The steps, each with the command lines that any machine with the tools can run."""
     steps: list[tuple[Phrase, tuple[str, ...]]] = [
-        (wording.HOW_EXTRACT, ("pdfdetach -saveall certificate.pdf", "sha256sum FILE")),
+        (wording.HOW_EXTRACT, (_DETACH, "sha256sum FILE")),
         (
             wording.HOW_SEAL,
             (
                 "openssl ts -verify -data manifest.json -in seal.tsa -CAfile roots.pem",
-                "openssl ts -verify -data FILE -in FILE.tsa -CAfile roots.pem",
+                "openssl ts -verify -data FILE -in tokens/FILE.tsa -CAfile roots.pem",
             ),
         ),
         (
             wording.HOW_PACKAGE,
-            ("guzheng-verify PACKAGE", "guzheng-verify FILE FILE.tsa --roots roots.pem"),
+            ("guzheng-verify PACKAGE", "guzheng-verify FILE tokens/FILE.tsa --roots roots.pem"),
         ),
         (wording.HOW_SIGNATURE, ("pdfsig certificate.pdf",)),
     ]
