@@ -69,8 +69,8 @@ def _response(record: object) -> Response:
     headers = record.rec_headers  # type: ignore[attr-defined]
     return Response(
         url=headers.get_header("WARC-Target-URI"),
-        status=int(http.get_statuscode()),
-        headers={name.lower(): value for name, value in http.headers},
+        status=int(http.get_statuscode() if http else body.split()[1]),
+        headers={name.lower(): value for name, value in http.headers} if http else {},
         body=body,
         record=dict(headers.headers),
     )

@@ -195,7 +195,8 @@ class Recorder:
 
     def _received(self, name: str, values: Values, session: str) -> None:
         del session
-        self._stir()
+        if name not in self._streamed:  # a stream without end is no unrest
+            self._stir()
         if exchange := self._now.get(name):
             exchange.octets_reported += int(number(values, "dataLength"))
             streamed = self._streamed.get(name)

@@ -184,8 +184,9 @@ class Visit:
 
     async def _has_whole_document(self) -> bool:
         """The news of its end may stand behind that of a thousand requests."""
-        until = self.journal.clock.monotonic() + _NEWS_SECONDS
-        while not self._is_whole and self.journal.clock.monotonic() < until:
+        for _ in range(int(_NEWS_SECONDS / _TICK_SECONDS)):
+            if self._is_whole:
+                break
             await asyncio.sleep(_TICK_SECONDS)
         return self._is_whole
 
@@ -210,7 +211,7 @@ class Visit:
         until = min(self.journal.clock.monotonic() + patience, self.deadline)
         while not self.recorder.is_quiet:
             if self._note_limits() or self.journal.clock.monotonic() >= until:
-                if tell and self.recorder.pending:
+                if tell:
                     self.journal.note("capture.never-quiet")
                 return
             if self.devtools.closed.is_set() or self.targets.crashed.is_set():

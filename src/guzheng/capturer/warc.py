@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from guzheng.capturer.exchange import ARCHIVED, IN_PART, WEBSOCKET, WITHOUT_BODY, Exchange
 from guzheng.capturer.journal import cut
+from guzheng.capturer.surt import surt
 from guzheng.proof import canonical, instant
 from guzheng.proof.digest import Digest
 
@@ -72,7 +73,7 @@ class WarcWriter:
             self._headers(exchange, "response"),
             _response_head(exchange, len(payload)) + payload,
             response_id,
-            payload,
+            None if shaken else payload,  # readers take ws: records as a whole
         )
         if not shaken:
             self._index(exchange, payload, offset, self._out.tell() - offset)
@@ -80,7 +81,7 @@ class WarcWriter:
             [*self._headers(exchange, "request"), ("WARC-Concurrent-To", response_id)],
             _request_head(exchange) + exchange.request_body,
             self._new_id(),
-            exchange.request_body,
+            None if shaken else exchange.request_body,
         )
         return True
 
@@ -146,20 +147,6 @@ class WarcWriter:
             fields["method"] = exchange.method
         at = exchange.began_at.strftime("%Y%m%d%H%M%S")
         self.index.append(IndexEntry(key, at, fields))
-
-
-def surt(url: str) -> str:
-    """The sort-friendly key of an index: host reversed, lower case, no scheme."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removeprefix("www.")
-    numeric = ":" in host or host.replace(".", "").isdigit()
-    key = host if numeric else ",".join(reversed(host.split(".")))
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    if parts.port and parts.port != usual:
-        key += f":{parts.port}"
-    path = parts.path or "/"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{key}){path}{query}".lower().replace(" ", "%20")
 
 
 def _response_head(exchange: Exchange, size: int) -> bytes:
