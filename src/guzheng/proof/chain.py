@@ -25,6 +25,7 @@ _UNDERSTOOD = frozenset(
 _UNREADABLE = (
     ValueError,
     TypeError,
+    x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
     UnsupportedAlgorithm,

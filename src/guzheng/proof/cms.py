@@ -17,7 +17,7 @@ from guzheng.proof import chain, der
 from guzheng.proof.der import Element
 from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted
 
-SIGNED_DATA = "1.2.840.113549.1.7.2"
+DATA, SIGNED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 _SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = (
     "1.2.840.113549.1.9.16.2.12",
@@ -82,13 +82,28 @@ def digest_name(algorithm: Element) -> str:
         "AlgorithmIdentifier"
     )
     found = der.oid(reader.take(der.OID))
-    reader.optional(der.NULL)
-    reader.end()
+    _end_parameters(reader)
     if found not in DIGESTS:
         raise Refuted(
             "cms.digest-not-accepted", expected=", ".join(DIGESTS.values()), found=found
         )
     return DIGESTS[found]
+
+
+def _end_parameters(reader: der.Reader) -> None:
+    """Parameters of an algorithm are absent or NULL; nothing follows."""
+    null = reader.optional(der.NULL)
+    reader.end()
+    if null is not None and null.content:
+        raise Malformed("der.malformed", expected="an empty NULL", found=null.encoded.hex())
+
+
+def _require_version(number: int, wanted: tuple[int, ...]) -> None:
+    """Nobody signs the versions, so they must be the ones that the content implies."""
+    if number not in wanted:
+        raise Malformed(
+            "cms.version", expected=" or ".join(map(str, wanted)), found=str(number)
+        )
 
 
 def parse(octets: bytes) -> SignedContent:
@@ -101,28 +116,33 @@ def parse(octets: bytes) -> SignedContent:
     info.end()
     signed = explicit.take(der.SEQUENCE).reader("SignedData")
     explicit.end()
-    der.integer(signed.take(der.INTEGER))
-    signed.take(
-        der.SET
-    )  # digestAlgorithms: a hint for readers in one pass; the signer's counts
+    version = der.integer(signed.take(der.INTEGER))
+    announced = signed.take(der.SET).reader("digestAlgorithms").all(der.SEQUENCE)
     content_type, content = _encapsulated(signed.take(der.SEQUENCE))
-    held = signed.optional(der.context(0))
-    certificates = held.reader("certificates").all(der.SEQUENCE) if held else []
+    enclosed = signed.optional(der.context(0))
+    certificates = enclosed.reader("certificates").all(der.SEQUENCE) if enclosed else []
     if len(certificates) > MAX_CERTIFICATES:
         raise Malformed(
             "cms.certificates",
             expected=f"at most {MAX_CERTIFICATES}",
             found=str(len(certificates)),
         )
-    signed.optional(der.context(1))  # revocation lists: not judged here
+    revocation = signed.optional(der.context(1))  # lists or answers: not judged here
     signers = signed.take(der.SET).reader("signerInfos").all(der.SEQUENCE)
     signed.end()
     # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose whom to believe.
     if len(signers) != 1:
         raise Refuted("cms.one-signer", expected="one signer", found=str(len(signers)))
-    return _with_signer(
-        signers[0], content_type, content, tuple(one.encoded for one in certificates)
-    )
+    held = tuple(one.encoded for one in certificates)
+    found = _with_signer(signers[0], content_type, content, held)
+    # RFC 5652 §5.1: 3 for content other than data, or a signer known by his key; 5 when
+    # revocation is told by other means than lists.
+    by_name = found.identifier.tag == der.SEQUENCE
+    told = (5,) if revocation else ()
+    _require_version(version, (1 if content_type == DATA and by_name else 3, *told))
+    if found.digest_name not in [digest_name(one) for one in announced]:
+        raise Refuted("cms.digest-not-announced", expected=found.digest_name, found="others")
+    return found
 
 
 def _encapsulated(element: Element) -> tuple[str, bytes | None]:
@@ -139,12 +159,15 @@ def _with_signer(
     signer: Element, content_type: str, content: bytes | None, certificates: tuple[bytes, ...]
 ) -> SignedContent:
     reader = signer.reader("SignerInfo")
-    der.integer(reader.take(der.INTEGER))
+    version = der.integer(reader.take(der.INTEGER))
     identifier = reader.take()
+    # RFC 5652 §5.3: 1 for issuer and serial number, 3 for the key's identifier.
+    _require_version(version, (1,) if identifier.tag == der.SEQUENCE else (3,))
     name = digest_name(reader.take(der.SEQUENCE))
     attributes = reader.take(der.context(0))
     algorithm = reader.take(der.SEQUENCE).reader("signatureAlgorithm")
     signature_oid = der.oid(algorithm.take(der.OID))
+    _end_parameters(algorithm)
     signature = reader.take(der.OCTET_STRING).content
     unsigned = reader.optional(der.context(1))  # these prove nothing about the content
     reader.end()
@@ -205,9 +228,38 @@ def require_signature(
     #     second certificate over the same key could lend other rights: RFC 5035 §5.
     encoded = _signer_certificate(signed, extra)
     certificate = chain.parse_certificate(encoded)
+    _require_identified(signed.identifier, certificate)
     # (3) The signature stands over the attributes: RFC 5652 §5.4.
     _require_key_signed(signed, certificate)
     return certificate
+
+
+def _require_identified(identifier: Element, certificate: x509.Certificate) -> None:
+    """Issuer and serial, or the key's identifier, are the certificate's: RFC 5652 §5.3."""
+    if identifier.tag == der.SEQUENCE:
+        reader = identifier.reader("IssuerAndSerialNumber")
+        issuer, serial = (
+            reader.take(der.SEQUENCE).encoded,
+            der.integer(reader.take(der.INTEGER)),
+        )
+        reader.end()
+        same = (issuer, serial) == (
+            certificate.issuer.public_bytes(),
+            certificate.serial_number,
+        )
+    else:
+        wanted = identifier.require(
+            der.context(0, constructed=False), "SignerIdentifier"
+        ).content
+        try:
+            found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        except x509.ExtensionNotFound:
+            found = None
+        same = found is not None and found.value.digest == wanted
+    if not same:
+        raise Refuted(
+            "cms.signer-differs", expected="the certificate's own names", found="others"
+        )
 
 
 def _attribute(signed: SignedContent, kind: str) -> Element:

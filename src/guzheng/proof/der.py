@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from guzheng.proof import instant
 from guzheng.proof.errors import Malformed
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
@@ -150,7 +151,10 @@ def oid(element: Element) -> str:
 
 
 def generalized_time(element: Element) -> datetime:
-    """UTC, seconds always present, no trailing zeros in the fraction: X.690 §11.7."""
+    """UTC, seconds always present, no trailing zeros in the fraction: X.690 §11.7.
+
+    Within the years that papers can spell: instant.py.
+    """
     text = element.require(GENERALIZED_TIME, "GeneralizedTime").content.decode(
         "ascii", "replace"
     )
@@ -161,4 +165,5 @@ def generalized_time(element: Element) -> datetime:
         whole = datetime.strptime(form[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
         raise Malformed("der.malformed", expected="a real date", found=text) from error
+    instant.require_year(whole)
     return whole.replace(microsecond=int((form[2] or "0").ljust(9, "0")) // 1000)

@@ -1,6 +1,7 @@
 """One spelling of time in papers: UTC with milliseconds, `2026-11-21T10:44:12.038Z`.
 
 A subset of RFC 3339. A time without a zone is never evidence, so none can be written here.
+The years have bounds, so that a zone or a tolerance can be added to every time that was read.
 """
 
 import re
@@ -9,13 +10,26 @@ from datetime import UTC, datetime, timedelta
 from guzheng.proof.errors import Malformed
 
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+
+def require_year(at: datetime) -> datetime:
+    """Neither before computers could tell the time, nor at the end of what they can."""
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise Malformed(
+            "instant.malformed",
+            expected=f"a year from {FIRST_YEAR} to {LAST_YEAR}",
+            found=str(at.year),
+        )
+    return at
 
 
 def encode(at: datetime) -> str:
     """Milliseconds are cut, not rounded: a paper may not be dated after it was made."""
     if at.utcoffset() is None:
         raise Malformed("instant.no-zone", expected="a time with a zone", found=repr(at))
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    at = require_year(require_year(at).astimezone(UTC))
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def parse(text: str) -> datetime:
@@ -24,7 +38,7 @@ def parse(text: str) -> datetime:
             "instant.malformed", expected="YYYY-MM-DDTHH:MM:SS.mmmZ", found=repr(text[:40])
         )
     try:
-        return datetime.fromisoformat(text)
+        return require_year(datetime.fromisoformat(text))
     except ValueError as error:
         raise Malformed("instant.malformed", expected="a real date", found=text) from error
 

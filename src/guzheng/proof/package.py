@@ -29,6 +29,7 @@ ITEMS, TOKENS = "items/", "tokens/"
 
 MAX_MEMBERS = 20_000  # ten exhibits of the largest kind
 MAX_PAPER = 64 * 1024 * 1024  # octets; a certificate with a thousand tokens attached is below
+MAX_PAPERS = 512 * 1024 * 1024  # octets of all papers, since they are held in memory
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 
 

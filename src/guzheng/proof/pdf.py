@@ -15,7 +15,7 @@ from guzheng.proof import chain, cms, timestamp
 from guzheng.proof.errors import Malformed, Refuted
 
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*0\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]")
-_HEX = re.compile(rb"<([0-9A-Fa-f]*)>")
+_HEX = re.compile(rb"<([0-9A-F]*|[0-9a-f]*)>")  # one case throughout: one spelling
 
 
 def require_signed(pdf: bytes, roots: tuple[x509.Certificate, ...]) -> datetime:

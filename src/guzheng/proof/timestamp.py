@@ -81,6 +81,10 @@ def parse(octets: bytes) -> TimestampToken:
         raise Refuted(
             "timestamp.not-granted", expected="status 0 or 1", found=f"status {number}"
         )
+    # statusString is for people; failInfo belongs to a refusal, and contradicts a token.
+    if (text := status.optional(der.SEQUENCE)) is not None:
+        text.reader("statusString").all(der.UTF8_STRING)
+    status.end()
     token = reader.take(der.SEQUENCE)
     reader.end()
     return _token(token.encoded)
@@ -156,7 +160,8 @@ def _accuracy(element: der.Element) -> timedelta:
     parts = [der.integer(seconds) if seconds else 0]
     for number in (0, 1):
         part = reader.optional(der.context(number, constructed=False))
-        value = int.from_bytes(part.content, "big") if part else 0
+        # [n] IMPLICIT: the content is an INTEGER's, and as minimal.
+        value = der.integer(der.Element(der.INTEGER, part.content, part.encoded)) if part else 0
         if part and not 1 <= value <= 999:
             raise Malformed("der.malformed", expected="1 to 999", found=str(value))
         parts.append(value)

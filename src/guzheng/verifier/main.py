@@ -6,13 +6,18 @@ be checked; 64 the command was not understood (BSD sysexits.h, EX_USAGE).
 
 import argparse
 import hashlib
+import io
+import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from guzheng.proof import canonical, cms, instant, package, policy, timestamp, verify
 from guzheng.proof.errors import Malformed, ProofError, Undecided
@@ -23,24 +28,31 @@ from guzheng.verifier.words_of import legible
 
 SCHEMA = "guzheng.report/1"
 USAGE = 64
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_T = TypeVar("_T")
 _EXIT = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_CHECKED: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A report and what it speaks of. `trusted`: where the roots came from."""
+    """A report and what it speaks of: where roots and ledger key came from, and the times."""
 
     report: Report
     trusted: str  # "given", "package" or "none"
-    roots: tuple[str, ...]
-    attested_at: tuple[str, ...]
+    roots: tuple[str, ...] = ()
+    attested_at: tuple[str, ...] = ()
+    ledger: str = "none"  # likewise
 
     def encode(self) -> bytes:
         return canonical.encode(
             {
                 "schema": SCHEMA,
                 "outcome": self.report.outcome.value,
-                "trust": {"source": self.trusted, "roots": list(self.roots)},
+                "trust": {
+                    "source": self.trusted,
+                    "roots": list(self.roots),
+                    "ledger": self.ledger,
+                },
                 "attested_at": list(self.attested_at),
                 "findings": [_finding_value(one) for one in self.report.findings],
             }
@@ -59,23 +71,42 @@ def _finding_value(finding: Finding) -> dict[str, object]:
     }
 
 
+class NotUnderstood(Exception):
+    """What the user gave cannot be used; nothing is said of the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be checked, and whom the user believes; all of it was readable."""
+
+    path: Path
+    token: Path | None = None
+    hashes: dict[str, bytes] | None = None  # instead of a file: `path` is then the token
+    roots: tuple[x509.Certificate, ...] | None = None
+    ledger: LedgerPolicy | None = None
+    with_sm3: bool = False
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
+        self.exit(USAGE, f"{self.prog}: {legible(message)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="guzheng-verify",
-        description="核验证据包、证据目录，或文件与其 .tsa。Check a package, an exhibit's folder, or a file and its .tsa.",
-        epilog="退出码 exit status: 0 通过 passed · 1 未通过 failed · 2 无法确定 not everything could be checked · 64 用法 usage",
+        description="核验证据包、证据目录，或文件与其 .tsa。"
+        "Check a package, an exhibit's folder, or a file and its .tsa.",
+        epilog="退出码 exit status: 0 通过 passed · 1 未通过 failed · "
+        "2 无法确定 not everything could be checked · 64 用法 usage",
     )
     parser.add_argument(
         "path",
         type=Path,
         metavar="PATH",
-        help="证据包（zip 或目录）、证书 PDF，或原始文件 / package, folder, certificate, or file",
+        help="证据包（zip 或目录）、证书 PDF，或原始文件 / "
+        "package, folder, certificate, or file",
     )
     parser.add_argument(
         "token",
@@ -99,7 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--digest",
         metavar="sha256:HEX",
-        help="以指纹代替文件；此时 PATH 是 .tsa / a digest instead of the file; PATH is then the .tsa",
+        help="以指纹代替文件；此时 PATH 是 .tsa / "
+        "a digest instead of the file; PATH is then the .tsa",
     )
     parser.add_argument(
         "--sm3", action="store_true", help="同时重算 SM3（较慢）/ recompute SM3 too (slower)"
@@ -111,69 +143,121 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
-    sys.exit(main(arguments))
+    # Certificates that a strict library frowns on are judged here, not warned of.
+    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no Chinese still reads
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = main(arguments)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    for path in (given.path, given.token, given.roots, given.policy):
-        if path is not None and not path.exists():
-            sys.stderr.write(
-                f"guzheng-verify: {legible(str(path))}: 没有这个文件 / no such file\n"
-            )
-            return USAGE
     try:
-        verdict = _verdict(given)
-    except ProofError as error:
-        outcome = Outcome.NOT_CHECKED if isinstance(error, Undecided) else Outcome.FAILED
-        refused = Finding(
-            "reading",
-            "docs/spec/package.md §4",
-            outcome,
-            error.code,
-            "",
-            error.expected,
-            error.found,
-        )
-        verdict = Verdict(Report((refused,)), "none", (), ())
+        verdict = verdict_of(_question(given))
+    except NotUnderstood as error:
+        return _complain(str(error))
     except OSError as error:
-        sys.stderr.write(f"guzheng-verify: {legible(str(error))}\n")
-        return USAGE
-    if given.json:
-        sys.stdout.write(verdict.encode().decode() + "\n")
-    else:
-        sys.stdout.write(
-            words_of.text(
-                verdict.report, verdict.trusted, verdict.roots, verdict.attested_at, given.lang
-            )
+        return _complain(f"{error.filename}: 读不到 / cannot be read: {error.strerror}")
+    _print(
+        verdict.encode().decode() + "\n"
+        if given.json
+        else words_of.text(
+            verdict.report,
+            verdict.trusted,
+            verdict.roots,
+            verdict.attested_at,
+            verdict.ledger,
+            given.lang,
         )
+    )
     return _EXIT[verdict.report.outcome]
 
 
-def _verdict(given: argparse.Namespace) -> Verdict:
-    roots = _bounded(given.roots) if given.roots else None
-    ledger = policy.parse_ledger_policy(_bounded(given.policy)) if given.policy else None
-    if given.digest is not None:
-        return _file_verdict(_digest(given.digest), _bounded(given.path), roots)
-    if given.token is not None:
-        with given.path.open("rb") as stream:
-            hashes = _hashes(stream)
-        return _file_verdict(hashes, _bounded(given.token), roots)
-    if given.path.is_dir():
-        return _members_verdict(
-            reading.read_folder(given.path, with_sm3=given.sm3), roots, ledger
+def _complain(text: str) -> int:
+    sys.stderr.write(f"guzheng-verify: {legible(text)}\n")
+    return USAGE
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader had enough; the exit status still says what was found
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _question(given: argparse.Namespace) -> Question:
+    if given.digest is not None and given.token is not None:
+        raise NotUnderstood("--digest: PATH 即为 .tsa / PATH is then the .tsa, and no TOKEN is")
+    paths: tuple[Path | None, ...] = (given.path, given.token, given.roots, given.policy)
+    for path in paths:
+        if path is not None:
+            path.stat()  # raises OSError, with the name
+    return Question(
+        path=given.path,
+        token=given.token,
+        hashes=_given("--digest", lambda: _digest(given.digest), given.digest),
+        roots=_given("--roots", lambda: policy.parse_roots(_bounded(given.roots)), given.roots),
+        ledger=_given(
+            "--policy",
+            lambda: policy.parse_ledger_policy(_bounded(given.policy)),
+            given.policy,
+        ),
+        with_sm3=given.sm3,
+    )
+
+
+def _given(option: str, parse: Callable[[], _T], value: object) -> _T | None:
+    """What the user states must be usable: a fault in it is no fault of the evidence."""
+    if value is None:
+        return None
+    try:
+        return parse()
+    except ProofError as error:
+        raise NotUnderstood(f"{option}: {error}") from error
+
+
+def verdict_of(question: Question) -> Verdict:
+    """The answer; whatever is wrong with what is checked becomes a finding."""
+    try:
+        return _verdict(question)
+    except ProofError as error:
+        return Verdict(
+            Report((_fault("reading", "docs/spec/package.md §4", error),)),
+            "given" if question.roots is not None else "none",
         )
-    with given.path.open("rb") as stream:
+
+
+def _fault(step: str, rule: str, error: ProofError, subject: str = "") -> Finding:
+    outcome = Outcome.NOT_CHECKED if isinstance(error, Undecided) else Outcome.FAILED
+    return Finding(step, rule, outcome, error.code, subject, error.expected, error.found)
+
+
+def _verdict(asked: Question) -> Verdict:
+    if asked.hashes is not None:
+        return _file_verdict(asked.hashes, _bounded(asked.path), asked.roots)
+    if asked.token is not None:
+        with asked.path.open("rb") as stream:
+            hashes = _hashes(stream)
+        return _file_verdict(hashes, _bounded(asked.token), asked.roots)
+    if asked.path.is_dir():
+        return _members_verdict(reading.read_folder(asked.path, with_sm3=asked.with_sm3), asked)
+    with asked.path.open("rb") as stream:
         first = stream.read(4)
     if first == b"%PDF":
-        trust = Trust(policy.parse_roots(roots) if roots else None)
-        return _of(
-            verify.verify_certificate(_bounded(given.path), trust),
-            "given" if roots else "none",
-            trust,
-            (),
-        )
-    return _members_verdict(reading.read_zip(given.path, with_sm3=given.sm3), roots, ledger)
+        trust = Trust(asked.roots)
+        report = verify.verify_certificate(_bounded(asked.path), trust)
+        return _of(report, _source(asked.roots), trust, ())
+    return _members_verdict(reading.read_zip(asked.path, with_sm3=asked.with_sm3), asked)
+
+
+def _source(given: object, brought: object = None) -> str:
+    return "given" if given is not None else "package" if brought is not None else "none"
 
 
 def _bounded(path: Path) -> bytes:
@@ -210,49 +294,54 @@ def _hashes(stream: reading.Stream) -> dict[str, bytes]:
     return {name: one.digest() for name, one in hashers.items()}
 
 
-def _file_verdict(hashes: dict[str, bytes], token: bytes, roots: bytes | None) -> Verdict:
-    trust = Trust(policy.parse_roots(roots) if roots is not None else None)
-    report = verify.verify_file(hashes, token, trust)
-    return _of(report, "given" if roots is not None else "none", trust, (token,))
-
-
-def _members_verdict(
-    members: reading.Members, roots: bytes | None, ledger: LedgerPolicy | None
+def _file_verdict(
+    hashes: dict[str, bytes], token: bytes, roots: tuple[x509.Certificate, ...] | None
 ) -> Verdict:
+    trust = Trust(roots)
+    return _of(verify.verify_file(hashes, token, trust), _source(roots), trust, (token,))
+
+
+def _members_verdict(members: reading.Members, asked: Question) -> Verdict:
     """A package brings its own trust; one exhibit's folder brings none."""
-    single = package.MANIFEST in members.papers
-    brought = members.papers.get(package.ROOTS)
-    source = "given" if roots is not None else "package" if brought is not None else "none"
-    pem = roots if roots is not None else brought
-    held = members.papers.get(package.LEDGER_POLICY)
+    faults: list[Finding] = []
+    if members.container is not None:
+        faults.append(_fault("package.container", "docs/spec/package.md §4", members.container))
+
+    def brought(name: str, parse: Callable[[bytes], _T]) -> _T | None:
+        octets = members.papers.get(name)
+        try:
+            return parse(octets) if octets is not None else None
+        except ProofError as error:
+            faults.append(_fault("package.outer", "docs/spec/package.md §5", error, name))
+            return None
+
+    roots = brought(package.ROOTS, policy.parse_roots)
+    ledger = brought(package.LEDGER_POLICY, policy.parse_ledger_policy)
     trust = Trust(
-        policy.parse_roots(pem) if pem is not None else None,
-        ledger or (policy.parse_ledger_policy(held) if held is not None else None),
+        asked.roots if asked.roots is not None else roots,
+        asked.ledger if asked.ledger is not None else ledger,
     )
+    single = package.MANIFEST in members.papers
     judge = verify.verify_exhibit if single else verify.verify_package
     if single:  # the platform's own order lies beside the papers and is none of them
         members.papers.pop("order.json", None)
         members.observed.pop("order.json", None)
     report = judge(members.papers, members.observed, trust)
-    if members.container is not None:
-        fault = members.container
-        finding = Finding(
-            "package.container",
-            "docs/spec/package.md §4",
-            Outcome.NOT_CHECKED,
-            fault.code,
-            "",
-            fault.expected,
-            fault.found,
-        )
-        report = Report((finding, *report.findings))
     seals = tuple(
         members.papers[one] for one in sorted(members.papers) if one.endswith(package.SEAL)
     )
-    return _of(report, source, trust, seals)
+    return _of(
+        Report((*faults, *report.findings)),
+        _source(asked.roots, roots),
+        trust,
+        seals,
+        ledger=_source(asked.ledger, ledger),
+    )
 
 
-def _of(report: Report, source: str, trust: Trust, seals: tuple[bytes, ...]) -> Verdict:
+def _of(
+    report: Report, source: str, trust: Trust, seals: tuple[bytes, ...], *, ledger: str = "none"
+) -> Verdict:
     prints = tuple(
         hashlib.sha256(one.public_bytes(Encoding.DER)).hexdigest() for one in trust.roots or ()
     )
@@ -262,4 +351,4 @@ def _of(report: Report, source: str, trust: Trust, seals: tuple[bytes, ...]) -> 
             times.append(instant.encode(timestamp.parse(octets).attested_at))
         except ProofError:
             continue  # its own step says so
-    return Verdict(report, source, prints, tuple(sorted(times)))
+    return Verdict(report, source, prints, tuple(sorted(times)), ledger)

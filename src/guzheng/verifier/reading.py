@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 from guzheng.proof import package
 from guzheng.proof.digest import Digest, new_hasher
@@ -25,6 +25,10 @@ from guzheng.proof.errors import Malformed, Refuted, Undecided
 from guzheng.proof.package import Observed, ZipMember
 
 BLOCK = 4 << 20
+# No link is followed and no pipe waited for, where a system knows how; Windows asks O_BINARY.
+_PLAIN = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+)
 MAX_RATIO = 200  # deflate reaches 1,032; text of a page stays below 50
 MAX_TOTAL = 64 << 30  # octets: more than a dozen Blu-ray discs
 
@@ -41,7 +45,8 @@ class Members:
 
     papers: dict[str, bytes] = field(default_factory=dict)
     observed: dict[str, Observed] = field(default_factory=dict)
-    container: Malformed | Refuted | Undecided | None = None
+    container: Undecided | None = None
+    room: int = package.MAX_PAPERS  # octets of papers that may still be kept
 
 
 def read_folder(folder: Path, *, with_sm3: bool) -> Members:
@@ -54,7 +59,7 @@ def read_folder(folder: Path, *, with_sm3: bool) -> Members:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     count = 0
-    for directory, inner, files in os.walk(folder, followlinks=False):
+    for directory, inner, files in os.walk(folder, onerror=_refuse, followlinks=False):
         inner.sort()
         here = Path(directory)
         for one in sorted(files) + [one for one in inner if (here / one).is_symlink()]:
@@ -69,9 +74,18 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield package.require_member_name(name), here / one
 
 
+def _refuse(error: OSError) -> NoReturn:
+    """A directory that cannot be looked into could hold anything."""
+    raise Refuted(
+        "package.member-unreadable",
+        expected="a directory",
+        found=f"{error.filename}: {error.strerror}",
+    ) from error
+
+
 def _opened(path: Path, name: str) -> BinaryIO:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, _PLAIN)
     except OSError as error:
         raise Refuted(
             "package.member-unreadable",
@@ -88,7 +102,8 @@ def _opened(path: Path, name: str) -> BinaryIO:
 
 def _take(members: Members, name: str, stream: Stream, size: int, *, with_sm3: bool) -> None:
     if package.is_paper(name):
-        octets = _whole(stream, name)
+        octets = _whole(stream, name, members.room)
+        members.room -= len(octets)
         members.papers[name] = octets
         hasher = new_hasher("sha256")
         hasher.update(octets)
@@ -103,12 +118,13 @@ def _take(members: Members, name: str, stream: Stream, size: int, *, with_sm3: b
         )
 
 
-def _whole(stream: Stream, name: str) -> bytes:
-    octets = stream.read(package.MAX_PAPER + 1)
-    if len(octets) > package.MAX_PAPER:
+def _whole(stream: Stream, name: str, room: int) -> bytes:
+    most = min(package.MAX_PAPER, room)
+    octets = stream.read(most + 1)
+    if len(octets) > most:
         raise Refuted(
             "package.paper-too-large",
-            expected=f"at most {package.MAX_PAPER} octets",
+            expected=f"at most {package.MAX_PAPER} octets, {package.MAX_PAPERS} in all",
             found=name,
         )
     return octets
@@ -150,11 +166,11 @@ def read_zip(path: Path, *, with_sm3: bool) -> Members:
             zlib.error,
             EOFError,
             OSError,
-            RuntimeError,
             NotImplementedError,
+            OverflowError,
             ValueError,
         ) as error:
-            # RuntimeError: encrypted; NotImplementedError: a compression nobody here writes.
+            # NotImplementedError: a later version of zip; OverflowError: an offset of 2**63.
             raise Malformed(
                 "package.container-malformed", expected="a readable zip", found=str(error)[:120]
             ) from error
@@ -186,6 +202,7 @@ def _member(
     )
 
 
+_ENCRYPTED = 0x1  # APPNOTE 4.4.4, bit 0
 _LOCAL = struct.Struct("<IHHHHHIIIHH")  # APPNOTE 4.3.7
 
 
@@ -223,6 +240,19 @@ def _require_bounds(entries: list[zipfile.ZipInfo], size: int) -> None:
 
 def _require_plain(entry: zipfile.ZipInfo) -> None:
     package.require_member_name(entry.filename)
+    # Other methods unpack a small member to any size in one step, or want any memory.
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise Malformed(
+            "package.container-malformed",
+            expected="stored or deflated members",
+            found=f"{entry.filename}: method {entry.compress_type}",
+        )
+    if entry.flag_bits & _ENCRYPTED:
+        raise Malformed(
+            "package.container-malformed",
+            expected="members that are not encrypted",
+            found=entry.filename,
+        )
     mode = entry.external_attr >> 16
     if entry.is_dir() or (mode and not stat.S_ISREG(mode)):
         raise Refuted(
@@ -246,7 +276,8 @@ def _require_form(stream: BinaryIO, entries: list[zipfile.ZipInfo]) -> None:
         at += len(header) + one.size
     else:
         stream.seek(at)
-        if names == wanted and stream.read() == package.zip_directory(forms):
+        directory = package.zip_directory(forms)
+        if names == wanted and stream.read(len(directory) + 1) == directory:
             return
     raise Undecided(
         "package.container-rewritten",

@@ -15,9 +15,10 @@ def text(
     trusted: str,
     roots: tuple[str, ...],
     attested_at: tuple[str, ...],
+    ledger: str,
     language: Language,
 ) -> str:
-    """Many lines, the last one ended."""
+    """Many lines, the last one ended. `trusted` and `ledger`: given, package or none."""
     lines = [say(f"verdict.{report.outcome.value}", language)]
     if report.outcome is Outcome.PASSED and attested_at:
         lines.append(
@@ -42,6 +43,8 @@ def text(
     )
     lines.append(say(f"verdict.trust-{trusted}", language))
     lines += [f"    SHA-256 {one}" for one in roots]
+    if any(one.step.startswith("entry.") for one in report.findings):
+        lines.append(say(f"verdict.ledger-{ledger}", language))
     lines += [say("verdict.proves", language), say("verdict.proves-not", language)]
     return "\n".join(lines) + "\n"
 
@@ -49,13 +52,11 @@ def text(
 def _lines(finding: Finding, language: Language) -> list[str]:
     title = find_words(f"step.{finding.step}", language) or finding.step
     where = f"  {legible(finding.subject)}" if finding.subject else ""
-    lines = [
-        f"{_MARK[finding.outcome]} {say(f'outcome.{finding.outcome.value}', language)}  {title}{where}  [{finding.rule}]"
-    ]
+    outcome = say(f"outcome.{finding.outcome.value}", language)
+    lines = [f"{_MARK[finding.outcome]} {outcome}  {title}{where}  [{finding.rule}]"]
     if finding.outcome is not Outcome.PASSED:
-        lines.append(
-            f"    {find_words(f'proof.{finding.code}', language) or finding.code} [{finding.code}]"
-        )
+        meaning = find_words(f"proof.{finding.code}", language) or finding.code
+        lines.append(f"    {meaning} [{finding.code}]")
         lines.append(f"    {say('verdict.expected', language)} {legible(finding.expected)}")
         lines.append(f"    {say('verdict.found', language)} {legible(finding.found)}")
     return lines
