@@ -334,7 +334,7 @@ def binding_cases() -> Iterator[Case]:
         "ess-names-another",
         "names another certificate that is there, and did not sign",
         answered(named=ess(OTHER_TSA.der), certificates=[TSA.der, OTHER_TSA.der]),
-        "cms.signature-invalid",
+        "cms.signer-differs",
     )
     same_key = certified("mail", TSA.key, ROOT)
     yield Case(
