@@ -254,7 +254,7 @@ def token(
     """ContentInfo with SignedData: a bare TimeStampToken."""
     held = der.explicit(0, b"".join(sorted(certificates))) if certificates else b""
     signed_data = der.sequence(
-        der.integer(3),
+        der.integer(1 if kind == DATA else 3),  # RFC 5652 §5.1
         der.set_of([algorithm(SHA256)]),
         der.sequence(der.object_identifier(kind), der.explicit(0, der.octet_string(said))),
         held,
