@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,33 +27,31 @@ def test_it_is_told_what_to_prepare() -> None:
     assert "serve|test" in done.stderr
 
 
-def test_without_root_a_missing_debian_package_is_named_and_the_rest_goes_on(
-    tmp_path: Path,
-) -> None:
-    if not shutil.which("setpriv") and os.geteuid() == 0:
-        pytest.skip("root without setpriv cannot become somebody else")
+def test_without_root_a_missing_debian_package_is_named_and_the_rest_goes_on() -> None:
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    folder = tmp_path / "tools"  # the tree itself may not be readable to nobody
-    shutil.copytree(ROOT / "tools", folder)
-    for part in (*reversed(folder.parents), folder):
-        if part.is_relative_to(tmp_path.parents[1]):
-            part.chmod(0o755)
-    done = subprocess.run(
-        [
-            *(drop if os.geteuid() == 0 else []),
-            "/usr/bin/env",
-            "python3",
-            "-I",
-            "-c",
-            ASK_FOR_A_PACKAGE_NOBODY_HAS,
-            folder,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        cwd="/",
-    )
+    if os.geteuid() != 0:
+        drop = []
+    elif not shutil.which("setpriv"):
+        pytest.skip("root without setpriv cannot become somebody else")
+    with tempfile.TemporaryDirectory() as folder:  # ours may not be readable to nobody
+        shutil.copy(SETUP, folder)
+        Path(folder).chmod(0o755)
+        done = subprocess.run(
+            [
+                *drop,
+                "/usr/bin/env",
+                "python3",
+                "-I",
+                "-c",
+                ASK_FOR_A_PACKAGE_NOBODY_HAS,
+                folder,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            cwd="/",
+        )
     assert done.returncode == 0, done.stderr
     assert "apt-get install -y --no-install-recommends guzheng-no-such-package" in done.stdout
     assert "会少一样" in done.stdout
