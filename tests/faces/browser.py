@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of pages, spoken to over its debugging pipe, one call at a time.
+"""A real Chromium for the tests of pages, spoken to over its debugging pipe, call by call.
 
 Every console error, exception and content-policy violation is kept, so that a test can require
 that there was none."""
@@ -87,7 +87,9 @@ class Browser:
         self._number = 0
         self._pages: dict[str, Page] = {}
 
-    def call(self, method: str, parameters: dict[str, Any], session: str = "") -> dict[str, Any]:
+    def call(
+        self, method: str, parameters: dict[str, Any], session: str = ""
+    ) -> dict[str, Any]:
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session:

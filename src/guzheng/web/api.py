@@ -99,7 +99,7 @@ def _order(request: Request) -> dict[str, str]:
     text = whole_body(request, limit=JSON_LIMIT)
     try:
         members = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _malformed(str(error)) from error
     if not isinstance(members, dict) or not set(members) <= _ORDER_MEMBERS:
         raise _malformed("other members")

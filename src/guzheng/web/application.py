@@ -50,6 +50,7 @@ def create_app(
         version=version or "0",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url="/api/openapi.json",
     )
     app.include_router(home.routes(platform, pages, upload_limit=upload_limit))

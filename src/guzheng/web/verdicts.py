@@ -115,7 +115,7 @@ def _check(name: str, findings: Sequence[Finding], language: words.Language) -> 
     steps = sorted((_line(one, language) for one in findings), key=_by_severity)
     if outcome is Outcome.PASSED:
         passed = words.find_words(f"check.{name}-passed", language)
-        reasons = (passed,) if passed else ()
+        reasons: tuple[str, ...] = (passed,) if passed else ()
     else:  # each reason once, those of the worst outcome only
         reasons = tuple(dict.fromkeys(one.reason for one in steps if one.outcome is outcome))
     title = words.find_words(f"check.{name}", language) or steps[0].title

@@ -1,0 +1,160 @@
+"""The verify page: three values, a sentence first, and the file stays with its owner."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from guzheng.proof.report import Finding, Outcome, Report
+from guzheng.web.verdicts import verdict_of
+from tests.faces.conftest import Certified, Face
+
+
+def test_file_and_token_pass(face: Face, certified: Certified) -> None:
+    answer = face.client.post(
+        "/verify",
+        params={"lang": "zh"},
+        files={
+            "file": (certified.original.name, certified.original.read_bytes()),
+            "token": (certified.token.name, certified.token.read_bytes()),
+        },
+    )
+    assert answer.status_code == 200
+    assert "验证通过：文件未被改动" in answer.text
+    assert "已经存在，此后逐字节未变" in answer.text
+    assert hashlib.sha256(certified.original.read_bytes()).hexdigest()[:8] in answer.text
+
+
+def test_a_fingerprint_is_enough(face: Face, certified: Certified) -> None:
+    digest = hashlib.sha256(certified.original.read_bytes()).hexdigest()
+    answer = face.client.post(
+        "/api/verify",
+        data={"sha256": digest},
+        files={"token": ("t.tsa", certified.token.read_bytes())},
+    )
+    assert answer.json()["outcome"] == "passed"
+    assert {one["step"] for one in answer.json()["findings"]} >= {
+        "token.imprint",
+        "token.trust",
+    }
+
+
+def test_a_wrong_pair_says_so(face: Face, certified: Certified) -> None:
+    answer = face.client.post(
+        "/verify",
+        params={"lang": "zh"},
+        files={"file": ("other", b"other"), "token": ("t.tsa", certified.token.read_bytes())},
+    )
+    assert answer.status_code == 200
+    assert "指纹不一致" in answer.text
+    assert "已经存在，此后" not in answer.text
+
+
+@pytest.mark.parametrize("missing", ["file", "token"])
+def test_both_are_needed(face: Face, certified: Certified, missing: str) -> None:
+    files = {"file": ("f", b"f"), "token": ("t.tsa", certified.token.read_bytes())}
+    del files[missing]
+    answer = face.client.post("/verify", files=files)
+    assert answer.status_code == 422
+    assert "web.needs-both" in answer.text
+
+
+def test_a_fingerprint_that_is_none_is_refused(face: Face, certified: Certified) -> None:
+    answer = face.client.post(
+        "/api/verify",
+        data={"sha256": "ZZ"},
+        files={"token": ("t.tsa", certified.token.read_bytes())},
+    )
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "digest.malformed"
+
+
+def test_a_package_passes_and_names_its_exhibits(face: Face, certified: Certified) -> None:
+    answer = face.client.post(
+        "/verify",
+        params={"lang": "zh"},
+        files={"package": ("package.zip", certified.package.read_bytes())},
+    )
+    assert answer.status_code == 200
+    assert "验证通过：证据包完整、未被改动" in answer.text
+    assert "XX商家_虚假宣传_20261121" in answer.text
+
+
+def test_a_flipped_byte_fails_and_is_named(face: Face, certified: Certified) -> None:
+    octets = bytearray(certified.package.read_bytes())
+    octets[octets.index(b"words of a contract")] ^= 1
+    answer = face.client.post(
+        "/verify", params={"lang": "zh"}, files={"package": ("p.zip", bytes(octets))}
+    )
+    assert answer.status_code == 200
+    assert "验证未通过" in answer.text
+    assert "item.altered" in answer.text
+
+
+def test_a_certificate_alone_says_how_little_it_says(face: Face, certified: Certified) -> None:
+    answer = face.client.post(
+        "/verify",
+        params={"lang": "zh"},
+        files={"package": ("c.pdf", certified.certificate.read_bytes())},
+    )
+    assert "证书未被改动" in answer.text
+    assert "它所说的原件不在其中" in answer.text
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"not a zip", b"%PDF-nothing", b"PK\x03\x04" + b"x" * 99]
+)
+def test_what_is_no_package_fails_in_words(face: Face, octets: bytes) -> None:
+    answer = face.client.post("/verify", files={"package": ("x.zip", octets)})
+    assert answer.status_code == 200
+    assert "data-verdict" in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_nothing_that_was_checked_is_kept(
+    face: Face, certified: Certified, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    face.client.post("/verify", files={"package": ("p.zip", certified.package.read_bytes())})
+    assert list(tmp_path.iterdir()) == []
+
+
+def finding(step: str, outcome: Outcome, code: str = "ok") -> Finding:
+    return Finding(step, "a rule", outcome, code)
+
+
+def test_a_check_is_the_worst_of_its_steps() -> None:
+    report = Report(
+        (
+            finding("leaf", Outcome.PASSED),
+            finding("entry.quorum", Outcome.NOT_CHECKED, "policy.quorum-unknown"),
+            finding("entry.inclusion", Outcome.PASSED),
+            finding("seal.trust", Outcome.PASSED),
+        )
+    )
+    verdict = verdict_of(report, "package", None, "en")
+    assert verdict.outcome is Outcome.NOT_CHECKED
+    first = verdict.checks[0]
+    assert (first.outcome, len(first.steps)) == (Outcome.NOT_CHECKED, 3)
+    assert first.reasons == (
+        "The policy asks for witnesses in a way this version cannot judge yet.",
+    )
+
+
+def test_a_step_without_words_is_shown_by_its_code() -> None:
+    verdict = verdict_of(
+        Report((finding("new.step", Outcome.FAILED, "x.y"),)), "package", None, "zh"
+    )
+    assert (verdict.checks[0].title, verdict.checks[0].reasons) == ("new.step", ("x.y",))
+
+
+def test_no_time_is_named_unless_all_passed() -> None:
+    from datetime import UTC, datetime
+
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    failed = Report((finding("leaf", Outcome.FAILED, "leaf.differs"),))
+    assert verdict_of(failed, "package", at, "zh").attested_at is None
+    passed = Report((finding("leaf", Outcome.PASSED),))
+    assert verdict_of(passed, "package", at, "zh").attested_at == at
