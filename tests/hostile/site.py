@@ -257,6 +257,15 @@ PAGES: dict[str, Answer] = {
             for n in range(6)
         ),
     ),
+    "/reloads": _script("again", "setTimeout(() => location.reload(), 150)"),
+    "/frames": _page("frames", "<iframe src='/frames?'></iframe><iframe src='/frames?2'>"),
+    "/odd": _script(
+        "odd",
+        "document.title = '\\ud800' + 't'.repeat(100000) + '\\u202e';"
+        "history.pushState(0, '', '/' + 'p'.repeat(20000) + '?\\udfff');"
+        "document.documentElement.remove = 0; window.scrollTo = 0; Array = 0; JSON = 0",
+    ),
+    "/closes": _script("closes", "window.close(); document.open(); document.write('gone')"),
     "/gbk": (
         200,
         {"content-type": "text/html"},

@@ -194,6 +194,45 @@ def test_a_page_that_asks_for_too_much_is_cut_and_said_so(traps: Site, tmp_path:
     assert "capture.request-limit" in captured.record.limits_hit
 
 
+@pytest.mark.parametrize("path", ["/reloads", "/frames", "/odd", "/closes"])
+def test_an_odd_page_is_captured_or_refused_but_never_a_fault(
+    traps: Site, tmp_path: Path, path: str
+) -> None:
+    limits = {"wall_seconds": 60, "page_seconds": 10, "requests": 500}
+    captured = capture(tmp_path, traps.address + path, limits=limits)
+    assert captured.complained == ""
+    record = captured.record
+    if record.failure is not None:
+        assert record.failure.code != "capture.fault"
+    else:
+        assert captured.exit_status == 0
+
+
+def test_a_full_disk(traps: Site, tmp_path: Path) -> None:
+    """In a mount namespace of its own, where the folder has room for 60 kB."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "kept").mkdir()
+    script = (
+        'mount -t tmpfs -o size=60k none "$0/out" || exit 99; "$@"; status=$?; '
+        'cp -r "$0/out/." "$0/kept"; exit $status'
+    )
+    command = command_for(tmp_path, order_of(f"{traps.address}/long"))
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(tmp_path), *command],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if done.returncode == 99 or b"unshare" in done.stderr:
+        pytest.skip("may not mount here")
+    assert done.returncode == 1
+    assert done.stderr == b""
+    failure = (tmp_path / "kept/failure.json").read_bytes()
+    assert b'"code":"capture.not-written"' in failure
+    assert b"No space left" in failure
+    assert not list((tmp_path / "kept/items").iterdir())
+
+
 def test_where_chromium_is_missing_it_says_what_to_install(tmp_path: Path) -> None:
     failure = _refused(
         tmp_path, "http://example.org/", "capture.no-browser", chromium="/no/such/chromium"

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
-from guzheng.capturer.act import Act
+from guzheng.capturer.act import Act, not_written
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.environment import Surroundings
 from guzheng.capturer.failures import CaptureFailed
@@ -64,8 +64,8 @@ def run() -> int:
     watchdog.start()
     try:
         return 0 if asyncio.run(_perform(act)) else 1
-    except OSError as error:  # disk full, no permission: the operator's to mend
-        _write_failure(out, _not_written(error))
+    except OSError as error:  # not even the failure could be written as it should be
+        _write_failure(out, not_written(error))
         return 1
 
 
@@ -113,15 +113,6 @@ def _limit_ourselves() -> None:
     limit = _FILE_OCTETS if hard == resource.RLIM_INFINITY else min(hard, _FILE_OCTETS)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
-
-
-def _not_written(error: OSError) -> CaptureFailed:
-    return CaptureFailed(
-        "capture.not-written",
-        expected="room and permission for the folder of the capture",
-        found=f"{error.strerror or type(error).__name__}: {error.filename or ''}",
-        act="the operator",
-    )
 
 
 def _write_failure(out: Path, failure: CaptureFailed) -> None:

@@ -97,6 +97,12 @@ class Act:
         except asyncio.CancelledError:
             self.fail(_STOPPED)
             return False
+        except CommandRefused as error:
+            self.fail(_gone(error))
+            return False
+        except OSError as error:
+            self.fail(not_written(error))
+            return False
         finally:
             if self.folder is not None:
                 self.folder.remove()
@@ -381,6 +387,25 @@ _STOPPED = CaptureFailed(
     found="the program was told to stop",
     act="nobody; try again",
 )
+
+
+def _gone(error: CommandRefused) -> CaptureFailed:
+    return CaptureFailed(
+        "capture.page-gone",
+        expected="a page that stays until it is recorded",
+        found=f"it went away by itself: {error}",
+        act="nobody; try again",
+    )
+
+
+def not_written(error: OSError) -> CaptureFailed:
+    """Disk full, no permission."""
+    return CaptureFailed(
+        "capture.not-written",
+        expected="room and permission for the folder of the capture",
+        found=f"{error.strerror or type(error).__name__}: {error.filename or ''}",
+        act="the operator",
+    )
 
 
 def _too_slow(limits: Limits) -> CaptureFailed:
