@@ -23,6 +23,8 @@ import typst
 from guzheng.certify.fonts import Face
 from guzheng.certify.pen import Printed
 from guzheng.proof import canonical
+from guzheng.proof.digest import sha256
+from guzheng.proof.package import CERTIFICATE_JSON as _FACTS
 from guzheng.proof.package import require_member_name
 
 STANDARD: Final = "a-3a"
@@ -70,6 +72,8 @@ class Press:
             **document,
             "face": {"sans": self.face.sans, "serif": self.face.serif, "bold": self.face.bold},
             "dated": {field: getattr(dated, field) for field in fields},
+            # In the metadata, which PDF/A leaves uncompressed: of which facts this page speaks.
+            "speaks_of": [f"{_FACTS} {sha256(papers[_FACTS])}"] if _FACTS in papers else [],
             "code": _square_code(code),
             "code_meaning": code,
             "attached": [
@@ -101,7 +105,7 @@ class Press:
 
 
 def _kind_of(name: str) -> _Kind:
-    if name == "certificate.json":
+    if name == _FACTS:
         return _TWIN
     if name.endswith(".json"):
         return _JSON

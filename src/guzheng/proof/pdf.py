@@ -2,7 +2,8 @@
 
 PAdES as certificates use it (ETSI EN 319 142-1, levels B-T and B-LTA; ISO 32000-2 §12.8).
 Nothing of the pages is read: what is checked is that no octet has changed since the signer
-signed, and that a timestamp shows when that was.
+signed, that a timestamp shows when that was, and of which certificate.json the signed
+metadata says it is the print.
 """
 
 import hashlib
@@ -12,16 +13,39 @@ from datetime import datetime
 from cryptography import x509
 
 from guzheng.proof import chain, cms, timestamp
-from guzheng.proof.errors import Malformed, Refuted
+from guzheng.proof.digest import sha256
+from guzheng.proof.errors import Inconsistent, Malformed, Refuted
 
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*0\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]")
 _HEX = re.compile(rb"<([0-9A-F]*|[0-9a-f]*)>")  # one case throughout: one spelling
+_SPEAKS_OF = re.compile(rb"certificate\.json (sha256:[0-9a-f]{64})")
+MAX_SIGNATURES = 16  # each is hashed over the whole document
+
+
+def require_speaks_of(pdf: bytes, facts_json: bytes) -> None:
+    """The page is the print of these facts: its keywords name them, in every place.
+
+    The signature alone would let the certificate of one exhibit stand in for another's.
+    """
+    wanted = str(sha256(facts_json))
+    found = sorted({one.decode() for one in _SPEAKS_OF.findall(pdf)})
+    if found != [wanted]:
+        raise Inconsistent(
+            "certificate.differs", expected=wanted, found=", ".join(found[:2]) or "no keywords"
+        )
 
 
 def require_signed(pdf: bytes, roots: tuple[x509.Certificate, ...]) -> datetime:
     """When the whole document was signed, by a certificate under one of the roots."""
     covered, signed_at = 0, None
-    for form in _RANGE.finditer(pdf):
+    forms = list(_RANGE.finditer(pdf))
+    if len(forms) > MAX_SIGNATURES:
+        raise Malformed(
+            "pdf.byte-range",
+            expected=f"at most {MAX_SIGNATURES} signatures",
+            found=str(len(forms)),
+        )
+    for form in forms:
         before, resume, after = (int(one) for one in form.groups())
         gap = _HEX.fullmatch(pdf, before, resume) if before < resume <= len(pdf) else None
         if gap is None or resume + after > len(pdf):

@@ -130,6 +130,15 @@ def _signed_pdf(pdf_octets: bytes | None, trust: Trust) -> None:
     pdf.require_signed(_need(pdf_octets, package.CERTIFICATE_PDF), trust.roots)
 
 
+def _certificate_pdf(papers: Mapping[str, bytes], trust: Trust) -> None:
+    printed = papers.get(package.CERTIFICATE_PDF)
+    _signed_pdf(printed, trust)
+    pdf.require_speaks_of(
+        _need(printed, package.CERTIFICATE_PDF),
+        _need(papers.get(package.CERTIFICATE_JSON), package.CERTIFICATE_JSON),
+    )
+
+
 def verify_package(
     papers: Mapping[str, bytes], observed: Mapping[str, Observed], trust: Trust
 ) -> Report:
@@ -247,7 +256,7 @@ def verify_exhibit(
     steps.check(
         "certificate.signature",
         "ETSI EN 319 142-1",
-        lambda: _signed_pdf(papers.get(package.CERTIFICATE_PDF), trust),
+        lambda: _certificate_pdf(papers, trust),
         subject=package.CERTIFICATE_PDF,
     )
     return steps.report()
