@@ -17,8 +17,13 @@ from guzheng.refusals import Refused
 
 PREFIX = "GUZHENG_"
 FILE = "guzheng.toml"
-
-
+_AT_LEAST_ONE = (
+    "timestamp_seconds",
+    "capture_seconds",
+    "retry_seconds",
+    "largest_upload",
+    "workers",
+)
 _T = TypeVar("_T")
 
 
@@ -46,6 +51,9 @@ class Config:
     )
     chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
+    retry_seconds: int = _setting(
+        30, "How long a step is tried again at once while an outside party is away"
+    )
     workers: int = _setting(2, "Exhibits that one worker process walks at once")
 
 
@@ -58,7 +66,7 @@ def load(
     values: dict[str, Any] = {}  # the types are checked against the defaults below
     known = {one.name: one.default for one in fields(Config) if one.name != "data"}
     file = data / FILE
-    if file.exists():
+    if os.path.lexists(file):
         values.update(_from_file(file, known))
     for name, text in (os.environ if environment is None else environment).items():
         setting = name.removeprefix(PREFIX).lower()
@@ -66,6 +74,19 @@ def load(
             values[setting] = _from_text(name, text, known[setting])
     values.update(overrides or {})
     config = Config(data=data, **values)
+    _require_sensible(config)
+    return config
+
+
+def _require_sensible(config: Config) -> None:
+    for name in _AT_LEAST_ONE:
+        if getattr(config, name) < 1:
+            raise Refused(
+                "config.value-refused",
+                expected=f"{name}: at least 1",
+                found=str(getattr(config, name)),
+                act="mend the setting",
+            )
     for block in config.allow_private:
         try:
             ipaddress.ip_network(block)
@@ -74,8 +95,8 @@ def load(
                 "config.value-refused",
                 expected="a CIDR block, such as 127.0.0.0/8",
                 found=repr(block),
+                act="mend the setting",
             ) from error
-    return config
 
 
 def environment_data() -> Path:
@@ -119,7 +140,10 @@ def _from_text(name: str, text: str, default: object) -> object:
                 return int(text)
             except ValueError as error:
                 raise Refused(
-                    "config.value-refused", expected=f"{name}: a whole number", found=repr(text)
+                    "config.value-refused",
+                    expected=f"{name}: a whole number",
+                    found=repr(text),
+                    act="mend the setting",
                 ) from error
         case tuple():
             return tuple(one.strip() for one in text.split(",") if one.strip())

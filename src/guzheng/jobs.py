@@ -12,7 +12,9 @@ SQLite, by a lease.
 """
 
 import contextlib
+import itertools
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -20,15 +22,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guzheng.refusals import Refused, Unavailable
+from sqlalchemy.exc import SQLAlchemyError
+
+from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.store.durable import reported
 from guzheng.store.lease import leased
+from guzheng.store.records import find_damage
 
 LEASE = "jobs"
 _QUEUE = "walks"
 _VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
-_ATTEMPTS, _FIRST_SECONDS, _BACKOFF = 7, 0.5, 2.0  # half a minute until the sweep takes over
 _SWEEP_SECONDS = 30.0
+_SWEEPS_OF_REFUSED = 20  # what somebody must act on is tried again every ten minutes
 _POLL_SECONDS = 0.1
+_TRANSIENT = (SQLAlchemyError, sqlite3.Error)  # of DBOS's own file
 _LIVE = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 
 
@@ -40,20 +47,46 @@ class Work:
     unfinished: Callable[[], tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a step is tried at once while an outside party is away; then a sweep is."""
+
+    attempts: int
+    first_seconds: float = 0.5
+    growth: float = 2.0
+
+    @classmethod
+    def of(cls, seconds: int) -> "Patience":
+        """Waiting about this long in all: 0.5 s, 1 s, 2 s, …"""
+        return cls(attempts=max(1, int(2 * seconds + 1).bit_length()))
+
+
 class Jobs:
     """The queue of one process; `running` holds the lease of the data directory."""
 
-    def __init__(self, file: Path, leases: Path, work: Work, *, at_once: int) -> None:
+    def __init__(
+        self, file: Path, leases: Path, work: Work, *, at_once: int, patience: Patience
+    ) -> None:
         self._file = file
         self._leases = leases
         self._work = work
         self._at_once = at_once
+        self._patience = patience
         self._queue: _Queue | None = None
+        self._failures: dict[str, Problem] = {}
 
     def enqueue(self, exhibit: str) -> None:
-        """Try soon. Where no queue runs in this process, the one that does will sweep."""
-        if self._queue is not None:
-            self._queue.add(exhibit)
+        """Try soon; or else the sweep will, here or in the process that runs the queue.
+
+        Never raises for the queue's sake: what is to be walked is durable already."""
+        queue = self._queue
+        if queue is not None:
+            with contextlib.suppress(*_TRANSIENT):
+                queue.add(exhibit)
+
+    def failure(self, exhibit: str) -> Problem | None:
+        """Why its last step here was not taken."""
+        return self._failures.get(exhibit)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -66,33 +99,48 @@ class Jobs:
                     found="another process runs the queue of this data directory",
                     act="use that one, or stop it first",
                 )
-            self._queue = _Queue(self._file, self._work.advance, self._at_once)
+            queue = _Queue(self._file, self._advance, self._at_once, self._patience)
+            self._queue = queue
             stopped = threading.Event()
             sweeper = threading.Thread(target=self._sweep, args=(stopped,), daemon=True)
             sweeper.start()
             try:
                 yield
             finally:
+                self._queue = None
                 stopped.set()
                 sweeper.join()
-                self._queue.stop()
-                self._queue = None
+                queue.stop()
+
+    def _advance(self, exhibit: str) -> bool:
+        try:
+            more = self._work.advance(exhibit)
+        except Problem as problem:
+            self._failures[exhibit] = problem
+            raise
+        self._failures.pop(exhibit, None)
+        return more
 
     def _sweep(self, stopped: threading.Event) -> None:
-        while True:
-            for exhibit in self._work.unfinished():
-                self.enqueue(exhibit)
+        for number in itertools.count():
+            # A full disk or a busy file now says nothing of the next time.
+            with contextlib.suppress(Problem, *_TRANSIENT):
+                for exhibit in self._work.unfinished():
+                    refused = isinstance(self._failures.get(exhibit), Refused)
+                    if not refused or number % _SWEEPS_OF_REFUSED == 0:
+                        self.enqueue(exhibit)
             if stopped.wait(_SWEEP_SECONDS):
                 return
 
     def until_idle(self) -> tuple[str, ...]:
         """Walk all that is unfinished, each once; gives those that could not be finished."""
-        if self._queue is None:
+        queue = self._queue
+        if queue is None:
             raise RuntimeError("until_idle belongs inside running")
         tried: set[str] = set()
         while fresh := [one for one in self._work.unfinished() if one not in tried]:
             tried.update(fresh)
-            for wait in [self._queue.add(one) for one in fresh]:
+            for wait in [queue.add(one) for one in fresh]:
                 wait()
         return self._work.unfinished()
 
@@ -100,13 +148,13 @@ class Jobs:
 class _Queue:
     """DBOS, started. Only one may be alive in a process: DBOS keeps its state globally."""
 
-    def __init__(self, file: Path, take_step: Callable[[str], bool], at_once: int) -> None:
+    def __init__(
+        self, file: Path, take_step: Callable[[str], bool], at_once: int, patience: Patience
+    ) -> None:
         # Imported here: most commands run no queue, and DBOS takes a second to load.
         from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
-        with contextlib.closing(sqlite3.connect(file)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # stays in the file; DBOS sets none
-        file.chmod(0o600)
+        _prepare(file)
         config: DBOSConfig = {
             "name": "guzheng",
             "system_database_url": f"sqlite:///{file}",
@@ -122,9 +170,9 @@ class _Queue:
         @DBOS.step(
             name="advance",
             retries_allowed=True,
-            max_attempts=_ATTEMPTS,
-            interval_seconds=_FIRST_SECONDS,
-            backoff_rate=_BACKOFF,
+            max_attempts=patience.attempts,
+            interval_seconds=patience.first_seconds,
+            backoff_rate=patience.growth,
             should_retry=lambda error: isinstance(error, Unavailable),
         )
         def advance(exhibit: str) -> bool:
@@ -168,3 +216,14 @@ class _Queue:
 
     def stop(self) -> None:
         self._dbos.destroy(destroy_registry=True)
+
+
+def _prepare(file: Path) -> None:
+    """Settle what DBOS leaves open. A damaged file is begun anew: nothing in it is a truth."""
+    if find_damage(file):
+        for suffix in ("", "-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+    with reported(str(file)):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # stays in the file; DBOS sets none

@@ -24,6 +24,7 @@ from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
 from guzheng.intake.rules import distinct, item_name, stated, web_address
 from guzheng.ledger import Ledger
 from guzheng.proof import canonical, certificate, instant, package, timestamp
+from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
 from guzheng.proof.manifest import Manifest, SeenCheckpoint, leaf_of, require_exhibit_name
 from guzheng.proof.tlogproof import TlogProof
@@ -32,7 +33,9 @@ from guzheng.store import ids
 from guzheng.store.blobs import AlreadyKept, Blobs, NotKept, find, read
 from guzheng.store.lease import leased
 
-ORDER, REFUSED, ATTEMPT = "order.json", "refused.json", "attempt.json"
+ORDER, REFUSED, ATTEMPT = intake.ORDER, "refused.json", "attempt.json"
+# What may lie in an exhibit's folder and is no evidence.
+BESIDE = frozenset({ORDER, REFUSED, ATTEMPT})
 Tell = Callable[[str, str], None]
 # Facts, papers to attach, when it is signed → the signed PDF.
 Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]
@@ -133,28 +136,22 @@ class Road:
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = ids.new("ex", self.now(), self.entropy)
         folder = folder_of(exhibit)
-        with leased(self.leases, exhibit, wait=True):
+        with leased(self.leases, exhibit, wait=True), self._unless_acknowledged(exhibit):
             items: list[ReceivedItem] = []
-            try:
-                for upload in uploads:
-                    item_name(upload.name)
-                    distinct([*(one.name for one in items), upload.name])
-                    items.append(
-                        intake.keep(self.blobs, folder, upload, largest=largest)
-                    )  # 1. the bytes
-                if not items:
-                    raise Refused(
-                        "intake.no-files",
-                        expected="at least one file",
-                        found="none",
-                        act="choose a file",
-                    )
-                return self._order(
-                    exhibit, "deposit", texts, items=tuple(items)
-                )  # 2. what refers to them
-            except BaseException:
-                self._forget(folder)
-                raise
+            for upload in uploads:
+                item_name(upload.name)
+                distinct([*(one.name for one in items), upload.name])
+                # 1. the bytes
+                items.append(intake.keep(self.blobs, folder, upload, largest=largest))
+            if not items:
+                raise Refused(
+                    "intake.no-files",
+                    expected="at least one file",
+                    found="none",
+                    act="choose a file",
+                )
+            # 2. what refers to them
+            return self._order(exhibit, "deposit", texts, items=tuple(items))
 
     def deposit_digests(
         self,
@@ -168,7 +165,8 @@ class Road:
         distinct(item_name(one.name) for one in items)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = ids.new("ex", self.now(), self.entropy)
-        return self._order(exhibit, "hash-only", texts, items=items)
+        with self._unless_acknowledged(exhibit):
+            return self._order(exhibit, "hash-only", texts, items=items)
 
     def order_capture(
         self,
@@ -182,7 +180,8 @@ class Road:
         address = web_address(url)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = ids.new("ex", self.now(), self.entropy)
-        return self._order(exhibit, "web", texts, url=address, allow_private=allow_private)
+        with self._unless_acknowledged(exhibit):
+            return self._order(exhibit, "web", texts, url=address, allow_private=allow_private)
 
     def _order(
         self,
@@ -211,21 +210,53 @@ class Road:
         self.index.add(order)  # derived: lost here, `rebuild` finds the order again
         return order
 
-    def _forget(self, folder: str) -> None:
-        """Bytes of an intake that was never acknowledged; see intake.deposit."""
+    @contextlib.contextmanager
+    def _unless_acknowledged(self, exhibit: str) -> Iterator[None]:
+        """Whatever is raised inside, nothing of the exhibit stays."""
+        try:
+            yield
+        except BaseException:
+            self._forget(exhibit)
+            raise
+
+    def _forget(self, exhibit: str) -> None:
+        """An intake that nobody was told of. What cannot be removed now, `recover` removes."""
+        folder = folder_of(exhibit)
         with contextlib.suppress(Unavailable):
+            self.blobs.remove(folder + ORDER)  # first: an order must never lack its items
             for name in list(self.blobs.names(folder)):
                 self.blobs.remove(name)
+        with contextlib.suppress(Unavailable):
+            self.index.forget(exhibit)
 
-    def clear_unordered(self) -> int:
-        """Remove what killed intakes left: items without an order; nobody was told of them."""
-        cleared = 0
+    def recover(self) -> int:
+        """Put right what killed programs left; gives the number of intakes forgotten.
+
+        Items without an order were never acknowledged; an order that the index missed is
+        entered; a room of a capture that is kept, or was refused, is cleared."""
+        forgotten, indexed = 0, self.index.names()
         for exhibit in self.exhibits():
+            if exhibit in indexed:
+                continue
             with leased(self.leases, exhibit, wait=False) as held:
-                if held and find(self.blobs, folder_of(exhibit) + ORDER) is None:
-                    self._forget(folder_of(exhibit))
-                    cleared += 1
-        return cleared
+                if not held:
+                    continue  # it is coming in at this moment
+                if find(self.blobs, folder_of(exhibit) + ORDER) is None:
+                    self._forget(exhibit)
+                    forgotten += 1
+                else:
+                    with contextlib.suppress(Refused):  # a damaged order is fsck's to name
+                        self.index.add(self.order(exhibit))
+        for exhibit in intake.rooms(self.capturing):
+            with leased(self.leases, exhibit, wait=False) as held:
+                if held and self._next(exhibit) is not Step.CAPTURE:
+                    intake.clear_room(self.capturing, exhibit)
+        return forgotten
+
+    def _next(self, exhibit: str) -> Step | None:
+        with contextlib.suppress(Refused):
+            return next_step(self.order(exhibit).kind, self.papers(exhibit))
+        return None
 
     # ---- looking ---------------------------------------------------------------------
 
@@ -241,19 +272,35 @@ class Road:
     def order(self, exhibit: str) -> Order:
         try:
             folder = folder_of(require_exhibit_name(exhibit))
-            return Order.parse(read(self.blobs, folder + ORDER))
+            octets = read(self.blobs, folder + ORDER)
         except (NotKept, ProofError) as error:
-            found = error.code if isinstance(error, ProofError) else "none"
             raise Refused(
                 "exhibit.not-found",
                 expected="the name of an exhibit kept here",
-                found=f"{exhibit[:40]!r}: {found}",
+                found=f"none named {exhibit[:40]!r}",
                 act="check the name",
             ) from error
+        with _papers_sound(folder + ORDER):
+            return Order.parse(octets)
 
     def papers(self, exhibit: str) -> frozenset[str]:
         folder = folder_of(exhibit)
         return frozenset(name.removeprefix(folder) for name in self.blobs.names(folder))
+
+    def listing(self, order: Order) -> bytes:
+        """SHA256SUMS of the exhibit's folder; what a manifest names is not read again."""
+        folder = folder_of(order.exhibit)
+        wanted: set[str] = set(BESIDE)
+        digests: dict[str, Digest] = {}
+        manifest_json = find(self.blobs, folder + package.MANIFEST)
+        if manifest_json is not None:
+            manifest = Manifest.parse(manifest_json)
+            wanted |= set(package.papers_of(manifest))
+            named = {package.ITEMS + item.name: item.sha256 for item in manifest.items}
+            digests = {name: digest for name, digest in named.items() if name in wanted}
+        for name in (self.papers(order.exhibit) & wanted) - digests.keys():
+            digests[name] = sha256(read(self.blobs, folder + name))
+        return package.encode_listing(digests)
 
     # ---- walking ---------------------------------------------------------------------
 
@@ -261,8 +308,7 @@ class Road:
         """Take step after step until none is left; gives the state. Raises Unavailable."""
         while self.advance(exhibit, tell) is not None:
             pass
-        order = self.order(exhibit)
-        return state_of(order.kind, self.papers(exhibit))
+        return state_of(self.order(exhibit).kind, self.papers(exhibit))
 
     def advance(self, exhibit: str, tell: Tell) -> Step | None:
         """One step, if any is left; None when the road has been walked."""
@@ -270,11 +316,12 @@ class Road:
         with leased(self.leases, exhibit, wait=True):
             step = next_step(order.kind, self.papers(exhibit))
             if step is None:
-                self.index.finish(exhibit)
+                self.index.finish(order, self.listing(order))
                 return None
             tell(step.value, "")
             try:
-                _STEPS[step](self, order, tell)
+                with _papers_sound(folder_of(exhibit)):
+                    _STEPS[step](self, order, tell)
             except intake.CaptureRefused as refusal:
                 self._refuse(order, refusal)
         return step
@@ -294,11 +341,15 @@ class Road:
             "act": refusal.act,
         }
         self._put(folder + REFUSED, canonical.encode(value))
+        intake.clear_room(self.capturing, order.exhibit)
 
-    def _put(self, name: str, octets: bytes) -> None:
-        """Keep a paper; one that another walk kept first stands."""
-        with contextlib.suppress(AlreadyKept):
+    def _put(self, name: str, octets: bytes) -> bytes:
+        """Keep a paper; gives the one that is kept, which is another walk's if it was first."""
+        try:
             self.blobs.put(name, [octets])
+        except AlreadyKept:
+            return read(self.blobs, name)
+        return octets
 
     def _capture(self, order: Order, tell: Tell) -> None:
         intake.capture(order, self.blobs, folder_of(order.exhibit), self.capturing, tell)
@@ -326,9 +377,7 @@ class Road:
 
     def _fix(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)
-        manifest_json = read(
-            self.blobs, folder + package.MANIFEST
-        )  # durable before anybody is asked
+        manifest_json = read(self.blobs, folder + package.MANIFEST)  # durable before we ask
         papers = fix.fix(
             manifest_json,
             self.authority,
@@ -344,7 +393,7 @@ class Road:
         leaf = leaf_of(
             read(self.blobs, folder + package.MANIFEST), read(self.blobs, folder + package.SEAL)
         )
-        self._put(folder + package.LEAF, leaf)
+        self.blobs.put(folder + package.LEAF, [leaf])  # there is one: another is damage
         # Cannot be undone: a ledger does not forget. Twice is harmless, the leaf is unique.
         index = self.ledger.append(leaf, order.exhibit)
         signed = self.ledger.signed()
@@ -360,8 +409,7 @@ class Road:
         entry = TlogProof.parse(read(self.blobs, folder + package.ENTRY))
         signer = timestamp.require_signature(seal)
         facts = certificate.derive(manifest_json, record_json, seal, signer, entry, ())
-        facts_json = certificate.encode(facts)
-        self._put(folder + package.CERTIFICATE_JSON, facts_json)
+        facts_json = self._put(folder + package.CERTIFICATE_JSON, certificate.encode(facts))
         wanted = package.papers_of(Manifest.parse(manifest_json))
         names = [
             one
@@ -370,11 +418,7 @@ class Road:
         ]
         attached = {name: read(self.blobs, folder + name) for name in names}
         attached[package.CERTIFICATE_JSON] = facts_json
-        self._put(
-            folder + package.CERTIFICATE_PDF,
-            self.certify(facts, attached, self.now()),
-        )
-        self.index.finish(order.exhibit)
+        self._put(folder + package.CERTIFICATE_PDF, self.certify(facts, attached, self.now()))
 
 
 _STEPS: dict[Step, Callable[[Road, Order, Tell], None]] = {
@@ -384,6 +428,20 @@ _STEPS: dict[Step, Callable[[Road, Order, Tell], None]] = {
     Step.LOG: Road._log,  # noqa: SLF001
     Step.CERTIFY: Road._certify,  # noqa: SLF001
 }
+
+
+@contextlib.contextmanager
+def _papers_sound(place: str) -> Iterator[None]:
+    """A paper of ours that cannot be read is damage, whoever trips over it."""
+    try:
+        yield
+    except ProofError as error:
+        raise Refused(
+            "keep.damaged",
+            expected=error.expected or "a paper as it was written",
+            found=f"{place}: {error.code} {error.found}",
+            act="the operator runs fsck, which names what is damaged, and restores it",
+        ) from error
 
 
 def _texts(

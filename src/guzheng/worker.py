@@ -10,10 +10,10 @@ from guzheng.app import Platform
 
 
 def work_until_idle(platform: Platform) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Walk all that is unfinished; gives those that are done now, and those still unfinished."""
-    platform.road.clear_unordered()
-    before = platform.index.unfinished()
+    """Walk all that is unfinished; gives those that are done now, and those that are not."""
     with platform.jobs.running():
+        platform.recover()
+        before = platform.index.unfinished()
         left = platform.jobs.until_idle()
     return tuple(one for one in before if one not in left), left
 
@@ -23,6 +23,7 @@ def work_until_stopped(platform: Platform) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    platform.road.clear_unordered()
     with platform.jobs.running():
+        platform.recover()
         stopped.wait()
+        platform.interrupt()

@@ -1,5 +1,6 @@
 """Commands about exhibits: capture, deposit, list, show, package, roots."""
 
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,10 @@ import click
 
 from guzheng.app import Platform
 from guzheng.cli.options import common, opened
-from guzheng.cli.speaking import Speaker
-from guzheng.intake import Upload, media_type_of
-from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.cli.speaking import Speaker, legible, status_of
+from guzheng.intake import unreadable
+from guzheng.refusals import Problem, Refused
 
-EX_TEMPFAIL = 75
 _BLOCK = 1 << 20
 _HTTP_ERROR = "capture.http-error-status"
 
@@ -23,13 +23,13 @@ _HTTP_ERROR = "capture.http-error-status"
     "--allow-private",
     multiple=True,
     metavar="CIDR",
-    help="允许访问的私有网段，会印在记录上 / private network that may be reached; printed on the record",
+    help="允许访问的私有网段，会印在记录上 / private network to allow; printed on the record",
 )
 @click.option(
     "--trust-spki",
     multiple=True,
     metavar="BASE64",
-    help="开发用：信任的服务器公钥指纹，会印在记录上 / development: server key to trust; printed on the record",
+    help="开发用：信任的服务器公钥指纹，会印在记录上 / server key to trust, on the record",
 )
 @click.option("--name", help="证据名称 / evidence name")
 @click.option("--applicant", help="申请人（自述）/ applicant, as stated")
@@ -95,47 +95,42 @@ def deposit(
     exhibits, worst = [], 0
     for file in files:
         try:
-            readable(file)
+            _require_plain(file)
             exhibits.append(
                 _received(platform, file, stored_name or file.name, texts, hash_only=hash_only)
             )
         except Problem as problem:  # the other files are still fixed
             speaker.problem(problem)
-            worst = max(worst, _status_of(problem))
+            worst = max(worst, status_of(problem))
     return max(_walked(platform, speaker, exhibits), worst)
 
 
-def readable(file: Path) -> None:
-    if not file.is_file():
-        found = "a folder" if file.is_dir() else "no such file"
-        raise Refused(
-            "intake.unreadable",
-            expected="a file",
-            found=f"{found}: {file}",
-            act="check the path",
-        )
+def _require_plain(file: Path) -> None:
+    """Before it is opened: a pipe or a device would be read for ever."""
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise unreadable(file, error) from error
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "neither file nor folder"
+        raise unreadable(file, ValueError(found))
 
 
 def _received(
     platform: Platform, file: Path, name: str, texts: dict[str, str | None], *, hash_only: bool
 ) -> str:
-    try:
-        if hash_only:
-            return platform.deposit_digest(file, name, **texts)
-        return platform.deposit(name, _blocks(file), media_type=media_type_of(name), **texts)
-    except PermissionError as error:
-        raise Refused(
-            "intake.unreadable",
-            expected="a file that may be read",
-            found=str(file),
-            act="check its permissions",
-        ) from error
+    if hash_only:
+        return platform.deposit_digest(file, name, **texts)
+    return platform.deposit(name, _blocks(file), **texts)
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            yield block
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+    except OSError as error:
+        raise unreadable(file, error) from error
 
 
 def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
@@ -147,7 +142,7 @@ def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
             platform.walk(exhibit, speaker.step)
         except Problem as problem:  # durable and on its way; the worker goes on
             speaker.problem(problem)
-            worst = max(worst, _status_of(problem))
+            worst = max(worst, status_of(problem))
     for exhibit in exhibits:
         view = platform.exhibit(exhibit)
         if view.refusal is not None:
@@ -160,16 +155,12 @@ def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
                     _HTTP_ERROR,
                     expected="a page (HTTP status below 400)",
                     found=f"HTTP {notes.get('observed_status')}",
-                    act="what the server answered is sealed as it is; capture again if you want the page",
+                    act="what came is sealed as it is; capture again if you want the page",
                 )
             )
             worst = max(worst, 1)
         speaker.exhibit(platform, view)
     return worst
-
-
-def _status_of(problem: Problem) -> int:
-    return EX_TEMPFAIL if isinstance(problem, Unavailable) else 1
 
 
 @click.command("list")
@@ -232,7 +223,7 @@ def package(exhibits: tuple[str, ...], out: Path, data: Path, speaker: Speaker) 
     platform.write_package(unique, out)
     for one in unique:
         speaker.exhibit(platform, platform.exhibit(one))
-    speaker.note("cli.packed", path=out)
+    speaker.note("cli.packed", path=legible(str(out)))
     return 0
 
 

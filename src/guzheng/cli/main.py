@@ -1,25 +1,36 @@
-"""The group of commands, and the one place where a problem becomes words and a status."""
+"""The group of commands, and the last fence: whatever happens, words and a status."""
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 import click
 
 from guzheng.cli import evidence, running, upkeep
-from guzheng.cli.speaking import Speaker
-from guzheng.refusals import Problem, Unavailable
+from guzheng.cli.options import Common, options
+from guzheng.cli.speaking import Speaker, status_of
+from guzheng.refusals import Problem
 
-EX_TEMPFAIL, EX_SOFTWARE = 75, 70
+EX_SOFTWARE = 70
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def commands() -> None:
+@options
+@click.pass_context
+def commands(
+    context: click.Context,
+    data: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+    language: str | None,
+) -> None:
     """固证 guzheng：把网页和文件固化为任何人都能独立核验的证据。
 
     Fix web pages and files as evidence that anybody can check without trusting us.
     """
+    context.obj = Common(data, as_json, language)
 
 
 for family in (evidence.COMMANDS, running.COMMANDS, upkeep.COMMANDS):
@@ -29,22 +40,45 @@ for family in (evidence.COMMANDS, running.COMMANDS, upkeep.COMMANDS):
 
 def main() -> NoReturn:
     """The console script: no traceback ever reaches a user."""
-    sys.exit(_status(lambda: commands.main(prog_name="guzheng", standalone_mode=False)))
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character
+        cast(TextIO, stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
+    status = _status(lambda: commands.main(prog_name="guzheng", standalone_mode=False))
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Without waiting for a step that is still under way: the next start takes it again."""
+    if any(
+        not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
+    ):
+        _flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return
 
 
 def _status(run: Callable[[], object]) -> int:
-    speaker = Speaker("zh")
     try:
         result = run()
+        sys.stdout.flush()
     except Problem as problem:
-        speaker.problem(problem)
-        return EX_TEMPFAIL if isinstance(problem, Unavailable) else 1
+        Speaker("zh").problem(problem)
+        return status_of(problem)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
+        # Who read us has gone; Python would complain once more while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - the last fence: our bug, said without its insides
         place = _place(error)

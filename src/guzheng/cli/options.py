@@ -1,7 +1,12 @@
-"""Options that every command has: where the data lives, how the answer looks."""
+"""Options that every command has: where the data lives, how the answer looks.
+
+They may stand before the command or after it: `guzheng --data D list` says the same as
+`guzheng list --data D`. What a command raises becomes words here, in the language asked for.
+"""
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -9,33 +14,59 @@ import click
 
 from guzheng import config
 from guzheng.app import Platform
-from guzheng.cli.speaking import Speaker
-from guzheng.words import Language
+from guzheng.cli.speaking import Speaker, status_of
+from guzheng.refusals import Problem
+from guzheng.words import LANGUAGES, SOURCE, Language
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def common(command: _Command) -> _Command:
-    """`--data DIR`, `--json`, `--lang`; the command is given a Speaker and the directory."""
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What stood before the command."""
 
-    @click.option(
-        "--data",
-        "data",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="数据目录 / data directory (GUZHENG_DATA, ./data)",
-    )
-    @click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
-    @click.option(
-        "--lang",
-        "language",
-        type=click.Choice(["zh", "en"]),
-        default="zh",
-        help="语言 / language",
-    )
+    data: Path | None = None
+    as_json: bool = False
+    language: str | None = None
+
+
+def options(command: _Command) -> _Command:
+    """The three options themselves: `--data DIR`, `--json`, `--lang`."""
+    for option in (
+        click.option(
+            "--lang", "language", type=click.Choice(LANGUAGES), help="语言 / language"
+        ),
+        click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON"),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="数据目录 / data directory (GUZHENG_DATA, ./data)",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def common(command: _Command) -> _Command:
+    """Gives the command a Speaker and the directory, and turns its problems into words."""
+
+    @options
     @functools.wraps(command)
-    def wrapped(data: Path | None, as_json: bool, language: str, **given: object) -> object:  # noqa: FBT001
-        speaker = Speaker(cast(Language, language), as_json=as_json)
-        return command(data=data or config.environment_data(), speaker=speaker, **given)
+    def wrapped(
+        data: Path | None,
+        as_json: bool,  # noqa: FBT001 - click passes flags by name
+        language: str | None,
+        **given: object,
+    ) -> object:
+        before = click.get_current_context().find_object(Common) or Common()
+        place = data or before.data or config.environment_data()
+        spoken = cast(Language, language or before.language or SOURCE)
+        speaker = Speaker(spoken, as_json=as_json or before.as_json)
+        try:
+            return command(data=place, speaker=speaker, **given)
+        except Problem as problem:
+            speaker.problem(problem)
+            return status_of(problem)
 
     return cast(_Command, wrapped)
 

@@ -1,16 +1,16 @@
 """Commands that stay: serve (pages and queue in one process) and worker (the queue alone)."""
 
 import contextlib
+import os
+import signal
 import socket
 from pathlib import Path
 
 import click
 
 from guzheng.cli.options import common, opened
-from guzheng.cli.speaking import Speaker
+from guzheng.cli.speaking import EX_TEMPFAIL, Speaker
 from guzheng.refusals import Refused
-
-EX_TEMPFAIL = 75
 
 
 @click.command("serve")
@@ -37,11 +37,12 @@ def serve(
 
     overrides = {"allow_private": allow_private} if allow_private else {}
     platform = opened(data, **overrides)
-    platform.road.clear_unordered()
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(contextlib.closing(_listening(host, port)))
         try:
             stack.enter_context(platform.jobs.running())
+            stack.callback(platform.interrupt)
+            platform.recover()
         except Refused as refusal:  # another worker serves this data: pages still can
             speaker.problem(refusal)
         if platform.find_browser() is None:
@@ -54,6 +55,9 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=10,
         )
+        # uvicorn ends on these, then raises them once more: to end here, and in order.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
     return 0
 
@@ -66,7 +70,7 @@ def _listening(host: str, port: int) -> socket.socket:
         raise Refused(
             "serve.port-taken",
             expected=f"a free port {port} on {host}",
-            found=str(error.strerror or error),
+            found=os.strerror(error.errno) if error.errno else str(error),
             act="choose another with --port",
         ) from error
 
@@ -74,7 +78,11 @@ def _listening(host: str, port: int) -> socket.socket:
 @click.command("worker")
 @click.option("--until-idle", is_flag=True, help="做完为止 / end when nothing is left to do")
 @common
-def worker(until_idle: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT001 - click passes flags by name
+def worker(
+    until_idle: bool,  # noqa: FBT001 - click passes flags by name
+    data: Path,
+    speaker: Speaker,
+) -> int:
     """走完未完成的证据 / finish what is unfinished."""
     from guzheng.worker import work_until_idle, work_until_stopped
 
@@ -84,12 +92,18 @@ def worker(until_idle: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT0
         work_until_stopped(platform)
         return 0
     finished, left = work_until_idle(platform)
+    refused = 0
+    for exhibit in left:
+        problem = platform.jobs.failure(exhibit)
+        if problem is not None:
+            speaker.problem(problem)
+        refused += isinstance(problem, Refused)
     for exhibit in (*finished, *left):
         speaker.exhibit(platform, platform.exhibit(exhibit))
-    if left:
-        speaker.note("cli.left", count=len(left))
-        return EX_TEMPFAIL
-    return 0
+    if not left:
+        return 0
+    speaker.note("cli.left", count=len(left))
+    return 1 if refused == len(left) else EX_TEMPFAIL  # some may succeed when tried again
 
 
 COMMANDS = (serve, worker)

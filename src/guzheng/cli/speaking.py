@@ -3,9 +3,16 @@
 import sys
 
 from guzheng.app import ExhibitView, Platform
+from guzheng.keep import Fault
 from guzheng.proof import canonical, instant
-from guzheng.refusals import Problem
+from guzheng.refusals import Problem, Unavailable
 from guzheng.words import Language, find_words, say
+
+EX_TEMPFAIL = 75  # sysexits.h: it may work later
+
+
+def status_of(problem: Problem) -> int:
+    return EX_TEMPFAIL if isinstance(problem, Unavailable) else 1
 
 
 class Speaker:
@@ -42,6 +49,26 @@ class Speaker:
             if value
         ]
         sys.stderr.write("\n".join(lines) + "\n")
+
+    def fault(self, fault: Fault) -> None:
+        """One thing that is not as it was written: its name, and what is wrong with it."""
+        if self.as_json:
+            value = {
+                "place": fault.place,
+                "code": fault.code,
+                "expected": fault.expected,
+                "found": fault.found,
+            }
+            sys.stdout.write(canonical.encode(value).decode() + "\n")
+            return
+        words = (
+            find_words(f"proof.{fault.code}", self.language)
+            or find_words(fault.code, self.language)
+            or fault.code
+        )
+        sys.stdout.write(f"✗ {legible(fault.place)}: {words} [{fault.code}]\n")
+        if fault.expected or fault.found:
+            sys.stdout.write(f"    {legible(fault.expected)} ≠ {legible(fault.found)}\n")
 
     def exhibit(self, platform: Platform, view: ExhibitView) -> None:
         """One exhibit: a JSON line, or a few lines of words."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from guzheng.app import set_aside_damaged, system_now
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.proof import canonical
@@ -16,12 +17,16 @@ from guzheng.words import find_words
 @common
 def rebuild(data: Path, speaker: Speaker) -> int:
     """由证据文件重建索引 / make the index again from the papers."""
+    for aside in set_aside_damaged(data, system_now()):
+        speaker.note("cli.set-aside", path=legible(str(aside)))
     platform = opened(data)
-    count = platform.rebuild()
-    speaker.note("cli.rebuilt", count=count)
-    for view in platform.exhibits(max(count, 1)):
+    rebuilt = platform.rebuild()
+    for fault in rebuilt.damaged:
+        speaker.fault(fault)
+    speaker.note("cli.rebuilt", count=rebuilt.count)
+    for view in platform.exhibits(max(rebuilt.count, 1)):
         speaker.exhibit(platform, view)
-    return 0
+    return 1 if rebuilt.damaged else 0
 
 
 @click.command("fsck")
@@ -31,22 +36,7 @@ def fsck(data: Path, speaker: Speaker) -> int:
     platform = opened(data)
     faults = platform.fsck(lambda exhibit: speaker.step("checking", exhibit))
     for fault in faults:
-        value = {
-            "place": fault.place,
-            "code": fault.code,
-            "expected": fault.expected,
-            "found": fault.found,
-        }
-        if speaker.as_json:
-            sys.stdout.write(canonical.encode(value).decode() + "\n")
-        else:
-            words = (
-                find_words(f"proof.{fault.code}", speaker.language)
-                or find_words(fault.code, speaker.language)
-                or fault.code
-            )
-            sys.stdout.write(f"✗ {legible(fault.place)}: {words} [{fault.code}]\n")
-            sys.stdout.write(f"    {legible(fault.expected)} ≠ {legible(fault.found)}\n")
+        speaker.fault(fault)
     speaker.note("cli.fsck-clean" if not faults else "cli.fsck-faults", count=len(faults))
     return 1 if faults else 0
 

@@ -5,13 +5,23 @@ Takes files, digests or an address; gives durable items, an order, and the manif
 the browser is missing.
 """
 
-from guzheng.intake.deposit import Upload, by_digest, keep, media_type_of
+from guzheng.intake.deposit import Upload, by_digest, keep, media_type_of, unreadable
 from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
+from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
-from guzheng.intake.records import ExhibitIndex, Line
-from guzheng.intake.web import CaptureRefused, Capturing, capture, captured_items
+from guzheng.intake.records import ExhibitIndex, Line, Walked
+from guzheng.intake.web import (
+    CaptureRefused,
+    Capturing,
+    capture,
+    captured_items,
+    clear_room,
+    end_captures,
+    rooms,
+)
 
 __all__ = [
+    "ORDER",
     "CaptureRefused",
     "Capturing",
     "ExhibitIndex",
@@ -19,12 +29,17 @@ __all__ = [
     "Order",
     "ReceivedItem",
     "Upload",
+    "Walked",
     "by_digest",
     "capture",
     "captured_items",
+    "clear_room",
     "digests_of",
     "digests_of_stream",
+    "end_captures",
     "keep",
     "manifest_of",
     "media_type_of",
+    "rooms",
+    "unreadable",
 ]

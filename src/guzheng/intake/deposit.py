@@ -1,12 +1,13 @@
 """A deposit comes in: the bytes first, then the order that refers to them.
 
 Whoever is killed between the two leaves items without an order: nobody was told of them, and
-the next worker clears them away (`road.clear_unordered`).
+the next worker clears them away (`Road.recover`).
 """
 
 import mimetypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from guzheng.intake.order import ReceivedItem
 from guzheng.proof.digest import Digest
@@ -29,6 +30,16 @@ class Upload:
     name: str
     chunks: Iterable[bytes]
     media_type: str = UNKNOWN_TYPE
+
+
+def unreadable(file: Path, error: OSError | ValueError) -> Refused:
+    """The file is the caller's, and so is the error."""
+    return Refused(
+        "intake.unreadable",
+        expected="a file that can be read",
+        found=f"{getattr(error, 'strerror', None) or error}: {file}",
+        act="check the path and its permissions",
+    )
 
 
 def keep(blobs: Blobs, folder: str, upload: Upload, *, largest: int) -> ReceivedItem:

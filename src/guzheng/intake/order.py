@@ -20,6 +20,7 @@ from guzheng.proof.manifest import (
     require_item_name,
 )
 
+PAPER = "order.json"
 SCHEMA = "guzheng.order/1"
 
 

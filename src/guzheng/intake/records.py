@@ -1,32 +1,44 @@
 """The index of exhibits: what lists and workers ask, and nothing that papers do not say.
 
-Two tables, both made again by `rebuild`: `exhibits`, a line for each, and `unfinished`, the
+Two tables, both made again by `rebuild`: `exhibit`, a line for each, and `unfinished`, the
 names of those that may still lack a paper. Neither is ever asked what is true.
+
+A line also has a listing (SHA256SUMS) of what its folder held: of the order and what came in
+with it, and once the road is walked of every file. fsck compares, so that the file that was
+altered is named and not the papers that refer to it. A digest over the line shows when it is
+the line that was altered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Text, Table, delete, func, insert, select
+from sqlalchemy import Column, Engine, MetaData, Row, Table, Text, delete, func, insert, select
+from sqlalchemy import update as change
 
-from guzheng.intake.order import Order
-from guzheng.proof import instant
+from guzheng.intake.order import PAPER, Order
+from guzheng.proof import canonical, instant, package
+from guzheng.proof.digest import Digest, sha256
+from guzheng.proof.errors import ProofError
 from guzheng.store.records import reading, writing
 
 _tables = MetaData()
-_exhibits = Table(
-    "exhibits",
+_exhibit = Table(
+    "exhibit",
     _tables,
     Column("exhibit", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("claimed_name", Text, nullable=False),
     Column("observed_at", Text, nullable=False),
+    Column("listing", Text, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the other columns
     sqlite_strict=True,
 )
 _unfinished = Table(
     "unfinished", _tables, Column("exhibit", Text, primary_key=True), sqlite_strict=True
 )
+_SAID = ("exhibit", "kind", "claimed_name", "observed_at", "listing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,15 @@ class Line:
     observed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """An exhibit as `rebuild` finds it: its order, its listing, whether a paper is missing."""
+
+    order: Order
+    listing: bytes
+    finished: bool
+
+
 class ExhibitIndex:
     """Derived; losing it loses nothing."""
 
@@ -48,26 +69,31 @@ class ExhibitIndex:
             _tables.create_all(connection)
 
     def add(self, order: Order) -> None:
-        self._add((order,), finished=())
-
-    def _add(self, orders: Iterable[Order], finished: Iterable[str]) -> None:
-        done = set(finished)
+        """A line, and unfinished; nothing when there is one already."""
         with writing(self._engine) as connection:
-            for order in orders:
-                row = {
-                    "exhibit": order.exhibit,
-                    "kind": order.kind,
-                    "claimed_name": order.claimed_name,
-                    "observed_at": instant.encode(order.observed_at),
-                }
-                connection.execute(insert(_exhibits).prefix_with("OR IGNORE"), row)
-                if order.exhibit not in done:
-                    name = {"exhibit": order.exhibit}
-                    connection.execute(insert(_unfinished).prefix_with("OR IGNORE"), name)
+            line = _line_of(order, listing_at_first(order))
+            added = connection.execute(insert(_exhibit).prefix_with("OR IGNORE"), line)
+            if added.rowcount:
+                name = {"exhibit": order.exhibit}
+                connection.execute(insert(_unfinished).prefix_with("OR IGNORE"), name)
 
-    def finish(self, exhibit: str) -> None:
+    def finish(self, order: Order, listing: bytes) -> None:
+        """Nothing is missing any more. The first listing stands: a later one proves less."""
         with writing(self._engine) as connection:
-            connection.execute(delete(_unfinished).where(_unfinished.c.exhibit == exhibit))
+            done = connection.execute(
+                delete(_unfinished).where(_unfinished.c.exhibit == order.exhibit)
+            )
+            if done.rowcount:
+                connection.execute(
+                    change(_exhibit).where(_exhibit.c.exhibit == order.exhibit),
+                    _line_of(order, listing),
+                )
+
+    def forget(self, exhibit: str) -> None:
+        """An intake that was never acknowledged."""
+        with writing(self._engine) as connection:
+            for table in (_exhibit, _unfinished):
+                connection.execute(delete(table).where(table.c.exhibit == exhibit))
 
     def unfinished(self) -> tuple[str, ...]:
         """Oldest first."""
@@ -80,27 +106,91 @@ class ExhibitIndex:
 
     def page(self, limit: int, before: str | None = None) -> tuple[Line, ...]:
         """Newest first; ids sort by time."""
-        wanted = select(_exhibits).order_by(_exhibits.c.exhibit.desc()).limit(limit)
+        wanted = select(_exhibit).order_by(_exhibit.c.exhibit.desc()).limit(limit)
         if before is not None:
-            wanted = wanted.where(_exhibits.c.exhibit < before)
+            wanted = wanted.where(_exhibit.c.exhibit < before)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return tuple(
-            Line(row.exhibit, row.kind, row.claimed_name, instant.parse(row.observed_at))
+            Line(row.exhibit, row.kind, row.claimed_name, _instant(row.observed_at))
             for row in rows
         )
 
     def count(self) -> int:
         with reading(self._engine) as connection:
-            return connection.execute(select(func.count()).select_from(_exhibits)).scalar_one()
+            return connection.execute(select(func.count()).select_from(_exhibit)).scalar_one()
 
     def names(self) -> frozenset[str]:
         with reading(self._engine) as connection:
-            return frozenset(connection.execute(select(_exhibits.c.exhibit)).scalars())
+            return frozenset(connection.execute(select(_exhibit.c.exhibit)).scalars())
 
-    def rebuild(self, orders: Iterable[Order], finished: Iterable[str]) -> None:
-        """Forget all, and write it again from the papers."""
+    def listing_of(self, exhibit: str) -> Mapping[str, Digest] | None:
+        """What its folder held; None when there is no line, or the line was altered."""
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(_exhibit).where(_exhibit.c.exhibit == exhibit)
+            ).one_or_none()
+        if row is None or not _is_whole(row):
+            return None
+        return package.parse_listing(row.listing.encode())
+
+    def altered(self) -> tuple[str, ...]:
+        """What cannot be as it was written: the names in lines, or what stands there."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_exhibit).order_by(_exhibit.c.exhibit)).all()
+            waiting = set(connection.execute(select(_unfinished)).scalars())
+        known = {row.exhibit for row in rows}
+        return (
+            *(row.exhibit for row in rows if not _is_whole(row)),
+            *sorted(waiting - known),
+        )
+
+    def rebuild(self, walked: Iterable[Walked], lost: Iterable[str]) -> None:
+        """Write the lines again from the papers; forget those that have none any more.
+
+        In one step, and never a line that is in neither: it came in meanwhile."""
         with writing(self._engine) as connection:
-            connection.execute(delete(_exhibits))
-            connection.execute(delete(_unfinished))
-        self._add(orders, finished)
+            for exhibit in lost:
+                for table in (_exhibit, _unfinished):
+                    connection.execute(delete(table).where(table.c.exhibit == exhibit))
+            for one in walked:
+                name = {"exhibit": one.order.exhibit}
+                for table in (_exhibit, _unfinished):
+                    connection.execute(
+                        delete(table).where(table.c.exhibit == one.order.exhibit)
+                    )
+                connection.execute(insert(_exhibit), _line_of(one.order, one.listing))
+                if not one.finished:
+                    connection.execute(insert(_unfinished), name)
+
+
+def listing_at_first(order: Order) -> bytes:
+    """Of what is durable when a deposit is acknowledged."""
+    digests = {PAPER: sha256(order.encode())}
+    if order.kind == "deposit":
+        digests |= {package.ITEMS + item.name: item.digests[0] for item in order.items}
+    return package.encode_listing(digests)
+
+
+def _line_of(order: Order, listing: bytes) -> dict[str, str]:
+    line = {
+        "exhibit": order.exhibit,
+        "kind": order.kind,
+        "claimed_name": order.claimed_name,
+        "observed_at": instant.encode(order.observed_at),
+        "listing": listing.decode(),
+    }
+    return line | {"sha256": sha256(canonical.encode(line)).hex}
+
+
+def _is_whole(row: Row[Any]) -> bool:
+    said = {name: getattr(row, name) for name in _SAID}
+    return str(row.sha256) == sha256(canonical.encode(said)).hex
+
+
+def _instant(text: str) -> datetime:
+    """An altered line must not keep a list from being shown; fsck names it."""
+    try:
+        return instant.parse(text)
+    except ProofError:
+        return instant.parse("1970-01-01T00:00:00.000Z")

@@ -3,7 +3,8 @@
 The capturer meets hostile pages, so it is never imported: what it leaves is a folder, and
 every name and every octet in it is judged here before it is kept. A finished run is made
 durable and moved to `done` before the first item is kept, so that whoever is killed half way
-keeps on from the same run and never mixes two.
+keeps on from the same run and never mixes two. Each run has a folder of its own: a capturer
+that outlives the worker that started it writes where nobody looks any more.
 """
 
 import json
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ from guzheng.proof.errors import ProofError
 from guzheng.proof.fields import Fields
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import Blobs
-from guzheng.store.durable import sync_directory
+from guzheng.store.durable import reported, sync_directory
 from guzheng.store.receive import keep_stream
 
 CAPTURE = "capture.json"
@@ -33,6 +35,7 @@ _OPERATORS = frozenset(
     {"capture.no-browser", "capture.browser-died", "capture.order-malformed"}
 )
 Tell = Callable[[str, str], None]
+_groups: set[int] = set()  # process groups of the captures of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +80,41 @@ def capture(
     room = capturing.workshop / order.exhibit
     done = room / "done"
     if not done.exists():
-        shutil.rmtree(room, ignore_errors=True)
-        room.mkdir(parents=True, mode=0o755)
-        _run(order, room, capturing, tell)
-        _make_durable(room / "out")
-        (room / "out").rename(done)
-        sync_directory(room)
-    captured = _keep(done, blobs, folder)
+        with reported(str(room)):
+            room.mkdir(parents=True, exist_ok=True, mode=0o755)
+            for left in room.iterdir():  # of runs that were killed
+                shutil.rmtree(left, ignore_errors=True)
+            run = Path(tempfile.mkdtemp(prefix="run-", dir=room))
+            run.chmod(0o755)  # the capturer drops to a user of its own
+            _run(order, run, capturing, tell)
+            _make_durable(run / "out")
+            (run / "out").rename(done)
+            sync_directory(room)
+    try:
+        captured = _keep(done, blobs, folder)
+    except (FileNotFoundError, ProofError) as error:
+        clear_room(capturing, order.exhibit)  # or it would be found again for ever
+        raise Unavailable(
+            "capture.browser-died",
+            expected="every file that the capture record names",
+            found=error.code if isinstance(error, ProofError) else "a file less",
+            act="the worker tries again",
+        ) from error
     blobs.put(folder + CAPTURE, [captured.record_json])
-    shutil.rmtree(room, ignore_errors=True)
+    clear_room(capturing, order.exhibit)
     return captured
+
+
+def rooms(capturing: Capturing) -> tuple[str, ...]:
+    """The exhibits that have a room in the workshop: captures under way, or killed."""
+    if not capturing.workshop.is_dir():
+        return ()
+    return tuple(sorted(one.name for one in capturing.workshop.iterdir()))
+
+
+def clear_room(capturing: Capturing, exhibit: str) -> None:
+    """Nothing in it is needed: all that was worth keeping is kept."""
+    shutil.rmtree(capturing.workshop / exhibit, ignore_errors=True)
 
 
 def captured_items(
@@ -126,6 +154,7 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+        _groups.add(process.pid)
         timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
         try:
             for step, detail in _progress(process):
@@ -133,6 +162,7 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
             status = process.wait()
         finally:
             timer()
+            _groups.discard(process.pid)
             _end(process.pid)
             process.wait()
     if status == 0 and (out / CAPTURE).exists():
@@ -176,6 +206,12 @@ def _alarm(group: int, seconds: int) -> Callable[[], None]:
     timer.daemon = True
     timer.start()
     return timer.cancel
+
+
+def end_captures() -> None:
+    """For a program that stops: what was under way is begun again by the next one."""
+    for group in tuple(_groups):
+        _end(group)
 
 
 def _end(group: int) -> None:

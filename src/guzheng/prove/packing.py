@@ -4,6 +4,7 @@ The header of a zip member stands before its octets and holds their CRC, which i
 after them: so room is left, and the header written when the member is through.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -20,7 +21,7 @@ from guzheng.proof.manifest import Manifest
 from guzheng.proof.package import ZipMember
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs, NotKept, read
-from guzheng.store.durable import reported, sync_directory
+from guzheng.store.durable import DEVICE_ERRORS, reported, sync_directory
 
 _BLOCK = 4 << 20
 
@@ -59,17 +60,32 @@ def write_package(
     }
     for exhibit in exhibits:
         sources.update(_members_of(blobs, exhibit))
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    temporary = out.with_name(f".guzheng-package.{os.getpid()}")
     with reported(str(out)):
         try:
-            with temporary.open("w+b") as stream:
+            with _created(temporary, out) as stream:
                 _write(stream, sources)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(out)
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
         sync_directory(out.parent)
+
+
+def _created(temporary: Path, out: Path) -> BinaryIO:
+    try:
+        return temporary.open("w+b")
+    except OSError as error:
+        if error.errno in DEVICE_ERRORS:
+            raise
+        raise Refused(
+            "package.unwritable",
+            expected="a place that can be written",
+            found=f"{error.strerror}: {out}",
+            act="choose another place",
+        ) from error
 
 
 def _of(octets: bytes) -> _Source:

@@ -89,7 +89,8 @@ def recipe(manifests: Iterable[Manifest], file_name: str) -> bytes:
                 else f"-data {shlex.quote(folder + package.ITEMS + item.name)}"
             )
             lines.append(
-                f"       openssl ts -verify {source} \\\n         -in {token} -CAfile trust/roots.pem\n"
+                f"       openssl ts -verify {source} \\\n"
+                f"         -in {token} -CAfile trust/roots.pem\n"
             )
     lines.append(_SEAL)
     for manifest in found:

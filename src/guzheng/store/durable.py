@@ -19,6 +19,7 @@ from guzheng.refusals import Unavailable
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV})
+DEVICE_ERRORS = _FULL | _BROKEN  # what `reported` speaks of
 
 
 @contextlib.contextmanager

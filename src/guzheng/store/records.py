@@ -7,19 +7,27 @@ half way. Reading connections are read-only, so whoever writes must say so with 
     with writing(engine) as connection: connection.execute(insert(...))
     with reading(engine) as connection: connection.execute(select(...))
 
+A full or failing disk and a file that waits too long are `Unavailable`; a file that is damaged
+is `Refused`, by its name.
+
 recursive_triggers is on because INSERT OR REPLACE otherwise deletes rows without asking the
 delete trigger; append-only tables guard their inserts too (see ledger.records).
 """
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.store.durable import reported
 
 BUSY_MILLISECONDS = 10_000
 _SETTINGS = (
@@ -37,7 +45,8 @@ def open_engine(path: Path) -> Engine:
     """The engine for one SQLite file, which is made (mode 0600) when it is not there."""
     # Made here and not by SQLite, which would let the umask decide who may read it; the
     # -wal and -shm files take over the mode of the file.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with reported(str(path)):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         pool_size=8,
@@ -65,12 +74,77 @@ def _begin(connection: Connection) -> None:
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write; committed at the end, rolled back on any error."""
-    with engine.execution_options(**{_WRITES: True}).begin() as connection:
+    with (
+        _told(engine),
+        engine.execution_options(**{_WRITES: True}).begin() as connection,
+    ):
         yield connection
 
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view, which sees no commit made after its first statement."""
-    with engine.begin() as connection:
+    with _told(engine), engine.begin() as connection:
         yield connection
+
+
+@contextlib.contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """Turn what befell the file into a problem that says so; an error of ours is left alone."""
+    try:
+        yield
+    except DatabaseError as error:
+        problem = _problem_of(error, Path(engine.url.database or "").name)
+        if problem is None:
+            raise
+        raise problem from error
+
+
+def _problem_of(error: DatabaseError, file: str) -> Problem | None:
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the primary result code
+    if str(error.orig).startswith("Could not decode to UTF-8"):  # a bit that turned over
+        code = sqlite3.SQLITE_CORRUPT
+    found = f"{file}: {error.orig}"
+    match code:
+        case sqlite3.SQLITE_FULL:
+            return Unavailable(
+                "store.disk-full",
+                expected="room to write",
+                found=found,
+                act="the operator frees space on that file system; nothing was changed",
+            )
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            return Unavailable(
+                "store.device-failed",
+                expected="a file system that reads and writes",
+                found=found,
+                act="the operator examines that disk; nothing was changed",
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Unavailable(
+                "store.busy",
+                expected=f"the turn to write within {BUSY_MILLISECONDS // 1000} s",
+                found=found,
+                act="try again; nothing was changed",
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return Refused(
+                "store.table-damaged",
+                expected="the SQLite file as it was written",
+                found=found,
+                act="run rebuild: it sets the file aside, and makes it again from the papers",
+            )
+        case _:
+            return None
+
+
+def find_damage(path: Path) -> str:
+    """What SQLite finds wrong with a file of its own; empty when there is nothing."""
+    if not path.exists():
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000)) as one:
+            said = one.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if said == ("ok",) else str(said[0] if said else "no answer")

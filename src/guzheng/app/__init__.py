@@ -1,0 +1,26 @@
+"""The composition root: from settings to a platform that faces can ask.
+
+    parts      what stands behind each port; owns the clock and the source of chance
+    platform   one installation, opened: what faces ask
+    views      what they are answered
+    judging    the verifier, run as the program that it is
+    upkeep     rebuild and fsck
+
+Faces (web, cli, worker) see `Platform` and its views, and nothing below.
+"""
+
+from guzheng.app.parts import Parts, open_parts, system_now
+from guzheng.app.platform import Platform
+from guzheng.app.upkeep import set_aside_damaged
+from guzheng.app.views import ClockReading, ExhibitView, PaperView
+
+__all__ = [
+    "ClockReading",
+    "ExhibitView",
+    "PaperView",
+    "Parts",
+    "Platform",
+    "open_parts",
+    "set_aside_damaged",
+    "system_now",
+]

@@ -1,0 +1,392 @@
+"""One installation, opened: the object that every face asks.
+
+It hands each question to the station that knows, and holds no rule of its own.
+"""
+
+import functools
+import os
+import shutil
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from guzheng import intake, prove, road
+from guzheng.app import upkeep
+from guzheng.app.judging import Judge
+from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
+from guzheng.app.views import (
+    ClockReading,
+    ExhibitView,
+    PaperView,
+    damaged_view,
+    facts_of,
+    refusal_of,
+)
+from guzheng.config import Config
+from guzheng.intake import Line, Upload
+from guzheng.jobs import Jobs, Patience, Work
+from guzheng.keep import Fault
+from guzheng.proof import package, policy
+from guzheng.proof.digest import Digest
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Manifest
+from guzheng.proof.policy import LedgerPolicy, Trust
+from guzheng.proof.report import Report
+from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.road import Road
+from guzheng.store.blobs import find, read
+
+if TYPE_CHECKING:
+    from guzheng.certify import DocumentSigner
+
+_TOLD = 50  # lines of progress kept for a page; the record holds all of them
+
+
+class Platform:
+    """One installation, opened. Every face asks this object; it may be shared by threads."""
+
+    def __init__(self, config: Config, parts: Parts | None = None) -> None:
+        """`parts`: what to stand on instead of what the data directory and settings say."""
+        self.config = config
+        self.parts = parts = parts or open_parts(config)
+        self.blobs, self.index, self.ledger = parts.blobs, parts.index, parts.ledger
+        self.trust = self._trust()
+        self.road = self._road()
+        self._told: dict[str, deque[Mapping[str, str]]] = {}
+        self._telling = threading.Lock()
+        self.jobs = Jobs(
+            config.data / JOBS,
+            config.data / "leases",
+            Work(self._advance, self.index.unfinished),
+            at_once=config.workers,
+            patience=Patience.of(config.retry_seconds),
+        )
+
+    def _trust(self) -> Trust:
+        try:
+            roots = policy.parse_roots(self.roots_pem())
+        except ProofError as error:
+            raise Refused(
+                "config.value-refused",
+                expected="timestamp_roots: certificates in PEM",
+                found=f"{self.config.timestamp_roots}: {error.found}",
+                act="mend the setting",
+            ) from error
+        return Trust(roots, LedgerPolicy((self.ledger.vkey,), "none"))
+
+    def _road(self) -> Road:
+        config, parts = self.config, self.parts
+        return Road(
+            blobs=parts.blobs,
+            index=parts.index,
+            ledger=parts.ledger,
+            authority=parts.authority,
+            roots=self.trust.roots or (),
+            certify=_certifying(config, parts),
+            capturing=intake.Capturing(
+                config.data / "captures",
+                config.capture_seconds,
+                config.chromium,
+                config.capture_trust_spki,
+            ),
+            leases=config.data / "leases",
+            now=parts.now,
+            entropy=parts.entropy,
+        )
+
+    # ---- time ------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self.parts.now()
+
+    def clock(self) -> ClockReading:
+        """Nobody has been asked yet whether the machine's clock is right, and it is said."""
+        return ClockReading("system clock", None, None, None, verified=False)
+
+    # ---- in --------------------------------------------------------------------------
+
+    def deposit(
+        self,
+        name: str,
+        chunks: Iterable[bytes],
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+        media_type: str | None = None,
+    ) -> str:
+        """One file; durable when this returns, and queued."""
+        upload = Upload(name, chunks, media_type or intake.media_type_of(name))
+        order = self.road.deposit(
+            (upload,),
+            largest=self.config.largest_upload,
+            claimed_name=claimed_name,
+            claimed_applicant=claimed_applicant,
+            claimed_purpose=claimed_purpose,
+        )
+        self.jobs.enqueue(order.exhibit)
+        return order.exhibit
+
+    def deposit_digest(
+        self,
+        file: Path,
+        name: str,
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> str:
+        """A file that stays with its owner: hashed here, and nothing of it kept."""
+        try:
+            with file.open("rb") as stream:
+                size, digests = intake.digests_of_stream(stream)
+        except OSError as error:
+            raise intake.unreadable(file, error) from error
+        order = self.road.deposit_digests(
+            (intake.by_digest(name, size, digests, intake.media_type_of(name)),),
+            claimed_name=claimed_name,
+            claimed_applicant=claimed_applicant,
+            claimed_purpose=claimed_purpose,
+        )
+        self.jobs.enqueue(order.exhibit)
+        return order.exhibit
+
+    def order_capture(
+        self,
+        url: str,
+        *,
+        claimed_name: str | None = None,
+        claimed_applicant: str | None = None,
+        claimed_purpose: str | None = None,
+    ) -> str:
+        """A page; queued. Raises Unavailable at once when there is no browser."""
+        self.require_browser()
+        order = self.road.order_capture(
+            url,
+            allow_private=self.config.allow_private,
+            claimed_name=claimed_name,
+            claimed_applicant=claimed_applicant,
+            claimed_purpose=claimed_purpose,
+        )
+        self.jobs.enqueue(order.exhibit)
+        return order.exhibit
+
+    def find_browser(self) -> str | None:
+        """Path of the browser that captures would use."""
+        if self.config.chromium:
+            return self.config.chromium if Path(self.config.chromium).is_file() else None
+        return shutil.which("chromium") or shutil.which("chromium-browser")
+
+    def require_browser(self) -> None:
+        if self.find_browser() is None:
+            raise Unavailable(
+                "capture.no-browser",
+                expected="Chromium on this machine",
+                found="none",
+                act="the operator installs it: apt-get install chromium fonts-noto-cjk",
+            )
+
+    # ---- walking ---------------------------------------------------------------------
+
+    def walk(self, exhibit: str, tell: road.Tell) -> str:
+        """Walk the road to its end in this process; gives the state. Raises Problem."""
+        return self.road.walk(exhibit, tell)
+
+    def _advance(self, exhibit: str) -> bool:
+        def tell(step: str, detail: str) -> None:
+            with self._telling:
+                lines = self._told.setdefault(exhibit, deque(maxlen=_TOLD))
+                lines.append({"step": step, "detail": detail})
+
+        if self.road.advance(exhibit, tell) is not None:
+            return True
+        with self._telling:
+            self._told.pop(exhibit, None)
+        return False
+
+    # ---- looking ---------------------------------------------------------------------
+
+    def exhibit(self, exhibit: str) -> ExhibitView:
+        order = self.road.order(exhibit)
+        names = self.road.papers(exhibit)
+        folder = road.folder_of(exhibit)
+        with self._telling:
+            progress = tuple(self._told.get(exhibit, ()))
+        return ExhibitView(
+            exhibit=exhibit,
+            kind=order.kind,
+            claimed_name=order.claimed_name,
+            observed_at=order.observed_at,
+            state=road.state_of(order.kind, names),
+            missing=road.missing_from(order.kind, names),
+            papers=tuple(
+                PaperView(one, self._size(folder + one)) for one in sorted(names - road.BESIDE)
+            ),
+            facts=facts_of(find(self.blobs, folder + package.CERTIFICATE_JSON)),
+            refusal=refusal_of(find(self.blobs, folder + road.REFUSED)),
+            progress=progress,
+            url=order.url,
+        )
+
+    def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:
+        """Newest first. One whose papers were damaged is shown as that, and hides no other."""
+        return tuple(self._listed(line) for line in self.index.page(limit, before))
+
+    def _listed(self, line: Line) -> ExhibitView:
+        try:
+            return self.exhibit(line.exhibit)
+        except Refused as refusal:
+            return damaged_view(line, refusal)
+
+    def _size(self, name: str) -> int:
+        with self.blobs.open(name) as stream:
+            return stream.seek(0, os.SEEK_END)
+
+    def open_paper(self, exhibit: str, name: str) -> BinaryIO:
+        """One paper or original; never the order, which is not evidence."""
+        folder = road.folder_of(self.road.order(exhibit).exhibit)
+        if name not in self.road.papers(exhibit) - road.BESIDE:
+            raise Refused(
+                "exhibit.no-such-paper",
+                expected="a paper of this exhibit",
+                found=repr(name[:120]),
+            )
+        return self.blobs.open(folder + name)
+
+    def folder(self, exhibit: str) -> Path:
+        """Where the papers lie on this machine."""
+        return self.config.data / "blobs" / package.EXHIBITS / exhibit
+
+    # ---- out -------------------------------------------------------------------------
+
+    def roots_pem(self) -> bytes:
+        """Roots of every authority that this installation asks, our own first."""
+        return roots_pem(self.config, self.parts.keys)
+
+    def write_package(self, exhibits: Sequence[str], out: Path) -> None:
+        """The court package of these exhibits, as one zip at `out`."""
+        for one in exhibits:
+            self._require_finished(one)
+        manifests = [
+            Manifest.parse(read(self.blobs, road.folder_of(one) + package.MANIFEST))
+            for one in exhibits
+        ]
+        prove.write_package(
+            self.blobs,
+            [prove.Exhibit(one, road.folder_of(one)) for one in exhibits],
+            recipe_md=prove.recipe(manifests, out.name),
+            roots_pem=self.roots_pem(),
+            ledger_policy=self._ledger_policy(),
+            out=out,
+        )
+
+    def _ledger_policy(self) -> bytes:
+        return policy.encode_ledger_policy(LedgerPolicy((self.ledger.vkey,), "none"))
+
+    def _require_finished(self, exhibit: str) -> None:
+        order = self.road.order(exhibit)
+        state = road.state_of(order.kind, self.road.papers(exhibit))
+        if state != "certified":
+            raise Refused(
+                "package.not-complete",
+                expected="an exhibit whose road is walked to the end",
+                found=f"{exhibit}: {state}",
+                act="wait for its certificate, or see why it was refused",
+            )
+
+    def package(self, exhibits: Sequence[str]) -> Path:
+        """A package in a temporary file, which the caller removes."""
+        staging = self.config.data / "staging"
+        staging.mkdir(mode=0o700, exist_ok=True)
+        name = f"{exhibits[0]}.zip" if len(exhibits) == 1 else "guzheng-exhibits.zip"
+        out = Path(tempfile.mkdtemp(dir=staging)) / name
+        try:
+            self.write_package(exhibits, out)
+        except Problem:
+            shutil.rmtree(out.parent, ignore_errors=True)
+            raise
+        return out
+
+    # ---- checking --------------------------------------------------------------------
+
+    def verify_package(self, file: Path) -> Report:
+        """What `guzheng-verify` says of a package or certificate that somebody brought."""
+        return Judge(self.roots_pem(), self._ledger_policy()).package(file)
+
+    def verify_file(self, digest: Digest, token: bytes) -> Report:
+        """What `guzheng-verify` says of a digest and a `.tsa`."""
+        return Judge(self.roots_pem(), self._ledger_policy()).file(digest, token)
+
+    def runs_own_authority(self) -> bool:
+        """Whether timestamps come from this installation itself; a reader must be told."""
+        return not self.config.timestamp_url
+
+    def ledger_read(self, path: str) -> bytes | None:
+        return self.ledger.read(path)
+
+    def ledger_vkey(self) -> str:
+        return self.ledger.vkey
+
+    def tsa_respond(self, request_der: bytes) -> bytes:
+        """Our own authority's answer to an RFC 3161 request, whoever we ask ourselves."""
+        return self.parts.local.respond(request_der)
+
+    # ---- upkeep ----------------------------------------------------------------------
+
+    def recover(self) -> int:
+        """Put right what killed programs left; who runs the queue does so first."""
+        return self.road.recover()
+
+    def interrupt(self) -> None:
+        """End what a stopping program would otherwise leave running without it."""
+        intake.end_captures()
+
+    def rebuild(self) -> upkeep.Rebuilt:
+        """Make index and ledger table again from the papers."""
+        return upkeep.rebuild(self.parts, self.road)
+
+    def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
+        """Every damaged, missing or extra byte, by name; empty when all is well."""
+        return upkeep.fsck(self.parts, self.road, self.trust, tell)
+
+    def fonts(self) -> tuple[bool, str]:
+        """Whether certificates are printed with Debian's fonts, and which face is used."""
+        from guzheng import certify
+
+        face = certify.find_face()
+        return face != certify.packaged_face(), face.sans
+
+
+def _certifying(config: Config, parts: Parts) -> road.Certify:
+    """The press and its signer, loaded with the first certificate: most commands print none."""
+
+    @functools.cache
+    def signer() -> "DocumentSigner":
+        from guzheng.certify import DocumentSigner
+
+        return DocumentSigner(
+            parts.keys.signer_key,
+            parts.keys.signer_der,
+            parts.authority.respond,
+            (parts.keys.root_der,),
+        )
+
+    def certified(
+        facts: Mapping[str, object], papers: Mapping[str, bytes], at: datetime
+    ) -> bytes:
+        from guzheng.certify import certify
+
+        return certify(
+            facts,
+            papers,
+            signer(),
+            signed_at=at,
+            public_url=config.public_url or None,
+            operator_runs_authority=not config.timestamp_url,
+        )
+
+    return certified

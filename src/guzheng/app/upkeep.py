@@ -1,0 +1,174 @@
+"""What the operator asks for: make the index again from the papers, and look at every byte.
+
+Neither may stop at the first damaged thing it meets: rebuild takes what is sound and says what
+is not, fsck names all of it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from guzheng import keep, road
+from guzheng.app.parts import INDEX, LEDGER, Parts
+from guzheng.intake import Order, Walked
+from guzheng.keep import Fault
+from guzheng.ledger import fsck as ledger_fsck
+from guzheng.ledger import rebuild_from_tiles
+from guzheng.proof import package
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Manifest, leaf_of
+from guzheng.proof.policy import Trust
+from guzheng.refusals import Refused
+from guzheng.road import Road
+from guzheng.store.blobs import find
+from guzheng.store.records import find_damage
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many exhibits are in the index now, and those that could not be read."""
+
+    count: int
+    damaged: tuple[Fault, ...]
+
+
+def set_aside_damaged(data: Path, at: datetime) -> list[Path]:
+    """Move away what SQLite cannot read, so that it can be made again; it stays as a trace."""
+    moved = []
+    for name in (INDEX, LEDGER):
+        if not find_damage(data / name):
+            continue
+        for suffix in ("", "-wal", "-shm"):
+            file = data / (name + suffix)
+            if file.exists():
+                aside = data / f"{name}.damaged-{at:%Y%m%dT%H%M%SZ}{suffix}"
+                file.rename(aside)
+                moved.append(aside)
+    return moved
+
+
+def rebuild(parts: Parts, walk: Road) -> Rebuilt:
+    """Make index and ledger table again from the papers."""
+    before = parts.index.names()
+    rebuild_from_tiles(parts.ledger)
+    found: list[Walked] = []
+    damaged: list[Fault] = []
+    seen: set[str] = set()
+    for exhibit in walk.exhibits():
+        if find(parts.blobs, road.folder_of(exhibit) + road.ORDER) is None:
+            continue  # an intake that was never acknowledged
+        seen.add(exhibit)
+        try:
+            found.append(_walked(parts, walk, exhibit))
+        except (Refused, ProofError) as error:
+            place = road.folder_of(exhibit)
+            damaged.append(Fault(place, error.code, error.expected, error.found))
+    parts.index.rebuild(found, before - seen)
+    return Rebuilt(len(found), tuple(damaged))
+
+
+def _walked(parts: Parts, walk: Road, exhibit: str) -> Walked:
+    order = walk.order(exhibit)
+    finished = road.next_step(order.kind, walk.papers(exhibit)) is None
+    listing = walk.listing(order)
+    folder = road.folder_of(exhibit)
+    papers = [find(parts.blobs, folder + one) for one in (package.MANIFEST, package.SEAL)]
+    leaf, (manifest_json, seal) = find(parts.blobs, folder + package.LEAF), papers
+    # Gives the entry its exhibit back; it keeps its number. A ledger does not forget: a leaf
+    # that does not fit its papers must not get into it.
+    if leaf is not None and manifest_json is not None and seal is not None:
+        if leaf != leaf_of(manifest_json, seal):
+            raise Refused("leaf.differs", expected="the leaf of these papers", found=folder)
+        parts.ledger.append(leaf, exhibit)
+    return Walked(order, listing, finished)
+
+
+def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) -> list[Fault]:
+    """Every damaged, missing or extra byte, by name; empty when all is well."""
+    faults = [
+        Fault(name, "store.table-damaged", "the SQLite file as it was written", damage)
+        for name in (INDEX, LEDGER)
+        if (damage := find_damage(parts.data / name))
+    ]
+    altered = set(parts.index.altered())
+    faults += [
+        Fault(INDEX, "keep.index-altered", "the line as it was written", one)
+        for one in sorted(altered)
+    ]
+    indexed, unfinished = parts.index.names(), set(parts.index.unfinished())
+    found: set[str] = set()
+    for exhibit in walk.exhibits():
+        tell(exhibit)
+        found.add(exhibit)
+        faults += _scrubbed(
+            parts,
+            walk,
+            trust,
+            exhibit,
+            # What the index no longer waits for must be complete, or a paper was lost since.
+            finished=exhibit in indexed - unfinished,
+            indexed=exhibit in indexed | altered,
+        )
+    faults += [
+        Fault(road.folder_of(one), "keep.exhibit-lost", "its papers", "a line in the index")
+        for one in sorted(indexed - found - altered)
+    ]
+    faults += [
+        Fault(one.name, one.code, one.expected, one.found) for one in ledger_fsck(parts.ledger)
+    ]
+    faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
+    return faults
+
+
+def _foreign(parts: Parts) -> Iterator[str]:
+    """Files in no folder of ours."""
+    for name in parts.blobs.names():
+        in_exhibit = name.startswith(package.EXHIBITS) and name.count("/") > 1
+        if not in_exhibit and not name.startswith("ledger/"):
+            yield name
+
+
+def _scrubbed(
+    parts: Parts, walk: Road, trust: Trust, exhibit: str, *, finished: bool, indexed: bool
+) -> list[Fault]:
+    folder = road.folder_of(exhibit)
+    listed = parts.index.listing_of(exhibit) or {}
+    try:
+        order = walk.order(exhibit)
+        refused = road.REFUSED in walk.papers(exhibit)
+    except Refused as refusal:
+        if road.ORDER not in walk.papers(exhibit):
+            names = sorted(folder + one for one in walk.papers(exhibit))
+            return [Fault(one, "keep.no-order", folder + road.ORDER, "none") for one in names]
+        return [Fault(folder + road.ORDER, refusal.code, refusal.expected, refusal.found)]
+    faults = []
+    if not indexed:
+        faults.append(
+            Fault(folder, "keep.not-indexed", "a line in the index", "none: run rebuild")
+        )
+    faults += keep.scrub_exhibit(
+        parts.blobs,
+        folder,
+        None if refused else trust,  # a refused exhibit is no evidence, but must not change
+        listed=listed,
+        beside=road.BESIDE,
+        finished=finished,
+    )
+    return faults or _order_differs(parts, order, folder)
+
+
+def _order_differs(parts: Parts, order: Order, folder: str) -> list[Fault]:
+    """The manifest repeats what was ordered; the order is the one that nothing else signs."""
+    manifest_json = find(parts.blobs, folder + package.MANIFEST)
+    if manifest_json is None:
+        return []
+    manifest = Manifest.parse(manifest_json)
+    said = (manifest.exhibit, manifest.kind, manifest.claimed_name, manifest.salt)
+    ordered = (order.exhibit, order.kind, order.claimed_name, order.salt)
+    names = [(one.name, one.size) for one in order.items]
+    if said != ordered or (
+        order.kind != "web" and names != [(one.name, one.size) for one in manifest.items]
+    ):
+        return [Fault(folder + road.ORDER, "keep.order-differs", "what the manifest says", "")]
+    return []
