@@ -156,7 +156,7 @@ def test_a_rewritten_history_is_found_however_well_it_agrees(kept: Kept) -> None
     roots = tree.root_of(hashes[:256]) + tree.root_of(hashes[256:512])
     kept.blobs.replace(f"{FOLDER}tile/1/000.p/2", roots)
     kept.blobs.replace(f"{FOLDER}tile/1/000.p/1", roots[:32])
-    assert kept.found() == [(f"{FOLDER}checkpoint", "ledger.root")]
+    assert kept.found() == [(f"{FOLDER}checkpoint", "ledger.damaged-root")]
 
 
 def test_a_fork_is_named(kept: Kept) -> None:

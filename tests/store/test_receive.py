@@ -12,15 +12,20 @@ from hypothesis import strategies as st
 from guzheng.store.blobs import AlreadyKept, read
 from guzheng.store.directory import DirectoryBlobs
 from guzheng.store.memory import MemoryBlobs
-from guzheng.store.receive import blocks, keep_stream
+from guzheng.store.receive import GROUP, SMALL, groups, keep_stream
 
 
-@given(st.lists(st.binary(max_size=50)), st.integers(1, 100))
-def test_blocks_are_the_same_bytes(chunks: list[bytes], size: int) -> None:
-    made = list(blocks(chunks, size))
-    assert b"".join(made) == b"".join(chunks)
-    assert all(len(block) >= size for block in made[:-1])
-    assert all(made)
+@given(st.lists(st.integers(0, 200_000)))
+def test_groups_are_the_same_bytes(sizes: list[int]) -> None:
+    chunks = [bytes([number % 251]) * size for number, size in enumerate(sizes)]
+    made = list(groups(iter(chunks)))
+    assert b"".join(chunk for group in made for chunk in group) == b"".join(chunks)
+    every = [chunk for group in made for chunk in group]
+    assert all(every)
+    assert sum(len(chunk) < SMALL for chunk in every) <= 1 + sum(
+        size >= SMALL for size in sizes
+    )
+    assert all(sum(map(len, group)) >= GROUP for group in made[:-1])
 
 
 @pytest.mark.parametrize("size", [0, 1, 4 << 20, (4 << 20) + 1, 9 << 20])

@@ -45,7 +45,7 @@ def fsck(ledger: Ledger) -> Iterator[Damage]:
     edge = Edge()
     yield from _compare_groups(ledger, edge, size)
     if signed and edge.root() != signed.root:
-        yield Damage(_CHECKPOINT, "ledger.root", signed.root.hex(), edge.root().hex())
+        yield Damage(_CHECKPOINT, "ledger.damaged-root", signed.root.hex(), edge.root().hex())
     yield from _look_at_names(ledger, size, sequenced)
 
 

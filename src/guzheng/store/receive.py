@@ -1,7 +1,8 @@
 """Keep a stream and know its digest at once: hashed in a second thread while it is written.
 
-Memory stays constant (a few blocks of 4 MiB) whatever the size. The digest is of exactly the
-bytes that were handed to the store; SM3, five times slower, is left to a later step.
+Memory stays constant (two groups of a few MiB) whatever the size. Chunks are passed on as they
+came, not copied together: to fill fresh memory costs more than to hash it. The digest is of
+exactly the bytes that were handed to the store; SM3, five times slower, is for a later step.
 """
 
 import hashlib
@@ -9,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from guzheng.proof.digest import Digest
+from guzheng.proof.digest import Digest, Hasher
 from guzheng.store.blobs import Blobs
 
-BLOCK = 4 << 20
+GROUP = 4 << 20  # handed to the other thread at once
+SMALL = 64 << 10  # chunks below this are copied together: a call for each would cost more
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,12 @@ def keep_stream(blobs: Blobs, name: str, chunks: Iterable[bytes]) -> Received:
     def hashed(hand: ThreadPoolExecutor) -> Iterator[bytes]:
         nonlocal size
         hashing: Future[None] | None = None
-        for block in blocks(chunks, BLOCK):
+        for group in groups(chunks):
             if hashing is not None:
-                hashing.result()  # one block is hashed while one is written, never more
-            hashing = hand.submit(hasher.update, block)
-            size += len(block)
-            yield block
+                hashing.result()  # one group is hashed while one is written, never more
+            hashing = hand.submit(_update, hasher, group)
+            size += sum(map(len, group))
+            yield from group
         if hashing is not None:
             hashing.result()
 
@@ -45,15 +47,38 @@ def keep_stream(blobs: Blobs, name: str, chunks: Iterable[bytes]) -> Received:
     return Received(size, Digest("sha256", hasher.digest()))
 
 
-def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in blocks of at least `size` octets, the last one shorter."""
-    waiting: list[bytes] = []
+def _update(hasher: Hasher, group: list[bytes]) -> None:
+    for chunk in group:
+        hasher.update(chunk)
+
+
+def groups(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The same bytes, in lists of some 4 MiB that hold no small chunk but the last."""
+    group: list[bytes] = []
+    octets = 0
+    for chunk in _gathered(chunks):
+        group.append(chunk)
+        octets += len(chunk)
+        if octets >= GROUP:
+            yield group
+            group, octets = [], 0
+    if group:
+        yield group
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    small: list[bytes] = []
     octets = 0
     for chunk in chunks:
-        waiting.append(chunk)
-        octets += len(chunk)
-        if octets >= size:
-            yield b"".join(waiting) if len(waiting) > 1 else chunk
-            waiting, octets = [], 0
+        if len(chunk) < SMALL:
+            small.append(chunk)
+            octets += len(chunk)
+            if octets < SMALL:
+                continue
+        if octets:
+            yield b"".join(small)
+            small, octets = [], 0
+        if len(chunk) >= SMALL:
+            yield chunk
     if octets:
-        yield b"".join(waiting)
+        yield b"".join(small)
