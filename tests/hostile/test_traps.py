@@ -144,13 +144,17 @@ def test_no_content_is_no_page(traps: Site, tmp_path: Path) -> None:
         "chrome://version",
         "http://",
         "http://a b/",
-        "http://user:secret@example.org/",
         "http://example.org:99999/",
         "example.org",
     ],
 )
 def test_only_http_urls(tmp_path: Path, url: str) -> None:
     _refused(tmp_path, url, "capture.url-not-http")
+
+
+def test_a_password_in_the_url_never_reaches_the_record(tmp_path: Path) -> None:
+    _refused(tmp_path, "http://user:secret@example.org/", "capture.url-with-password")
+    assert b"secret" not in (tmp_path / "out/capture.json").read_bytes()
 
 
 @pytest.mark.parametrize(("path", "status"), [("/error", 500), ("/error-empty", 503)])

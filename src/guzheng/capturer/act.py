@@ -33,7 +33,7 @@ from guzheng.capturer.limits import (
     VIEWPORT_WIDTH,
     Limits,
 )
-from guzheng.capturer.order import CaptureOrder, require_url
+from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
@@ -121,7 +121,8 @@ class Act:
             uid,
             frozenset({(urlsplit(url).hostname or "").lower()}),
         )
-        launch = self._launch(program_path, folder, uid, await self.egress.open())
+        version = await chromium.major_version_of(program_path)
+        launch = self._launch(program_path, folder, uid, await self.egress.open(), version)
         self.journal.step("egress.open")
         # Not yet `self.browser`: events arrive while it starts, and go to the targets.
         self.browser = await chromium.start(launch, self.targets.take)
@@ -150,7 +151,9 @@ class Act:
         await self._make_artefacts(self.visit, items)
         await self._write_environment(items, program, profile_at_start, cookies, cage)
 
-    def _launch(self, program: Path, folder: JobFolder, uid: int, port: int) -> chromium.Launch:
+    def _launch(
+        self, program: Path, folder: JobFolder, uid: int, port: int, version: int | None
+    ) -> chromium.Launch:
         return chromium.Launch(
             binary=program,
             flags=flags_of(
@@ -159,6 +162,7 @@ class Act:
                 language=self.order.language,
                 trust_spki=self.order.trust_spki,
                 small_shm=has_small_shared_memory(),
+                major_version=version,
             ),
             job_folder=folder.path,
             uid=uid,
@@ -186,7 +190,9 @@ class Act:
         )
         self.journal.step("page.pictured")
         try:
-            self.names.append(await artefacts.print_page(devtools, session, items))
+            self.names.append(
+                await artefacts.print_page(devtools, session, items, self.started_at)
+            )
             self.journal.step("page.printed")
         except CaptureFailed:
             self.journal.note("capture.print-missing")
@@ -349,7 +355,7 @@ class Act:
         return CaptureRecord(
             exhibit=self.order.exhibit,
             outcome="failed" if failure else "captured",
-            requested_url=cut(self.order.url, 8000),
+            requested_url=cut(without_password(self.order.url), 8000),
             observed_started_at=self.started_at,
             observed_finished_at=self.clock.now(),
             elapsed_milliseconds=self.journal.offset(self.clock.monotonic()),
@@ -391,7 +397,7 @@ _STOPPED = CaptureFailed(
 
 def _gone(error: CommandRefused) -> CaptureFailed:
     return CaptureFailed(
-        "capture.page-gone",
+        "capture.page-moved",
         expected="a page that stays until it is recorded",
         found=f"it went away by itself: {error}",
         act="nobody; try again",

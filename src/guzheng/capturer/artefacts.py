@@ -6,6 +6,7 @@ corroborate one another and the archive.
 
 import base64
 import binascii
+from datetime import datetime
 from pathlib import Path
 
 from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, number, text
@@ -18,9 +19,14 @@ from guzheng.capturer.limits import (
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
 )
+from guzheng.proof import instant
 
 # ISO 216 A4 in inches, which is what the browser counts paper in.
 _A4_WIDTH, _A4_HEIGHT = 8.27, 11.69
+_MARGIN = (
+    "<div style='width:100%%;margin:0 10mm;font-size:7px;display:flex;gap:10mm;"
+    "justify-content:space-between'>%s</div>"
+)
 _MEDIA_TYPES = {
     ".wacz": "application/wacz",
     ".png": "image/png",
@@ -70,14 +76,24 @@ async def take_pictures(
     return names
 
 
-async def print_page(devtools: Devtools, session: str, folder: Path) -> str:
-    """A4, with the browser's own header and footer: date, title, URL, page number."""
+async def print_page(
+    devtools: Devtools, session: str, folder: Path, opened_at: datetime
+) -> str:
+    """A4; the margins name the title, the time, the URL and the page number.
+
+    The browser fills in title, URL and numbers; its own date would be local and without zone.
+    """
     answer = await _ask(
         devtools,
         "Page.printToPDF",
         {
             "printBackground": True,
             "displayHeaderFooter": True,
+            "headerTemplate": _MARGIN
+            % f"<span class=title></span><span>{instant.encode(opened_at)}</span>",
+            "footerTemplate": _MARGIN
+            % "<span class=url></span><span><span class=pageNumber></span>/"
+            "<span class=totalPages></span></span>",
             "paperWidth": _A4_WIDTH,
             "paperHeight": _A4_HEIGHT,
             "generateTaggedPDF": True,

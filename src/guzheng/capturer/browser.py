@@ -53,6 +53,27 @@ def find_chromium(wanted: str) -> Path:
     )
 
 
+async def major_version_of(binary: Path) -> int | None:
+    """What `--version` says; None if it says nothing of the kind (the start will tell why)."""
+    try:
+        asked = await asyncio.create_subprocess_exec(
+            binary,
+            "--version",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    try:
+        said, _ = await asyncio.wait_for(asked.communicate(), START_SECONDS)
+    except TimeoutError:
+        asked.kill()
+        return None
+    found = re.search(rb"(\d+)\.\d+\.\d+\.\d+", said)
+    return int(found[1]) if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """`kind` is namespace, setuid or off; `why` says why not the one above it."""

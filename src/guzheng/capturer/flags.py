@@ -62,7 +62,13 @@ _ALWAYS = (
 
 
 def flags_of(
-    *, profile: Path, proxy_port: int, language: str, trust_spki: Sequence[str], small_shm: bool
+    *,
+    profile: Path,
+    proxy_port: int,
+    language: str,
+    trust_spki: Sequence[str],
+    small_shm: bool,
+    major_version: int | None,
 ) -> tuple[str, ...]:
     flags = [
         *_ALWAYS,
@@ -73,8 +79,22 @@ def flags_of(
         f"--accept-lang={language}",
         f"--window-size={VIEWPORT_WIDTH},{VIEWPORT_HEIGHT}",
     ]
+    if major_version is not None:
+        flags.append(f"--user-agent={user_agent_of(major_version)}")
     if trust_spki:
         flags.append(f"--ignore-certificate-errors-spki-list={','.join(trust_spki)}")
     if small_shm:
         flags.append("--disable-dev-shm-usage")  # Docker gives 64 MB, one large page needs more
     return tuple(flags)
+
+
+def user_agent_of(major_version: int) -> str:
+    """What this Chromium says of itself when it has a window (its reduced user agent).
+
+    Without a window it calls itself HeadlessChrome, and sites answer that with a wall instead
+    of the page that people see. The flag stands on the record like all others.
+    """
+    return (
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        f"Chrome/{major_version}.0.0.0 Safari/537.36"
+    )

@@ -73,9 +73,24 @@ def require_url(url: str) -> str:
     fault = _url_fault(url)
     if fault:
         raise CaptureFailed(
-            "capture.url-not-http", expected=fault, found=url[:200], act="the applicant"
+            "capture.url-not-http",
+            expected=fault,
+            found=without_password(url)[:200],
+            act="the applicant",
+        )
+    if "@" in urlsplit(url).netloc:
+        raise CaptureFailed(
+            "capture.url-with-password",
+            expected="no user name and no password in the URL: they would stand on the record",
+            found="a URL with @ before its host",
+            act="the applicant",
         )
     return url
+
+
+def without_password(url: str) -> str:
+    """For the record: whatever stands before @ in the authority is nobody's to read."""
+    return re.sub(r"//[^/?#]*@", "//…@", url)
 
 
 def _url_fault(url: str) -> str:
@@ -92,8 +107,6 @@ def _url_fault(url: str) -> str:
         return "a URL that begins with http:// or https://"
     if not host:
         return "a URL with a host name"
-    if parts.username is not None or parts.password is not None:
-        return "no user name and no password in the URL: they would stand on the record"
     return ""
 
 
