@@ -29,7 +29,8 @@ class Page:
         return self._browser.call(method, parameters, self._session)
 
     def open(self, address: str) -> None:
-        self.call("Page.navigate", url=address)
+        answer = self.call("Page.navigate", url=address)
+        assert "errorText" not in answer, (address, answer)
         self.wait_for("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
@@ -149,6 +150,8 @@ class Browser:
                 page.complaints.append(f"{entry['text']} {entry.get('url', '')}")
             case "Page.javascriptDialogOpening":
                 page.complaints.append(str(event["params"]))
+            case _:
+                pass
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
+from guzheng import words
 from guzheng.refusals import Refused
 from guzheng.web import problems, readings
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
@@ -91,8 +92,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
 
 def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str, object]:
-    language = language_of(request)
-    refusal = view.refusal
     return {
         "section": "exhibits",
         "view": view,
@@ -107,10 +106,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "capture": readings.fact(view.facts, "capture"),
         "finished": view.state in readings.TERMINAL,
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
-        "refusal_words": problems.sentence(refusal["code"], language) if refusal else "",
-        "refusal_act": problems.act_of(refusal["code"], refusal.get("act", ""), language)
-        if refusal
-        else "",
+        "refusal": _refusal(view, language_of(request)),
     }
 
 
@@ -124,6 +120,14 @@ def _claims(view: ExhibitView) -> list[tuple[str, str]]:
     """What the submitter stated, shown as his statement."""
     stated = ((code, readings.text_fact(view.facts, name)) for code, name in _CLAIMS)
     return [(code, value) for code, value in stated if value]
+
+
+def _refusal(view: ExhibitView, language: words.Language) -> problems.Trouble | None:
+    """Why the road ended, in the same form as any other trouble."""
+    if view.refusal is None:
+        return None
+    told = {name: view.refusal.get(name, "") for name in ("code", "expected", "found", "act")}
+    return problems.trouble_of(Refused(told.pop("code"), **told), language)
 
 
 def _zip(made: Path | BinaryIO, name: str) -> Response:

@@ -60,7 +60,7 @@ def trouble_of(problem: Problem, language: words.Language) -> Trouble:
         code=problem.code,
         status=HTTPStatus.SERVICE_UNAVAILABLE if unavailable else status_of(problem.code),
         title=sentence(problem.code, language),
-        expected=problem.expected,
+        expected=expected_of(problem.code, problem.expected, language),
         found=problem.found,
         act=act_of(problem.code, problem.act, language, unavailable=unavailable),
     )
@@ -71,6 +71,11 @@ def sentence(code: str, language: words.Language) -> str:
     return words.find_words(code, language) or words.say(
         "web.unknown-code", language, code=code
     )
+
+
+def expected_of(code: str, expected: str, language: words.Language) -> str:
+    """What was wanted, in the reader's language where the code has words for it."""
+    return words.find_words(f"expected.{code}", language) or expected
 
 
 # Whom the platform's own note names first, and the words for that party.

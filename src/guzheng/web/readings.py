@@ -12,7 +12,7 @@ from typing import Literal, cast
 from guzheng.web.ports import ExhibitView, PaperView
 from guzheng.web.spelling import moment_of
 
-Progress = Literal["done", "now", "waiting", "stopped"]
+Progress = Literal["done", "now", "waiting", "stopped", "skipped"]
 
 # The step and the paper that shows it was done, in the order of the road (formats.md).
 _PAPER_OF_STEP = (
@@ -104,7 +104,7 @@ def steps_of(view: ExhibitView) -> tuple[Step, ...]:
             steps.append(_done(view, step))
         else:
             steps.append(_pending(view, step, pending))
-            pending = "waiting"
+            pending = "skipped" if view.state == "refused" else "waiting"
     return tuple(steps)
 
 

@@ -48,9 +48,8 @@ function say(one, text, link = null) {
 function refuse(one, answer) {
   one.line.classList.add("failed");
   const parts = [answer?.title ?? words.failed];
-  if (answer?.expected) parts.push(answer.expected);
-  if (answer?.found) parts.push(answer.found);
-  say(one, `${parts.join(" · ")}${answer?.code ? ` [${answer.code}]` : ""}`);
+  if (answer?.act) parts.push(answer.act);
+  say(one, `${parts.join(" ")}${answer?.code ? ` [${answer.code}]` : ""}`);
 }
 
 function send(one) {
