@@ -12,6 +12,7 @@ them again. Blobs has no verb for it because only the ledger needs it; the ledge
 the port it needs, and both implementations here fit it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Protocol
 
@@ -19,6 +20,7 @@ from guzheng.refusals import Refused
 
 MAX_NAME_OCTETS = 1024
 MAX_SEGMENT_OCTETS = 255  # what ext4, xfs, btrfs and APFS allow
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class AlreadyKept(Refused):
@@ -96,7 +98,7 @@ def segments_of(name: str) -> list[str]:
         raise UnsafeName(name, "a name that can be written in UTF-8") from error
     if not 0 < octets <= MAX_NAME_OCTETS:
         raise UnsafeName(name, f"between 1 and {MAX_NAME_OCTETS} octets")
-    if "\\" in name or any(ord(letter) < 0x20 or letter == "\x7f" for letter in name):
+    if _FORBIDDEN.search(name):
         raise UnsafeName(name, "neither control characters nor backslashes")
     segments = name.split("/")
     for segment in segments:
