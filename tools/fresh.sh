@@ -18,7 +18,16 @@ fresh=${1:-$(mktemp -d -t fresh-XXXXXX)}
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 patience=900
 
-inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "${lent[@]}" chroot "$fresh" "$@"; }
+# Run a command with the folder as its root. Not by chroot: the kernel refuses user namespaces in
+# one, and Chromium's sandbox is made of them. The mounts end with the command.
+inside() {
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "${lent[@]}" \
+    unshare --mount --propagation private bash -euc '
+      mount --bind "$0" "$0"; cd "$0"; mkdir -p .outside
+      mount -t proc proc proc; mount --rbind /dev dev
+      pivot_root . .outside; umount --lazy /.outside
+      exec "$@"' "$fresh" "$@"
+}
 timed() {
   local began=$SECONDS
   "${@:2}"
@@ -42,16 +51,10 @@ make_system() {
     cp /etc/apt/sources.list.d/debian.sources "$fresh/etc/apt/sources.list.d/"
   fi
   cp -r /etc/apt/apt.conf.d/. "$fresh/etc/apt/apt.conf.d/"
-  mount -t proc proc "$fresh/proc"
-  mount --rbind --make-rslave /dev "$fresh/dev"
-  trap leave EXIT
   git clone --quiet "$tree" "$fresh/srv/guzheng"
 }
 
-leave() {
-  [ -z "${serving:-}" ] || kill -- "-$serving" 2> /dev/null || true
-  umount -R "$fresh/dev" "$fresh/proc" 2> /dev/null || true
-}
+trap '[ -z "${serving:-}" ] || kill -- "-$serving"' EXIT
 
 # `make serve` until it answers.
 serve_until_it_answers() {

@@ -57,10 +57,15 @@ class Debian:
 
 
 CAPTURE = "网页取证不可用，其余功能照常", "web capture is off, everything else works"
+SANDBOX = (
+    "浏览器沙箱可能不可用，取证记录会写明",
+    "the browser may run unsandboxed, as its record says",
+)
 TESTS = "相关测试会跳过并说明原因", "the tests that need it are skipped, with the reason"
 DEBIAN = {
     "serve": [
         Debian("chromium", *CAPTURE, program="chromium"),
+        Debian("chromium-sandbox", *SANDBOX),
         Debian(
             "fonts-noto-cjk", "截图里的中文可能缺字", "Chinese may be missing in screenshots"
         ),
