@@ -10,7 +10,9 @@ who must act; `code` is stable, and words/ holds its sentence in each language.
 class Problem(Exception):
     """Root of both families; never raised itself."""
 
-    def __init__(self, code: str, *, expected: str = "", found: str = "", act: str = "") -> None:
+    def __init__(
+        self, code: str, *, expected: str = "", found: str = "", act: str = ""
+    ) -> None:
         self.code = code
         self.expected = expected
         self.found = found

@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import socket
+from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -50,7 +52,12 @@ def serve(
         address = f"http://{host}:{listening.getsockname()[1]}"
         speaker.note("cli.serving", address=address, data=data.resolve())
         config = uvicorn.Config(
-            create_app(platform),
+            create_app(
+                platform,
+                version=version("guzheng"),
+                upload_limit=platform.config.largest_upload,
+                hosts=_answered_names(host, platform.config.public_url),
+            ),
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=10,
@@ -60,6 +67,17 @@ def serve(
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def _answered_names(host: str, public_url: str) -> tuple[str, ...]:
+    """Names in requests that are answered: a page elsewhere must not rename itself into us.
+
+    Whoever listens on every address has chosen to be reached by names we cannot know.
+    """
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared with, not listened on
+        return ("*",)
+    public = urlsplit(public_url).hostname
+    return tuple(dict.fromkeys([host, "127.0.0.1", "localhost", *([public] if public else [])]))
 
 
 def _listening(host: str, port: int) -> socket.socket:
