@@ -1,0 +1,12 @@
+"""What makes evidence evidence: the formats, and the checks. Read by an expert in an afternoon.
+
+Everything here is a function of its arguments. Nothing reads a file, asks a network, looks at a
+clock, draws a random number, writes a log, or keeps anything between two calls; an import
+contract, ruff, and a test that runs under Python's audit hook hold it to that. Every parser
+returns a value or raises `errors.ProofError`; every verdict is a `report.Report` with three
+values. It needs the standard library and `cryptography`, and knows nothing else of ours.
+
+The order in which to read, from words to verdict (docs/audit.md says what each is for):
+report, errors, digest, canonical, instant, fields, manifest, capture; der, cms, chain,
+timestamp; tree, tiles, note, tlogproof; policy, certificate, pdf, package; verify.
+"""

@@ -7,7 +7,8 @@ two different byte strings can never stand for one paper.
 """
 
 import json
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import NoReturn, cast
 
 from guzheng.proof.errors import Malformed
 
@@ -54,7 +55,7 @@ def parse_object(octets: bytes) -> dict[str, object]:
         raise Malformed(
             "canonical.not-object", expected="a JSON object", found=type(value).__name__
         )
-    return value
+    return cast("dict[str, object]", value)
 
 
 def _spell(value: object, depth: int) -> str:
@@ -78,9 +79,13 @@ def _spell(value: object, depth: int) -> str:
         case str():
             return _spell_text(value)
         case list() | tuple():
-            return "[" + ",".join(_spell(one, depth - 1) for one in value) + "]"
+            return (
+                "["
+                + ",".join(_spell(one, depth - 1) for one in cast("Sequence[object]", value))
+                + "]"
+            )
         case dict():
-            return "{" + ",".join(_members(value, depth)) + "}"
+            return "{" + ",".join(_members(cast("dict[object, object]", value), depth)) + "}"
         case _:
             raise Malformed(
                 "canonical.no-spelling",

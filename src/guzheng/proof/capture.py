@@ -25,7 +25,7 @@ _One = TypeVar("_One")
 
 
 def _list(fields: Fields, name: str, read: Callable[[Fields], _One]) -> tuple[_One, ...]:
-    found = []
+    found: list[_One] = []
     for value in fields.items(name, most=MAX_ENTRIES):
         inner = Fields(value, f"capture.{name}")
         found.append(read(inner))

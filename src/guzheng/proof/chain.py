@@ -89,7 +89,7 @@ def require_path(
     roots: Iterable[x509.Certificate],
     at: datetime,
 ) -> tuple[x509.Certificate, ...]:
-    """The path from leaf to root, every certificate valid `at`. Raises UnknownKey without one."""
+    """The path from leaf to root, every certificate valid `at`; UnknownKey without one."""
     anchors = tuple(roots)
     pool = (*anchors, *others)
     refusals: list[Refuted] = []

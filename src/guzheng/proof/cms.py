@@ -67,7 +67,7 @@ class SignedContent:
     @property
     def readable_certificates(self) -> tuple[x509.Certificate, ...]:
         """Those that can be read; one that cannot is on no path, which then fails."""
-        found = []
+        found: list[x509.Certificate] = []
         for encoded in self.certificates:
             try:
                 found.append(chain.parse_certificate(encoded))
@@ -130,7 +130,7 @@ def parse(octets: bytes) -> SignedContent:
     revocation = signed.optional(der.context(1))  # lists or answers: not judged here
     signers = signed.take(der.SET).reader("signerInfos").all(der.SEQUENCE)
     signed.end()
-    # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose whom to believe.
+    # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose between them.
     if len(signers) != 1:
         raise Refuted("cms.one-signer", expected="one signer", found=str(len(signers)))
     held = tuple(one.encoded for one in certificates)

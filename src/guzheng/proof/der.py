@@ -100,7 +100,7 @@ class Reader:
 
     def all(self, tag: int) -> list[Element]:
         """Every element that is left; each must have the tag."""
-        elements = []
+        elements: list[Element] = []
         while self.tag is not None:
             elements.append(self.take(tag))
         return elements
@@ -137,7 +137,8 @@ def oid(element: Element) -> str:
         raise Malformed(
             "der.malformed", expected="an OBJECT IDENTIFIER", found=content[:20].hex()
         )
-    arcs, value, fresh = [], 0, True
+    arcs: list[int] = []
+    value, fresh = 0, True
     for octet in content:
         if fresh and octet == 0x80:
             raise Malformed("der.malformed", expected="minimal arcs", found=content.hex())

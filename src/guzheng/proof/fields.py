@@ -6,6 +6,7 @@ what he does not understand may be shown something other than what was sealed.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
 from guzheng.proof import instant
 from guzheng.proof.digest import ALGORITHMS, Digest
@@ -19,7 +20,7 @@ class Fields:
         self._paper = paper
         if not isinstance(value, dict):
             raise self._refusal("an object", value)
-        self._left: dict[str, object] = dict(value)
+        self._left: dict[str, object] = dict(cast("dict[str, object]", value))
 
     def _refusal(self, expected: str, found: object, name: str = "") -> Malformed:
         where = f"{self._paper}.{name}" if name else self._paper
@@ -72,9 +73,12 @@ class Fields:
 
     def items(self, name: str, *, most: int) -> list[object]:
         value = self.take(name)
-        if not isinstance(value, list) or len(value) > most:
-            raise self._refusal(f"a list of at most {most}", value, name)
-        return value
+        if not isinstance(value, list):
+            raise self._refusal("a list", value, name)
+        found = cast("list[object]", value)
+        if len(found) > most:
+            raise self._refusal(f"a list of at most {most}", found, name)
+        return found
 
     def texts(self, name: str, *, most: int = 1000) -> tuple[str, ...]:
         values = self.items(name, most=most)
@@ -98,7 +102,7 @@ class Fields:
         value = self.take(name)
         if not isinstance(value, dict):
             raise self._refusal("an object", value, name)
-        return value
+        return cast("dict[str, object]", value)
 
     def end(self) -> None:
         """Nothing may be left over."""

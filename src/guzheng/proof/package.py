@@ -139,7 +139,10 @@ def zip_local_header(member: ZipMember) -> bytes:
     extra = struct.pack("<HHQQ", 1, 16, member.size, member.size) if large else b""
     size = _LIMIT if large else member.size
     return (
-        struct.pack("<IHHHHHIIIHH", 0x04034B50, 45 if large else 20, 0x800, 0, *_MOMENT, member.crc, size, size, len(name), len(extra))
+        struct.pack(
+            "<IHHHHHIIIHH", 0x04034B50, 45 if large else 20, 0x800, 0, *_MOMENT,
+            member.crc, size, size, len(name), len(extra),
+        )
         + name
         + extra
     )  # fmt: skip
@@ -147,7 +150,8 @@ def zip_local_header(member: ZipMember) -> bytes:
 
 def zip_directory(members: Iterable[ZipMember]) -> bytes:
     """Everything after the last member: the central directory and its end."""
-    entries, at, count = [], 0, 0
+    entries: list[bytes] = []
+    at, count = 0, 0
     for member in members:
         entries.append(_central_entry(member, at))
         at += len(zip_local_header(member)) + member.size
@@ -173,8 +177,9 @@ def _central_entry(member: ZipMember, at: int) -> bytes:
     # 3 << 8: made on Unix, so that the mode (a plain file, 0644) is read.
     return (
         struct.pack(
-            "<IHHHHHHIIIHHHHHII", 0x02014B50, 3 << 8 | needed, needed, 0x800, 0, *_MOMENT, member.crc, size, size,
-            len(name), len(extra), 0, 0, 0, 0o100644 << 16, min(at, _LIMIT),
+            "<IHHHHHHIIIHHHHHII", 0x02014B50, 3 << 8 | needed, needed, 0x800, 0, *_MOMENT,
+            member.crc, size, size, len(name), len(extra), 0, 0, 0,
+            0o100644 << 16, min(at, _LIMIT),
         )
         + name
         + extra

@@ -40,7 +40,8 @@ def parse_ledger_policy(octets: bytes) -> LedgerPolicy:
         lines = octets.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise Malformed("policy.malformed", expected="UTF-8", found=str(error)[:80]) from error
-    logs, quorums = [], []
+    logs: list[str] = []
+    quorums: list[str] = []
     for line in lines[:MAX_LINES]:
         words = line.partition("#")[0].split() if line.startswith("#") else line.split()
         match words:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256 as hash_sha256
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from cryptography import x509
 
@@ -55,7 +55,7 @@ class _Steps:
     """Collects findings; `check` gives what the step proved, or None."""
 
     subject: str = ""
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list[Finding])
 
     def check(
         self, step: str, rule: str, prove: Callable[[], _T], *, subject: str = ""
@@ -280,11 +280,17 @@ def _exhibit_members(manifest: Manifest | None, observed: Mapping[str, Observed]
         )
 
 
+def _no_manifest() -> NoReturn:
+    raise Undecided(
+        "step.input-missing", expected=package.MANIFEST, found="none, or refused above"
+    )
+
+
 def _check_items(
     steps: _Steps, manifest: Manifest | None, observed: Mapping[str, Observed]
 ) -> None:
     if manifest is None:
-        steps.check("item.digest", "FIPS 180-4", lambda: _need(manifest, package.MANIFEST))
+        steps.check("item.digest", "FIPS 180-4", _no_manifest)
         return
     if manifest.kind == "hash-only":
         return  # the originals stayed with their owner; each has its token, checked below
