@@ -199,7 +199,7 @@ class Act:
         _, url_now = await visit.title()
         if url_now != self.final_url:
             self.journal.note("capture.page-moved")
-        await self.recorder.finish()
+        await self.recorder.finish(visit.egress.cut)
         for exchange in self.recorder.exchanges:
             await self._keep_chain(exchange.url, exchange.security)
 
@@ -275,7 +275,7 @@ class Act:
         if self.browser is not None:
             await asyncio.to_thread(self.browser.stop)
             self.journal.step("browser.stopped")
-            await self.recorder.finish()
+            await self.recorder.finish(lambda: None)
             if self.viewer is None:
                 binary = self.browser.launch.binary
                 program = await asyncio.to_thread(environment.identify, binary)

@@ -84,6 +84,7 @@ class Egress:
     connections: list[Connection] = field(default_factory=list)
     octets: int = 0
     octets_spent: asyncio.Event = field(default_factory=asyncio.Event)
+    spent_at: float = float("inf")
     strangers: int = 0  # connections of other users, turned away
     stopped: bool = False  # set by the visit: nothing more may be opened
     _answers: dict[str, asyncio.Task[tuple[str, ...]]] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class Egress:
         """End every connection now."""
         self.stopped = True
         for writer in tuple(self._writers):
-            writer.transport.abort()
+            _reset(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -153,11 +154,13 @@ class Egress:
         try:
             connection.outcome = "connected"
             writer.write(_reply(_GRANTED))
-            await asyncio.gather(
+            ends = await asyncio.gather(
                 self._copy(connection, reader, there_writer, "sent"),
                 self._copy(connection, there_reader, writer, "received"),
                 return_exceptions=True,
             )
+            if ends[1] is not None:  # a broken connection must not seem a finished one
+                _reset(writer)
         finally:
             self._writers.discard(there_writer)
             there_writer.close()
@@ -222,6 +225,7 @@ class Egress:
             self.octets += len(octets)
             if self.octets > self.octets_allowed:
                 connection.because = "the limit of octets"
+                self.spent_at = self.monotonic()
                 self.octets_spent.set()
                 self.cut()
                 return
@@ -269,6 +273,14 @@ async def _read_request(
             raise OSError("no such kind of address")
     (port,) = struct.unpack(">H", await reader.readexactly(2))
     return host, port
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """RST, not FIN: a body without announced length would seem whole (RFC 9112 §8)."""
+    found = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _reply(code: int) -> bytes:

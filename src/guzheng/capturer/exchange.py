@@ -51,6 +51,7 @@ class Exchange:
     octets_reported: int = 0  # of the decoded body, as they came in
     redirected_to: str = ""
     finished: bool = False
+    finished_at: float = 0.0  # when we heard of it, on the monotonic clock
     failed_because: str = ""
     body_missing_because: str = ""
     from_cache: bool = False

@@ -75,6 +75,7 @@ MAX_REDIRECTS_NAMED = 50  # Chromium itself gives up after 20 in a row
 BODY_OCTETS = 128 * 1024 * 1024  # one response; larger ones are recorded without body, by name
 BODIES_OCTETS = 384 * 1024 * 1024  # all responses together, decoded: stops a compression bomb
 POST_OCTETS = 16 * 1024 * 1024  # one request body
+CUT_SECONDS = 2  # until the browser has told which responses the end cut off
 BODY_SECONDS = 20  # to fetch outstanding bodies once the page is at rest
 
 # --- artefacts --------------------------------------------------------------------------------

@@ -31,11 +31,13 @@ from guzheng.capturer.limits import (
     BODIES_OCTETS,
     BODY_OCTETS,
     BODY_SECONDS,
+    CUT_SECONDS,
     POST_OCTETS,
     QUIET_SECONDS,
 )
 
 _OUTSIDE = ("http:", "https:", "ws:", "wss:")
+_TICK_SECONDS = 0.02
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 
 ENABLE: Values = {
@@ -65,7 +67,8 @@ class Recorder:
         self._sent_extras: dict[str, list[Values]] = {}
         self._got_extras: dict[str, list[Values]] = {}
         self._fetching: set[asyncio.Task[None]] = set()
-        self._streamed: dict[str, bytearray] = {}
+        self._open: set[str] = set()  # a superset of pending: streams, preflights
+        self._ended = False
         self._kept = 0
         self._handlers: Mapping[str, Callable[[str, Values, str], None]] = {
             "Network.requestWillBeSent": self._sent,
@@ -104,8 +107,19 @@ class Recorder:
     def pending(self) -> int:
         return len(self._pending)
 
-    async def finish(self) -> None:
-        """Wait for bodies on their way, then judge every exchange."""
+    async def finish(self, cut: Callable[[], None]) -> None:
+        """`cut` all connections, wait for bodies on their way, then judge every exchange.
+
+        A stream without end gives up what it has brought once it is cut.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        cut()
+        for _ in range(int(CUT_SECONDS / _TICK_SECONDS)):
+            if not self._open or self._devtools is None or self._devtools.closed.is_set():
+                break
+            await asyncio.sleep(_TICK_SECONDS)
         if self._fetching:
             await asyncio.wait(tuple(self._fetching), timeout=BODY_SECONDS)
         for task in tuple(self._fetching):
@@ -113,8 +127,6 @@ class Recorder:
         for name, hops in self._hops.items():
             self._join_extras(name, hops)
         for exchange in self.exchanges:
-            if exchange.body is None and exchange.request in self._streamed:
-                exchange.body = bytes(self._streamed[exchange.request])
             exchange.close()
 
     # --- requests -------------------------------------------------------------------------
@@ -138,6 +150,7 @@ class Recorder:
         exchange.request_body = _decoded(post_entries(request))
         if flag(request, "hasPostData") and not exchange.request_body:
             self._begin(self._fetch_post(exchange))
+        self._open.add(name)
         if kind != "preflight":
             self._pending.add(name)
 
@@ -182,7 +195,6 @@ class Recorder:
         self._stir()
         if exchange.mime in _ENDLESS:
             self._pending.discard(name)
-            self._begin(self._stream(exchange))
 
     def _got_extra(self, name: str, values: Values, session: str) -> None:
         del session
@@ -195,36 +207,36 @@ class Recorder:
 
     def _received(self, name: str, values: Values, session: str) -> None:
         del session
-        if name not in self._streamed:  # a stream without end is no unrest
-            self._stir()
         if exchange := self._now.get(name):
+            if exchange.mime not in _ENDLESS:  # a stream without end is no unrest
+                self._stir()
             exchange.octets_reported += int(number(values, "dataLength"))
-            streamed = self._streamed.get(name)
-            if streamed is not None and len(streamed) < BODY_OCTETS:
-                streamed += _decoded([text(values, "data")])
 
     def _finished(self, name: str, values: Values, session: str) -> None:
         del values
         self._settle(name)
         if exchange := self._now.get(name):
             exchange.finished = True
+            exchange.finished_at = self._clock.monotonic()
             if exchange.status and not (exchange.from_cache or exchange.from_worker):
                 self._begin(self._fetch_body(exchange, session))
 
     def _failed(self, name: str, values: Values, session: str) -> None:
         self._settle(name)
         if exchange := self._now.get(name):
-            exchange.failed_because = (
-                text(values, "blockedReason")
-                or text(values, "corsErrorStatus", "corsError")
-                or text(values, "errorText")
-                or "failed"
-            )
+            if not self._ended:  # after the end it is our own cut that failed it
+                exchange.failed_because = (
+                    text(values, "blockedReason")
+                    or text(values, "corsErrorStatus", "corsError")
+                    or text(values, "errorText")
+                    or "failed"
+                )
             if exchange.status:
                 self._begin(self._fetch_body(exchange, session))
 
     def _settle(self, name: str) -> None:
         self._pending.discard(name)
+        self._open.discard(name)
         self._stir()
 
     def _stir(self) -> None:
@@ -271,12 +283,6 @@ class Recorder:
             if flag(answer, "base64Encoded")
             else body.encode("utf-8", "replace")
         )
-
-    async def _stream(self, exchange: Exchange) -> None:
-        """Bodies without end are copied as they come: nobody can be asked for them later."""
-        self._streamed[exchange.request] = bytearray()
-        answer = await self._ask("Network.streamResourceContent", exchange)
-        self._streamed[exchange.request][:0] = _decoded([text(answer, "bufferedData")])
 
     def _join_extras(self, name: str, hops: list[Exchange]) -> None:
         sent = iter(self._sent_extras.get(name, ()))

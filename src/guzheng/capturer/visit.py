@@ -77,9 +77,7 @@ class Visit:
         if error == _EMPTY_ERROR_ANSWER:
             self.journal.note("capture.error-without-content")
         elif error or flag(answer, "isDownload"):
-            await asyncio.sleep(
-                _TICK_SECONDS
-            )  # the download's own event comes after the answer
+            await self._await_download(error)
             raise self._diagnosis.of_error(error)
         await self._await_load()
         await self._await_quiet()
@@ -153,6 +151,14 @@ class Visit:
             await asyncio.wait({task}, timeout=_TICK_SECONDS)
         return task.result()
 
+    async def _await_download(self, error: str) -> None:
+        """The news that it is one comes after the answer that nothing was shown."""
+        if error in {"", "net::ERR_ABORTED"}:
+            for _ in range(int(_NEWS_SECONDS / _TICK_SECONDS)):
+                if self.targets.download:
+                    return
+                await asyncio.sleep(_TICK_SECONDS)
+
     async def _await_load(self) -> None:
         while not self.targets.loaded.is_set():
             if self.devtools.closed.is_set() or self.targets.crashed.is_set():
@@ -180,7 +186,11 @@ class Visit:
 
     @property
     def _is_whole(self) -> bool:
-        return any(one.finished and not one.redirected_to for one in self.documents[-1:])
+        """What ended because the egress cut it off did not end by itself."""
+        return any(
+            one.finished and not one.redirected_to and one.finished_at < self.egress.spent_at
+            for one in self.documents[-1:]
+        )
 
     async def _has_whole_document(self) -> bool:
         """The news of its end may stand behind that of a thousand requests."""
