@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parent.parent
 SOAK_EXAMPLES = 20_000
 
-# A deadline would measure the machine's load, not our code. `make test` judges the same commit by
-# the same examples every time; `make soak` is the one that looks for new ones.
+# A deadline would measure the machine's load, not our code. `make test` judges the same commit
+# by the same examples every time; `make soak` is the one that looks for new ones.
 settings.register_profile("usual", deadline=None, derandomize=True)
 settings.register_profile(
     "soak",
