@@ -35,8 +35,8 @@ SIGNER = Signer("bench.example", Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--leaves", type=int, default=1 << 18)
-    arguments.add_argument("--rounds", type=int, default=4)
+    arguments.add_argument("--leaves", type=int, default=1 << 17)
+    arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--place", type=Path, help="a directory on the disk to measure")
     chosen = arguments.parse_args()
     batches = [4096, 65_536, chosen.leaves]
