@@ -1,7 +1,7 @@
 """The whole road for 1 MB deposits, per second, without and with certificate; prints JSON.
 
-One process, one after the other and on two threads; every paper durable (fsync). The peer is what
-the disk can do: the same number of files of 1 kB, each written and fsynced with its directory.
+One process, one after the other and on two threads; every paper durable (fsync). The peer is
+what the disk can do: the same number of files of 1 kB, each written and fsynced with its directory.
 """
 
 import json
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from guzheng import road
@@ -26,7 +27,7 @@ def silent(_step: str, _detail: str) -> None:
     return
 
 
-def one(platform: Platform, number: int, until: Step | None) -> None:
+def one(platform: Platform, number: int, *, until: Step | None) -> None:
     exhibit = platform.deposit(f"photo-{number}.jpg", [OCTETS])
     while True:
         order = platform.road.order(exhibit)
@@ -59,9 +60,9 @@ def main() -> None:
                 ("with_certificate", None),
             ):
                 platform = Platform(Config(data=Path(folder) / f"{name}-{threads}"))
-                rate = per_second(lambda number: one(platform, number, until), threads)
+                rate = per_second(partial(one, platform, until=until), threads)
                 figures[f"{name}_{threads}_threads"] = round(rate, 1)
-    print(json.dumps(figures))  # noqa: T201
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

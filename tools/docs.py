@@ -54,8 +54,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        f"From the command line, else `{PREFIX}<NAME>` in the environment, else `DATA/{FILE}`, else the default.",
-        "Lists are separated by commas in the environment. Made by `tools/docs.py`.",
+        f"From the command line, else `{PREFIX}<NAME>` in the environment, else `DATA/{FILE}`,",
+        "else the default. Lists are separated by commas in the environment.",
+        "Made by `tools/docs.py`.",
         "",
         "| setting | default | what it does |",
         "|---|---|---|",
@@ -71,7 +72,8 @@ def cli() -> str:
     lines = [
         "# Commands",
         "",
-        "Every command takes `--data DIR`, `--json` and `--lang zh|en`. Made by `tools/docs.py`.",
+        "Every command takes `--data DIR`, `--json` and `--lang zh|en`.",
+        "Made by `tools/docs.py`.",
         "",
     ]
     context = click.Context(commands, info_name="guzheng")
@@ -109,7 +111,8 @@ def codes() -> str:
     lines = [
         "# Codes",
         "",
-        "What every code means; `proof.` stands before those that reports carry. Made by `tools/docs.py`.",
+        "What every code means; `proof.` stands before those that reports carry.",
+        "Made by `tools/docs.py`.",
         "",
         "| code | 中文 | English |",
         "|---|---|---|",
@@ -149,9 +152,8 @@ def code_lines(source: str) -> int:
 def counts() -> str:
     names = {path.stem for path in PROOF.glob("*.py")} - {"__init__"}
     if names != {name for name, _ in READING}:
-        raise SystemExit(
-            f"tools/docs.py: the reading order lacks or invents {names ^ {name for name, _ in READING}}"
-        )
+        odd = names ^ {name for name, _ in READING}
+        raise SystemExit(f"tools/docs.py: the reading order lacks or invents {odd}")
     lines, total = ["| read | for | lines of code |", "|---|---|---:|"], 0
     for name, why in READING:
         count = code_lines((PROOF / f"{name}.py").read_text("utf-8"))

@@ -55,7 +55,8 @@ def _name_fault(name: str) -> str:
     if _FORBIDDEN & set(name):
         return 'none of < > : " / \\ | ? *'
     # Cc controls and NUL; Cf hides or turns text round (U+202E makes exe.jpg of gpj.exe);
-    # Zl, Zp break lines; Co, Cn, Cs mean nothing to a reader.
+    # Zl, Zp break lines; Cs is half a character. Cn is let through: what is assigned depends on
+    # the reader's edition of Unicode, and a verdict must not.
     if any(unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp", "Cs"} for one in name):
         return "no control, invisible or direction-changing characters"
     if name != name.strip() or name.endswith("."):
