@@ -1,7 +1,7 @@
 """The whole road for 1 MB deposits, per second, without and with certificate; prints JSON.
 
 One process, one after the other and on two threads; every paper durable (fsync). The peer is
-what the disk can do: the same number of files of 1 kB, each written and fsynced with its directory.
+what the disk can do: the same number of files of 1 kB, each fsynced with its directory.
 """
 
 import json
