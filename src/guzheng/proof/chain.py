@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
+from guzheng.proof import der
 from guzheng.proof.errors import Malformed, Refuted, UnknownKey
 
 MAX_DEPTH = 6  # leaf, up to four intermediates, root
@@ -32,10 +33,11 @@ _UNREADABLE = (
 )
 
 
-def parse_certificate(der: bytes) -> x509.Certificate:
+def parse_certificate(encoded: bytes) -> x509.Certificate:
     """An X.509 certificate whose names, dates, key and extensions can all be read."""
+    _require_whole_octets(encoded)
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(encoded)
         _ = (certificate.extensions, certificate.subject, certificate.issuer)
         _ = (
             certificate.not_valid_before_utc,
@@ -49,6 +51,21 @@ def parse_certificate(der: bytes) -> x509.Certificate:
             found=str(error)[:80],
         ) from error
     return certificate
+
+
+def _require_whole_octets(encoded: bytes) -> None:
+    """The signature has no unused bits, which no signature covers and libraries pass over."""
+    reader = der.parse(encoded, der.SEQUENCE, "Certificate").reader("Certificate")
+    reader.take(der.SEQUENCE)
+    reader.take(der.SEQUENCE)
+    signature = reader.take(der.BIT_STRING).content
+    reader.end()
+    if signature[:1] != b"\0":
+        raise Malformed(
+            "chain.certificate-malformed",
+            expected="a signature of whole octets",
+            found=f"unused bits {signature[:1].hex()}",
+        )
 
 
 def parse_pem_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -93,7 +110,7 @@ def require_path(
     anchors = tuple(roots)
     pool = (*anchors, *others)
     refusals: list[Refuted] = []
-    for path in _paths((leaf,), pool, anchors):
+    for path in _paths((leaf,), pool, anchors, {}):
         try:
             for depth, certificate in enumerate(path):
                 _require_usable(certificate, depth, at)
@@ -114,7 +131,9 @@ def _paths(
     path: tuple[x509.Certificate, ...],
     pool: tuple[x509.Certificate, ...],
     anchors: tuple[x509.Certificate, ...],
+    signed: dict[tuple[x509.Certificate, x509.Certificate], bool],
 ) -> Iterable[tuple[x509.Certificate, ...]]:
+    """`signed` holds the answers so far: namesakes would ask for them without end."""
     last = path[-1]
     if last in anchors:
         yield path
@@ -122,12 +141,14 @@ def _paths(
     if len(path) == MAX_DEPTH:
         return
     for candidate in pool:
-        if (
-            candidate not in path
-            and candidate.subject == last.issuer
-            and _signed_by(last, candidate)
-        ):
-            yield from _paths((*path, candidate), pool, anchors)
+        if candidate in path:
+            continue
+        if (last, candidate) not in signed:
+            signed[last, candidate] = candidate.subject == last.issuer and _signed_by(
+                last, candidate
+            )
+        if signed[last, candidate]:
+            yield from _paths((*path, candidate), pool, anchors, signed)
 
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
