@@ -1,11 +1,13 @@
 """Orders are read strictly: what weakens a capture can only be meant."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import Limits
+from guzheng.capturer.limits import USUAL
 from guzheng.capturer.order import CaptureOrder, require_url
 from guzheng.proof import canonical
 
@@ -24,13 +26,13 @@ def _parse(**more: object) -> CaptureOrder:
 def test_the_least_order() -> None:
     order = _parse()
     assert order.url == "https://example.org/"
-    assert order.limits == Limits()
+    assert order.limits == USUAL
     assert order.allow_private == ()
     assert order.trust_spki == ()
 
 
 def test_limits_that_are_not_named_stay_as_usual() -> None:
-    assert _parse(limits={"bytes": 5}).limits == Limits(bytes=5)
+    assert _parse(limits={"bytes": 5}).limits == dataclasses.replace(USUAL, bytes=5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The capture record: one spelling, closed, and every field survives."""
 
 import contextlib
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from guzheng.proof import canonical
 from guzheng.proof.capture import (
+    Bounds,
     CaptureRecord,
     Connection,
     Failure,
@@ -46,7 +48,7 @@ RECORD = CaptureRecord(
     software="guzheng-capturer 0.1.0",
     private_addresses_allowed=("127.0.0.0/8",),
     trusted_spki=(),
-    limits=(("wall_seconds", 150), ("page_seconds", 60), ("bytes", 9), ("requests", 9)),
+    limits=Bounds(wall_seconds=150, page_seconds=60, bytes=9, requests=9),
     limits_hit=(),
     notes=("capture.http-error-status",),
     steps=(Step(0, "egress.open", "", "the only way out"),),
@@ -101,7 +103,7 @@ def test_every_field_is_needed_or_optional_and_no_other_is_known() -> None:
 
 def test_a_failure_goes_with_failed_and_only_with_it() -> None:
     value = canonical.parse_object(RECORD.encode())
-    failure = Failure("capture.timed-out", "a", "b", "c").value()
+    failure = dataclasses.asdict(Failure("capture.timed-out", "a", "b", "c"))
     CaptureRecord.parse(canonical.encode({**value, "outcome": "failed", "failure": failure}))
     for wrong in ({"outcome": "failed"}, {"failure": failure}):
         with pytest.raises(ProofError) as caught:

@@ -26,13 +26,7 @@ from guzheng.capturer.flags import flags_of
 from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
 from guzheng.capturer.jobuser import uid_for_job
 from guzheng.capturer.journal import Journal, cut
-from guzheng.capturer.limits import (
-    LANGUAGE,
-    TIME_ZONE,
-    VIEWPORT_HEIGHT,
-    VIEWPORT_WIDTH,
-    Limits,
-)
+from guzheng.capturer.limits import LANGUAGE, TIME_ZONE, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
@@ -40,7 +34,7 @@ from guzheng.capturer.visit import Visit
 from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
 from guzheng.proof import canonical, instant
-from guzheng.proof.capture import CaptureRecord, Failure, Viewer
+from guzheng.proof.capture import Bounds, CaptureRecord, Failure, Viewer
 from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
@@ -362,11 +356,7 @@ class Act:
             software=self.surroundings.software,
             private_addresses_allowed=tuple(str(one) for one in self.order.allow_private),
             trusted_spki=self.order.trust_spki,
-            limits=tuple(
-                (name, value)
-                for name, value in self.order.limits.value().items()
-                if isinstance(value, int)
-            ),
+            limits=self.order.limits,
             limits_hit=tuple(self.journal.limits_hit),
             notes=tuple(self.journal.notes),
             steps=tuple(self.journal.steps),
@@ -414,7 +404,7 @@ def not_written(error: OSError) -> CaptureFailed:
     )
 
 
-def _too_slow(limits: Limits) -> CaptureFailed:
+def _too_slow(limits: Bounds) -> CaptureFailed:
     return CaptureFailed(
         "capture.timed-out",
         expected=f"a capture within {limits.wall_seconds} s",

@@ -4,40 +4,32 @@ A limit that is reached is never silent: the capture fails with its number, or g
 names it in `limits_hit` and `notes` of the record.
 """
 
-from dataclasses import dataclass
-
+from guzheng.proof.capture import Bounds
 from guzheng.proof.fields import Fields
 
+USUAL = Bounds(
+    wall_seconds=150,  # from start to folder; enforced from outside the event loop too
+    page_seconds=60,  # until the page has loaded and been scrolled through
+    bytes=512 * 1024 * 1024,  # through the egress, both directions together
+    requests=5000,  # 188 were measured on a heavy page; a runaway makes thousands
+)
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an order may choose."""
 
-    wall_seconds: int = 150  # from start to folder; enforced from outside the event loop too
-    page_seconds: int = 60  # until the page has loaded and been scrolled through
-    bytes: int = 512 * 1024 * 1024  # through the egress, both directions together
-    requests: int = 5000  # 188 were measured on a heavy page; a runaway makes thousands
+def read_bounds(value: object) -> Bounds:
+    """What an order names; the rest stays as usual."""
+    fields = Fields(value, "capture-order.limits")
 
-    @classmethod
-    def read(cls, value: object) -> "Limits":
-        fields = Fields(value, "capture-order.limits")
-        usual = cls()
-        limits = cls(
-            *(
-                fields.count(name) if fields.has(name) else getattr(usual, name)
-                for name in ("wall_seconds", "page_seconds", "bytes", "requests")
-            )
-        )
-        fields.end()
-        return limits
+    def chosen(name: str, usual: int) -> int:
+        return fields.count(name) if fields.has(name) else usual
 
-    def value(self) -> dict[str, object]:
-        return {
-            "wall_seconds": self.wall_seconds,
-            "page_seconds": self.page_seconds,
-            "bytes": self.bytes,
-            "requests": self.requests,
-        }
+    bounds = Bounds(
+        wall_seconds=chosen("wall_seconds", USUAL.wall_seconds),
+        page_seconds=chosen("page_seconds", USUAL.page_seconds),
+        bytes=chosen("bytes", USUAL.bytes),
+        requests=chosen("requests", USUAL.requests),
+    )
+    fields.end()
+    return bounds
 
 
 # --- order ------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ printed on the record.
 import base64
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import LANGUAGE, MAX_URL, Limits
+from guzheng.capturer.limits import LANGUAGE, MAX_URL, USUAL, read_bounds
 from guzheng.proof import canonical
+from guzheng.proof.capture import Bounds
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import require_exhibit_name
@@ -32,7 +33,7 @@ class CaptureOrder:
     allow_private: tuple[Network, ...] = ()
     trust_spki: tuple[str, ...] = ()
     chromium: str = ""
-    limits: Limits = field(default_factory=Limits)
+    limits: Bounds = USUAL
     language: str = LANGUAGE
 
     @classmethod
@@ -61,7 +62,7 @@ class CaptureOrder:
                 else ()
             ),
             chromium=fields.text_or_none("chromium") or "",
-            limits=Limits.read(fields.take("limits")) if fields.has("limits") else Limits(),
+            limits=read_bounds(fields.take("limits")) if fields.has("limits") else USUAL,
             language=_language(fields.text_or_none("lang", longest=40) or LANGUAGE),
         )
         fields.end()
