@@ -274,7 +274,7 @@ def test_nothing_stays_when_the_capturer_is_killed(
         folders = {
             found.group()
             for process in programs_naming("guzheng-capture-")
-            if (found := _job_folder(process))
+            if _parent(process) == running.pid and (found := _job_folder(process))
         }
         running.send_signal(number)
         running.stdout.read()
@@ -287,6 +287,11 @@ def test_nothing_stays_when_the_capturer_is_killed(
         assert not any(Path(folder).exists() for folder in folders)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent(process: int) -> int:
+    stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 def _job_folder(process: int) -> re.Match[str] | None:

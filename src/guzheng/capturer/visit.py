@@ -139,17 +139,17 @@ class Visit:
     def _spent(self) -> bool:
         return self.journal.clock.monotonic() >= self.deadline
 
-    async def _within_limits(
-        self, action: Coroutine[None, None, Values] | asyncio.Task[Values]
-    ) -> Values | None:
+    async def _within_limits(self, action: Coroutine[None, None, Values]) -> Values | None:
         """The answer, or None once a limit is reached."""
-        task = asyncio.ensure_future(action)
-        while not task.done():
-            if self._spent or self.egress.octets_spent.is_set():
-                task.cancel()
-                return None
-            await asyncio.wait({task}, timeout=_TICK_SECONDS)
-        return task.result()
+        task = asyncio.create_task(action)
+        try:
+            while not task.done():
+                if self._spent or self.egress.octets_spent.is_set():
+                    return None
+                await asyncio.wait({task}, timeout=_TICK_SECONDS)
+            return task.result()
+        finally:
+            task.cancel()  # whoever stops us must not leave it behind
 
     async def _await_download(self, error: str) -> None:
         """The news that it is one comes after the answer that nothing was shown."""
