@@ -397,9 +397,13 @@ class Road:
         # Cannot be undone: a ledger does not forget. Twice is harmless, the leaf is unique.
         index = self.ledger.append(leaf, order.exhibit)
         signed = self.ledger.signed()
-        if signed is None or signed.size <= index:  # else another walk has brought ours along
+        # Another walk may have brought ours along; but it may have died before it published.
+        if signed is None or signed.size <= index or not self._published():
             self.ledger.integrate()
         self._put(folder + package.ENTRY, self.ledger.prove(index))
+
+    def _published(self) -> bool:
+        return self.ledger.read("checkpoint") == self.ledger.checkpoint()
 
     def _certify(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)

@@ -1,0 +1,160 @@
+"""The simulated outside: an authority that misbehaves, a page to capture, a disk that is full.
+
+Real HTTP on loopback and a real file system; nothing of ours is replaced. Whoever needs another
+time than now hands a clock to `open_parts`.
+"""
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from guzheng import fix
+from guzheng.proof import timestamp
+from guzheng.proof.digest import sha256
+
+REPLY = "application/timestamp-reply"
+PAGE = "<!doctype html><title>一个网页</title><h1>页面</h1><p>evidence</p>".encode()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever asks may go away in the middle."""
+
+
+@contextlib.contextmanager
+def _served(door: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = _Server(("127.0.0.1", 0), door)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Authority:
+    """An RFC 3161 authority of its own keys. `mood` is how it answers from now on:
+
+    well, slow (well, but late), garbled, refuses (503), wrong-imprint, dies (in mid answer).
+    """
+
+    url: str
+    roots: Path
+    mood: str = "well"
+    asked: int = 0
+    delay_seconds: float = 30.0
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def environment(self) -> dict[str, str]:
+        """The settings that make an installation ask it."""
+        return {
+            "GUZHENG_TIMESTAMP_URL": self.url,
+            "GUZHENG_TIMESTAMP_ROOTS": str(self.roots),
+            "GUZHENG_TIMESTAMP_SECONDS": "2",
+            "GUZHENG_RETRY_SECONDS": "1",
+        }
+
+
+@contextlib.contextmanager
+def authority(folder: Path) -> Iterator[Authority]:
+    keys = fix.load_or_make(folder / "tsa", now=now, entropy=os.urandom, operator="World")
+    local = fix.local_authority(keys, now=now, entropy=os.urandom)
+    roots = folder / "tsa-roots.pem"
+    roots.write_bytes(fix.roots_pem(keys))
+    outside = Authority("", roots)
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            outside.asked += 1
+            query = self.rfile.read(int(self.headers["Content-Length"]))
+            if outside.mood == "refuses":
+                self.send_error(503)
+                return
+            if outside.mood == "slow":
+                outside.released.wait(outside.delay_seconds)
+            if outside.mood == "wrong-imprint":
+                query = timestamp.encode_request(sha256(b"another file"), 1)
+            answer = local.respond(query)
+            if outside.mood == "garbled":
+                answer = bytes(octet ^ 0x55 for octet in answer)
+            self.send_response(200)
+            self.send_header("Content-Type", REPLY)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer[: len(answer) // 2 if outside.mood == "dies" else None])
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url:
+        outside.url = url
+        try:
+            yield outside
+        finally:
+            outside.released.set()
+
+
+@contextlib.contextmanager
+def site() -> Iterator[str]:
+    """Pages by their path: / is well, /500 is an error, /redirect leads to the cloud's secrets."""
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/redirect":
+                self.send_response(302)
+                self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
+                self.end_headers()
+                return
+            self.send_response(500 if self.path == "/500" else 200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(PAGE)))
+            self.end_headers()
+            self.wfile.write(PAGE)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, octets: int) -> Iterator[Path]:
+    """A file system that is full after so many octets; skips where none can be mounted."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={octets},mode=700", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        for _ in range(50):  # a program that is ending may still be in there
+            if subprocess.run(["umount", str(folder)], check=False).returncode == 0:
+                break
+            time.sleep(0.1)
