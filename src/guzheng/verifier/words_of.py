@@ -45,7 +45,12 @@ def text(
     lines += [f"    SHA-256 {one}" for one in roots]
     if any(one.step.startswith("entry.") for one in report.findings):
         lines.append(say(f"verdict.ledger-{ledger}", language))
-    lines += [say("verdict.proves", language), say("verdict.proves-not", language)]
+    if any(one.step == "entry.quorum" for one in report.of(Outcome.PASSED)):
+        # The only quorum that this version can find satisfied is «none».
+        lines.append(say("verdict.unwitnessed", language))
+    if report.outcome is Outcome.PASSED:
+        lines.append(say("verdict.proves", language))
+    lines.append(say("verdict.proves-not", language))
     return "\n".join(lines) + "\n"
 
 
