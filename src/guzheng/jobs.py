@@ -34,7 +34,7 @@ _QUEUE = "walks"
 _VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
 _SWEEP_SECONDS = 30.0
 _SWEEPS_OF_REFUSED = 20  # what somebody must act on is tried again every ten minutes
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25  # an idle server should cost next to nothing
 _TRANSIENT = (SQLAlchemyError, sqlite3.Error)  # of DBOS's own file
 _LIVE = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 
