@@ -116,7 +116,7 @@ def authority(folder: Path) -> Iterator[Authority]:
 
 @contextlib.contextmanager
 def site() -> Iterator[str]:
-    """Pages by their path: / is well, /500 is an error, /redirect leads to the cloud's secrets."""
+    """/ is well, /500 is an error, /redirect leads to the secrets of a cloud."""
 
     class Door(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

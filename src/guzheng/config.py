@@ -123,7 +123,10 @@ def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
                 act="mend the file",
             )
         values[name] = tuple(value) if isinstance(value, list) else value
-        if type(values[name]) is not type(known[name]):
+        whole = type(values[name]) is type(known[name])
+        if not whole or (
+            isinstance(value, list) and not all(type(one) is str for one in value)
+        ):
             raise Refused(
                 "config.value-refused",
                 expected=f"{name}: {type(known[name]).__name__}",

@@ -19,21 +19,23 @@ from pathlib import Path
 from typing import cast
 
 import dbos  # noqa: F401 - loaded once, before any life begins
+
 import guzheng.certify  # noqa: F401
 from guzheng import road
 from guzheng.app import Parts, Platform, open_parts
+from guzheng.app.parts import Store
 from guzheng.config import Config
+from guzheng.fix import TimestampAuthority
 from guzheng.intake import ExhibitIndex, Upload, by_digest
-from guzheng.ledger import FileLastSigned, Ledger, Signer, open_signer
+from guzheng.ledger import FileLastSigned, Ledger, Signer, TileStore, open_signer
 from guzheng.ledger.records import Entries
 from guzheng.proof.digest import sha256, sm3
-from guzheng.refusals import Unavailable
 from guzheng.store.records import open_engine
 from guzheng.verifier.main import main as verify
 from guzheng.worker import work_until_idle
 
 KINDS = ("deposit", "hash-only", "web")
-OCTETS = b"".join(bytes([number]) * 3_000_000 for number in range(4))  # several blocks
+OCTETS = bytes(5_000_000)  # more than one block
 PLACEHOLDER = "ex_" + "0" * 26
 
 
@@ -92,7 +94,7 @@ def fated_parts(config: Config, fate: Fate) -> Parts:
     blobs = Fated(parts.blobs, "blobs", ("put", "replace", "remove"), fate)
     ledger = Ledger(
         open_engine(config.data / "ledger.sqlite"),
-        cast(road.Blobs, Fated(parts.blobs, "tiles", ("put_all", "replace", "remove"), fate)),  # type: ignore[arg-type]
+        cast(TileStore, Fated(parts.blobs, "tiles", ("put_all", "replace", "remove"), fate)),
         cast(Signer, Fated(open_signer(keys, None, os.urandom), "signer", ("sign",), fate)),
         cast(
             FileLastSigned,
@@ -102,10 +104,10 @@ def fated_parts(config: Config, fate: Fate) -> Parts:
     ledger.entries = cast(Entries, Fated(ledger.entries, "entries", ("append",), fate))
     return dataclasses.replace(
         parts,
-        blobs=cast(type(parts.blobs), blobs),
+        blobs=cast(Store, blobs),
         index=cast(ExhibitIndex, Fated(parts.index, "index", ("add", "finish"), fate)),
         authority=cast(
-            type(parts.authority), Fated(parts.authority, "authority", ("respond",), fate)
+            TimestampAuthority, Fated(parts.authority, "authority", ("respond",), fate)
         ),
         ledger=ledger,
     )

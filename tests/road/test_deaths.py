@@ -57,7 +57,7 @@ def deaths(room: Path, kind: str, *more: str) -> dict[str, set[str]]:
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """In memory where there is such a place: what a kill leaves is the same, and it is quick."""
+    """In memory where there is such a place: what a kill leaves is the same."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as one:
         yield Path(one)

@@ -17,6 +17,8 @@ from guzheng.config import Config
 from guzheng.intake import ExhibitIndex
 from guzheng.ledger import FileLastSigned, Ledger, TileStore, open_signer
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
+from guzheng.proof import policy
+from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs
 from guzheng.store.directory import DirectoryBlobs
@@ -131,11 +133,14 @@ def roots_pem(config: Config, keys: fix.Keys) -> bytes:
     if not config.timestamp_roots:
         return pem
     try:
-        return pem + Path(config.timestamp_roots).read_bytes()
-    except OSError as error:
+        others = Path(config.timestamp_roots).read_bytes()
+        policy.parse_roots(others)
+    except (OSError, ProofError) as error:
+        found = error.found if isinstance(error, ProofError) else error.strerror
         raise Refused(
             "config.value-refused",
-            expected="timestamp_roots: a PEM file",
-            found=f"{config.timestamp_roots}: {error.strerror}",
+            expected="timestamp_roots: a file with certificates in PEM",
+            found=f"{config.timestamp_roots}: {found}",
             act="mend the setting",
         ) from error
+    return pem + others

@@ -32,7 +32,6 @@ from guzheng.jobs import Jobs, Patience, Work
 from guzheng.keep import Fault
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import ProofError
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.policy import LedgerPolicy, Trust
 from guzheng.proof.report import Report
@@ -54,7 +53,9 @@ class Platform:
         self.config = config
         self.parts = parts = parts or open_parts(config)
         self.blobs, self.index, self.ledger = parts.blobs, parts.index, parts.ledger
-        self.trust = self._trust()
+        self.trust = Trust(
+            policy.parse_roots(self.roots_pem()), LedgerPolicy((self.ledger.vkey,), "none")
+        )
         self.road = self._road()
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -65,18 +66,6 @@ class Platform:
             at_once=config.workers,
             patience=Patience.of(config.retry_seconds),
         )
-
-    def _trust(self) -> Trust:
-        try:
-            roots = policy.parse_roots(self.roots_pem())
-        except ProofError as error:
-            raise Refused(
-                "config.value-refused",
-                expected="timestamp_roots: certificates in PEM",
-                found=f"{self.config.timestamp_roots}: {error.found}",
-                act="mend the setting",
-            ) from error
-        return Trust(roots, LedgerPolicy((self.ledger.vkey,), "none"))
 
     def _road(self) -> Road:
         config, parts = self.config, self.parts

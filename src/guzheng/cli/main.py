@@ -1,11 +1,12 @@
 """The group of commands, and the last fence: whatever happens, words and a status."""
 
+import io
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO, cast
+from typing import NoReturn
 
 import click
 
@@ -40,10 +41,17 @@ for family in (evidence.COMMANDS, running.COMMANDS, upkeep.COMMANDS):
 
 def main() -> NoReturn:
     """The console script: no traceback ever reaches a user."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character
-        cast(TextIO, stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
-    status = _status(lambda: commands.main(prog_name="guzheng", standalone_mode=False))
-    _leave(status)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
+    _leave(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The status of a command, for a program that goes on afterwards."""
+    return _status(
+        lambda: commands.main(list(arguments), prog_name="guzheng", standalone_mode=False)
+    )
 
 
 def _leave(status: int) -> NoReturn:

@@ -165,6 +165,8 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
             _groups.discard(process.pid)
             _end(process.pid)
             process.wait()
+            if process.stdout:
+                process.stdout.close()
     if status == 0 and (out / CAPTURE).exists():
         return
     failure, attempt = out / "failure.json", out / CAPTURE

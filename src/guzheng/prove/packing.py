@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,20 +63,25 @@ def write_package(
     temporary = out.with_name(f".guzheng-package.{os.getpid()}")
     with reported(str(out)):
         try:
-            with _created(temporary, out) as stream:
+            with _writable(out):
+                stream = temporary.open("w+b")
+            with stream:
                 _write(stream, sources)
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(out)
+            with _writable(out):
+                temporary.replace(out)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         sync_directory(out.parent)
 
 
-def _created(temporary: Path, out: Path) -> BinaryIO:
+@contextlib.contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """The place is the caller's, and so is the error; but not of a full disk."""
     try:
-        return temporary.open("w+b")
+        yield
     except OSError as error:
         if error.errno in DEVICE_ERRORS:
             raise
