@@ -4,7 +4,11 @@ import json
 from configparser import ConfigParser
 from pathlib import Path
 
-from tests.architecture.conftest import Run
+import pytest
+
+from tests.architecture.conftest import ROOT, Run
+
+PACKAGES = ROOT / "tests" / "vectors" / "package"
 
 # What `cryptography` itself consists of, and what it needs.
 ALLOWED = {"cryptography", "_openssl", "cffi", "_cffi_backend", "pycparser", "guzheng"}
@@ -53,6 +57,22 @@ def test_it_fails_a_changed_package(alone: Run, package: Path, tmp_path: Path) -
     finally:
         seal.write_bytes(octets)
     assert done.returncode == 1, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("good.zip", 0), ("hash-only.zip", 0), ("item-altered.zip", 1), ("deflated.zip", 2)],
+)
+def test_it_reads_zips_as_they_are(alone: Run, name: str, status: int) -> None:
+    done = alone("-m", "guzheng.verifier", PACKAGES / name, "--json")
+    assert done.returncode == status, done.stdout + done.stderr
+
+
+def test_it_judges_a_file_and_its_token(alone: Run) -> None:
+    tokens = PACKAGES.parent / "timestamp"
+    asked = (tokens / "photograph.txt", tokens / "good-p256.tsa")
+    done = alone("-m", "guzheng.verifier", *asked, "--roots", tokens / "roots.pem")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_usage_is_64(alone: Run) -> None:
