@@ -8,7 +8,6 @@ import contextlib
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,6 +61,7 @@ class Authority:
     roots: Path
     mood: str = "well"
     asked: int = 0
+    refuses_first: int = 0  # so many questions, whatever its mood
     delay_seconds: float = 30.0
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -87,7 +87,7 @@ def authority(folder: Path) -> Iterator[Authority]:
         def do_POST(self) -> None:
             outside.asked += 1
             query = self.rfile.read(int(self.headers["Content-Length"]))
-            if outside.mood == "refuses":
+            if outside.mood == "refuses" or outside.asked <= outside.refuses_first:
                 self.send_error(503)
                 return
             if outside.mood == "slow":
@@ -154,7 +154,5 @@ def small_disk(folder: Path, octets: int) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for _ in range(50):  # a program that is ending may still be in there
-            if subprocess.run(["umount", str(folder)], check=False).returncode == 0:
-                break
-            time.sleep(0.1)
+        # At once out of sight, and gone when the last file in it is closed.
+        subprocess.run(["umount", "-l", str(folder)], check=True)

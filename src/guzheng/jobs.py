@@ -99,7 +99,8 @@ class Jobs:
                     found="another process runs the queue of this data directory",
                     act="use that one, or stop it first",
                 )
-            queue = _Queue(self._file, self._advance, self._at_once, self._patience)
+            with _file_works(self._file):
+                queue = _Queue(self._file, self._advance, self._at_once, self._patience)
             self._queue = queue
             stopped = threading.Event()
             sweeper = threading.Thread(target=self._sweep, args=(stopped,), daemon=True)
@@ -140,8 +141,9 @@ class Jobs:
         tried: set[str] = set()
         while fresh := [one for one in self._work.unfinished() if one not in tried]:
             tried.update(fresh)
-            for wait in [queue.add(one) for one in fresh]:
-                wait()
+            with _file_works(self._file):
+                for wait in [queue.add(one) for one in fresh]:
+                    wait()
         return self._work.unfinished()
 
 
@@ -186,13 +188,17 @@ class _Queue:
         self._walk = walk
         self._attempts: dict[str, int] = {}  # where to look first, not a truth
         self._adding = threading.Lock()
-        DBOS.launch()
-        DBOS.register_queue(
-            _QUEUE,
-            worker_concurrency=at_once,
-            polling_interval_sec=_POLL_SECONDS,
-            on_conflict="always_update",
-        )
+        try:
+            DBOS.launch()
+            DBOS.register_queue(
+                _QUEUE,
+                worker_concurrency=at_once,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+            )
+        except BaseException:
+            self.stop()
+            raise
 
     def add(self, exhibit: str) -> Callable[[], None]:
         """Queue a walk unless one is alive; gives what waits for its end, however it ends."""
@@ -216,6 +222,20 @@ class _Queue:
 
     def stop(self) -> None:
         self._dbos.destroy(destroy_registry=True)
+
+
+@contextlib.contextmanager
+def _file_works(file: Path) -> Iterator[None]:
+    """The queue's own file may be on a full disk; the exhibits wait in the index meanwhile."""
+    try:
+        yield
+    except _TRANSIENT as error:
+        raise Unavailable(
+            "jobs.file-failed",
+            expected="a queue that can write its file",
+            found=f"{file.name}: {str(error).splitlines()[0]}",
+            act="the operator frees space or examines that disk; nothing is lost",
+        ) from error
 
 
 def _prepare(file: Path) -> None:

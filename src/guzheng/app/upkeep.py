@@ -50,7 +50,7 @@ def set_aside_damaged(data: Path, at: datetime) -> list[Path]:
 
 def rebuild(parts: Parts, walk: Road) -> Rebuilt:
     """Make index and ledger table again from the papers."""
-    before = parts.index.names()
+    before = parts.index.names() | set(parts.index.unfinished())
     rebuild_from_tiles(parts.ledger)
     found: list[Walked] = []
     damaged: list[Fault] = []

@@ -94,17 +94,17 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        problem = _problem_of(error, Path(engine.url.database or "").name)
+        problem = _problem_of(error.orig, Path(engine.url.database or "").name)
         if problem is None:
             raise
         raise problem from error
 
 
-def _problem_of(error: DatabaseError, file: str) -> Problem | None:
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the primary result code
-    if str(error.orig).startswith("Could not decode to UTF-8"):  # a bit that turned over
+def _problem_of(error: object, file: str) -> Problem | None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
+    if str(error).startswith("Could not decode to UTF-8"):  # a bit that turned over
         code = sqlite3.SQLITE_CORRUPT
-    found = f"{file}: {error.orig}"
+    found = f"{file}: {error}"
     match code:
         case sqlite3.SQLITE_FULL:
             return Unavailable(
@@ -139,12 +139,17 @@ def _problem_of(error: DatabaseError, file: str) -> Problem | None:
 
 
 def find_damage(path: Path) -> str:
-    """What SQLite finds wrong with a file of its own; empty when there is nothing."""
+    """What SQLite finds wrong with a file of its own; empty when there is nothing.
+
+    Raises Unavailable when it cannot be looked at now: that is no damage."""
     if not path.exists():
         return ""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000)) as one:
             said = one.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
+        problem = _problem_of(error, path.name)
+        if isinstance(problem, Unavailable):
+            raise problem from error
         return str(error)
     return "" if said == ("ok",) else str(said[0] if said else "no answer")
