@@ -19,9 +19,7 @@ from guzheng.proof import chain
 from guzheng.proof.errors import ProofError, Refuted, UnknownKey
 from tests.strategies import altered
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,9 +11,7 @@ from guzheng.proof.errors import ProofError
 from tests.proof.tokens import members, papers
 from tests.strategies import altered
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 PDF = papers("good")["certificate.pdf"]
 FACTS = papers("good")["certificate.json"]

@@ -20,9 +20,7 @@ from tests.proof.tokens import Pair, pair, tlv
 from tests.strategies import altered
 
 # As the verifier runs: a serial number that a strict library warns of is judged all the same.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # Every bit alone, all bits, half of them, and the one that turns capitals into small letters.
 PATTERNS = (1, 2, 4, 8, 16, 32, 64, 128, 0xFF, 0x0F)

@@ -14,9 +14,7 @@ from guzheng.proof.report import Outcome, Report
 from tests.proof.tokens import members, papers
 from tests.strategies import altered
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 GOOD = papers("good")
 TRUST = Trust(

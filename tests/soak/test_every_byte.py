@@ -17,7 +17,7 @@ from tests.verifier.test_flips import SMALL, unseen
 PARTS = 24
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 
 

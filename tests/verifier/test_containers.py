@@ -22,9 +22,7 @@ SMALL = (Path(__file__).parents[1] / "vectors" / "package" / "good.zip").read_by
 MEMBERS = members_of(SMALL)
 FOLDER = next(name.removesuffix("leaf") for name in MEMBERS if name.endswith("/leaf"))
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def codes_of(octets: bytes, room: Path) -> set[str]:

@@ -17,9 +17,7 @@ SMALL = Path(__file__).parents[1] / "vectors" / "package" / "good.zip"
 PARTS = 8
 STRIDE = 1009  # a prime, so that no column of a format is left out
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def unseen(octets: bytes, places: Iterable[int], room: Path) -> list[int]:

@@ -225,3 +225,20 @@ def test_every_bad_package_is_told_in_words(name: str) -> None:
     assert "None" not in done.stdout
     for code in re.findall(r"\[([a-z]+\.[a-z0-9-]+)\]", done.stdout):
         assert f"    {code} [{code}]" not in done.stdout, f"{code} has no words"
+
+
+COMMON_NAME, COUNTRY = b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06"
+
+
+def test_what_a_library_warns_of_is_judged_in_silence(tmp_path: Path) -> None:
+    """A country of nine letters, in a certificate that is not the signer's."""
+    octets = (TIMESTAMPS / "intermediate.tsa").read_bytes()
+    for place in re.finditer(re.escape(COMMON_NAME), octets):
+        odd = octets[: place.start()] + COUNTRY + octets[place.end() :]
+        (tmp_path / "odd.tsa").write_bytes(odd)
+        done = ran(
+            *(TIMESTAMPS / "photograph.txt", tmp_path / "odd.tsa"),
+            *("--roots", TIMESTAMPS / "roots.pem"),
+        )
+        assert done.returncode in {1, 2}
+        assert done.stderr == ""

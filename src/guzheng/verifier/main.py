@@ -17,7 +17,6 @@ from typing import NoReturn, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 
 from guzheng.proof import canonical, cms, instant, package, policy, timestamp, verify
 from guzheng.proof.errors import Malformed, ProofError, Undecided
@@ -143,8 +142,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
-    # Certificates that a strict library frowns on are judged here, not warned of.
-    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    # What a library thinks of the certificates it reads is no verdict: nobody should see it.
+    warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that has no Chinese still reads
             stream.reconfigure(errors="backslashreplace")
