@@ -46,7 +46,9 @@ READING = (
     ("certificate", "what the certificate says, derived"),
     ("pdf", "whether a signed PDF is whole"),
     ("package", "members, listing, zip"),
-    ("verify", "the numbered steps"),
+    ("steps", "carrying them out one by one"),
+    ("exhibit", "the numbered steps"),
+    ("verify", "packages, files, certificates"),
 )
 
 

@@ -7,11 +7,11 @@ sorted, so that one content has one file, and a container that was written again
 
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import DigestMismatch, Malformed
+from guzheng.proof.errors import DigestMismatch, Malformed, Refuted
 from guzheng.proof.manifest import EXHIBIT_FORM, Manifest, require_item_name
 
 LISTING, RECIPE = "SHA256SUMS", "VERIFY.md"
@@ -110,6 +110,15 @@ def parse_listing(octets: bytes) -> dict[str, Digest]:
             found="another order",
         )
     return listing
+
+
+def require_members(wanted: Iterable[str], found: Collection[str]) -> None:
+    """Exactly the wanted members: none missing, none extra. The first at fault is named."""
+    names = tuple(wanted)
+    for name in sorted(set(names) - set(found)):
+        raise Refuted("package.member-missing", expected=name, found="no such member")
+    for name in sorted(set(found) - set(names)):
+        raise Refuted("package.member-extra", expected="only the members named", found=name)
 
 
 def require_listed(name: str, wanted: Digest, found: Observed) -> None:
