@@ -16,7 +16,7 @@ from guzheng.proof.digest import sha256, sm3
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Outcome
-from tests.proof.tokens import Pair, pair, tlv
+from tests.proof.tokens import Pair, pair, signed_part, tlv
 from tests.strategies import altered
 
 # As the verifier runs: a serial number that a strict library warns of is judged all the same.
@@ -76,14 +76,9 @@ def test_no_token_can_be_cut_or_lengthened_unseen(name: str) -> None:
 def test_tokens_near_a_good_one(data: st.DataObject) -> None:
     good = pair(data.draw(st.sampled_from(KINDS)))
     token = data.draw(altered(good.token))
-    report = good.report(token)
-    if report.outcome is Outcome.PASSED:
-        assert token == good.token or _but_status(token) == _but_status(good.token)
+    if good.report(token).outcome is Outcome.PASSED:
+        assert signed_part(token) == signed_part(good.token)
     _read_all(token)
-
-
-def _but_status(token: bytes) -> bytes:
-    return token.replace(bytes.fromhex("3003020101"), bytes.fromhex("3003020100"), 1)
 
 
 @given(st.binary())
@@ -105,8 +100,8 @@ def test_elements_near_a_good_token(data: st.DataObject) -> None:
     """Structure kept, one element replaced: what byte flips hardly reach."""
     good = pair(data.draw(st.sampled_from(KINDS)))
     token = _with_one_replaced(good.token, data)
-    if good.report(token).outcome is Outcome.PASSED:
-        assert token == good.token or _but_status(token) == _but_status(good.token)
+    if good.report(token).outcome is Outcome.PASSED:  # an algorithm announced twice, say
+        assert signed_part(token) == signed_part(good.token)
 
 
 _OTHERS = st.sampled_from(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from guzheng.proof import policy, verify
+from guzheng.proof import policy, timestamp, verify
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Outcome, Report
 
@@ -47,6 +47,14 @@ def pair(name: str) -> Pair:
     )
     assert found.report().outcome is Outcome.PASSED
     return found
+
+
+def signed_part(token: bytes) -> tuple[object, ...]:
+    """Everything that the signature of a token speaks for, and the signature."""
+    read = timestamp.parse(token)
+    signed = read.signed
+    signer = timestamp.require_signature(read)
+    return (read.token_der, signed.attributes_encoded, signed.signature, signer)
 
 
 @cache
