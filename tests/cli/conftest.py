@@ -75,6 +75,7 @@ def program(data: Path) -> Command:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
             timeout=120,
             check=False,
             env={**os.environ, **more},

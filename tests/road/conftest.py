@@ -1,4 +1,4 @@
-"""One data directory with finished exhibits of each kind, made once and copied for each test."""
+"""One data directory with finished exhibits, made once and copied for each test."""
 
 import shutil
 from collections.abc import Callable

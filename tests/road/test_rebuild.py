@@ -78,7 +78,10 @@ def test_a_damaged_exhibit_keeps_no_other_from_coming_back(data: Path, opened: O
     size = platform.ledger.entries.size()
     rebuilt = platform.rebuild()
     assert rebuilt.count == 1
-    assert {one.place for one in rebuilt.damaged} == {f"exhibits/{first}/", f"exhibits/{second}/"}
+    assert {one.place for one in rebuilt.damaged} == {
+        f"exhibits/{first}/",
+        f"exhibits/{second}/",
+    }
     assert platform.ledger.entries.size() == size, "a damaged leaf must not be logged"
 
 

@@ -42,7 +42,8 @@ class Speaker:
         """What was expected, what was found, who must act; the code too, to search for."""
         words = find_words(problem.code, self.language) or problem.code
         lines = [f"guzheng: {words} [{problem.code}]"]
-        facts = {"expected": problem.expected, "found": problem.found, "act": problem.act}
+        act = find_words(f"act.{problem.code}", self.language) or problem.act
+        facts = {"expected": problem.expected, "found": problem.found, "act": act}
         lines += [
             f"    {say(f'cli.{name}', self.language)} {legible(value)}"
             for name, value in facts.items()

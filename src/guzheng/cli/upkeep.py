@@ -37,6 +37,9 @@ def fsck(data: Path, speaker: Speaker) -> int:
     faults = platform.fsck(lambda exhibit: speaker.step("checking", exhibit))
     for fault in faults:
         speaker.fault(fault)
+    if speaker.as_json:  # the faults first, then every exhibit as everywhere
+        for view in platform.exhibits(max(platform.index.count(), 1)):
+            speaker.exhibit(platform, view)
     speaker.note("cli.fsck-clean" if not faults else "cli.fsck-faults", count=len(faults))
     return 1 if faults else 0
 

@@ -1,0 +1,142 @@
+"""`guzheng serve`: it answers, walks what comes in, stops when told, and shares its data."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.road.programs import (
+    answering,
+    ended,
+    free_port,
+    lines,
+    ran,
+    running,
+    started,
+    stopped,
+)
+
+
+def walked(address: str, exhibit: str, seconds: float = 90) -> str:
+    deadline = time.monotonic() + seconds
+    state = ""
+    while time.monotonic() < deadline:
+        state = httpx.get(f"{address}/api/exhibits/{exhibit}", timeout=30).json()["state"]
+        if state in {"certified", "refused"}:
+            break
+        time.sleep(0.2)
+    return state
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
+    data, port = tmp_path / "data", free_port()
+    address = f"http://127.0.0.1:{port}"
+    with running("serve", "--port", port, "--data", data) as server:
+        answering(address, server)
+        assert httpx.get(address, timeout=30).status_code == 200
+        if number is signal.SIGTERM:
+            sent = httpx.post(
+                f"{address}/api/exhibits", files={"file": ("a.txt", b"words")}, timeout=30
+            )
+            assert sent.status_code == 201, sent.text
+            assert walked(address, sent.json()["exhibit"]) == "certified"
+        status, seconds = stopped(server, number)
+    assert status == 0
+    assert seconds < 10
+    assert ran("fsck", "--data", data)[0] == 0
+
+
+def test_two_servers_and_a_command_on_one_data_directory(tmp_path: Path) -> None:
+    data, port, other = tmp_path / "data", free_port(), free_port()
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"words")
+    with running("serve", "--port", port, "--data", data) as first:
+        answering(f"http://127.0.0.1:{port}", first)
+        with running("serve", "--port", other, "--data", data) as second:
+            answering(f"http://127.0.0.1:{other}", second)
+            status, out, err = ended(started("deposit", "--json", "--data", data, file))
+            assert status == 0, err
+            (line,) = lines(out)
+            for one in (port, other):
+                page = httpx.get(
+                    f"http://127.0.0.1:{one}/exhibits/{line['exhibit']}", timeout=30
+                )
+                assert page.status_code == 200
+            second.send_signal(signal.SIGTERM)
+            status, _, err = ended(second)
+            assert status == 0
+            assert "[jobs.already-running]" in err
+        status, out, err = ended(started("worker", "--until-idle", "--data", data))
+        assert status == 1
+        assert "[jobs.already-running]" in err
+        assert stopped(first)[0] == 0
+    assert ran("fsck", "--data", data)[0] == 0
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, out, err = ran("serve", "--port", port, "--data", tmp_path / "data")
+    assert status == 1
+    assert out == ""
+    assert "[serve.port-taken]" in err
+    assert "--port" in err
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "not a host"])
+def test_an_address_that_is_not_ours(tmp_path: Path, host: str) -> None:
+    status, _, err = ran("serve", "--host", host, "--port", 0, "--data", tmp_path / "data")
+    assert status == 1
+    assert "[serve.port-taken]" in err
+
+
+def test_killed_while_it_serves(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    address = f"http://127.0.0.1:{port}"
+    with running("serve", "--port", port, "--data", data) as server:
+        answering(address, server)
+        sent = [
+            httpx.post(
+                f"{address}/api/exhibits", files={"file": (f"{one}.txt", b"words")}, timeout=30
+            ).json()["exhibit"]
+            for one in range(4)
+        ]
+        os.kill(server.pid, signal.SIGKILL)
+        server.communicate()
+    status, out, _ = ran("worker", "--until-idle", "--json", "--data", data)
+    assert status == 0
+    status, out, _ = ran("list", "--json", "--data", data)
+    assert {str(one["exhibit"]): one["state"] for one in lines(out)} == dict.fromkeys(
+        sent, "certified"
+    )
+    assert ran("fsck", "--data", data)[0] == 0
+
+
+@pytest.mark.browser
+def test_stopped_in_the_middle_of_a_capture(tmp_path: Path) -> None:
+    """The browser ends with it; the next start captures the page again."""
+    data, port = tmp_path / "data", free_port()
+    address = f"http://127.0.0.1:{port}"
+    settings = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.0/8"}
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection, says nothing
+        page = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with running("serve", "--port", port, "--data", data, **settings) as server:
+            answering(address, server)
+            sent = httpx.post(f"{address}/api/exhibits", json={"url": page}, timeout=30)
+            assert sent.status_code in (201, 202), sent.text
+            room = data / "captures" / sent.json()["exhibit"]
+            deadline = time.monotonic() + 60
+            while not list(room.glob("run-*/out/*")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(1)
+            status, seconds = stopped(server)
+        assert status == 0
+        assert seconds < 15
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
+        assert str(data).encode() not in listed, "a capturer or its browser lives on"
