@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from guzheng.store import durable
 from guzheng.store.blobs import AlreadyKept, NotKept, UnsafeName, segments_of
 from guzheng.store.durable import reported, sync_directory, write_all
 
@@ -32,6 +33,7 @@ _FILE_MODE = 0o440  # nobody has a reason to write to it again
 _BLOCK = 1 << 20
 _STRETCH = 16 << 20  # a long blob is sent to the disk while the rest is still coming
 _MAX_SETTLED = 4096
+_MANY = 32  # from here one flush of everything is cheaper than a flush for each file
 
 
 class DirectoryBlobs:
@@ -236,6 +238,8 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 def _sync_all(descriptors: list[int]) -> None:
     """fsync of each, for about the price of one."""
+    if len(descriptors) >= _MANY and durable.sync_filesystem(descriptors[0]):
+        return
     for descriptor in descriptors:
         _start_writing(descriptor, 0, 0)
     # From the last: its fsync commits the journal, and with it the names and sizes of all
