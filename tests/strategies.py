@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from guzheng.proof import instant
@@ -15,6 +16,10 @@ from guzheng.proof.manifest import (
     SeenCheckpoint,
     require_item_name,
 )
+
+# For properties that judge a whole package each time: as usual in `make test`, in `make soak`
+# a twentieth of what others are given.
+WHOLE = settings(max_examples=max(100, settings().max_examples // 20))
 
 UNICODE = st.characters(exclude_categories=["Cs"])
 TEXT = st.text(UNICODE)

@@ -12,7 +12,7 @@ from guzheng.proof.package import Observed, is_paper
 from guzheng.proof.policy import LedgerPolicy, Trust
 from guzheng.proof.report import Outcome, Report
 from tests.proof.tokens import members, papers, signed_part
-from tests.strategies import altered
+from tests.strategies import WHOLE, altered
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -131,6 +131,7 @@ def test_an_original_is_known_by_size_and_by_both_digests() -> None:
 PAPERS = sorted(name for name in GOOD if is_paper(name) and name != "certificate.pdf")
 
 
+@WHOLE
 @given(st.data())
 def test_papers_near_good_ones(data: st.DataObject) -> None:
     """One paper altered, and everything that lists papers made to fit: it is still seen."""
@@ -144,6 +145,7 @@ def test_papers_near_good_ones(data: st.DataObject) -> None:
     assert signed_part(octets) == signed_part(GOOD[name])
 
 
+@WHOLE
 @given(st.data())
 def test_papers_of_another_exhibit(data: st.DataObject) -> None:
     """Any mixture of the papers of two exhibits of one platform is seen."""
@@ -154,6 +156,7 @@ def test_papers_of_another_exhibit(data: st.DataObject) -> None:
     assert report.outcome is Outcome.FAILED
 
 
+@WHOLE
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)), st.binary(max_size=200)))
 def test_any_octets_as_papers(changed: dict[str, bytes]) -> None:
     report = verified({**GOOD, **changed})

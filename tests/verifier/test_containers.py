@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guzheng.proof import package
 from guzheng.proof.report import Outcome
-from tests.strategies import altered
+from tests.strategies import WHOLE, altered
 from tests.verifier.packed import codes, judged, listed, members_of, unpacked, zipped
 
 SMALL = (Path(__file__).parents[1] / "vectors" / "package" / "good.zip").read_bytes()
@@ -165,7 +165,7 @@ def test_members_that_lie_on_each_other(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(WHOLE, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_packages_near_a_good_one(tmp_path: Path, data: st.DataObject) -> None:
     octets = data.draw(altered(SMALL))
     if octets != SMALL:
@@ -173,7 +173,7 @@ def test_packages_near_a_good_one(tmp_path: Path, data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(WHOLE, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_directories_near_a_good_one(tmp_path: Path, data: st.DataObject) -> None:
     """Only the directory altered, where a reader of zips believes everything."""
     at = SMALL.index(CENTRAL)
@@ -183,7 +183,7 @@ def test_directories_near_a_good_one(tmp_path: Path, data: st.DataObject) -> Non
 
 
 @given(st.binary())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(WHOLE, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_octets(tmp_path: Path, octets: bytes) -> None:
     codes_of(octets, tmp_path)
     codes_of(b"PK\x03\x04" + octets + SMALL[SMALL.index(END) :], tmp_path)
