@@ -26,6 +26,7 @@ from guzheng.ledger import Ledger
 from guzheng.proof import canonical, certificate, instant, package, timestamp
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
+from guzheng.proof.exhibit import CLOCKS_APART
 from guzheng.proof.manifest import Manifest, SeenCheckpoint, leaf_of, require_exhibit_name
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
@@ -386,6 +387,8 @@ class Road:
             kept=self.papers(order.exhibit),
         )
         for paper, octets in papers:  # each token costs one if we are killed here; no more
+            if paper == package.SEAL:
+                _require_clocks_agree(order, octets)
             self._put(folder + paper, octets)
 
     def _log(self, order: Order, _tell: Tell) -> None:
@@ -432,6 +435,18 @@ _STEPS: dict[Step, Callable[[Road, Order, Tell], None]] = {
     Step.LOG: Road._log,  # noqa: SLF001
     Step.CERTIFY: Road._certify,  # noqa: SLF001
 }
+
+
+def _require_clocks_agree(order: Order, seal: bytes) -> None:
+    """A seal from before the exhibit came in would refute itself, and could not be replaced."""
+    attested_at = timestamp.parse(seal).attested_at
+    if attested_at + CLOCKS_APART < order.observed_at:
+        raise Unavailable(
+            "fix.clocks-apart",
+            expected=f"a time after {instant.encode(order.observed_at)}, when it came in",
+            found=instant.encode(attested_at),
+            act="the operator sets the clock right; the seal is asked for again",
+        )
 
 
 @contextlib.contextmanager

@@ -247,9 +247,10 @@ def main(room: Path, kind: str, captured: Path | None) -> None:
         for moment in ("before", "within", "after")
         if moment != "within" or "blobs.put" in effect
     ]
-    if kind == "web":  # from manifest to entry it is the road of a deposit
-        beyond = effects.index("blobs.put manifest.json")
-        cases = [one for one in cases if one[0] <= beyond or "certificate" in one[1]]
+    if kind != "deposit":  # beyond this it is the road of a deposit
+        last = "manifest.json" if kind == "web" else "seal.tsa"
+        own = effects.index(f"blobs.put {last}")
+        cases = [one for one in cases if one[0] <= own or "certificate.pdf" in one[1]]
     lived = []
     for number, effect, moment in cases:
         data = fresh(f"{number}-{moment}")

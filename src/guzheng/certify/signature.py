@@ -74,12 +74,16 @@ class DocumentSigner:
     @cached_property
     def _estimate(self) -> int:
         """Hexadecimal digits of a signature; costs one token, and is asked for once."""
-        trial = asyncio.run(
-            self._cms_signer.async_sign(
-                bytes(32), _DIGEST, dry_run=True, use_pades=True, timestamper=self._stamper
-            )
+        return 2 * asyncio.run(self._trial_size())
+
+    async def _trial_size(self) -> int:
+        # A number, not the signature itself: in the main thread asyncio.run asks for the signal
+        # handler, whose repr (made for an error nobody sees) spells out the result of the task,
+        # and asn1crypto takes anything up to minutes to spell out a signature.
+        trial = await self._cms_signer.async_sign(
+            bytes(32), _DIGEST, dry_run=True, use_pades=True, timestamper=self._stamper
         )
-        return 2 * len(trial.dump())
+        return len(trial.dump())
 
     def sign(self, pdf: bytes, *, signed_at: datetime) -> bytes:
         """The PDF with the signature appended. `Unavailable` when no sound timestamp is had."""
