@@ -269,7 +269,10 @@ def _own_staging(place: Path) -> tuple[Path, int]:
                 os.close(descriptor)
     while True:
         own = Path(tempfile.mkdtemp(dir=place))
-        descriptor = os.open(own, _DIRECTORY)
+        try:
+            descriptor = os.open(own, _DIRECTORY)
+        except FileNotFoundError:
+            continue  # a program that starts at this moment took it for a dead one's
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Between mkdtemp and flock another program that starts may have cleared it.
         if own.exists():
