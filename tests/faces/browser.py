@@ -24,6 +24,7 @@ class Page:
         self._browser = browser
         self._session = session
         self.complaints: list[str] = []
+        self.loaded = False
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self._browser.call(method, parameters, self._session)
@@ -59,6 +60,23 @@ class Page:
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(one) for one in files])
+
+    def html_with(self, part: str, seconds: float = WAIT_SECONDS) -> str:
+        """The page's text once it holds `part` and has loaded; works without scripts."""
+        deadline = time.monotonic() + seconds
+        html = ""
+        while time.monotonic() < deadline:
+            try:
+                root = self.call("DOM.getDocument")["root"]["nodeId"]
+                html = self.call("DOM.getOuterHTML", nodeId=root)["outerHTML"]
+            except AssertionError as error:
+                if "Could not find node" not in str(error):
+                    raise
+                html = ""  # the page gave way to the next between the two calls
+            if part in html and "</html>" in html and self.loaded:
+                return html
+            time.sleep(0.05)
+        raise AssertionError(f"never came: {part}; {self.complaints}; {html[-2000:]}")
 
     def size(self, width: int, height: int, *, phone: bool = False) -> None:
         self.call(
@@ -148,6 +166,10 @@ class Browser:
             case "Log.entryAdded" if event["params"]["entry"]["level"] == "error":
                 entry = event["params"]["entry"]
                 page.complaints.append(f"{entry['text']} {entry.get('url', '')}")
+            case "Page.frameStartedLoading":
+                page.loaded = False
+            case "Page.loadEventFired":
+                page.loaded = True
             case "Page.javascriptDialogOpening":
                 page.complaints.append(str(event["params"]))
             case _:
