@@ -66,9 +66,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: ## write requirements/*.txt again from pyproject.toml (UPGRADE=--upgrade for newer ones)
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	$(COMPILE) pyproject.toml -o requirements/verifier.txt
-	$(COMPILE) pyproject.toml --extra server --group build -c requirements/verifier.txt \
-		-o requirements/server.txt
-	$(COMPILE) pyproject.toml --extra server --group build --group dev \
+	$(COMPILE) pyproject.toml --extra server --extra scale --extra pkcs11 --group build \
+		-c requirements/verifier.txt -o requirements/server.txt
+	$(COMPILE) pyproject.toml --all-extras --group build --group dev \
 		-c requirements/server.txt -o requirements/test.txt
 	$(COMPILE) --group oracles --excludes requirements/without.txt -o requirements/oracles.txt
 

@@ -76,6 +76,11 @@ DEBIAN = {
         Debian("qpdf", *TESTS, program="qpdf"),
         Debian("python3-doc", *TESTS),
         Debian("debian-handbook", *TESTS),
+        Debian("postgresql", *TESTS),
+        Debian("chrony", *TESTS),
+        Debian("softhsm2", *TESTS),
+        Debian("default-jdk-headless", *TESTS, program="javac"),
+        Debian("libbcpkix-java", *TESTS),
     ],
 }
 DEBIAN["test"] = DEBIAN["serve"] + DEBIAN["test"]
