@@ -1,18 +1,37 @@
 """Why a proof was refused: one family, stable codes, what was expected and what was found.
 
 Every parser and every check in this package raises these and nothing else. The codes are part
-of the format (docs/codes.md): reports, tests and other implementations compare them.
+of the format (docs/codes.md): reports, tests and other implementations compare them. Most
+checks are one sentence, and are written as one: `require(what holds, else what, …)`.
 """
 
 
 class ProofError(Exception):
-    """Root of the family. `code` is stable; `expected` and `found` are for a person."""
+    """Root of the family. `code` is stable; `expected` and `found` are for a person.
 
-    def __init__(self, code: str, *, expected: str = "", found: str = "") -> None:
+    They may be given as they are: octets are spelled in hexadecimal, anything else by `str`.
+    """
+
+    def __init__(self, code: str, expected: object = "", found: object = "") -> None:
         self.code = code
-        self.expected = expected
-        self.found = found
-        super().__init__(f"{code}: expected {expected or '-'}, found {found or '-'}")
+        self.expected, self.found = _spelled(expected), _spelled(found)
+        super().__init__(f"{code}: expected {self.expected or '-'}, found {self.found or '-'}")
+
+
+def require(
+    holds: bool,  # noqa: FBT001 - it is the sentence that is checked
+    otherwise: type[ProofError],
+    code: str,
+    expected: object,
+    found: object,
+) -> None:
+    """Refuse unless it holds. Whether it holds is all that decides; the rest is for a person."""
+    if not holds:
+        raise otherwise(code, expected, found)
+
+
+def _spelled(shown: object) -> str:
+    return shown.hex() if isinstance(shown, bytes) else str(shown)
 
 
 class Malformed(ProofError):
