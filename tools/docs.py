@@ -35,6 +35,7 @@ READING = (
     ("manifest", "what was received; the leaf"),
     ("capture", "the record of a web capture"),
     ("der", "a strict reader of DER"),
+    ("sm2", "SM2 signatures, in plain arithmetic"),
     ("cms", "signed data with one signer"),
     ("chain", "a certificate's path, at a given time"),
     ("timestamp", "RFC 3161"),
