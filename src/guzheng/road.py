@@ -403,7 +403,7 @@ class Road:
         # Another walk may have brought ours along; but it may have died before it published.
         if signed is None or signed.size <= index or not self._published():
             self.ledger.integrate()
-        self._put(folder + package.ENTRY, self.ledger.prove(index))
+        self._put(folder + package.ENTRY, self.ledger.prove(index, leaf))
 
     def _published(self) -> bool:
         return self.ledger.read("checkpoint") == self.ledger.checkpoint()

@@ -278,15 +278,24 @@ def test_a_lost_memory_of_signing_is_not_made_up(tmp_path: Path) -> None:
         assert refused.value.code == "ledger.memory-lost"
 
 
-def test_damage_below_an_entry_makes_no_paper(ledger: Ledger) -> None:
+def test_damage_below_an_entry_makes_no_paper(ledger: Ledger, tmp_path: Path) -> None:
     append(ledger, range(300))
     ledger.integrate()
     octets = bytearray(ledger.read("tile/0/000") or b"")
     octets[40] ^= 1
+    sound = ledger.read("tile/0/000") or b""
     ledger.blobs.replace(f"{FOLDER}tile/0/000", bytes(octets))
+    for index in (0, 1, 255):
+        with pytest.raises(Refused) as refused:
+            ledger.prove(index)
+        assert refused.value.code == "ledger.damaged-entry"
+    assert ledger.prove(290)  # its path has the root of that tile, which is sound
+    ledger.blobs.replace(f"{FOLDER}tile/0/000", sound)
+    assert ledger.prove(0)
+    ledger.blobs.replace(f"{FOLDER}tile/0/000", bytes(octets))
+    ledger = open_ledger(tmp_path)
     with pytest.raises(Refused) as refused:
-        ledger.prove(290)
-    assert refused.value.code == "ledger.damaged-entry"
+        ledger.prove(0)
     ledger.blobs.remove(f"{FOLDER}tile/0/000")
     with pytest.raises(Refused) as refused:
         ledger.prove(0)

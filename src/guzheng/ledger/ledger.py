@@ -18,7 +18,8 @@ from guzheng.ledger.edge import Edge
 from guzheng.ledger.lastsigned import LastSigned
 from guzheng.ledger.records import Entries
 from guzheng.ledger.signer import Signer
-from guzheng.proof import tiles, tree
+from guzheng.ledger.subtrees import Subtrees
+from guzheng.proof import tree
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.note import Checkpoint, Note, require_checkpoint
 from guzheng.proof.tiles import WIDTH, Tile
@@ -56,6 +57,7 @@ class Ledger:
         self.blobs = blobs
         self.signer = signer
         self.last_signed = last_signed
+        self._subtrees = Subtrees(self.tile)
         self._whole = False  # whether the table was seen to hold all that was signed
 
     @property
@@ -156,8 +158,11 @@ class Ledger:
             raise Unavailable("ledger.no-checkpoint", expected="a signed checkpoint")
         return note
 
-    def prove(self, index: int) -> bytes:
-        """The `.tlog-proof` of an entry against the newest checkpoint; checked before use."""
+    def prove(self, index: int, leaf: bytes | None = None) -> bytes:
+        """The `.tlog-proof` of an entry against the newest checkpoint; checked before use.
+
+        From tiles alone: the table is not asked. Whoever has the leaf gives it, and gets no
+        paper over another one."""
         note = self.checkpoint()
         newest = self.require_ours(note)
         if not 0 <= index < newest.size:
@@ -167,16 +172,40 @@ class Ledger:
                 found=str(index),
                 act="integrate, then ask again",
             )
-        leaves = self.entries.leaves(index, index + 1)
         try:
-            path = tiles.inclusion_from(self.tile, index, newest.size)
-            entry_hash = tree.leaf_hash(leaves[0]) if leaves else b""
+            entry_hash = self._subtrees.root(index, index + 1, newest.size)
+            if leaf is not None:
+                entry_hash = tree.leaf_hash(leaf)
+            path = self._subtrees.inclusion(index, newest.size)
             tree.require_included(entry_hash, index, newest.size, path, newest.root)
         except ProofError as error:
+            self._subtrees.forget()  # a tile that is mended must be read again
             raise _damaged(
                 "ledger.damaged-entry", f"entry {index} under the root", error.code
             ) from error
-        return TlogProof(index, tuple(path), Note.parse(note)).encode()
+        return TlogProof(index, path, Note.parse(note)).encode()
+
+    def prove_consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """That the tree of `new` entries continues the one of `old`: what a witness asks for.
+
+        From tiles alone, for any two sizes up to the newest signed one; whoever gets it
+        checks it against roots of his own (tree.require_consistent)."""
+        newest = self.signed()
+        size = newest.size if newest else 0
+        if not 0 <= old <= new <= size:
+            raise Refused(
+                "ledger.no-such-size",
+                expected=f"two sizes in order, at most {size}, which is signed",
+                found=f"{old} and {new}",
+                act="ask for sizes that were signed, the smaller one first",
+            )
+        try:
+            return self._subtrees.consistency(old, new)
+        except ProofError as error:
+            self._subtrees.forget()
+            raise _damaged(
+                "ledger.damaged-tile", f"the tiles of {new} entries", error.code
+            ) from error
 
     def read(self, path: str) -> bytes | None:
         """What is served under a C2SP path (`checkpoint`, `tile/…`); None when there is none.
