@@ -15,14 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from guzheng.proof import chain, der
 from guzheng.proof.der import Element
-from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted
+from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted, require
 
 DATA, SIGNED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
-_SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = (
-    "1.2.840.113549.1.9.16.2.12",
-    "1.2.840.113549.1.9.16.2.47",
-)
+_SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
+_SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 _SIGNATURE_TOKEN = "1.2.840.113549.1.9.16.2.14"
 MAX_CERTIFICATES = 8  # paths are searched among them; more would be a bomb, not a chain
 
@@ -32,17 +30,15 @@ DIGESTS: dict[str, str] = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
+_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 # Signature algorithms, and the digest each implies (None: the SignerInfo's own).
-_SIGNATURES: dict[str, str | None] = {
+_RSA = {
     "1.2.840.113549.1.1.1": None,
     "1.2.840.113549.1.1.11": "sha256",
     "1.2.840.113549.1.1.12": "sha384",
     "1.2.840.113549.1.1.13": "sha512",
+}
+_ECDSA = {
     "1.2.840.10045.4.3.2": "sha256",
     "1.2.840.10045.4.3.3": "sha384",
     "1.2.840.10045.4.3.4": "sha512",
@@ -78,70 +74,56 @@ class SignedContent:
 
 def digest_name(algorithm: Element) -> str:
     """The name of an AlgorithmIdentifier among DIGESTS; parameters absent or NULL."""
-    reader = algorithm.require(der.SEQUENCE, "AlgorithmIdentifier").reader(
-        "AlgorithmIdentifier"
-    )
-    found = der.oid(reader.take(der.OID))
-    _end_parameters(reader)
+    found = _algorithm(algorithm.require(der.SEQUENCE, "AlgorithmIdentifier"))
     if found not in DIGESTS:
-        raise Refuted(
-            "cms.digest-not-accepted", expected=", ".join(DIGESTS.values()), found=found
-        )
+        raise Refuted("cms.digest-not-accepted", ", ".join(DIGESTS.values()), found)
     return DIGESTS[found]
 
 
-def _end_parameters(reader: der.Reader) -> None:
-    """Parameters of an algorithm are absent or NULL; nothing follows."""
+def _algorithm(element: Element) -> str:
+    """The name of an algorithm whose parameters are absent or NULL."""
+    reader = element.reader("AlgorithmIdentifier")
+    found = der.oid(reader.take(der.OID))
     null = reader.optional(der.NULL)
     reader.end()
     if null is not None and null.content:
-        raise Malformed("der.malformed", expected="an empty NULL", found=null.encoded.hex())
+        raise Malformed("der.malformed", "an empty NULL", null.encoded)
+    return found
 
 
-def _require_version(number: int, wanted: tuple[int, ...]) -> None:
+def _require_version(element: Element, *wanted: int) -> None:
     """Nobody signs the versions, so they must be the ones that the content implies."""
-    if number not in wanted:
-        raise Malformed(
-            "cms.version", expected=" or ".join(map(str, wanted)), found=str(number)
-        )
+    found = der.integer(element)
+    require(found in wanted, Malformed, "cms.version", " or ".join(map(str, wanted)), found)
 
 
 def parse(octets: bytes) -> SignedContent:
     """ContentInfo with SignedData inside. Raises Malformed, or Refuted for two signers."""
-    info = der.parse(octets, der.SEQUENCE, "ContentInfo").reader("ContentInfo")
-    kind = der.oid(info.take(der.OID))
-    if kind != SIGNED_DATA:
-        raise Malformed("cms.not-signed-data", expected=SIGNED_DATA, found=kind)
-    explicit = info.take(der.context(0)).reader("ContentInfo.content")
-    info.end()
-    signed = explicit.take(der.SEQUENCE).reader("SignedData")
-    explicit.end()
-    version = der.integer(signed.take(der.INTEGER))
+    info = der.parse(octets, der.SEQUENCE, "ContentInfo")
+    named, explicit = info.parts("ContentInfo", der.OID, der.context(0))
+    kind = der.oid(named)
+    require(kind == SIGNED_DATA, Malformed, "cms.not-signed-data", SIGNED_DATA, kind)
+    signed = explicit.parts("ContentInfo.content", der.SEQUENCE)[0].reader("SignedData")
+    version = signed.take(der.INTEGER)
     announced = signed.take(der.SET).reader("digestAlgorithms").all(der.SEQUENCE)
     content_type, content = _encapsulated(signed.take(der.SEQUENCE))
     enclosed = signed.optional(der.context(0))
-    certificates = enclosed.reader("certificates").all(der.SEQUENCE) if enclosed else []
-    if len(certificates) > MAX_CERTIFICATES:
-        raise Malformed(
-            "cms.certificates",
-            expected=f"at most {MAX_CERTIFICATES}",
-            found=str(len(certificates)),
-        )
+    held = enclosed.reader("certificates").all(der.SEQUENCE) if enclosed else []
+    few = len(held) <= MAX_CERTIFICATES
+    require(few, Malformed, "cms.certificates", f"at most {MAX_CERTIFICATES}", len(held))
     revocation = signed.optional(der.context(1))  # lists or answers: not judged here
     signers = signed.take(der.SET).reader("signerInfos").all(der.SEQUENCE)
     signed.end()
     # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose between them.
-    if len(signers) != 1:
-        raise Refuted("cms.one-signer", expected="one signer", found=str(len(signers)))
-    held = tuple(one.encoded for one in certificates)
-    found = _with_signer(signers[0], content_type, content, held)
+    require(len(signers) == 1, Refuted, "cms.one-signer", "one signer", len(signers))
+    found = _with_signer(signers[0], content_type, content, tuple(one.encoded for one in held))
     # RFC 5652 §5.1: 3 for content other than data, or a signer known by his key; 5 when
     # revocation is told by other means than lists.
     by_name = found.identifier.tag == der.SEQUENCE
     told = (5,) if revocation else ()
-    _require_version(version, (1 if content_type == DATA and by_name else 3, *told))
-    if found.digest_name not in [digest_name(one) for one in announced]:
-        raise Refuted("cms.digest-not-announced", expected=found.digest_name, found="others")
+    _require_version(version, 1 if content_type == DATA and by_name else 3, *told)
+    name, names = found.digest_name, [digest_name(one) for one in announced]
+    require(name in names, Refuted, "cms.digest-not-announced", name, names)
     return found
 
 
@@ -150,24 +132,19 @@ def _encapsulated(element: Element) -> tuple[str, bytes | None]:
     content_type = der.oid(reader.take(der.OID))
     explicit = reader.optional(der.context(0))
     reader.end()
-    if explicit is None:
-        return content_type, None
-    return content_type, der.parse(explicit.content, der.OCTET_STRING, "eContent").content
+    return content_type, explicit and explicit.parts("eContent", der.OCTET_STRING)[0].content
 
 
 def _with_signer(
     signer: Element, content_type: str, content: bytes | None, certificates: tuple[bytes, ...]
 ) -> SignedContent:
     reader = signer.reader("SignerInfo")
-    version = der.integer(reader.take(der.INTEGER))
-    identifier = reader.take()
+    version, identifier = reader.take(der.INTEGER), reader.take()
     # RFC 5652 §5.3: 1 for issuer and serial number, 3 for the key's identifier.
-    _require_version(version, (1,) if identifier.tag == der.SEQUENCE else (3,))
+    _require_version(version, 1 if identifier.tag == der.SEQUENCE else 3)
     name = digest_name(reader.take(der.SEQUENCE))
     attributes = reader.take(der.context(0))
-    algorithm = reader.take(der.SEQUENCE).reader("signatureAlgorithm")
-    signature_oid = der.oid(algorithm.take(der.OID))
-    _end_parameters(algorithm)
+    signature_oid = _algorithm(reader.take(der.SEQUENCE))
     signature = reader.take(der.OCTET_STRING).content
     unsigned = reader.optional(der.context(1))  # these prove nothing about the content
     reader.end()
@@ -191,14 +168,11 @@ def _attributes(element: Element) -> dict[str, Element]:
     """Type → its one value; RFC 5652 §11 allows the ones we read a single value, once."""
     found: dict[str, Element] = {}
     for one in element.reader("attributes").all(der.SEQUENCE):
-        reader = one.reader("Attribute")
-        kind = der.oid(reader.take(der.OID))
-        values = reader.take(der.SET).reader("attribute values")
+        named, values = one.parts("Attribute", der.OID, der.SET)
+        kind, reader = der.oid(named), values.reader("attribute values")
+        require(kind not in found, Refuted, "cms.attribute-duplicated", f"{kind} once", "twice")
+        found[kind] = reader.take()
         reader.end()
-        if kind in found:
-            raise Refuted("cms.attribute-duplicated", expected=f"{kind} once", found="twice")
-        found[kind] = values.take()
-        values.end()
     return found
 
 
@@ -211,97 +185,63 @@ def require_signature(
     DER that the signer did not include.
     """
     # (1) The attributes name this content's type and digest: RFC 5652 §11.1, §11.2.
-    if der.oid(_attribute(signed, _CONTENT_TYPE)) != signed.content_type:
-        raise Refuted(
-            "cms.content-type-differs",
-            expected=signed.content_type,
-            found="another in signedAttrs",
-        )
-    named = (
+    kind, wanted = der.oid(_attribute(signed, _CONTENT_TYPE)), signed.content_type
+    require(kind == wanted, Refuted, "cms.content-type-differs", wanted, kind)
+    held = (
         _attribute(signed, _MESSAGE_DIGEST).require(der.OCTET_STRING, "messageDigest").content
     )
-    if named != content_digest:
-        raise DigestMismatch(
-            "cms.message-digest-differs", expected=named.hex(), found=content_digest.hex()
-        )
+    same = held == content_digest
+    require(same, DigestMismatch, "cms.message-digest-differs", held, content_digest)
     # (2) The certificate is the one the signer says he used, by its hash. Without this, a
     #     second certificate over the same key could lend other rights: RFC 5035 §5.
-    encoded = _signer_certificate(signed, extra)
-    certificate = chain.parse_certificate(encoded)
-    _require_identified(signed.identifier, certificate)
+    certificate = chain.parse_certificate(_signer_certificate(signed, extra))
+    same = _identifies(signed.identifier, certificate)
+    require(same, Refuted, "cms.signer-differs", "the certificate's own names", "others")
     # (3) The signature stands over the attributes: RFC 5652 §5.4.
     _require_key_signed(signed, certificate)
     return certificate
 
 
-def _require_identified(identifier: Element, certificate: x509.Certificate) -> None:
+def _identifies(identifier: Element, certificate: x509.Certificate) -> bool:
     """Issuer and serial, or the key's identifier, are the certificate's: RFC 5652 §5.3."""
     if identifier.tag == der.SEQUENCE:
-        reader = identifier.reader("IssuerAndSerialNumber")
-        issuer, serial = (
-            reader.take(der.SEQUENCE).encoded,
-            der.integer(reader.take(der.INTEGER)),
-        )
-        reader.end()
-        same = (issuer, serial) == (
-            certificate.issuer.public_bytes(),
-            certificate.serial_number,
-        )
-    else:
-        wanted = identifier.require(
-            der.context(0, constructed=False), "SignerIdentifier"
-        ).content
-        try:
-            found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-        except x509.ExtensionNotFound:
-            found = None
-        same = found is not None and found.value.digest == wanted
-    if not same:
-        raise Refuted(
-            "cms.signer-differs", expected="the certificate's own names", found="others"
-        )
+        issuer, serial = identifier.parts("IssuerAndSerialNumber", der.SEQUENCE, der.INTEGER)
+        found = (issuer.encoded, der.integer(serial))
+        return found == (certificate.issuer.public_bytes(), certificate.serial_number)
+    named = identifier.require(der.context(0, constructed=False), "SignerIdentifier").content
+    try:
+        own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return False
+    return own.value.digest == named
 
 
 def _attribute(signed: SignedContent, kind: str) -> Element:
     if kind not in signed.attributes:
-        raise Refuted(
-            "cms.attribute-missing", expected=f"signed attribute {kind}", found="none"
-        )
+        raise Refuted("cms.attribute-missing", f"signed attribute {kind}", "none")
     return signed.attributes[kind]
 
 
 def _signer_certificate(signed: SignedContent, extra: tuple[bytes, ...]) -> bytes:
-    hash_name, wanted = _named_certificate(signed)
-    for encoded in (*signed.certificates, *extra):
-        if hashlib.new(hash_name, encoded).digest() == wanted:
+    name, wanted = _named_certificate(signed)
+    held = (*signed.certificates, *extra)
+    require(bool(held), Refuted, "cms.no-certificate", "the signer's certificate", "none")
+    for encoded in held:
+        if hashlib.new(name, encoded).digest() == wanted:
             return encoded
-    if not signed.certificates and not extra:
-        raise Refuted(
-            "cms.no-certificate", expected="the signer's certificate", found="none in the token"
-        )
-    raise Refuted(
-        "cms.certificate-differs",
-        expected=f"a certificate with {hash_name} {wanted.hex()}",
-        found="others",
-    )
+    raise Refuted("cms.certificate-differs", f"one with {name} {wanted.hex()}", "others")
 
 
 def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
     """Hash name and hash of the first ESSCertID or ESSCertIDv2: the signer's own."""
     newer = _SIGNING_CERTIFICATE_V2 in signed.attributes
-    if not newer and _SIGNING_CERTIFICATE not in signed.attributes:
-        raise Refuted(
-            "cms.certificate-unnamed", expected="a signing-certificate attribute", found="none"
-        )
     kind = _SIGNING_CERTIFICATE_V2 if newer else _SIGNING_CERTIFICATE
-    reader = (
-        signed.attributes[kind]
-        .require(der.SEQUENCE, "SigningCertificate")
-        .reader("SigningCertificate")
-    )
-    identifiers = reader.take(der.SEQUENCE).reader("ESSCertIDs").all(der.SEQUENCE)
-    if not identifiers:
-        raise Malformed("cms.certificate-unnamed", expected="an ESSCertID", found="none")
+    if kind not in signed.attributes:
+        raise Refuted("cms.certificate-unnamed", "a signing-certificate attribute", "none")
+    attribute = signed.attributes[kind].require(der.SEQUENCE, "SigningCertificate")
+    named = attribute.reader("SigningCertificate").take(der.SEQUENCE)
+    identifiers = named.reader("ESSCertIDs").all(der.SEQUENCE)
+    require(bool(identifiers), Malformed, "cms.certificate-unnamed", "an ESSCertID", "none")
     first = identifiers[0].reader("ESSCertID")
     # RFC 5816 §2.2.1: v1 is SHA-1 by definition, v2 says which, SHA-256 by default.
     name = "sha256" if newer else "sha1"
@@ -311,35 +251,19 @@ def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
 
 
 def _require_key_signed(signed: SignedContent, certificate: x509.Certificate) -> None:
-    if signed.signature_oid not in _SIGNATURES:
-        raise Refuted(
-            "cms.signature-algorithm",
-            expected="RSA or ECDSA with SHA-2",
-            found=signed.signature_oid,
-        )
-    implied = _SIGNATURES[signed.signature_oid]
-    algorithm = _HASHES[implied or signed.digest_name]
-    key = certificate.public_key()
+    """The one place where a signature is computed: a further algorithm is a further case."""
+    named, key, over = signed.signature_oid, certificate.public_key(), signed.attributes_encoded
     try:
         match key:
-            case rsa.RSAPublicKey() if signed.signature_oid.startswith("1.2.840.113549"):
-                key.verify(
-                    signed.signature, signed.attributes_encoded, padding.PKCS1v15(), algorithm
-                )
-            case ec.EllipticCurvePublicKey() if signed.signature_oid.startswith(
-                "1.2.840.10045"
-            ):
+            case rsa.RSAPublicKey() if named in _RSA:
+                algorithm = _HASHES[_RSA[named] or signed.digest_name]
+                key.verify(signed.signature, over, padding.PKCS1v15(), algorithm)
+            case ec.EllipticCurvePublicKey() if named in _ECDSA:
                 utils.decode_dss_signature(signed.signature)
-                key.verify(signed.signature, signed.attributes_encoded, ec.ECDSA(algorithm))
+                key.verify(signed.signature, over, ec.ECDSA(_HASHES[_ECDSA[named]]))
             case _:
-                raise Refuted(
-                    "cms.signature-algorithm",
-                    expected="the algorithm of the certificate's key",
-                    found=signed.signature_oid,
-                )
+                wanted = "RSA or ECDSA with SHA-2, as the certificate's key is"
+                raise Refuted("cms.signature-algorithm", wanted, named)
     except (InvalidSignature, ValueError) as error:
-        raise BadSignature(
-            "cms.signature-invalid",
-            expected="a signature by the certificate's key",
-            found="another",
-        ) from error
+        wanted = "a signature by the certificate's key"
+        raise BadSignature("cms.signature-invalid", wanted, "another") from error

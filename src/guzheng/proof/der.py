@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from guzheng.proof import instant
-from guzheng.proof.errors import Malformed
+from guzheng.proof.errors import Malformed, require
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
 BOOLEAN, UTF8_STRING, GENERALIZED_TIME = 0x01, 0x0C, 0x18
@@ -34,14 +34,19 @@ class Element:
     encoded: bytes
 
     def require(self, tag: int, what: str) -> "Element":
-        if self.tag != tag:
-            raise Malformed(
-                "der.tag", expected=f"{what}: tag {tag:#04x}", found=f"{self.tag:#04x}"
-            )
+        if self.tag != tag:  # asked of every element: the words only when they are needed
+            raise Malformed("der.tag", f"{what}: tag {tag:#04x}", f"{self.tag:#04x}")
         return self
 
     def reader(self, what: str) -> "Reader":
         return Reader(self.content, what)
+
+    def parts(self, what: str, *tags: int) -> "list[Element]":
+        """Exactly the elements with these tags, in this order."""
+        reader = self.reader(what)
+        elements = [reader.take(tag) for tag in tags]
+        reader.end()
+        return elements
 
 
 def parse(octets: bytes, tag: int, what: str) -> Element:
@@ -61,7 +66,7 @@ class Reader:
         self._what = what
 
     def _refusal(self, expected: str, found: str) -> Malformed:
-        return Malformed("der.malformed", expected=f"{self._what}: {expected}", found=found)
+        return Malformed("der.malformed", f"{self._what}: {expected}", found)
 
     @property
     def tag(self) -> int | None:
@@ -84,9 +89,8 @@ class Reader:
             length = int.from_bytes(octets, "big")
             # 0x80 alone is the indefinite form of BER; DER has one spelling for each length.
             if not 1 <= width <= 4 or len(octets) != width or octets[0] == 0 or length < 0x80:
-                raise self._refusal(
-                    "a definite, minimal length", content[start : body + 4].hex()
-                )
+                found_length = content[start : body + 4].hex()
+                raise self._refusal("a definite, minimal length", found_length)
             body += width
         end = body + length
         if end > len(content):
@@ -112,36 +116,29 @@ class Reader:
 
 def integer(element: Element) -> int:
     content = element.require(INTEGER, "INTEGER").content
-    minimal = len(content) == 1 or (
-        len(content) > 1
-        and not (content[0] == 0 and content[1] < 0x80)
-        and not (content[0] == 0xFF and content[1] >= 0x80)
-    )
-    if not minimal or len(content) > 64:
-        raise Malformed("der.malformed", expected="a minimal INTEGER", found=content[:20].hex())
+    # X.690 §8.3.2: the first nine bits are neither all zero nor all one.
+    odd = len(content) > 1 and content[0] in {0x00, 0xFF}  # may say no more than the next bit
+    whole = 0 < len(content) <= 64 and not (odd and content[0] >> 7 == content[1] >> 7)
+    require(whole, Malformed, "der.malformed", "a minimal INTEGER", content[:20])
     return int.from_bytes(content, "big", signed=True)
 
 
 def boolean(element: Element) -> bool:
     content = element.require(BOOLEAN, "BOOLEAN").content
-    if content not in {b"\x00", b"\xff"}:
-        raise Malformed(
-            "der.malformed", expected="BOOLEAN of 00 or FF", found=content[:4].hex()
-        )
+    known = content in {b"\x00", b"\xff"}
+    require(known, Malformed, "der.malformed", "BOOLEAN of 00 or FF", content[:4])
     return content == b"\xff"
 
 
 def oid(element: Element) -> str:
     content = element.require(OID, "OBJECT IDENTIFIER").content
-    if not content or len(content) > MAX_OID_OCTETS or content[-1] & 0x80:
-        raise Malformed(
-            "der.malformed", expected="an OBJECT IDENTIFIER", found=content[:20].hex()
-        )
+    whole = 0 < len(content) <= MAX_OID_OCTETS and content[-1] < 0x80
+    require(whole, Malformed, "der.malformed", "an OBJECT IDENTIFIER", content[:20])
     arcs: list[int] = []
     value, fresh = 0, True
     for octet in content:
         if fresh and octet == 0x80:
-            raise Malformed("der.malformed", expected="minimal arcs", found=content.hex())
+            raise Malformed("der.malformed", "minimal arcs", content)
         value = value << 7 | octet & 0x7F
         fresh = not octet & 0x80
         if fresh:
@@ -156,15 +153,14 @@ def generalized_time(element: Element) -> datetime:
 
     Within the years that papers can spell: instant.py.
     """
-    text = element.require(GENERALIZED_TIME, "GeneralizedTime").content.decode(
-        "ascii", "replace"
-    )
+    content = element.require(GENERALIZED_TIME, "GeneralizedTime").content
+    text = content.decode("ascii", "replace")
     form = _TIME_FORM.fullmatch(text)
     if form is None or (form[2] and form[2].endswith("0")):
-        raise Malformed("der.malformed", expected="YYYYMMDDhhmmss[.f]Z", found=repr(text[:40]))
+        raise Malformed("der.malformed", "YYYYMMDDhhmmss[.f]Z", repr(text[:40]))
     try:
         whole = datetime.strptime(form[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
-        raise Malformed("der.malformed", expected="a real date", found=text) from error
+        raise Malformed("der.malformed", "a real date", text) from error
     instant.require_year(whole)
     return whole.replace(microsecond=int((form[2] or "0").ljust(9, "0")) // 1000)
