@@ -8,6 +8,7 @@ refuses the path. Revocation is not judged here: the report says so.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from guzheng.proof import der
-from guzheng.proof.errors import Malformed, Refuted, UnknownKey
+from guzheng.proof.errors import Malformed, Refuted, UnknownKey, require
 
 MAX_DEPTH = 6  # leaf, up to four intermediates, root
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
@@ -37,35 +38,22 @@ def parse_certificate(encoded: bytes) -> x509.Certificate:
     """An X.509 certificate whose names, dates, key and extensions can all be read."""
     _require_whole_octets(encoded)
     try:
-        certificate = x509.load_der_x509_certificate(encoded)
-        _ = (certificate.extensions, certificate.subject, certificate.issuer)
-        _ = (
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-            certificate.public_key(),
-        )
+        found = x509.load_der_x509_certificate(encoded)
+        _ = (found.extensions, found.subject, found.issuer, found.public_key())
+        _ = (found.not_valid_before_utc, found.not_valid_after_utc)
     except _UNREADABLE as error:
-        raise Malformed(
-            "chain.certificate-malformed",
-            expected="an X.509 certificate",
-            found=str(error)[:80],
-        ) from error
-    return certificate
+        why = str(error)[:80]
+        raise Malformed("chain.certificate-malformed", "an X.509 certificate", why) from error
+    return found
 
 
 def _require_whole_octets(encoded: bytes) -> None:
     """The signature has no unused bits, which no signature covers and libraries pass over."""
-    reader = der.parse(encoded, der.SEQUENCE, "Certificate").reader("Certificate")
-    reader.take(der.SEQUENCE)
-    reader.take(der.SEQUENCE)
-    signature = reader.take(der.BIT_STRING).content
-    reader.end()
-    if signature[:1] != b"\0":
-        raise Malformed(
-            "chain.certificate-malformed",
-            expected="a signature of whole octets",
-            found=f"unused bits {signature[:1].hex()}",
-        )
+    whole = der.parse(encoded, der.SEQUENCE, "Certificate")
+    signature = whole.parts("Certificate", der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)[2]
+    unused = signature.content[:1]
+    expected = "a signature of whole octets"
+    require(unused == b"\0", Malformed, "chain.certificate-malformed", expected, unused)
 
 
 def parse_pem_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -73,10 +61,21 @@ def parse_pem_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except _UNREADABLE as error:
-        raise Malformed(
-            "roots.malformed", expected="certificates in PEM", found=str(error)[:80]
-        ) from error
+        why = str(error)[:80]
+        raise Malformed("roots.malformed", "certificates in PEM", why) from error
     return tuple(parse_certificate(one.public_bytes(Encoding.DER)) for one in found)
+
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+
+
+def extension_of(
+    certificate: x509.Certificate, kind: type[_Kind]
+) -> x509.Extension[_Kind] | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
 
 
 def require_sole_critical_purpose(certificate: x509.Certificate, purpose: str) -> None:
@@ -84,20 +83,12 @@ def require_sole_critical_purpose(certificate: x509.Certificate, purpose: str) -
 
     Otherwise any certificate of the same root, a web server's say, could back-date.
     """
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        raise Refuted(
-            "chain.purpose-wrong", expected=f"the purpose {purpose}", found="no purpose"
-        ) from None
-    found = [one.dotted_string for one in usage.value]
-    if not usage.critical or found != [purpose]:
-        state = "critical" if usage.critical else "not critical"
-        raise Refuted(
-            "chain.purpose-wrong",
-            expected=f"{purpose}, alone and critical",
-            found=f"{', '.join(found)} ({state})",
-        )
+    usage = extension_of(certificate, x509.ExtendedKeyUsage)
+    found = [one.dotted_string for one in usage.value] if usage else []
+    critical = usage is not None and usage.critical
+    shown = f"{found}, critical: {critical}"
+    fits = critical and found == [purpose]
+    require(fits, Refuted, "chain.purpose-wrong", f"{purpose}, alone and critical", shown)
 
 
 def require_path(
@@ -120,11 +111,8 @@ def require_path(
             return path
     if refusals:
         raise refusals[0]
-    raise UnknownKey(
-        "chain.unknown-root",
-        expected="a path to a root of the trust list",
-        found=f"issuer {leaf.issuer.rfc4514_string()}",
-    )
+    issuer = f"issuer {leaf.issuer.rfc4514_string()}"
+    raise UnknownKey("chain.unknown-root", "a path to a root of the trust list", issuer)
 
 
 def _paths(
@@ -144,9 +132,8 @@ def _paths(
         if candidate in path:
             continue
         if (last, candidate) not in signed:
-            signed[last, candidate] = candidate.subject == last.issuer and _signed_by(
-                last, candidate
-            )
+            named = candidate.subject == last.issuer
+            signed[last, candidate] = named and _signed_by(last, candidate)
         if signed[last, candidate]:
             yield from _paths((*path, candidate), pool, anchors, signed)
 
@@ -161,49 +148,26 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 def _require_usable(certificate: x509.Certificate, depth: int, at: datetime) -> None:
     name = certificate.subject.rfc4514_string()
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     # Both ends count: RFC 5280 §4.1.2.5 («through notAfter, inclusive»).
-    if at < certificate.not_valid_before_utc:
-        raise Refuted(
-            "chain.not-yet-valid",
-            expected=f"{name} valid at {at}",
-            found=f"from {certificate.not_valid_before_utc}",
-        )
-    if at > certificate.not_valid_after_utc:
-        raise Refuted(
-            "chain.expired-at-gentime",
-            expected=f"{name} valid at {at}",
-            found=f"until {certificate.not_valid_after_utc}",
-        )
+    require(first <= at, Refuted, "chain.not-yet-valid", f"{name} valid at {at}", first)
+    require(at <= last, Refuted, "chain.expired-at-gentime", f"{name} valid at {at}", last)
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            raise Refuted(
-                "chain.extension-unknown",
-                expected="known critical extensions",
-                found=extension.oid.dotted_string,
-            )
+        known = not extension.critical or extension.oid in _UNDERSTOOD
+        found = extension.oid.dotted_string
+        require(known, Refuted, "chain.extension-unknown", "known critical extensions", found)
     if depth > 0:
         _require_issuer(certificate, depth, name)
 
 
 def _require_issuer(certificate: x509.Certificate, depth: int, name: str) -> None:
-    extensions = certificate.extensions
-    try:
-        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        constraints = x509.BasicConstraints(ca=False, path_length=None)
+    constraints = extension_of(certificate, x509.BasicConstraints)
+    longest = constraints.value.path_length if constraints else None
     # path_length counts the intermediates below, the leaf excepted: RFC 5280 §4.2.1.9.
-    too_long = constraints.path_length is not None and depth - 1 > constraints.path_length
-    if not constraints.ca or too_long:
-        raise Refuted(
-            "chain.not-an-issuer",
-            expected=f"{name} may issue at depth {depth}",
-            found=repr(constraints),
-        )
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.key_cert_sign:
-        raise Refuted(
-            "chain.not-an-issuer", expected=f"{name} with keyCertSign", found="without"
-        )
+    may = constraints is not None and constraints.value.ca
+    may = may and (longest is None or depth - 1 <= longest)
+    wanted = f"{name} may issue at depth {depth}"
+    require(may, Refuted, "chain.not-an-issuer", wanted, constraints and constraints.value)
+    usage = extension_of(certificate, x509.KeyUsage)
+    may = usage is None or usage.value.key_cert_sign
+    require(may, Refuted, "chain.not-an-issuer", f"{name} with keyCertSign", "without")

@@ -209,11 +209,8 @@ def _identifies(identifier: Element, certificate: x509.Certificate) -> bool:
         found = (issuer.encoded, der.integer(serial))
         return found == (certificate.issuer.public_bytes(), certificate.serial_number)
     named = identifier.require(der.context(0, constructed=False), "SignerIdentifier").content
-    try:
-        own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except x509.ExtensionNotFound:
-        return False
-    return own.value.digest == named
+    own = chain.extension_of(certificate, x509.SubjectKeyIdentifier)
+    return own is not None and own.value.digest == named
 
 
 def _attribute(signed: SignedContent, kind: str) -> Element:

@@ -25,7 +25,7 @@ def require(
     expected: object,
     found: object,
 ) -> None:
-    """Refuse unless it holds. Whether it holds is all that decides; the rest is for a person."""
+    """Refuse unless it holds. That alone decides; the rest is for a person."""
     if not holds:
         raise otherwise(code, expected, found)
 

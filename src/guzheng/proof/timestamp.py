@@ -14,7 +14,7 @@ from cryptography import x509
 
 from guzheng.proof import chain, cms, der
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted
+from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
 MAX_OCTETS = 64 * 1024  # a token with four RSA-4096 certificates is below 12 kB
@@ -44,18 +44,14 @@ def encode_request(
     digest: Digest, nonce: int, *, cert_req: bool = True, policy_der: bytes = b""
 ) -> bytes:
     """TimeStampReq in DER (RFC 3161 §2.4.1) over a SHA-256 digest; `nonce` below 2**64."""
-    if digest.algorithm != "sha256" or not 0 <= nonce < 2**64:
-        raise Malformed(
-            "timestamp.request",
-            expected="sha256 and a nonce below 2**64",
-            found=digest.algorithm,
-        )
+    fits = digest.algorithm == "sha256" and 0 <= nonce < 2**64
+    wanted = "sha256 and a nonce below 2**64"
+    require(fits, Malformed, "timestamp.request", wanted, digest.algorithm)
     imprint = _tlv(der.SEQUENCE, _SHA256_ALGORITHM + _tlv(der.OCTET_STRING, digest.value))
     number = _tlv(der.INTEGER, nonce.to_bytes(nonce.bit_length() // 8 + 1, "big"))
-    wanted = _tlv(der.BOOLEAN, b"\xff") if cert_req else b""
-    return _tlv(
-        der.SEQUENCE, _tlv(der.INTEGER, b"\x01") + imprint + policy_der + number + wanted
-    )
+    certificate = _tlv(der.BOOLEAN, b"\xff") if cert_req else b""
+    version = _tlv(der.INTEGER, b"\x01")
+    return _tlv(der.SEQUENCE, version + imprint + policy_der + number + certificate)
 
 
 def _tlv(tag: int, content: bytes) -> bytes:
@@ -65,22 +61,18 @@ def _tlv(tag: int, content: bytes) -> bytes:
 
 def parse(octets: bytes) -> TimestampToken:
     """A TimeStampResp, or a bare TimeStampToken. Raises ProofError, and nothing else."""
-    if len(octets) > MAX_OCTETS:
-        raise Malformed(
-            "timestamp.too-large",
-            expected=f"at most {MAX_OCTETS} octets",
-            found=str(len(octets)),
-        )
+    size = len(octets)
+    require(
+        size <= MAX_OCTETS, Malformed, "timestamp.too-large", f"≤ {MAX_OCTETS} octets", size
+    )
     whole = der.parse(octets, der.SEQUENCE, "TimeStampResp")
     reader = whole.reader("TimeStampResp")
     if reader.tag == der.OID:  # a ContentInfo: the token without the answer round it
         return _token(octets)
     status = reader.take(der.SEQUENCE).reader("PKIStatusInfo")
     number = der.integer(status.take(der.INTEGER))
-    if number not in {0, 1}:  # granted, grantedWithMods: RFC 3161 §2.4.2
-        raise Refuted(
-            "timestamp.not-granted", expected="status 0 or 1", found=f"status {number}"
-        )
+    # granted, grantedWithMods: RFC 3161 §2.4.2
+    require(number in {0, 1}, Refuted, "timestamp.not-granted", "status 0 or 1", number)
     # statusString is for people; failInfo belongs to a refusal, and contradicts a token.
     if (text := status.optional(der.SEQUENCE)) is not None:
         text.reader("statusString").all(der.UTF8_STRING)
@@ -96,27 +88,19 @@ def _token(octets: bytes) -> TimestampToken:
         raise Malformed("timestamp.not-a-token", expected=TST_INFO, found=signed.content_type)
     reader = der.parse(signed.content, der.SEQUENCE, "TSTInfo").reader("TSTInfo")
     version = der.integer(reader.take(der.INTEGER))
-    if version != 1:
-        raise Malformed("timestamp.version", expected="TSTInfo version 1", found=str(version))
+    require(version == 1, Malformed, "timestamp.version", "TSTInfo version 1", version)
     policy = der.oid(reader.take(der.OID))
-    imprint = reader.take(der.SEQUENCE).reader("MessageImprint")
-    name, hashed = (
-        cms.digest_name(imprint.take(der.SEQUENCE)),
-        imprint.take(der.OCTET_STRING).content,
-    )
-    imprint.end()
-    if len(hashed) != hashlib.new(name).digest_size:
-        raise Malformed(
-            "timestamp.imprint-size", expected=f"the size of {name}", found=str(len(hashed))
-        )
+    imprint = reader.take(der.SEQUENCE)
+    algorithm, octet_string = imprint.parts("MessageImprint", der.SEQUENCE, der.OCTET_STRING)
+    name, hashed = cms.digest_name(algorithm), octet_string.content
+    size = hashlib.new(name).digest_size
+    require(len(hashed) == size, Malformed, "timestamp.imprint-size", size, len(hashed))
     serial = der.integer(reader.take(der.INTEGER))
     attested_at = der.generalized_time(reader.take(der.GENERALIZED_TIME))
     accuracy = reader.optional(der.SEQUENCE)
     ordering = reader.optional(der.BOOLEAN)
-    if ordering is not None and not der.boolean(ordering):
-        raise Malformed(
-            "der.malformed", expected="a default to be left out", found="ordering FALSE"
-        )
+    stated = ordering is None or der.boolean(ordering)
+    require(stated, Malformed, "der.malformed", "a default to be left out", "ordering FALSE")
     nonce = reader.optional(der.INTEGER)
     reader.optional(der.context(0))  # tsa: a name for reading; the certificate is who signed
     extensions = reader.optional(der.context(1))
@@ -145,12 +129,8 @@ def _require_uncritical(extensions: der.Element) -> None:
         critical = reader.optional(der.BOOLEAN)
         reader.take(der.OCTET_STRING)
         reader.end()
-        if critical is not None:
-            raise Refuted(
-                "timestamp.extension-unknown",
-                expected="known critical extensions",
-                found=name,
-            )
+        wanted = "known critical extensions"
+        require(critical is None, Refuted, "timestamp.extension-unknown", wanted, name)
 
 
 def _accuracy(element: der.Element) -> timedelta:
@@ -162,31 +142,26 @@ def _accuracy(element: der.Element) -> timedelta:
         part = reader.optional(der.context(number, constructed=False))
         # [n] IMPLICIT: the content is an INTEGER's, and as minimal.
         value = der.integer(der.Element(der.INTEGER, part.content, part.encoded)) if part else 0
-        if part and not 1 <= value <= 999:
-            raise Malformed("der.malformed", expected="1 to 999", found=str(value))
+        fits = part is None or 1 <= value <= 999
+        require(fits, Malformed, "der.malformed", "1 to 999", value)
         parts.append(value)
     reader.end()
-    if not 0 <= parts[0] <= 86_400:
-        raise Malformed("timestamp.accuracy", expected="0 to 86,400 s", found=str(parts[0]))
+    fits = 0 <= parts[0] <= 86_400
+    require(fits, Malformed, "timestamp.accuracy", "0 to 86,400 s", parts[0])
     return timedelta(seconds=parts[0], milliseconds=parts[1], microseconds=parts[2])
 
 
 def require_imprint(token: TimestampToken, hashed: bytes, name: str = "sha256") -> None:
     """The token speaks of these bytes and no others: RFC 3161 §2.4.2."""
-    if token.imprint_name != name or token.imprint != hashed:
-        raise DigestMismatch(
-            "timestamp.imprint-differs",
-            expected=f"{token.imprint_name}:{token.imprint.hex()}",
-            found=f"{name}:{hashed.hex()}",
-        )
+    same = (token.imprint_name, token.imprint) == (name, hashed)
+    wanted, found = f"{token.imprint_name}:{token.imprint.hex()}", f"{name}:{hashed.hex()}"
+    require(same, DigestMismatch, "timestamp.imprint-differs", wanted, found)
 
 
 def require_nonce(token: TimestampToken, nonce: int) -> None:
     """The answer belongs to this request, and is no replay: RFC 3161 §2.4.2."""
-    if token.nonce != nonce:
-        raise Inconsistent(
-            "timestamp.nonce-differs", expected=str(nonce), found=str(token.nonce)
-        )
+    same = token.nonce == nonce
+    require(same, Inconsistent, "timestamp.nonce-differs", nonce, token.nonce)
 
 
 def require_signature(token: TimestampToken, extra: tuple[bytes, ...] = ()) -> x509.Certificate:
