@@ -129,7 +129,7 @@ def test_a_check_is_the_worst_of_its_steps() -> None:
     report = Report(
         (
             finding("leaf", Outcome.PASSED),
-            finding("entry.quorum", Outcome.NOT_CHECKED, "policy.quorum-unknown"),
+            finding("entry.quorum", Outcome.NOT_CHECKED, "policy.quorum-missing"),
             finding("entry.inclusion", Outcome.PASSED),
             finding("seal.trust", Outcome.PASSED),
         )
@@ -139,7 +139,7 @@ def test_a_check_is_the_worst_of_its_steps() -> None:
     first = verdict.checks[0]
     assert (first.outcome, len(first.steps)) == (Outcome.NOT_CHECKED, 3)
     assert first.reasons == (
-        "The policy asks for witnesses in a way this version cannot judge yet.",
+        "Fewer witnesses have cosigned the checkpoint than the policy demands.",
     )
 
 

@@ -1,12 +1,12 @@
-"""Signed notes and checkpoints: c2sp.org/signed-note and c2sp.org/tlog-checkpoint.
+"""Signed notes and checkpoints: c2sp.org/signed-note, tlog-checkpoint and tlog-cosignature.
 
 A note is text and the signatures of named keys. A signature counts only for the key that has
 both its name and its id; every other one is ignored, as the specification demands, so that
 signatures of kinds we do not know may be added. But a signature in the name of a key we know
 that does not fit the text refuses the whole note, whatever else has signed it.
 
-Checked here: Ed25519 (type 0x01). Cosignatures of witnesses (0x04, 0x06) and SM2 (0xff) get
-their place in `_CHECKS` and nowhere else.
+Checked here: Ed25519 (0x01), the two cosignatures, which also state a time (0x04 Ed25519,
+0x06 ML-DSA-44), and SM2 with SM3, whose private type 0xff is followed by a label of our own.
 """
 
 import base64
@@ -14,36 +14,65 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-from guzheng.proof.errors import BadSignature, Inconsistent, Malformed, UnknownKey
+from guzheng.proof import sm2
+from guzheng.proof.errors import (
+    BadSignature,
+    Inconsistent,
+    Malformed,
+    ProofError,
+    Undecided,
+    UnknownKey,
+    require,
+)
 from guzheng.proof.tree import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 
-ED25519 = 0x01
+ED25519, COSIGNATURE, ML_DSA_44, SM2 = 0x01, 0x04, 0x06, 0xFF
+TIMED = (COSIGNATURE, ML_DSA_44)
+SM2_LABEL = b"guzheng/sm2-with-sm3/v1"  # stands before the 65 octets of the point
 
 MAX_OCTETS = 1 << 20  # post-quantum signatures have some 5 kB each
 MAX_SIGNATURES = 100  # the specification asks for 16 at least; the Go reference stops at 100
 KEY_ID_SIZE = 4
+LAST_SECOND = 253_402_300_799  # the year 9999: no cosigner has seen a later one
 _DASH = "\u2014 "
+_KEY_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 # -- keys --------------------------------------------------------------------------------------
 
 
-def _check_ed25519(public: bytes, text: bytes, signature: bytes) -> None:
-    Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
+def _check_ed25519(public: bytes, message: bytes, signature: bytes) -> None:
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
 
 
-# How a signature of each type is checked over the text; raises InvalidSignature or ValueError.
-_CHECKS: Mapping[int, Callable[[bytes, bytes, bytes], None]] = MappingProxyType(
-    {ED25519: _check_ed25519}
+def _check_ml_dsa_44(public: bytes, message: bytes, signature: bytes) -> None:
+    MLDSA44PublicKey.from_public_bytes(public).verify(signature, message)
+
+
+def _check_sm2(public: bytes, message: bytes, signature: bytes) -> None:
+    sm2.require_signature(public.removeprefix(SM2_LABEL), message, signature)
+
+
+# For each type: the size of a key, and how a signature is checked over a message; that raises
+# InvalidSignature, ValueError or ProofError.
+_Check = Callable[[bytes, bytes, bytes], None]
+_TYPES: Mapping[int, tuple[int, _Check]] = MappingProxyType(
+    {
+        ED25519: (32, _check_ed25519),
+        COSIGNATURE: (32, _check_ed25519),
+        ML_DSA_44: (1312, _check_ml_dsa_44),
+        SM2: (len(SM2_LABEL) + 65, _check_sm2),
+    }
 )
-_PUBLIC_SIZES = {ED25519: 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +85,14 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         _require_key_name(self.name)
-        if self.type not in _CHECKS or len(self.public) != _PUBLIC_SIZES[self.type]:
-            raise Malformed(
-                "note.key-type",
-                expected="an Ed25519 key: type 1 and 32 octets",
-                found=f"type {self.type} and {len(self.public)} octets",
-            )
+        labelled = self.type != SM2 or self.public.startswith(SM2_LABEL)
+        require(
+            self.type in _TYPES and len(self.public) == _TYPES[self.type][0] and labelled,
+            Malformed,
+            "note.key-type",
+            "a key for Ed25519 (type 1 or 4), ML-DSA-44 (6) or SM2 (255 and its label)",
+            f"type {self.type} and {len(self.public)} octets",
+        )
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
@@ -69,8 +100,7 @@ class VerifierKey:
         _, _, encoded = rest.partition("+")
         octets = from_base64(encoded, "note.key")
         key = cls(name, octets[0] if octets else 0, octets[1:])
-        if str(key) != text:
-            raise Malformed("note.key", expected=str(key), found=repr(text[:200]))
+        require(str(key) == text, Malformed, "note.key", key, repr(text[:200]))
         return key
 
     @property
@@ -82,15 +112,55 @@ class VerifierKey:
         encoded = base64.b64encode(bytes([self.type]) + self.public).decode()
         return f"{self.name}+{self.id.hex()}+{encoded}"
 
-    def require_signed(self, text: bytes, signature: bytes) -> None:
+    def message_of(self, text: bytes, seconds: int = 0) -> bytes:
+        """What this key signs when it signs a text; cosigners also sign the time."""
+        if self.type == COSIGNATURE:
+            return b"cosignature/v1\ntime %d\n" % seconds + text
+        if self.type == ML_DSA_44:
+            at = Checkpoint.parse(text)  # its extension lines would not be signed
+            require(not at.extensions, Malformed, "checkpoint.extensions", "none", len(text))
+            start, end = bytes(8), at.size.to_bytes(8, "big")
+            stamp = seconds.to_bytes(8, "big")
+            named, of = _counted(self.name), _counted(at.origin)
+            return b"subtree/v1\n\0" + named + stamp + of + start + end + at.root
+        return text
+
+    def signature_of(self, octets: bytes, seconds: int = 0) -> "Signature":
+        """The line for what was signed over `message_of` the same time."""
+        stamp = seconds.to_bytes(8, "big") if self.type in TIMED else b""
+        return Signature(self.name, self.id, stamp + octets)
+
+    def require_signed(self, text: bytes, signature: bytes) -> datetime | None:
+        """The time that the signature states; None where it states none."""
+        seconds = 0
+        if self.type in TIMED:
+            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+        message = self.message_of(text, seconds)
+        fits = seconds <= LAST_SECOND
         try:
-            _CHECKS[self.type](self.public, text, signature)
-        except (InvalidSignature, ValueError) as error:
-            raise BadSignature(
-                "note.bad-signature",
-                expected=f"a signature of {self.name} over this text",
-                found="one that does not fit",
+            _TYPES[self.type][1](self.public, message, signature)
+        except (InvalidSignature, ValueError, ProofError):
+            fits = False
+        except UnsupportedAlgorithm as error:
+            raise Undecided(
+                "note.unsupported", "a cryptography that knows this kind of key", self.name
             ) from error
+        expected = f"a signature of {self.name} over this text"
+        require(fits, BadSignature, "note.bad-signature", expected, "one that does not fit")
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _counted(text: str) -> bytes:
+    """`opaque <1..255>` of RFC 8446 §3."""
+    octets = text.encode()
+    require(
+        0 < len(octets) < 256,
+        Malformed,
+        "checkpoint.malformed",
+        "names of 1 to 255 octets under ML-DSA-44",
+        len(octets),
+    )
+    return bytes([len(octets)]) + octets
 
 
 # -- notes -------------------------------------------------------------------------------------
@@ -137,22 +207,26 @@ class Note:
     def encode(self) -> bytes:
         return self.text + b"\n" + "".join(map(str, self.signatures)).encode()
 
+    def find_signed(self, keys: Iterable[VerifierKey]) -> dict[VerifierKey, datetime | None]:
+        """Who, of the keys given, signed this text, and the time that each stated."""
+        known = {(key.name, key.id): key for key in keys}
+        signers: dict[VerifierKey, datetime | None] = {}
+        for signature in self.signatures:
+            # Both name and id; anything else is not for us to judge.
+            key = known.get((signature.name, signature.key_id))
+            if key is not None:
+                attested_at = key.require_signed(self.text, signature.octets)
+                signers.setdefault(key, attested_at)  # signing twice counts once
+        return signers
+
     def require_signed(self, keys: Iterable[VerifierKey]) -> tuple[VerifierKey, ...]:
         """The keys, of those given, that signed this text: at least one."""
-        known = {(key.name, key.id): key for key in keys}
-        signers: dict[tuple[str, bytes], VerifierKey] = {}
-        for signature in self.signatures:
-            named = (signature.name, signature.key_id)
-            if named in known:  # both name and id; anything else is not for us to judge
-                known[named].require_signed(self.text, signature.octets)
-                signers[named] = known[named]  # signing twice counts once
-        if not signers:
-            raise UnknownKey(
-                "note.unknown-key",
-                expected=" or ".join(key.name for key in known.values()) or "no key at all",
-                found=", ".join(one.name for one in self.signatures),
-            )
-        return tuple(signers.values())
+        known = tuple(keys)
+        signers = tuple(self.find_signed(known))
+        expected = " or ".join(key.name for key in known) or "no key at all"
+        found = ", ".join(one.name for one in self.signatures)
+        require(bool(signers), UnknownKey, "note.unknown-key", expected, found)
+        return signers
 
 
 def _signature(line: str) -> Signature:
@@ -167,7 +241,7 @@ def _signature(line: str) -> Signature:
 
 
 def _require_key_name(name: str) -> None:
-    if not name or "+" in name or any(letter.isspace() or letter < " " for letter in name):
+    if not _KEY_NAME.fullmatch(name):
         raise _malformed("a key name without spaces and '+'", repr(name[:80]))
 
 
@@ -177,8 +251,8 @@ def from_base64(text: str, code: str) -> bytes:
         octets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed(code, expected="base64", found=repr(text[:80])) from error
-    if base64.b64encode(octets).decode() != text:  # stray bits after the last octet
-        raise Malformed(code, expected="base64 in its one spelling", found=repr(text[:80]))
+    same = base64.b64encode(octets).decode() == text  # no stray bits after the last octet
+    require(same, Malformed, code, "base64 in its one spelling", repr(text[:80]))
     return octets
 
 
@@ -232,10 +306,8 @@ def require_checkpoint(note: Note, log: VerifierKey) -> Checkpoint:
     """The checkpoint in this note, signed by the log whose name its first line bears."""
     note.require_signed([log])
     checkpoint = Checkpoint.parse(note.text)
-    if checkpoint.origin != log.name:
-        raise Inconsistent(
-            "checkpoint.origin", expected=log.name, found=repr(checkpoint.origin[:200])
-        )
+    origin = checkpoint.origin
+    require(origin == log.name, Inconsistent, "checkpoint.origin", log.name, repr(origin[:200]))
     return checkpoint
 
 

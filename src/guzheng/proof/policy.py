@@ -1,25 +1,66 @@
-"""What a verifier demands: roots for time, the ledger's key, and the quorum of witnesses.
+"""What a verifier demands: roots for time, the ledger's keys, and the quorum of witnesses.
 
-Two files say it, and both are standard: X.509 roots in PEM, and a C2SP tlog-policy. A package
-brings the pair its platform used; whoever does not want to believe that gives his own.
+Two files say it, and both are standard: X.509 roots in PEM, and a c2sp.org/tlog-policy. A
+package brings the pair its platform used; whoever does not want to believe that gives his own.
+
+A quorum is met by those who cosigned the checkpoint and said when; each witness counts in one
+way only. `quorum none` asks for nobody, and so proves nothing of what others have seen.
 """
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
 
-from guzheng.proof import chain
-from guzheng.proof.errors import Malformed, Undecided
+from guzheng.proof import chain, note
+from guzheng.proof.errors import Malformed, Undecided, require
+from guzheng.proof.note import Note, VerifierKey
 
-MAX_LINES = 200
+NONE = "none"
+MAX_OCTETS = 1 << 20
+MAX_LINES_OF_A_KIND = 64  # the specification asks for 32 at least
+LOG_TYPES = (note.ED25519, note.ML_DSA_44, note.SM2)
+WITNESS_TYPES = (note.COSIGNATURE, note.ML_DSA_44)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_THRESHOLD = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """`name` is the policy's own; what a note bears is the name in the key."""
+
+    name: str
+    key: VerifierKey
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Met when `threshold` of its members, witnesses or groups before it, are."""
+
+    name: str
+    threshold: int
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPolicy:
-    """Keys (C2SP vkeys) of the logs that are believed, and the quorum that is demanded."""
+    """`logs`: keys (C2SP vkeys) of the logs that are believed, one or more of one origin."""
 
     logs: tuple[str, ...]
-    quorum: str  # "none" is the only quorum this version can judge
+    quorum: str = NONE
+    witnesses: tuple[Witness, ...] = ()
+    groups: tuple[Group, ...] = ()
+    log_urls: tuple[tuple[str, str], ...] = ()  # vkey and URL
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """One witness's word that it saw the checkpoint, and that nothing before was rewritten."""
+
+    witness: Witness
+    attested_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +75,131 @@ def parse_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
     return chain.parse_pem_roots(pem)
 
 
+def require_quorum(
+    policy: LedgerPolicy, signed: Note | tuple[str, ...]
+) -> tuple[Cosigned, ...]:
+    """Who of the policy's witnesses cosigned, and when: enough of them."""
+    if isinstance(signed, tuple):  # exhibit.py names signers and has no note to show yet
+        signed = Note(b"", ())
+    times = signed.find_signed(one.key for one in policy.witnesses)
+    cosigned = tuple(
+        Cosigned(one, at) for one in policy.witnesses if (at := times.get(one.key)) is not None
+    )
+    met = {NONE} | {one.witness.name for one in cosigned}
+    for group in policy.groups:  # each names only what stands before it
+        if len(met.intersection(group.members)) >= group.threshold:
+            met.add(group.name)
+    found = ", ".join(one.witness.key.name for one in cosigned) or "no cosignature"
+    expected = f"the quorum {policy.quorum!r}"
+    require(policy.quorum in met, Undecided, "policy.quorum-missing", expected, found)
+    return cosigned
+
+
+# -- the file ----------------------------------------------------------------------------------
+
+
 def parse_ledger_policy(octets: bytes) -> LedgerPolicy:
-    """C2SP tlog-policy: `log` lines and one `quorum`; comments and blank lines are skipped."""
-    try:
-        lines = octets.decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise Malformed("policy.malformed", expected="UTF-8", found=str(error)[:80]) from error
-    logs: list[str] = []
-    quorums: list[str] = []
-    for line in lines[:MAX_LINES]:
-        words = line.partition("#")[0].split() if line.startswith("#") else line.split()
+    """Octets above 0x7f are opaque, as the specification says; a vkey must still be UTF-8."""
+    text = octets[: MAX_OCTETS + 1].decode("utf-8", "surrogateescape")
+    _require(len(octets) <= MAX_OCTETS, f"at most {MAX_OCTETS} octets", len(octets))
+    _require(not _CONTROL.search(text), "no control character but tab and newline", "one")
+    file = _File([], [], [], [], [], set(), set())
+    for line in text.split("\n"):
+        words = re.findall(r"[^ \t]+", line)
+        if words and not words[0].startswith("#"):
+            file.take(words)
+    return file.policy()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What the lines before have said."""
+
+    logs: list[VerifierKey]
+    log_urls: list[tuple[str, str]]
+    witnesses: list[Witness]
+    groups: list[Group]
+    quorums: list[str]
+    defined: set[str]
+    grouped: set[str]
+
+    def take(self, words: list[str]) -> None:
         match words:
-            case []:
-                continue
-            case ["log", vkey] | ["log", vkey, _]:
-                logs.append(vkey)
+            case ["log", vkey, *url] if len(url) < 2:
+                self.logs.append(_key(vkey, LOG_TYPES))
+                self.log_urls.extend((vkey, one) for one in url)
+            case ["witness", name, vkey, *url] if len(url) < 2:
+                self.define(name)
+                key = _key(vkey, WITNESS_TYPES)
+                self.witnesses.append(Witness(name, key, url[0] if url else None))
+            case ["group", name, how, *members] if members:
+                for one in members:
+                    self.require_defined(one)
+                    _require(one not in self.grouped, "a name in one group only", repr(one))
+                    self.grouped.add(one)
+                self.define(name)
+                self.groups.append(Group(name, _threshold(how, len(members)), tuple(members)))
             case ["quorum", name]:
-                quorums.append(name)
-            case ["witness" | "group", *_]:
-                continue  # named by the quorum, or of no effect
+                if name != NONE:
+                    self.require_defined(name)
+                self.quorums.append(name)
             case _:
-                raise Malformed(
-                    "policy.malformed",
-                    expected="log, witness, group or quorum",
-                    found=line[:80],
-                )
-    if len(lines) > MAX_LINES or not logs or len(quorums) != 1:
-        raise Malformed(
-            "policy.malformed",
-            expected="at least one log and one quorum",
-            found=f"{len(logs)} and {len(quorums)}",
+                raise Malformed("policy.malformed", "log, witness, group or quorum", words[:3])
+
+    def define(self, name: str) -> None:
+        _require(name not in self.defined | {NONE}, "a name for one thing only", repr(name))
+        self.defined.add(name)
+
+    def require_defined(self, name: str) -> None:
+        _require(name in self.defined, "names of lines before this one", repr(name[:80]))
+
+    def policy(self) -> LedgerPolicy:
+        found = f"{len(self.logs)} and {len(self.quorums)}"
+        _require(
+            bool(self.logs) and len(self.quorums) == 1, "logs, and exactly one quorum", found
         )
-    return LedgerPolicy(tuple(logs), quorums[0])
+        for kind in (self.logs, [one.key for one in self.witnesses], self.groups):
+            _require(
+                len(kind) <= MAX_LINES_OF_A_KIND, f"at most {MAX_LINES_OF_A_KIND}", len(kind)
+            )
+        for keys in (self.logs, [one.key for one in self.witnesses]):
+            public = {key.public for key in keys}  # under whatever name
+            _require(len(public) == len(keys), "each key once", "one twice")
+        return LedgerPolicy(
+            tuple(map(str, self.logs)),
+            self.quorums[0],
+            tuple(self.witnesses),
+            tuple(self.groups),
+            tuple(self.log_urls),
+        )
 
 
 def encode_ledger_policy(policy: LedgerPolicy) -> bytes:
-    return "".join(
-        [*(f"log {one}\n" for one in policy.logs), f"quorum {policy.quorum}\n"]
-    ).encode()
+    urls = dict(policy.log_urls)
+    lines = [
+        *(("log", one, urls.get(one, "")) for one in policy.logs),
+        *(("witness", one.name, str(one.key), one.url or "") for one in policy.witnesses),
+        *(("group", one.name, str(one.threshold), *one.members) for one in policy.groups),
+        ("quorum", policy.quorum),
+    ]
+    text = "".join(" ".join(filter(None, line)) + "\n" for line in lines)
+    return text.encode("utf-8", "surrogateescape")
 
 
-def require_quorum(policy: LedgerPolicy, witnesses: tuple[str, ...]) -> None:
-    """The witnesses who cosigned satisfy the policy; «none» is satisfied by nobody's word."""
-    if policy.quorum != "none":
-        raise Undecided(
-            "policy.quorum-unknown",
-            expected=f"the quorum {policy.quorum}",
-            found=f"{len(witnesses)} cosignatures, not judged",
-        )
+def _key(vkey: str, types: tuple[int, ...]) -> VerifierKey:
+    key = VerifierKey.parse(vkey)
+    _require(key.type in types, f"a key of a type in {types}", key.type)
+    return key
+
+
+def _threshold(how: str, members: int) -> int:
+    named = {"any": 1, "all": members}
+    if how in named:
+        return named[how]
+    _require(bool(_THRESHOLD.fullmatch(how)), "any, all or a number", repr(how[:80]))
+    _require(int(how) <= members, f"at most {members}", how)
+    return int(how)
+
+
+def _require(holds: bool, expected: str, found: object) -> None:  # noqa: FBT001
+    require(holds, Malformed, "policy.malformed", expected, found)
