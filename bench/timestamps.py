@@ -13,12 +13,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from guzheng.fix import LocalAuthority, random_serials, signing_key_of
+from guzheng.fix import LocalAuthority, random_serials, signing_key_of, unverified
 from guzheng.fix.profiles import OPERATOR, certificates_of
 from guzheng.fix.signing import PrivateKey
 from guzheng.proof import timestamp
@@ -84,8 +84,7 @@ def authority_of(key: PrivateKey) -> LocalAuthority:
     return LocalAuthority(
         signing_key_of(key),
         certificates["tsa"].public_bytes(Encoding.DER),
-        accuracy=timedelta(seconds=1),
-        now=lambda: datetime.now(UTC),
+        clock=unverified(lambda: datetime.now(UTC)),
         serial=random_serials(os.urandom),
     )
 

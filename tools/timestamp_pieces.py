@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from guzheng.fix import LocalAuthority, der, signing_key_of
+from guzheng.fix import LocalAuthority, der, signing_key_of, unverified
 from guzheng.fix.tokens import accuracy
 
 FILE = "one photograph, 一张照片\n".encode()
@@ -291,8 +291,7 @@ def by_our_authority(by: Party, octets: bytes = FILE) -> bytes:
     authority = LocalAuthority(
         key,
         by.der,
-        accuracy=timedelta(seconds=1),
-        now=lambda: NOON,
+        clock=unverified(lambda: NOON),
         serial=lambda: 1 << 128 | 4711,
     )
     asked = der.sequence(der.integer(1), imprint(octets), der.integer(NONCE), der.BOOLEAN_TRUE)

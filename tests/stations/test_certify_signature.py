@@ -261,8 +261,7 @@ def test_an_authority_that_sends_more_than_before_is_given_the_room() -> None:
             fix.signing_key_of(keys().tsa_key),
             keys().tsa_der,
             chain_ders,
-            accuracy=timedelta(seconds=1),
-            now=lambda: SIGNED_AT,
+            clock=fix.unverified(lambda: SIGNED_AT),
             serial=fix.random_serials(secrets.token_bytes),
         )
 

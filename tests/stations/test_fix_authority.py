@@ -15,7 +15,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guzheng.fix import LOCAL_POLICY_OID, LocalAuthority, der, random_serials, signing_key_of
+from guzheng.fix import (
+    LOCAL_POLICY_OID,
+    MEASURED_POLICY_OID,
+    LocalAuthority,
+    Reading,
+    der,
+    random_serials,
+    signing_key_of,
+    unverified,
+)
 from guzheng.fix.request import MAX_NONCE_OCTETS, Failure
 from guzheng.fix.tokens import accuracy
 from guzheng.proof import timestamp
@@ -197,8 +206,7 @@ def test_intermediates_come_with_the_certificate_in_der_order() -> None:
         signing_key_of(one.tsa_key),
         one.tsa_der,
         [other.tsa_der],
-        accuracy=timedelta(seconds=1),
-        now=lambda: NOON,
+        clock=unverified(lambda: NOON),
         serial=random_serials(os.urandom),
     )
     token = timestamp.parse(authority.respond(GOOD))
@@ -386,8 +394,7 @@ def broken(
     return LocalAuthority(
         replace(key, sign=sign) if sign else key,
         by.tsa_der,
-        accuracy=timedelta(seconds=1),
-        now=now,
+        clock=unverified(now),
         serial=random_serials(os.urandom),
     )
 
@@ -401,6 +408,33 @@ def test_without_a_clock_or_a_key_nothing_is_granted(by: Issuer) -> None:
 
     assert failure_of(broken(by, now=lost).respond(GOOD)) == Failure.TIME_NOT_AVAILABLE
     assert failure_of(broken(by, sign=absent).respond(GOOD)) == Failure.SYSTEM_FAILURE
+
+
+def with_clock(by: Issuer, reading: Reading) -> LocalAuthority:
+    return LocalAuthority(
+        signing_key_of(by.tsa_key),
+        by.tsa_der,
+        clock=lambda: reading,
+        serial=random_serials(os.urandom),
+    )
+
+
+def policy_query(oid: str) -> bytes:
+    return timestamp.encode_request(sha256(FILE), 1, policy_der=der.object_identifier(oid))
+
+
+def test_the_policy_says_whether_the_clock_was_compared_with_others(by: Issuer) -> None:
+    measured = with_clock(by, Reading(NOON, timedelta(milliseconds=7), True, "ntp.example"))
+    alone = by.authority()
+    token = timestamp.parse(measured.respond(GOOD))
+    assert (token.policy, token.accuracy) == (MEASURED_POLICY_OID, timedelta(milliseconds=7))
+    assert timestamp.parse(alone.respond(GOOD)).policy == LOCAL_POLICY_OID
+    for authority, granted, denied in (
+        (measured, MEASURED_POLICY_OID, LOCAL_POLICY_OID),
+        (alone, LOCAL_POLICY_OID, MEASURED_POLICY_OID),
+    ):
+        assert timestamp.parse(authority.respond(policy_query(granted))).policy == granted
+        assert failure_of(authority.respond(policy_query(denied))) == Failure.UNACCEPTED_POLICY
 
 
 def test_outside_its_certificate_nothing_is_granted(by: Issuer) -> None:
@@ -419,8 +453,7 @@ def test_an_unsuited_certificate_or_key_is_refused() -> None:
             LocalAuthority(
                 signing_key_of(one.tsa_key),
                 certificate_der,
-                accuracy=timedelta(seconds=1),
-                now=lambda: NOON,
+                clock=unverified(lambda: NOON),
                 serial=random_serials(os.urandom),
             )
         assert refusal.value.code == "fix.certificate-unsuited"
@@ -439,6 +472,6 @@ def test_a_clock_in_another_zone_is_as_good(by: Issuer) -> None:
 def test_nothing_secret_is_shown(by: Issuer) -> None:
     assert repr(by.authority()) == (
         "LocalAuthority('固证本地时间戳机构 Guzheng local TSA', "
-        f"policy_oid='{LOCAL_POLICY_OID}')"
+        f"policy_oids={(LOCAL_POLICY_OID, MEASURED_POLICY_OID)!r})"
     )
     assert "sign=" not in repr(signing_key_of(by.tsa_key))

@@ -17,7 +17,7 @@ from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
-from guzheng.fix import LocalAuthority, random_serials, signing_key_of
+from guzheng.fix import LocalAuthority, random_serials, signing_key_of, unverified
 from guzheng.fix.profiles import OPERATOR, certificates_of
 from guzheng.fix.signing import PrivateKey
 
@@ -56,8 +56,7 @@ class Issuer:
         return LocalAuthority(
             signing_key_of(self.tsa_key),
             self.tsa_der,
-            accuracy=accuracy,
-            now=lambda: at,
+            clock=unverified(lambda: at, accuracy),
             serial=random_serials(os.urandom),
         )
 

@@ -11,20 +11,29 @@ operator must act before anything can be sealed.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from guzheng.fix.authority import LOCAL_POLICY_OID, LocalAuthority, random_serials
+from guzheng.fix.authority import (
+    LOCAL_POLICY_OID,
+    MEASURED_POLICY_OID,
+    LocalAuthority,
+    random_serials,
+)
 from guzheng.fix.ceremony import Keys, load, load_or_make, roots_pem
+from guzheng.fix.clock import Clock, Reading, unverified
 from guzheng.fix.http_authority import HttpAuthority
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.fix.signing import SigningKey, signing_key_of
 
 __all__ = [
     "LOCAL_POLICY_OID",
+    "MEASURED_POLICY_OID",
     "SEAL",
+    "Clock",
     "HttpAuthority",
     "Keys",
     "LocalAuthority",
+    "Reading",
     "SigningKey",
     "TimestampAuthority",
     "fix",
@@ -36,9 +45,8 @@ __all__ = [
     "roots_pem",
     "signing_key_of",
     "stamp",
+    "unverified",
 ]
-
-LOCAL_ACCURACY = timedelta(seconds=1)  # the most ETSI EN 319 422 allows
 
 
 def local_authority(
@@ -46,13 +54,14 @@ def local_authority(
     *,
     now: Callable[[], datetime],
     entropy: Callable[[int], bytes],
-    accuracy: timedelta = LOCAL_ACCURACY,
+    clock: Clock | None = None,
 ) -> LocalAuthority:
-    """The authority of the platform's own keys, issued by its root directly."""
+    """The authority of the platform's own keys, issued by its root directly.
+
+    Without a `clock` that was compared with others, `now` is taken as one that was not."""
     return LocalAuthority(
         signing_key_of(keys.tsa_key),
         keys.tsa_der,
-        accuracy=accuracy,
-        now=now,
+        clock=clock or unverified(now),
         serial=random_serials(entropy),
     )

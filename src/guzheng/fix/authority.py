@@ -10,32 +10,37 @@ that any number of authorities may use one key.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from guzheng.fix import der, request, tokens
+from guzheng.fix.clock import Clock, Reading
 from guzheng.fix.request import Failure, Rejection
 from guzheng.fix.signing import SigningKey
 from guzheng.refusals import Refused, Unavailable
 
 # Under 2.25 everybody may name things by a UUID of theirs (ITU-T X.667). The policy's text is
-# in docs/spec/seal.md; it promises less than any public authority's, and says so.
+# in docs/spec/seal.md; it promises less than any public authority's, and says so: nobody has
+# compared its clock with another. Under the second one, sources of time were asked and agree.
 LOCAL_POLICY_OID = "2.25.233878078801265780082694493288412666610"
+MEASURED_POLICY_OID = "2.25.80420843206472939301963061422340605242"
 
 
 class LocalAuthority:
-    """Answers under one key, one certificate and one policy. Threads may share it."""
+    """Answers under one key and one certificate; how its clock stands decides the policy.
+
+    Threads may share it."""
 
     __slots__ = (
-        "_accuracy_der",
+        "_clock",
+        "_measured_policy_der",
         "_not_after",
         "_not_before",
-        "_now",
         "_policy_der",
-        "_policy_oid",
+        "_policy_oids",
         "_serial",
         "_template",
         "name",
@@ -47,28 +52,28 @@ class LocalAuthority:
         certificate_der: bytes,
         chain_ders: Sequence[bytes] = (),
         *,
-        policy_oid: str = LOCAL_POLICY_OID,
-        accuracy: timedelta,
-        now: Callable[[], datetime],
+        clock: Clock,
         serial: Callable[[], int],
+        policy_oid: str = LOCAL_POLICY_OID,
+        measured_policy_oid: str = MEASURED_POLICY_OID,
     ) -> None:
-        """`chain_ders`: intermediates. The root is the verifier's to know, not ours to send."""
+        """`chain_ders`: intermediates. The root is the verifier's to know, not ours to send.
+
+        `measured_policy_oid` is for readings that are verified, `policy_oid` for the others."""
         certificate = x509.load_der_x509_certificate(certificate_der)
         _require_suited(certificate, key)
-        if not timedelta() < accuracy <= timedelta(days=1):
-            raise ValueError(f"an accuracy is above zero and at most a day: {accuracy}")
         self.name = _name_of(certificate)
         self._template = tokens.TokenTemplate(key, certificate, chain_ders)
-        self._policy_oid = policy_oid
+        self._policy_oids = policy_oid, measured_policy_oid
         self._policy_der = der.object_identifier(policy_oid)
-        self._accuracy_der = tokens.accuracy(accuracy)
+        self._measured_policy_der = der.object_identifier(measured_policy_oid)
         self._not_before = certificate.not_valid_before_utc
         self._not_after = certificate.not_valid_after_utc
-        self._now = now
+        self._clock = clock
         self._serial = serial
 
     def __repr__(self) -> str:
-        return f"LocalAuthority({self.name!r}, policy_oid={self._policy_oid!r})"
+        return f"LocalAuthority({self.name!r}, policy_oids={self._policy_oids!r})"
 
     def respond(self, request_der: bytes) -> bytes:
         """TimeStampReq → TimeStampResp, both DER."""
@@ -78,22 +83,21 @@ class LocalAuthority:
             return tokens.rejected(rejection)
 
     def _granted(self, asked: request.TimestampRequest) -> bytes:
-        if asked.policy_der not in (b"", self._policy_der):
-            raise Rejection(Failure.UNACCEPTED_POLICY, f"the policy is {self._policy_oid}")
-        try:
-            attested_at = self._now()
-        except Unavailable as error:
-            raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code) from error
-        if not self._not_before <= attested_at <= self._not_after:
+        if asked.policy_der not in (b"", self._policy_der, self._measured_policy_der):
             raise Rejection(
-                Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
+                Failure.UNACCEPTED_POLICY, f"the policies are {' and '.join(self._policy_oids)}"
             )
+        reading = self._read()
+        policy_der = self._measured_policy_der if reading.verified else self._policy_der
+        if asked.policy_der not in (b"", policy_der):
+            stands = "verified" if reading.verified else "not verified"
+            raise Rejection(Failure.UNACCEPTED_POLICY, f"the clock is {stands}")
         tst_info_der = tokens.tst_info(
             asked,
-            policy_der=self._policy_der,
+            policy_der=policy_der,
             serial=self._serial(),
-            attested_at=attested_at,
-            accuracy_der=self._accuracy_der,
+            attested_at=reading.at,
+            accuracy_der=tokens.accuracy(reading.bound),
         )
         try:
             return self._template.granted(
@@ -101,6 +105,19 @@ class LocalAuthority:
             )
         except Unavailable as error:
             raise Rejection(Failure.SYSTEM_FAILURE, error.code) from error
+
+    def _read(self) -> Reading:
+        try:
+            reading = self._clock()
+        except Unavailable as error:
+            raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code) from error
+        if not timedelta() < reading.bound <= timedelta(days=1):
+            raise ValueError(f"an accuracy is above zero and at most a day: {reading.bound}")
+        if not self._not_before <= reading.at <= self._not_after:
+            raise Rejection(
+                Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
+            )
+        return reading
 
 
 def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
