@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import NoReturn, cast
 
-from guzheng.proof.errors import Malformed
+from guzheng.proof.errors import Malformed, require
 
 MAX_DEPTH = 16  # our deepest paper has 6 levels; a bomb of brackets must not exhaust the stack
 MAX_INTEGER = 2**53 - 1  # RFC 8785 §3.2.2.3 by way of I-JSON (RFC 7493 §2.2)
@@ -24,27 +24,21 @@ def encode(value: object) -> bytes:
 def parse(octets: bytes) -> object:
     """The value of canonical JSON. Raises Malformed for any other spelling of it."""
     try:
+        text = octets.decode("utf-8", "strict")
         value: object = json.loads(
-            octets.decode("utf-8", "strict"),
+            text,
             object_pairs_hook=_unique,
             parse_float=_no_fraction,
             parse_constant=_no_fraction,
         )
         again = encode(value)
     except (ValueError, RecursionError) as error:
-        raise Malformed(
-            "canonical.not-json", expected="JSON", found=str(error)[:120]
-        ) from error
+        raise Malformed("canonical.not-json", "JSON", str(error)[:120]) from error
     if again != octets:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(again, octets, strict=False)) if a != b),
-            len(again),
-        )
-        raise Malformed(
-            "canonical.other-spelling",
-            expected="the canonical spelling of RFC 8785",
-            found=f"a difference at octet {at}",
-        )
+        pairs = enumerate(zip(again, octets, strict=False))
+        at = next((i for i, (a, b) in pairs if a != b), len(again))
+        wanted = "the canonical spelling of RFC 8785"
+        raise Malformed("canonical.other-spelling", wanted, f"a difference at octet {at}")
     return value
 
 
@@ -52,17 +46,13 @@ def parse_object(octets: bytes) -> dict[str, object]:
     """`parse`, and the value must be an object."""
     value = parse(octets)
     if not isinstance(value, dict):
-        raise Malformed(
-            "canonical.not-object", expected="a JSON object", found=type(value).__name__
-        )
+        raise Malformed("canonical.not-object", "a JSON object", type(value).__name__)
     return cast("dict[str, object]", value)
 
 
 def _spell(value: object, depth: int) -> str:
     if depth == 0:
-        raise Malformed(
-            "canonical.too-deep", expected=f"at most {MAX_DEPTH} levels", found="more"
-        )
+        raise Malformed("canonical.too-deep", f"at most {MAX_DEPTH} levels", "more")
     match value:
         case None:
             return "null"
@@ -70,35 +60,24 @@ def _spell(value: object, depth: int) -> str:
             return "true" if value else "false"
         case int():
             if abs(value) > MAX_INTEGER:
-                raise Malformed(
-                    "canonical.integer-range",
-                    expected=f"|n| ≤ {MAX_INTEGER}",
-                    found=str(value)[:40],
-                )
+                wanted = f"|n| ≤ {MAX_INTEGER}"
+                raise Malformed("canonical.integer-range", wanted, str(value)[:40])
             return str(value)
         case str():
             return _spell_text(value)
         case list() | tuple():
-            return (
-                "["
-                + ",".join(_spell(one, depth - 1) for one in cast("Sequence[object]", value))
-                + "]"
-            )
+            listed = cast("Sequence[object]", value)
+            return "[" + ",".join([_spell(one, depth - 1) for one in listed]) + "]"
         case dict():
             return "{" + ",".join(_members(cast("dict[object, object]", value), depth)) + "}"
         case _:
-            raise Malformed(
-                "canonical.no-spelling",
-                expected="object, array, string, integer, boolean or null",
-                found=type(value).__name__,
-            )
+            wanted = "object, array, string, integer, boolean or null"
+            raise Malformed("canonical.no-spelling", wanted, type(value).__name__)
 
 
 def _members(value: dict[object, object], depth: int) -> list[str]:
-    for key in value:
-        if not isinstance(key, str):
-            raise Malformed("canonical.no-spelling", expected="text keys", found=repr(key)[:40])
     keys = [key for key in value if isinstance(key, str)]
+    require(len(keys) == len(value), Malformed, "canonical.no-spelling", "text keys", "others")
     # RFC 8785 §3.2.3: sorted by UTF-16 code units, which is not Python's order beyond U+FFFF.
     keys.sort(key=lambda key: key.encode("utf-16-be", "surrogatepass"))
     return [f"{_spell_text(key)}:{_spell(value[key], depth - 1)}" for key in keys]
@@ -109,9 +88,8 @@ def _spell_text(text: str) -> str:
     try:
         text.encode("utf-8", "strict")
     except UnicodeEncodeError as error:
-        raise Malformed(
-            "canonical.surrogate", expected="Unicode text", found=repr(text)[:40]
-        ) from error
+        found = repr(text)[:40]
+        raise Malformed("canonical.surrogate", "Unicode text", found) from error
     return _quote(text)
 
 
@@ -120,10 +98,10 @@ _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
-    if len(value) != len(pairs):
-        raise Malformed("canonical.key-twice", expected="each key once", found="a key twice")
+    once = len(value) == len(pairs)
+    require(once, Malformed, "canonical.key-twice", "each key once", "a key twice")
     return value
 
 
 def _no_fraction(text: str) -> NoReturn:
-    raise Malformed("canonical.fraction", expected="integers only", found=text[:40])
+    raise Malformed("canonical.fraction", "integers only", text[:40])

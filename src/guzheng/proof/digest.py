@@ -26,25 +26,20 @@ class Digest:
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS or len(self.value) != SIZE:
-            raise Malformed(
-                "digest.malformed",
-                expected=f"{SIZE} octets of {' or '.join(ALGORITHMS)}",
-                found=f"{len(self.value)} octets of {self.algorithm!r}",
-            )
+            found = f"{len(self.value)} octets of {self.algorithm!r}"
+            raise Malformed("digest.malformed", "32 octets of sha256 or sm3", found)
 
     @classmethod
     def parse(cls, text: str) -> "Digest":
         algorithm, _, digits = text.partition(":")
+        found = repr(text[:80])
         try:
             digest = cls(cast(Algorithm, algorithm), bytes.fromhex(digits))
         except ValueError as error:
-            raise Malformed(
-                "digest.malformed", expected="hexadecimal digits", found=repr(text[:80])
-            ) from error
-        if str(digest) != text:  # fromhex alone would let blanks and capitals through
-            raise Malformed(
-                "digest.malformed", expected=f"the one spelling {digest}", found=repr(text[:80])
-            )
+            raise Malformed("digest.malformed", "hexadecimal digits", found) from error
+        # fromhex alone would let blanks and capitals through
+        if str(digest) != text:
+            raise Malformed("digest.malformed", f"the one spelling {digest}", found)
         return digest
 
     @property

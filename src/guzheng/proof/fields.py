@@ -4,13 +4,25 @@ Papers are closed: a field that a schema does not know is refused, since a reade
 what he does not understand may be shown something other than what was sealed.
 """
 
-from collections.abc import Mapping
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from datetime import datetime
-from typing import cast
+from typing import TypeVar, cast
 
 from guzheng.proof import instant
 from guzheng.proof.digest import ALGORITHMS, Digest
 from guzheng.proof.errors import Malformed
+
+_Part = TypeVar("_Part")
+
+
+def to_base64(octets: bytes) -> str:
+    return b2a_base64(octets, newline=False).decode()
+
+
+_Spelling = tuple[str, Callable[[str], bytes], Callable[[bytes], str]]
+_HEXADECIMAL: _Spelling = ("lower-case hexadecimal", bytes.fromhex, bytes.hex)
+_BASE64: _Spelling = ("base64", a2b_base64, to_base64)
 
 
 class Fields:
@@ -24,9 +36,7 @@ class Fields:
 
     def _refusal(self, expected: str, found: object, name: str = "") -> Malformed:
         where = f"{self._paper}.{name}" if name else self._paper
-        return Malformed(
-            "paper.malformed", expected=f"{where}: {expected}", found=repr(found)[:80]
-        )
+        return Malformed("paper.malformed", f"{where}: {expected}", repr(found)[:80])
 
     def has(self, name: str) -> bool:
         return name in self._left
@@ -62,47 +72,46 @@ class Fields:
 
     def octets(self, name: str, size: int) -> bytes:
         """`size` octets in lower-case hexadecimal."""
-        digits = self.text(name, longest=2 * size)
+        return self._spelled(name, size, _HEXADECIMAL)
+
+    def base64(self, name: str, size: int) -> bytes:
+        """`size` octets in base64 (RFC 4648 §4)."""
+        return self._spelled(name, size, _BASE64)
+
+    def _spelled(self, name: str, size: int, spelling: _Spelling) -> bytes:
+        text = self.text(name, longest=2 * size)
+        form, read, spell = spelling
         try:
-            value = bytes.fromhex(digits)
+            value = read(text)
         except ValueError:
             value = b""
-        if len(value) != size or value.hex() != digits:
-            raise self._refusal(f"{size} octets in lower-case hexadecimal", digits, name)
+        if len(value) != size or spell(value) != text:  # readers let blanks and more through
+            raise self._refusal(f"{size} octets in {form}", text, name)
         return value
 
     def items(self, name: str, *, most: int) -> list[object]:
         value = self.take(name)
-        if not isinstance(value, list):
-            raise self._refusal("a list", value, name)
-        found = cast("list[object]", value)
-        if len(found) > most:
-            raise self._refusal(f"a list of at most {most}", found, name)
-        return found
+        listed = cast("list[object]", value) if isinstance(value, list) else None
+        if listed is None or len(listed) > most:
+            raise self._refusal(f"a list of at most {most}", value, name)
+        return listed
 
     def texts(self, name: str, *, most: int = 1000) -> tuple[str, ...]:
         values = self.items(name, most=most)
-        return tuple(
-            value if isinstance(value, str) else self._raise_text(value, name)
-            for value in values
-        )
-
-    def _raise_text(self, value: object, name: str) -> str:
-        raise self._refusal("a list of texts", value, name)
+        found = tuple(one for one in values if isinstance(one, str))
+        if len(found) != len(values):
+            raise self._refusal("a list of texts", values, name)
+        return found
 
     def digests(self, name: str = "digests") -> tuple[Digest, ...]:
         """At least SHA-256, each algorithm once, in the fixed order."""
         found = tuple(Digest.parse(text) for text in self.texts(name, most=len(ALGORITHMS)))
-        wanted = ALGORITHMS[: len(found)]
-        if not found or tuple(one.algorithm for one in found) != wanted:
+        if not found or tuple(one.algorithm for one in found) != ALGORITHMS[: len(found)]:
             raise self._refusal("sha256, then sm3", [str(one) for one in found], name)
         return found
 
-    def object(self, name: str) -> Mapping[str, object]:
-        value = self.take(name)
-        if not isinstance(value, dict):
-            raise self._refusal("an object", value, name)
-        return cast("dict[str, object]", value)
+    def optional(self, name: str, read: Callable[[object], _Part]) -> _Part | None:
+        return read(self.take(name)) if self.has(name) else None
 
     def end(self) -> None:
         """Nothing may be left over."""

@@ -7,7 +7,7 @@ The years have bounds, so that a zone or a tolerance can be added to every time 
 import re
 from datetime import UTC, datetime, timedelta
 
-from guzheng.proof.errors import Malformed
+from guzheng.proof.errors import Malformed, require
 
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1970, 9998
@@ -15,32 +15,26 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 def require_year(at: datetime) -> datetime:
     """Neither before computers could tell the time, nor at the end of what they can."""
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise Malformed(
-            "instant.malformed",
-            expected=f"a year from {FIRST_YEAR} to {LAST_YEAR}",
-            found=str(at.year),
-        )
+    wanted = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
+    require(FIRST_YEAR <= at.year <= LAST_YEAR, Malformed, "instant.malformed", wanted, at.year)
     return at
 
 
 def encode(at: datetime) -> str:
     """Milliseconds are cut, not rounded: a paper may not be dated after it was made."""
-    if at.utcoffset() is None:
-        raise Malformed("instant.no-zone", expected="a time with a zone", found=repr(at))
+    zoned = at.utcoffset() is not None
+    require(zoned, Malformed, "instant.no-zone", "a time with a zone", at)
     at = require_year(require_year(at).astimezone(UTC))
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def parse(text: str) -> datetime:
     if not _FORM.fullmatch(text):
-        raise Malformed(
-            "instant.malformed", expected="YYYY-MM-DDTHH:MM:SS.mmmZ", found=repr(text[:40])
-        )
+        raise Malformed("instant.malformed", "YYYY-MM-DDTHH:MM:SS.mmmZ", repr(text[:40]))
     try:
         return require_year(datetime.fromisoformat(text))
     except ValueError as error:
-        raise Malformed("instant.malformed", expected="a real date", found=text) from error
+        raise Malformed("instant.malformed", "a real date", text) from error
 
 
 def beijing(at: datetime) -> str:

@@ -6,8 +6,6 @@ nothing about the exhibit. Who vouches for a field is in its name: `claimed_` th
 `observed_` this platform.
 """
 
-import base64
-import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -15,8 +13,8 @@ from datetime import datetime
 
 from guzheng.proof import canonical, instant
 from guzheng.proof.digest import Digest, sha256, sm3
-from guzheng.proof.errors import DigestMismatch, Malformed
-from guzheng.proof.fields import Fields
+from guzheng.proof.errors import DigestMismatch, Malformed, require
+from guzheng.proof.fields import Fields, to_base64
 
 SCHEMA = "guzheng.manifest/1"
 POLICY = "guzheng.policy/1"
@@ -38,8 +36,7 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')
 def require_item_name(name: str) -> str:
     """The name, if it is safe on every system and shows as what it is. Raises Malformed."""
     reason = _name_fault(name)
-    if reason:
-        raise Malformed("item.name-refused", expected=reason, found=repr(name)[:120])
+    require(not reason, Malformed, "item.name-refused", reason, repr(name)[:120])
     return name
 
 
@@ -115,8 +112,8 @@ class Extent:
         return cls(len(octets), (sha256(octets), sm3(octets)))
 
     @classmethod
-    def read(cls, value: object, paper: str) -> "Extent":
-        fields = Fields(value, paper)
+    def read(cls, value: object) -> "Extent":
+        fields = Fields(value, "manifest.capture")
         extent = cls(fields.count("size"), fields.digests())
         fields.end()
         return extent
@@ -125,12 +122,9 @@ class Extent:
         return {"size": self.size, "digests": [str(one) for one in self.digests]}
 
     def require(self, octets: bytes, subject: str) -> None:
-        if self != Extent.of(octets):
-            raise DigestMismatch(
-                "paper.digest-differs",
-                expected=str(self.digests[0]),
-                found=f"{sha256(octets)} ({subject})",
-            )
+        wanted, found = self.digests[0], f"{sha256(octets)} ({subject})"
+        same = self == Extent.of(octets)
+        require(same, DigestMismatch, "paper.digest-differs", wanted, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,28 +138,13 @@ class SeenCheckpoint:
     @classmethod
     def read(cls, value: object) -> "SeenCheckpoint":
         fields = Fields(value, "manifest.seen_checkpoint")
-        origin, size, spelled = (
-            fields.text("origin", longest=255),
-            fields.count("size"),
-            fields.text("root"),
-        )
+        origin = fields.text("origin", longest=255)
+        seen = cls(origin, fields.count("size"), fields.base64("root", 32))
         fields.end()
-        try:
-            root = base64.b64decode(spelled, validate=True)
-        except ValueError:
-            root = b""
-        if len(root) != 32 or base64.b64encode(root).decode() != spelled:
-            raise Malformed(
-                "paper.malformed", expected="a root of 32 octets in base64", found=spelled[:60]
-            )
-        return cls(origin, size, root)
+        return seen
 
     def value(self) -> dict[str, object]:
-        return {
-            "origin": self.origin,
-            "size": self.size,
-            "root": base64.b64encode(self.root).decode(),
-        }
+        return {"origin": self.origin, "size": self.size, "root": to_base64(self.root)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +176,8 @@ class Manifest:
             salt=fields.octets("salt", SALT_SIZE),
             claimed_applicant=fields.text_or_none("claimed_applicant", longest=MAX_TEXT),
             claimed_purpose=fields.text_or_none("claimed_purpose", longest=MAX_TEXT),
-            capture=Extent.read(fields.take("capture"), "manifest.capture")
-            if fields.has("capture")
-            else None,
-            seen_checkpoint=(
-                SeenCheckpoint.read(fields.take("seen_checkpoint"))
-                if fields.has("seen_checkpoint")
-                else None
-            ),
+            capture=fields.optional("capture", Extent.read),
+            seen_checkpoint=fields.optional("seen_checkpoint", SeenCheckpoint.read),
             policy=fields.one_of("policy", (POLICY,)),
         )
         fields.end()
@@ -213,21 +186,15 @@ class Manifest:
 
     def _require_sense(self) -> None:
         names = [unicodedata.normalize("NFC", item.name).casefold() for item in self.items]
-        if not names or len(set(names)) != len(names):
-            raise Malformed(
-                "manifest.items",
-                expected="at least one item, and names that differ in more than case",
-                found=repr(names)[:120],
-            )
-        if (self.kind == "web") != (self.capture is not None):
-            raise Malformed(
-                "manifest.capture",
-                expected="a capture record for a web capture, else none",
-                found=self.kind,
-            )
+        differ = len(set(names)) == len(names) > 0
+        wanted = "at least one item, and names that differ in more than case"
+        require(differ, Malformed, "manifest.items", wanted, repr(names)[:120])
+        fits = (self.kind == "web") == (self.capture is not None)
+        wanted = "a capture record for a web capture, else none"
+        require(fits, Malformed, "manifest.capture", wanted, self.kind)
 
     def encode(self) -> bytes:
-        value: dict[str, object] = {
+        value = {
             "schema": SCHEMA,
             "exhibit": self.exhibit,
             "kind": self.kind,
@@ -236,25 +203,17 @@ class Manifest:
             "items": [item.value() for item in self.items],
             "salt": self.salt.hex(),
             "policy": self.policy,
+            "claimed_applicant": self.claimed_applicant,
+            "claimed_purpose": self.claimed_purpose,
+            "capture": self.capture and self.capture.value(),
+            "seen_checkpoint": self.seen_checkpoint and self.seen_checkpoint.value(),
         }
-        if self.claimed_applicant is not None:
-            value["claimed_applicant"] = self.claimed_applicant
-        if self.claimed_purpose is not None:
-            value["claimed_purpose"] = self.claimed_purpose
-        if self.capture is not None:
-            value["capture"] = self.capture.value()
-        if self.seen_checkpoint is not None:
-            value["seen_checkpoint"] = self.seen_checkpoint.value()
-        return canonical.encode(value)
+        return canonical.encode({name: one for name, one in value.items() if one is not None})
 
 
 def require_exhibit_name(name: str) -> str:
-    if not EXHIBIT_FORM.fullmatch(name):
-        raise Malformed(
-            "exhibit.name-malformed",
-            expected="ex_ and 26 of Crockford's base 32",
-            found=repr(name)[:40],
-        )
+    form, wanted = EXHIBIT_FORM.fullmatch(name), "ex_ and 26 of Crockford's base 32"
+    require(form is not None, Malformed, "exhibit.name-malformed", wanted, repr(name)[:40])
     return name
 
 
@@ -269,11 +228,6 @@ def leaf_of(manifest_json: bytes, seal_tsr: bytes) -> bytes:
     the ledger intact and the leaf unlinkable.
     """
     salt = Manifest.parse(manifest_json).salt
-    commitment = hashlib.sha256(
-        _COMMITMENT_LABEL
-        + salt
-        + sha256(manifest_json).value
-        + sm3(manifest_json).value
-        + sha256(seal_tsr).value
-    ).digest()
-    return LEAF_LABEL + commitment
+    digests = sha256(manifest_json), sm3(manifest_json), sha256(seal_tsr)
+    octets = b"".join([_COMMITMENT_LABEL, salt, *(one.value for one in digests)])
+    return LEAF_LABEL + sha256(octets).value
