@@ -132,7 +132,9 @@ def _encapsulated(element: Element) -> tuple[str, bytes | None]:
     content_type = der.oid(reader.take(der.OID))
     explicit = reader.optional(der.context(0))
     reader.end()
-    return content_type, explicit and explicit.parts("eContent", der.OCTET_STRING)[0].content
+    if explicit is None:
+        return content_type, None
+    return content_type, explicit.parts("eContent", der.OCTET_STRING)[0].content
 
 
 def _with_signer(

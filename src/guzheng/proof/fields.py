@@ -91,9 +91,11 @@ class Fields:
 
     def items(self, name: str, *, most: int) -> list[object]:
         value = self.take(name)
-        listed = cast("list[object]", value) if isinstance(value, list) else None
-        if listed is None or len(listed) > most:
-            raise self._refusal(f"a list of at most {most}", value, name)
+        if not isinstance(value, list):
+            raise self._refusal("a list", value, name)
+        listed = cast("list[object]", value)
+        if len(listed) > most:
+            raise self._refusal(f"a list of at most {most}", listed, name)
         return listed
 
     def texts(self, name: str, *, most: int = 1000) -> tuple[str, ...]:
