@@ -8,6 +8,7 @@ Arguments are trusted: callers pass what they made or have already parsed.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 BOOLEAN_TRUE = b"\x01\x01\xff"
 NULL = b"\x05\x00"
@@ -31,6 +32,11 @@ def _length(size: int) -> bytes:
 
 
 _LENGTHS = tuple(map(_length, range(2048)))  # a token's, ready made
+
+
+def header(tag: bytes, size: int) -> bytes:
+    """Tag and length alone, for content that is joined later."""
+    return tag + _length(size)
 
 
 def tlv(tag: bytes, content: bytes) -> bytes:
@@ -60,6 +66,11 @@ def implicit(number: int, content: bytes) -> bytes:
 
 def octet_string(octets: bytes) -> bytes:
     return tlv(_OCTET_STRING, octets)
+
+
+def bit_string(octets: bytes) -> bytes:
+    """Whole octets: no unused bits."""
+    return tlv(_BIT_STRING, b"\0" + octets)
 
 
 def utf8_string(text: str) -> bytes:
@@ -92,11 +103,25 @@ def object_identifier(dotted: str) -> bytes:
 
 def generalized_time(at: datetime) -> bytes:
     """UTC to the millisecond, rounded down, a fraction's trailing zeros dropped (§11.7)."""
-    at = at.astimezone(UTC)
-    date = at.year, at.month, at.day
-    time = at.hour, at.minute, at.second, at.microsecond // 1000
-    text = b"%04d%02d%02d%02d%02d%02d.%03d" % (*date, *time)
-    return tlv(_GENERALIZED_TIME, text.rstrip(b"0").rstrip(b".") + b"Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    header, fraction = _FRACTIONS[at.microsecond // 1000]
+    return header + _second(at.year, at.month, at.day, at.hour, at.minute, at.second) + fraction
+
+
+@lru_cache(maxsize=4)
+def _second(*parts: int) -> bytes:
+    """The text of a whole second: thousands of tokens share it."""
+    return b"%04d%02d%02d%02d%02d%02d" % parts
+
+
+def _fraction(millis: int) -> tuple[bytes, bytes]:
+    """Tag and length of a time with this fraction, and what follows its seconds."""
+    text = (b".%03d" % millis).rstrip(b"0").rstrip(b".") + b"Z"
+    return _GENERALIZED_TIME + _length(len(b"YYYYMMDDhhmmss" + text)), text
+
+
+_FRACTIONS = tuple(map(_fraction, range(1000)))
 
 
 def _base128(arc: int) -> bytes:

@@ -2,8 +2,12 @@
 
 Anybody may send it, so one spelling only is taken: DER with shortest lengths, nothing after the
 end, the imprint exactly as long as its algorithm says. Every other octet string is a
-`Rejection` with the failure that RFC 3161 §2.4.2 names for it. Nothing is remembered of it but
-what goes into the token, and that is echoed octet for octet.
+`Rejection` with the failure that RFC 3161 §2.4.2 names for it. What goes into the token is
+echoed octet for octet.
+
+Of a request that was read strictly its shape is remembered: all but the octets of hash and
+nonce. The next one of that shape is compared with it and not taken apart, which costs less than
+half. Nothing passes that the strict reader would refuse (tests/stations/test_fix_request.py).
 """
 
 from enum import IntEnum
@@ -39,6 +43,12 @@ _IMPRINT_BEGINNINGS = {
     )
 }
 
+# One shape for each length: octets before the hash, between hash and nonce, after the nonce;
+# where imprint, hash, its end, nonce element, nonce octets and its end lie; policy and wish.
+_Shape = tuple[bytes, bytes, bytes, int, int, int, int, int, int, tuple[bytes, bool]]
+_SHAPES: dict[int, _Shape] = {}
+_MAX_SHAPED_OCTETS = 256
+
 
 class Failure(IntEnum):
     """PKIFailureInfo, the bits RFC 3161 §2.4.2 allows an authority to set."""
@@ -72,6 +82,52 @@ class TimestampRequest(NamedTuple):
 
 def parse(request_der: bytes) -> TimestampRequest:
     """The request, or `Rejection`."""
+    shape = _SHAPES.get(len(request_der))
+    if shape is not None:
+        before, between, after, at, hashed, end, nonce_begin, nonce, nonce_end, asked = shape
+        if (
+            request_der[:hashed] == before
+            and request_der[end:nonce] == between
+            and request_der[nonce_end:] == after
+            and not (
+                nonce_end - nonce > 1
+                and (first := request_der[nonce]) in (0x00, 0xFF)
+                and request_der[nonce + 1] ^ first < 0x80  # one octet too many: X.690 §8.3.2
+            )
+        ):
+            return TimestampRequest(
+                request_der[at:end], asked[0], request_der[nonce_begin:nonce_end], asked[1]
+            )
+    request = parse_strictly(request_der)
+    if len(request_der) <= _MAX_SHAPED_OCTETS:
+        _SHAPES[len(request_der)] = _shape_of(request_der, request)
+    return request
+
+
+def _shape_of(request_der: bytes, request: TimestampRequest) -> _Shape:
+    """Where hash and nonce lie, and all the octets around them."""
+    at = request_der.index(request.imprint_der)
+    end = at + len(request.imprint_der)
+    hashed = at + len(_IMPRINT_BEGINNINGS[len(request.imprint_der)])
+    nonce_begin = end + len(request.policy_der)
+    nonce_end = nonce_begin + len(request.nonce_der)
+    nonce = nonce_begin + 2 if request.nonce_der else nonce_end  # a nonce's length is one octet
+    return (
+        request_der[:hashed],
+        request_der[end:nonce],
+        request_der[nonce_end:],
+        at,
+        hashed,
+        end,
+        nonce_begin,
+        nonce,
+        nonce_end,
+        (request.policy_der, request.wants_certificate),
+    )
+
+
+def parse_strictly(request_der: bytes) -> TimestampRequest:
+    """The request, or `Rejection`, octet by octet."""
     if len(request_der) > MAX_REQUEST_OCTETS:
         raise _unreadable(f"more than {MAX_REQUEST_OCTETS} octets")
     tag, at, end = _element(request_der, 0, len(request_der))

@@ -1,8 +1,8 @@
 """Timestamp tokens and answers as octets: RFC 3161 §2.4.2, RFC 5816, RFC 5652, RFC 5035.
 
-All that is the same in every token of one key is encoded once, in `TokenTemplate`; a token
-costs one signature, two digests and some joining. All of it is DER, so that every reader
-re-encodes it to the same octets.
+All that is the same in every token of one key is encoded once, in `TokenTemplate`, and what
+depends on sizes alone once for each of them; a token costs one signature, two digests and two
+joins. All of it is DER, so that every reader re-encodes it to the same octets.
 
 Left out on purpose: `ordering` (its default is FALSE, and serials are random), `tsa` and the
 attribute signingTime (second spellings of the signer's name and of genTime, which could only
@@ -11,6 +11,7 @@ agree or mislead), ESSCertIDv2's hashAlgorithm where it is the default (X.690 §
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +28,7 @@ _SIGNING_CERTIFICATE_V2 = der.object_identifier("1.2.840.113549.1.9.16.2.47")
 _GRANTED = der.sequence(der.integer(0))
 _REJECTION = 2
 _VERSION_1 = der.integer(1)
+_MAX_FRAMES = 512  # sizes of content (some 20 in use) by sizes of ECDSA signatures (4 in use)
 _VERSION_3 = der.integer(3)  # of SignedData, whenever the content is not id-data: RFC 5652 §5.1
 
 
@@ -40,6 +42,7 @@ class TokenTemplate:
         "_before_content",
         "_certificates",
         "_digest",
+        "_frames",
         "_sign",
         "_signer_after",
         "_signer_before",
@@ -49,6 +52,7 @@ class TokenTemplate:
         self, key: SigningKey, certificate: x509.Certificate, chain_ders: Sequence[bytes]
     ) -> None:
         certificate_der = certificate.public_bytes(Encoding.DER)
+        self._frames: dict[tuple[int, int, int], tuple[bytes, bytes, bytes]] = {}
         self._sign = key.sign
         self._digest = key.digest
         self._before_content = _VERSION_3 + der.set_of([key.digest_algorithm_der])
@@ -72,21 +76,38 @@ class TokenTemplate:
             self._attributes_before + self._digest(tst_info_der) + self._attributes_after
         )
         signature = self._sign(b"\x31" + attributes)
+        certificates = self._certificates if with_certificates else b""
+        sizes = (len(tst_info_der), len(signature), len(certificates))
+        before, between, after = self._frames.get(sizes) or self._frame(sizes, certificates)
+        return b"".join((before, tst_info_der, between, attributes, after, signature))
+
+    def _frame(
+        self, sizes: tuple[int, int, int], certificates: bytes
+    ) -> tuple[bytes, bytes, bytes]:
+        """All octets around content, attributes and signature: their sizes alone decide them.
+
+        Written from the inside out, with zeros where the three will be, then cut at them."""
+        tst_info_der, signature = bytes(sizes[0]), bytes(sizes[1])
+        attributes = self._attributes_before + self._digest(b"") + self._attributes_after
+        after = self._signer_after + der.header(b"\x04", len(signature))
         signer = der.tlv(
-            b"\x30",
-            self._signer_before
-            + b"\xa0"
-            + attributes
-            + self._signer_after
-            + der.octet_string(signature),
+            b"\x30", self._signer_before + b"\xa0" + attributes + after + signature
         )
         content = der.tlv(b"\x30", _TST_INFO + der.tlv(b"\xa0", der.octet_string(tst_info_der)))
-        signed = self._before_content + content
-        if with_certificates:
-            signed += self._certificates
-        signed += der.tlv(b"\x31", signer)
+        signers = der.tlv(b"\x31", signer)
+        signed = self._before_content + content + certificates + signers
         token = der.tlv(b"\x30", _SIGNED_DATA + der.tlv(b"\xa0", der.tlv(b"\x30", signed)))
-        return der.tlv(b"\x30", _GRANTED + token)
+        whole = der.tlv(b"\x30", _GRANTED + token)
+        attributes_at = len(whole) - len(signature) - len(after) - len(attributes)
+        content_end = len(whole) - len(signers) - len(certificates)
+        frame = (
+            whole[: content_end - len(tst_info_der)],
+            whole[content_end:attributes_at],
+            after,
+        )
+        if len(self._frames) < _MAX_FRAMES:
+            self._frames[sizes] = frame
+        return frame
 
 
 def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, bytes]:
@@ -122,18 +143,18 @@ def tst_info(
     accuracy_der: bytes,
 ) -> bytes:
     """What the authority says: RFC 3161 §2.4.2, version 1. Imprint and nonce are echoed."""
-    return der.tlv(
-        b"\x30",
-        _VERSION_1
-        + policy_der
-        + request.imprint_der
-        + der.integer(serial)
-        + der.generalized_time(attested_at)
-        + accuracy_der
-        + request.nonce_der,
+    return der.sequence(
+        _VERSION_1,
+        policy_der,
+        request.imprint_der,
+        der.integer(serial),
+        der.generalized_time(attested_at),
+        accuracy_der,
+        request.nonce_der,
     )
 
 
+@lru_cache(maxsize=64)
 def accuracy(deviation: timedelta) -> bytes:
     """Accuracy ::= SEQUENCE { seconds, [0] millis, [1] micros }, each absent when zero."""
     micros = deviation // timedelta(microseconds=1)
