@@ -86,6 +86,7 @@ def _opened(
     keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, **operator)
     local = fix.local_authority(keys, now=now, entropy=entropy)
     blobs = DirectoryBlobs(data / "blobs")
+    last_signed = FileLastSigned(keys_folder / "last-signed.checkpoint")
     return Parts(
         data=data,
         keys=keys,
@@ -96,8 +97,8 @@ def _opened(
         ledger=Ledger(
             open_engine(data / LEDGER),
             blobs,
-            open_signer(keys_folder, None, entropy),
-            FileLastSigned(keys_folder / "last-signed.checkpoint"),
+            open_signer(keys_folder, None, entropy, signed=last_signed.read()),
+            last_signed,
         ),
         now=now,
         entropy=entropy,
