@@ -9,13 +9,13 @@ import shutil
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from guzheng import intake, prove, road
-from guzheng.app import upkeep
+from guzheng.app import court, upkeep
 from guzheng.app.judging import Judge
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.views import (
@@ -309,6 +309,20 @@ class Platform:
     def verify_file(self, digest: Digest, token: bytes) -> Report:
         """What `guzheng-verify` says of a digest and a `.tsa`."""
         return Judge(self.roots_pem(), self._ledger_policy()).file(digest, token)
+
+    def court(self, question: prove.Question) -> Sequence[prove.Answer]:
+        """Whether the ledger holds this file, certificate or entry, and the same."""
+        return court.ask(self.parts, question)
+
+    def dispute(self, claims: Mapping[str, str]) -> str:
+        """Somebody says that it does not; kept, under the number that is given."""
+        return prove.receive_dispute(
+            self.blobs, claims, now=self.now(), entropy=self.parts.entropy
+        )
+
+    def disputes(self) -> Iterator[prove.Dispute]:
+        """Every dispute, oldest first: for the operator, and for nobody else."""
+        return prove.disputes(self.blobs)
 
     def runs_own_authority(self) -> bool:
         """Whether timestamps come from this installation itself; a reader must be told."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from guzheng import keep, road
+from guzheng import keep, prove, road
 from guzheng.app.parts import INDEX, LEDGER, Parts
 from guzheng.intake import Order, Walked
 from guzheng.keep import Fault
@@ -125,7 +125,7 @@ def _foreign(parts: Parts) -> Iterator[str]:
     """Files in no folder of ours."""
     for name in parts.blobs.names():
         in_exhibit = name.startswith(package.EXHIBITS) and name.count("/") > 1
-        if not in_exhibit and not name.startswith("ledger/"):
+        if not in_exhibit and not name.startswith(("ledger/", prove.DISPUTES)):
             yield name
 
 

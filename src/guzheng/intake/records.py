@@ -14,9 +14,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Row, Table, Text, delete, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy import update as change
 
+from guzheng.intake import fingerprints
 from guzheng.intake.order import PAPER, Order
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import Digest, sha256
@@ -38,6 +52,7 @@ _exhibit = Table(
 _unfinished = Table(
     "unfinished", _tables, Column("exhibit", Text, primary_key=True), sqlite_strict=True
 )
+_MOST = 50  # exhibits shown for one file
 _SAID = ("exhibit", "kind", "claimed_name", "observed_at", "listing")
 
 
@@ -66,7 +81,12 @@ class ExhibitIndex:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         with writing(engine) as connection:
+            unknown = not inspect(connection).has_table(fingerprints.FINGERPRINT.name)
             _tables.create_all(connection)
+            fingerprints.TABLES.create_all(connection)
+            if unknown:  # made by a version that had none
+                for row in connection.execute(select(_exhibit)).all():
+                    _enter_listed(connection, row)
 
     def add(self, order: Order) -> None:
         """A line, and unfinished; nothing when there is one already."""
@@ -76,6 +96,7 @@ class ExhibitIndex:
             if added.rowcount:
                 name = {"exhibit": order.exhibit}
                 connection.execute(insert(_unfinished).prefix_with("OR IGNORE"), name)
+                _enter(connection, order, listing_at_first(order))
 
     def finish(self, order: Order, listing: bytes) -> None:
         """Nothing is missing any more. The first listing stands: a later one proves less."""
@@ -88,12 +109,14 @@ class ExhibitIndex:
                     change(_exhibit).where(_exhibit.c.exhibit == order.exhibit),
                     _line_of(order, listing),
                 )
+                _enter(connection, order, listing)
 
     def forget(self, exhibit: str) -> None:
         """An intake that was never acknowledged."""
         with writing(self._engine) as connection:
             for table in (_exhibit, _unfinished):
                 connection.execute(delete(table).where(table.c.exhibit == exhibit))
+            fingerprints.leave(connection, exhibit)
 
     def unfinished(self) -> tuple[str, ...]:
         """Oldest first."""
@@ -134,14 +157,32 @@ class ExhibitIndex:
             return None
         return package.parse_listing(row.listing.encode())
 
+    def with_file(self, digest: Digest) -> tuple[str, ...]:
+        """Exhibits that have this file, oldest first."""
+        with reading(self._engine) as connection:
+            return fingerprints.exhibits_beginning(connection, digest.hex, _MOST)
+
+    def numbered(self, number: str) -> tuple[str, ...]:
+        """Exhibits whose certificate may have this number; their papers say which has."""
+        digits = fingerprints.beginning_of(number)
+        with reading(self._engine) as connection:
+            return fingerprints.exhibits_beginning(connection, digits, _MOST)
+
     def altered(self) -> tuple[str, ...]:
         """What cannot be as it was written: the names in lines, or what stands there."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(_exhibit).order_by(_exhibit.c.exhibit)).all()
             waiting = set(connection.execute(select(_unfinished)).scalars())
+            found = {
+                one.exhibit: fingerprints.of_exhibit(connection, one.exhibit) for one in rows
+            }
         known = {row.exhibit for row in rows}
         return (
-            *(row.exhibit for row in rows if not _is_whole(row)),
+            *(
+                row.exhibit
+                for row in rows
+                if not _is_whole(row) or not _listed(row) <= found[row.exhibit]
+            ),
             *sorted(waiting - known),
         )
 
@@ -153,6 +194,7 @@ class ExhibitIndex:
             for exhibit in lost:
                 for table in (_exhibit, _unfinished):
                     connection.execute(delete(table).where(table.c.exhibit == exhibit))
+                fingerprints.leave(connection, exhibit)
             for one in walked:
                 name = {"exhibit": one.order.exhibit}
                 for table in (_exhibit, _unfinished):
@@ -160,6 +202,7 @@ class ExhibitIndex:
                         delete(table).where(table.c.exhibit == one.order.exhibit)
                     )
                 connection.execute(insert(_exhibit), _line_of(one.order, one.listing))
+                _enter(connection, one.order, one.listing)
                 if not one.finished:
                     connection.execute(insert(_unfinished), name)
 
@@ -170,6 +213,23 @@ def listing_at_first(order: Order) -> bytes:
     if order.kind == "deposit":
         digests |= {package.ITEMS + item.name: item.digests[0] for item in order.items}
     return package.encode_listing(digests)
+
+
+def _enter(connection: Connection, order: Order, listing: bytes) -> None:
+    digests = [one.digests[0] for one in order.items]
+    digests += package.parse_listing(listing).values()
+    fingerprints.enter(connection, order.exhibit, digests)
+
+
+def _enter_listed(connection: Connection, row: Row[Any]) -> None:
+    if _is_whole(row):
+        digests = package.parse_listing(row.listing.encode()).values()
+        fingerprints.enter(connection, row.exhibit, digests)
+
+
+def _listed(row: Row[Any]) -> frozenset[str]:
+    digests = package.parse_listing(row.listing.encode()).values() if _is_whole(row) else ()
+    return frozenset(one.hex for one in digests)
 
 
 def _line_of(order: Order, listing: bytes) -> dict[str, str]:

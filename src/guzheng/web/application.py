@@ -15,6 +15,7 @@ from guzheng import words
 from guzheng.refusals import Problem, Refused
 from guzheng.web import (
     api,
+    court,
     exhibits,
     home,
     ledger,
@@ -61,6 +62,7 @@ def create_app(
         )
     )
     app.include_router(ledger.routes(platform, pages))
+    app.include_router(court.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(api.routes(platform, upload_limit=upload_limit))
     app.include_router(public.routes(platform, pages))
     answer = _answers(pages)

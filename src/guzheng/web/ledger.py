@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from guzheng.refusals import Refused
+from guzheng.web import court
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import whole_body
@@ -71,21 +72,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.api_route("/ledger", methods=READ, include_in_schema=False)
     def show(request: Request) -> Response:
-        note = platform.ledger_read("checkpoint")
-        facts = {
-            "section": "ledger",
-            "checkpoint": note.decode("utf-8", "replace") if note else "",
-            "reading": _reading(note) if note else None,
-            "vkey": platform.ledger_vkey(),
-        }
-        return pages.render(request, "ledger.html", facts)
+        asked = {name: request.query_params.get(name, "") for name in court.ASKED}
+        return court.show(request, platform, pages, asked)
 
     return router
-
-
-def _reading(note: bytes) -> dict[str, str] | None:
-    """Origin, size and root as the first three lines of a checkpoint state them."""
-    lines = note.decode("utf-8", "replace").split("\n")
-    if len(lines) < 4:
-        return None
-    return {"origin": lines[0], "size": lines[1], "root": lines[2]}

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from guzheng.proof.digest import Digest
 from guzheng.proof.report import Report
+from guzheng.prove import Answer, Question
 
 
 class ClockReading(Protocol):
@@ -104,6 +105,14 @@ class Platform(Protocol):
     def verify_package(self, package: Path, /) -> Report: ...
 
     def verify_file(self, digest: Digest, token: bytes, /) -> Report: ...
+
+    def court(self, question: Question, /) -> Sequence[Answer]:
+        """At least one answer: consistent, absent or inconsistent."""
+        ...
+
+    def dispute(self, claims: Mapping[str, str], /) -> str:
+        """Its number; kept when this returns."""
+        ...
 
     def roots_pem(self) -> bytes: ...
 

@@ -2,6 +2,7 @@
 // and only its fingerprint and the token are sent. A package has to be sent whole.
 
 import { fetchPage, prepare } from "./frame.js";
+import { sha256Of } from "./hashing.js";
 
 const root = document.querySelector("[data-verify]");
 const pair = root.querySelector("[data-pair]");
@@ -13,9 +14,6 @@ const words = root.querySelector("[data-words]").dataset;
 const curtain = document.querySelector("[data-curtain]");
 const inputs = { file: pair.elements.file, token: pair.elements.token, package: parcel.elements.package };
 const chosen = { file: null, token: null, package: null };
-
-// Trusted types: the one script address that may be made from a string, and only this one.
-const addresses = window.trustedTypes?.createPolicy("guzheng-worker", { createScriptURL: () => root.dataset.worker });
 
 function put(kind, file) {
   chosen[kind] = file;
@@ -32,18 +30,7 @@ function tell(text, share = null) {
   else bar.value = share;
 }
 
-function hashed(file) {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(addresses ? addresses.createScriptURL("") : root.dataset.worker, { type: "module" });
-    worker.addEventListener("message", ({ data }) => {
-      if (data.share !== undefined) { tell(words.hashing, data.share); return; }
-      worker.terminate();
-      if (data.sha256) resolve(data.sha256); else reject(new Error(data.failed));
-    });
-    worker.addEventListener("error", () => { worker.terminate(); reject(new Error("worker")); });
-    worker.postMessage(file);
-  });
-}
+const hashed = (file) => sha256Of(file, root.dataset.worker, (share) => tell(words.hashing, share));
 
 function show(page) {
   const answer = document.importNode(page.querySelector("[data-answer]"), true);
