@@ -118,7 +118,9 @@ class VerifierKey:
             return b"cosignature/v1\ntime %d\n" % seconds + text
         if self.type == ML_DSA_44:
             at = Checkpoint.parse(text)  # its extension lines would not be signed
-            require(not at.extensions, Malformed, "checkpoint.extensions", "none", len(text))
+            require(
+                not at.extensions, Malformed, "checkpoint.extensions", "none", at.extensions
+            )
             start, end = bytes(8), at.size.to_bytes(8, "big")
             stamp = seconds.to_bytes(8, "big")
             named, of = _counted(self.name), _counted(at.origin)

@@ -9,7 +9,7 @@ import base64
 import re
 from dataclasses import dataclass
 
-from guzheng.proof.errors import Malformed
+from guzheng.proof.errors import Malformed, require
 from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64
 from guzheng.proof.tree import HASH_SIZE, MAX_SIZE
 
@@ -30,24 +30,20 @@ class TlogProof:
 
     @classmethod
     def parse(cls, octets: bytes) -> "TlogProof":
-        if len(octets) > 2 * MAX_OCTETS:
-            raise _malformed(f"at most {2 * MAX_OCTETS} octets", str(len(octets)))
+        _require(len(octets) <= 2 * MAX_OCTETS, f"at most {2 * MAX_OCTETS} octets", len(octets))
         head, blank, tail = octets.partition(b"\n\n")
-        try:
-            lines = head.decode("ascii").split("\n") if blank else []
-        except UnicodeDecodeError as error:
-            raise _malformed("ASCII before the checkpoint", "other octets") from error
-        if not lines or lines.pop(0) != HEADER:
-            raise _malformed(HEADER, "another first line")
+        _require(bool(blank) and head.isascii(), "ASCII, then the checkpoint", "other octets")
+        first, *lines = head.decode().split("\n")
+        _require(first == HEADER, HEADER, repr(first[:80]))
         extra = None
         if lines and lines[0].startswith("extra "):
             extra = from_base64(lines.pop(0).removeprefix("extra "), CODE)
         match = _INDEX.fullmatch(lines.pop(0)) if lines else None
         if not match or int(match[1]) >= MAX_SIZE or len(lines) > MAX_PATH:
-            raise _malformed(f"an index line and at most {MAX_PATH} hashes", "something else")
+            raise Malformed(CODE, f"an index line and at most {MAX_PATH} hashes", "another")
         path = tuple(from_base64(line, CODE) for line in lines)
-        if any(len(one) != HASH_SIZE for one in path):
-            raise _malformed(f"hashes of {HASH_SIZE} octets", "another length")
+        sizes = {len(one) for one in path}
+        _require(sizes <= {HASH_SIZE}, f"hashes of {HASH_SIZE} octets", sizes)
         note = Note.parse(tail)
         Checkpoint.parse(note.text)
         return cls(int(match[1]), path, note, extra)
@@ -67,5 +63,5 @@ def _to_base64(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
-def _malformed(expected: str, found: str) -> Malformed:
-    return Malformed(CODE, expected=expected, found=found)
+def _require(holds: bool, expected: str, found: object) -> None:  # noqa: FBT001
+    require(holds, Malformed, CODE, expected, found)
