@@ -30,7 +30,7 @@ from guzheng.store.blobs import NotKept
 FOLDER = "ledger/"
 CHECKPOINT = "checkpoint"
 MAX_LEAF = 1024  # digests only: what needs more does not belong where nothing can be forgotten
-BATCH = 128 * WIDTH  # entries in memory at a time
+BATCH = 256 * WIDTH  # entries in memory at a time: a digest each, so some 10 MiB
 
 
 class TileStore(Protocol):
@@ -70,11 +70,11 @@ class Ledger:
 
     # -- in --------------------------------------------------------------------------------
 
-    def append(self, leaf: bytes, exhibit: str) -> int:
+    def append(self, leaf: bytes, exhibit: str | None) -> int:
         """The number of the entry, durable on return; the same leaf has the same number."""
         return self.append_all([(leaf, exhibit)])[0]
 
-    def append_all(self, leaves: Iterable[tuple[bytes, str]]) -> list[int]:
+    def append_all(self, leaves: Iterable[tuple[bytes, str | None]]) -> list[int]:
         """Many at once, for the price of one: all of them, or none."""
         wanted = list(leaves)
         for leaf, _ in wanted:

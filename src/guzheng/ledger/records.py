@@ -75,8 +75,10 @@ class Entries:
                     f"CREATE TRIGGER IF NOT EXISTS entry_guard_{number} {guard}"
                 )
 
-    def append(self, leaves: Sequence[tuple[bytes, str]]) -> list[int]:
-        """The number of each (leaf, exhibit), old or new; durable when it returns."""
+    def append(self, leaves: Sequence[tuple[bytes, str | None]]) -> list[int]:
+        """The number of each (leaf, exhibit), old or new; durable when it returns.
+
+        None for the exhibit: a leaf of somebody else's, or the platform's own record."""
         with writing(self._engine) as connection:
             known = _known(connection, [leaf for leaf, _ in leaves])
             size = _size(connection)
@@ -87,7 +89,8 @@ class Entries:
             if fresh:
                 rows = [{"idx": known[leaf], "leaf": leaf} for leaf in fresh]
                 connection.execute(insert(ENTRY), rows)
-            _name_exhibits(connection, {known[leaf]: exhibit for leaf, exhibit in leaves})
+            named = {known[leaf]: exhibit for leaf, exhibit in leaves if exhibit is not None}
+            _name_exhibits(connection, named)
         return [known[leaf] for leaf, _ in leaves]
 
     def restore(self, start: int, leaves: Sequence[bytes]) -> None:
@@ -106,7 +109,7 @@ class Entries:
             # The driver's own cursor: a Row for each leaf would cost more than hashing it.
             cursor = connection.connection.cursor()
             cursor.execute(_LEAVES, (start, end))
-            return [row[0] for row in cast(Iterable[tuple[bytes]], cursor)]
+            return [row[0] for row in cast(list[tuple[bytes]], cursor.fetchall())]
 
     def exhibit_of(self, index: int) -> str | None:
         query = select(ENTRY_EXHIBIT.c.exhibit).where(ENTRY_EXHIBIT.c.idx == index)
