@@ -11,8 +11,9 @@ from pathlib import Path
 
 from warcio.archiveiterator import ArchiveIterator
 
+from guzheng.capturer.record import CaptureRecord
 from guzheng.proof import canonical
-from guzheng.proof.capture import CaptureRecord
+from tests.capturer.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]
 EXHIBIT = "ex_" + "0" * 26
@@ -41,7 +42,12 @@ class Captured:
 
     @property
     def record(self) -> CaptureRecord:
-        return CaptureRecord.parse((self.out / "capture.json").read_bytes())
+        return read((self.out / "capture.json").read_bytes())
+
+    @property
+    def sandbox(self) -> str:
+        viewer = self.record.viewer
+        return viewer.sandbox if viewer else ""
 
     @property
     def failure(self) -> dict[str, object]:

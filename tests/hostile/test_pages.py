@@ -244,7 +244,7 @@ def test_the_environment_report_says_what_was_and_was_not_looked_at(
     assert profile["cookies_at_start"] == 0
     assert environment["not_checked"]
     cage = browser["sandboxed_processes"]
-    if captured.record.sandbox == "namespace":
+    if captured.sandbox == "namespace":
         assert cage["renderers"] == cage["seccomp_filtered"] == cage["own_namespace"] > 0
     viewer = captured.record.viewer
     assert viewer is not None

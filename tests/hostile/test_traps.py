@@ -318,7 +318,7 @@ def test_without_root_it_runs_as_ourselves(traps: Site, tmp_path: Path) -> None:
             pytest.skip("nobody may not read this folder")
         captured = capture(work, traps.address, before=nobody)
         assert captured.exit_status == 0, captured.complained
-        assert captured.record.sandbox == "namespace"
+        assert captured.sandbox == "namespace"
         browser = captured.environment["browser"]
         assert isinstance(browser, dict)
         assert browser["own_user"] is False
@@ -338,5 +338,5 @@ def test_no_sandbox_only_where_none_can_work_and_then_it_says_so(
         pytest.skip("no user namespaces on this machine")
     captured = capture(tmp_path, traps.address, before=without)
     assert captured.exit_status == 0, captured.failure
-    assert captured.record.sandbox.startswith("off: ")
+    assert captured.sandbox.startswith("off: ")
     assert "capture.sandbox-off" in captured.record.notes

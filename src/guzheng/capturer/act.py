@@ -28,13 +28,13 @@ from guzheng.capturer.jobuser import uid_for_job
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import LANGUAGE, TIME_ZONE, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
+from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
 from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
 from guzheng.proof import canonical, instant
-from guzheng.proof.capture import Bounds, CaptureRecord, Failure, Viewer
 from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}

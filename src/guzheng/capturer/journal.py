@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.limits import MAX_TEXT
-from guzheng.proof.capture import Step
+from guzheng.capturer.record import Step
 
 REASONS = {
     "egress.open": "the only way out, so that every address is checked and logged",

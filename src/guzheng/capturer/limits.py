@@ -4,7 +4,7 @@ A limit that is reached is never silent: the capture fails with its number, or g
 names it in `limits_hit` and `notes` of the record.
 """
 
-from guzheng.proof.capture import Bounds
+from guzheng.capturer.record import Bounds
 from guzheng.proof.fields import Fields
 
 USUAL = Bounds(

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.limits import LANGUAGE, MAX_URL, USUAL, read_bounds
+from guzheng.capturer.record import Bounds
 from guzheng.proof import canonical
-from guzheng.proof.capture import Bounds
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import require_exhibit_name

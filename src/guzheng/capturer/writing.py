@@ -13,9 +13,9 @@ from guzheng.capturer.devtools import number, text
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.exchange import Exchange
 from guzheng.capturer.journal import Journal, cut
+from guzheng.capturer.record import Connection, Redirect, Request, TlsSession
 from guzheng.capturer.warc import Entropy, WarcWriter
 from guzheng.proof import instant
-from guzheng.proof.capture import Connection, Redirect, Request, TlsSession
 from guzheng.proof.digest import Digest, new_hasher
 from guzheng.proof.manifest import Item
 

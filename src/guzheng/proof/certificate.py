@@ -5,15 +5,16 @@ it is derived, a verifier makes it again and compares: a certificate that says m
 papers is refused.
 """
 
-import base64
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import cast
 
 from cryptography import x509
 
 from guzheng.proof import canonical, instant
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
+from guzheng.proof.fields import to_base64
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
@@ -22,6 +23,10 @@ SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
 _BEIJING = timedelta(hours=8)
 _MILLISECOND = timedelta(milliseconds=1)
+# Of a capture: the page, and with what it was looked at.
+_CAPTURE = """
+    requested_url final_url observed_title observed_status observed_started_at
+    observed_finished_at browser sandbox software private_addresses_allowed notes"""
 
 
 def number_of(manifest_digest: Digest, token: TimestampToken) -> str:
@@ -63,21 +68,10 @@ def derive(
 
 
 def _capture(record: CaptureRecord) -> Mapping[str, object]:
-    seen: dict[str, object] = {
-        "requested_url": record.requested_url,
-        "observed_started_at": instant.encode(record.observed_started_at),
-        "observed_finished_at": instant.encode(record.observed_finished_at),
-        "browser": record.browser,
-        "sandbox": record.sandbox,
-        "software": record.software,
-        "private_addresses_allowed": list(record.private_addresses_allowed),
-        "notes": list(record.notes),
-    }
-    for name in ("final_url", "observed_title", "observed_status"):
-        value = getattr(record, name)
-        if value is not None:
-            seen[name] = value
-    return seen
+    viewer = record.fields.get("viewer")
+    looked = cast("dict[str, object]", viewer) if viewer else {"browser": "", "sandbox": ""}
+    held = {**record.fields, "browser": looked["browser"], "sandbox": looked["sandbox"]}
+    return {name: held[name] for name in _CAPTURE.split() if name in held}
 
 
 def _seal(token: TimestampToken, authority: x509.Certificate) -> Mapping[str, object]:
@@ -99,7 +93,7 @@ def _entry(entry: TlogProof, witnesses: tuple[str, ...]) -> Mapping[str, object]
         "origin": checkpoint.origin,
         "index": entry.index,
         "size": checkpoint.size,
-        "root": base64.b64encode(checkpoint.root).decode(),
+        "root": to_base64(checkpoint.root),
         "witnesses": list(witnesses),
     }
 
