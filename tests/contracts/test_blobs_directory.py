@@ -35,8 +35,15 @@ def dying(call):
     return counted
 from guzheng.store.directory import DirectoryBlobs
 blobs = DirectoryBlobs(Path(root))
+from guzheng.store import durable
 for name in ("write", "fsync", "link", "unlink", "mkdir", "replace", "fchmod"):
     setattr(os, name, dying(getattr(os, name)))
+def rename(*names, rename=durable._RENAME):
+    return rename(*names)
+if "without-rename" in sys.argv:
+    durable._RENAME = None  # a file system that does not know it
+else:
+    durable._RENAME = dying(rename)
 if verb == "put":
     blobs.put("a/b/c", [b"x" * 70_000, b"y" * 70_000])
 elif verb == "put_all":
@@ -48,8 +55,10 @@ print(*calls)
 WHOLE = b"x" * 70_000 + b"y" * 70_000
 
 
-def die(root: Path, verb: str, step: int, moment: str) -> subprocess.CompletedProcess[bytes]:
-    arguments = [sys.executable, "-c", DYING, str(root), verb, str(step), moment]
+def die(
+    root: Path, verb: str, step: int, moment: str, *more: str
+) -> subprocess.CompletedProcess[bytes]:
+    arguments = [sys.executable, "-c", DYING, str(root), verb, str(step), moment, *more]
     return subprocess.run(arguments, capture_output=True, check=False, timeout=60)
 
 
@@ -57,9 +66,18 @@ def staged(root: Path) -> list[Path]:
     return [path for path in (root / STAGING).rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("verb", ["put", "put_all", "replace"])
+@pytest.mark.parametrize(
+    ("verb", "more"),
+    [
+        ("put", ()),
+        ("put_all", ()),
+        ("replace", ()),
+        ("put", ("without-rename",)),
+        ("put_all", ("without-rename",)),
+    ],
+)
 def test_death_at_any_step_leaves_all_or_nothing_and_no_debris(
-    tmp_path: Path, verb: str
+    tmp_path: Path, verb: str, more: tuple[str, ...]
 ) -> None:
     steps = 0
     while True:
@@ -67,7 +85,7 @@ def test_death_at_any_step_leaves_all_or_nothing_and_no_debris(
         root = tmp_path / str(steps)
         if verb == "replace":
             DirectoryBlobs(root).replace("a/b/c", b"old")
-        died = die(root, verb, steps, "before" if steps % 2 else "after")
+        died = die(root, verb, steps, "before" if steps % 2 else "after", *more)
         if died.returncode == 0:
             break
         assert died.returncode == -signal.SIGKILL, died.stderr.decode()
@@ -92,7 +110,7 @@ def test_death_at_any_step_leaves_all_or_nothing_and_no_debris(
     ("verb", "order"),
     [
         # bytes; then the directories with their names; then the name; then that too
-        ("put", "write write fsync mkdir fsync mkdir fsync link fsync unlink"),
+        ("put", "write write fsync mkdir fsync mkdir fsync rename fsync unlink"),
         ("replace", "write fsync mkdir fsync mkdir fsync replace fsync unlink"),
     ],
 )
@@ -105,8 +123,16 @@ def test_the_order_in_which_things_become_durable(
 def test_many_at_once_wait_for_all_bytes_before_the_first_name(tmp_path: Path) -> None:
     calls = die(tmp_path, "put_all", 10**6, "before").stdout.decode().split()
     assert calls[:10] == ["write"] * 5 + ["fsync"] * 5
-    assert calls.count("link") == 5
-    assert calls[-7:] == ["fsync"] * 2 + ["unlink"] * 5
+    assert calls.count("rename") == 5
+    assert calls[-2:] == ["fsync"] * 2
+
+
+def test_a_file_system_without_that_rename_keeps_the_promises(tmp_path: Path) -> None:
+    done = die(tmp_path, "put_all", 10**6, "before", "without-rename")
+    assert done.stdout.decode().split().count("link") == 5
+    blobs = DirectoryBlobs(tmp_path)
+    assert len(list(blobs.names())) == 5
+    assert staged(tmp_path) == []
 
 
 def test_a_living_program_keeps_its_staging(tmp_path: Path) -> None:

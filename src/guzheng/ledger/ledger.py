@@ -9,7 +9,8 @@ finds the work done. The checkpoint that was signed last is kept apart (lastsign
 nothing is signed that does not continue it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 
 from sqlalchemy import Engine
@@ -59,6 +60,7 @@ class Ledger:
         self.last_signed = last_signed
         self._subtrees = Subtrees(self.tile)
         self._whole = False  # whether the table was seen to hold all that was signed
+        self._ask: Callable[[], None] | None = None
 
     @property
     def origin(self) -> str:
@@ -67,6 +69,17 @@ class Ledger:
     @property
     def vkey(self) -> str:
         return self.signer.vkey
+
+    @property
+    def is_witnessed(self) -> bool:
+        return self._ask is not None
+
+    def heed(self, ask: Callable[[], None]) -> None:
+        """Bind this ledger to witnesses: from now on nothing is signed before `ask` returned.
+
+        It raises what forbids to sign. And nothing is published but by `publish`: what is
+        public has the cosignatures that were promised."""
+        self._ask = ask
 
     # -- in --------------------------------------------------------------------------------
 
@@ -87,6 +100,9 @@ class Ledger:
         # A table restored from an old backup would give out numbers that are taken.
         if not self._whole:
             self._require_whole(self.signed())
+            if self._ask is not None:
+                with contextlib.suppress(Unavailable):  # who is silent forbids to sign, not this
+                    self._ask()
         return self.entries.append(wanted)
 
     def integrate(self) -> Checkpoint:
@@ -94,6 +110,8 @@ class Ledger:
 
         The order of the writes is the promise. Killed between any two, the next call does
         the rest and ends with the same tree; there is no other way of recovery."""
+        if self._ask is not None:
+            self._ask()
         with self.last_signed.turn():
             old_note = self.last_signed.read()
             old = None if old_note is None else self.require_ours(old_note)
@@ -111,9 +129,29 @@ class Ledger:
                 self.last_signed.swap(old_note, note.encode())
                 old, old_note = new, note.encode()
             # 4. The signature, public. Also when a run before this one died after 3.
-            if self._find(CHECKPOINT) != old_note and old_note is not None:
-                self.blobs.replace(FOLDER + CHECKPOINT, old_note)
+            # With witnesses it waits for them: see publish.
+            if old_note is not None and not self.is_witnessed:
+                self._replace(old_note)
             return old
+
+    def publish(self, note: bytes) -> bytes:
+        """Serve a checkpoint of ours with its cosignatures; gives what is served now.
+
+        Never an older one in the place of a newer one, and never fewer cosignatures."""
+        with self.last_signed.turn():
+            ours, published = self.require_ours(note), self._find(CHECKPOINT)
+            served = None if published is None else self.require_ours(published)
+            if published is not None and served is not None:
+                if served.size > ours.size:
+                    return published
+                if served == ours:
+                    note = _merged(published, note)
+            self._replace(note)
+            return note
+
+    def _replace(self, note: bytes) -> None:
+        if self._find(CHECKPOINT) != note:
+            self.blobs.replace(FOLDER + CHECKPOINT, note)
 
     def _write_tiles(self, old: Checkpoint | None) -> Edge:
         edge = self._resume(old) if old else Edge()
@@ -158,12 +196,14 @@ class Ledger:
             raise Unavailable("ledger.no-checkpoint", expected="a signed checkpoint")
         return note
 
-    def prove(self, index: int, leaf: bytes | None = None) -> bytes:
+    def prove(
+        self, index: int, leaf: bytes | None = None, note: bytes | None = None
+    ) -> bytes:
         """The `.tlog-proof` of an entry against the newest checkpoint; checked before use.
 
         From tiles alone: the table is not asked. Whoever has the leaf gives it, and gets no
-        paper over another one."""
-        note = self.checkpoint()
+        paper over another one. `note`: another checkpoint of ours, with its cosignatures."""
+        note = note or self.checkpoint()
         newest = self.require_ours(note)
         if not 0 <= index < newest.size:
             raise Unavailable(
@@ -266,6 +306,14 @@ class Ledger:
         if signed and size < signed.size:
             raise _behind(signed.size, size)
         self._whole = True
+
+
+def _merged(held: bytes, new: bytes) -> bytes:
+    """Two notes over one text: every signature once, those that are held first."""
+    one, other = Note.parse(held), Note.parse(new)
+    by = {(each.name, each.key_id): each for each in (*other.signatures, *one.signatures)}
+    first = [(each.name, each.key_id) for each in (*one.signatures, *other.signatures)]
+    return Note(one.text, tuple(by[each] for each in dict.fromkeys(first))).encode()
 
 
 def _behind(signed: int, found: int) -> Refused:

@@ -1,7 +1,8 @@
 """Blobs as files below one directory: what is on the disk is what `ls` shows.
 
-A blob is written to a staging file on the same file system, fsynced, linked to its name (a
-link fails when the name exists, so two writers cannot both win), and the directory fsynced.
+A blob is written to a staging file on the same file system, fsynced, renamed to its name by a
+rename that fails when the name exists (so two writers cannot both win), and the directory
+fsynced. Where the file system knows no such rename, a link does the same.
 Every directory below the root is opened without following symbolic links and every name is
 taken relative to it: neither `..` nor a planted link leads outside.
 
@@ -29,6 +30,7 @@ from guzheng.store.durable import reported, sync_directory, write_all
 
 STAGING = ".staging"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o440  # nobody has a reason to write to it again
 _BLOCK = 1 << 20
 _STRETCH = 16 << 20  # a long blob is sent to the disk while the rest is still coming
@@ -64,29 +66,52 @@ class DirectoryBlobs:
                     sent = written
             os.fsync(descriptor)  # 1. the bytes
             with self._directory(segments[:-1], create=True) as parent:
-                self._link(staged, parent, segments, name)  # 2. the name, if it is free
-                os.fsync(parent)  # 3. the name, durable; also if a dead program linked it
+                self._name(staged, parent, segments, name)  # 2. the name, if it is free
+                os.fsync(parent)  # 3. the name, durable; also if a dead program gave it
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
         """Many small blobs, all durable on return; see the module docstring of blobs."""
+        places = {name: segments_of(name) for name in files}
+        staged: dict[str, str] = {}
         with contextlib.ExitStack() as stack, reported(str(self._root)):
-            staged: list[tuple[str, list[str]]] = []
-            descriptors: list[int] = []
+            stack.callback(self._unstage, staged)
+            self._stage_all(files, staged)  # 1. the bytes of all
             parents: dict[tuple[str, ...], int] = {}
-            for name, octets in files.items():
-                segments = segments_of(name)
-                file, descriptor = stack.enter_context(self._staged())
-                write_all(descriptor, octets)
-                staged.append((file, segments))
-                descriptors.append(descriptor)
-            _sync_all(descriptors)  # 1. the bytes of all
-            for file, segments in staged:
+            for name, segments in places.items():
                 place = tuple(segments[:-1])
                 if place not in parents:
                     directory = self._directory(segments[:-1], create=True)
                     parents[place] = stack.enter_context(directory)
-                self._link(file, parents[place], segments, "/".join(segments))  # 2. the names
+                self._name(staged[name], parents[place], segments, name)  # 2. the names
+                del staged[name]
             _sync_all(list(parents.values()))  # 3. the names, durable
+
+    def _stage_all(self, files: Mapping[str, bytes], staged: dict[str, str]) -> None:
+        """Write them all, noting each in `staged` when it is there; durable on return."""
+        # Opened before the first write: syncfs reports to a descriptor what failed since.
+        flushed = os.open(".", _DIRECTORY, dir_fd=self._staging)
+        descriptors = [flushed]
+        try:
+            many = len(files) >= _MANY and durable.can_sync_filesystem()
+            for name, octets in files.items():
+                staged[name], descriptor = self._new_staged()
+                descriptors.append(descriptor)
+                write_all(descriptor, octets)
+                if many:
+                    os.close(descriptors.pop())
+            if many:
+                durable.sync_filesystem(flushed)
+            else:
+                _sync_all(descriptors[1:])
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _unstage(self, staged: Mapping[str, str]) -> None:
+        """What got no name of its own goes."""
+        for file in staged.values():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file, dir_fd=self._staging)
 
     def replace(self, name: str, octets: bytes) -> None:
         segments = segments_of(name)
@@ -184,26 +209,22 @@ class DirectoryBlobs:
 
     @contextlib.contextmanager
     def _staged(self) -> Iterator[tuple[str, int]]:
-        """A new staging file, gone at the end (its linked name, if any, stays)."""
-        name = f"{os.getpid()}-{next(self._numbers)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, _FILE_MODE, dir_fd=self._staging)
+        """A new staging file, gone at the end, unless it was given a name."""
+        name, descriptor = self._new_staged()
         try:
             yield name, descriptor
         finally:
             os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._staging)
+            self._unstage({name: name})
 
-    def _link(self, staged: str, parent: int, segments: list[str], name: str) -> None:
+    def _new_staged(self) -> tuple[str, int]:
+        name = f"{os.getpid()}-{next(self._numbers)}"
+        return name, os.open(name, _NEW, _FILE_MODE, dir_fd=self._staging)
+
+    def _name(self, staged: str, parent: int, segments: list[str], name: str) -> None:
+        """Give a staged file its name; if the name is taken, by the same bytes only."""
         try:
-            os.link(
-                staged,
-                segments[-1],
-                src_dir_fd=self._staging,
-                dst_dir_fd=parent,
-                follow_symlinks=False,
-            )
+            durable.rename_to_free(self._staging, staged, parent, segments[-1])
         except FileExistsError as error:
             with (
                 self._open_in(self._staging, [staged], name) as ours,
@@ -211,6 +232,7 @@ class DirectoryBlobs:
             ):
                 if not _same(ours, kept):
                     raise AlreadyKept(name) from error
+            os.unlink(staged, dir_fd=self._staging)
 
     @staticmethod
     def _open_in(parent: int, segments: list[str], name: str) -> BinaryIO:
@@ -238,8 +260,6 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 def _sync_all(descriptors: list[int]) -> None:
     """fsync of each, for about the price of one."""
-    if len(descriptors) >= _MANY and durable.sync_filesystem(descriptors[0]):
-        return
     for descriptor in descriptors:
         _start_writing(descriptor, 0, 0)
     # From the last: its fsync commits the journal, and with it the names and sizes of all

@@ -56,19 +56,38 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def sync_filesystem(descriptor: int) -> bool:
-    """syncfs(2): everything on this file system is durable; False where it cannot be asked.
+def can_sync_filesystem() -> bool:
+    """Whether `sync_filesystem` may be asked: since Linux 5.8 it reports errors of writing."""
+    return _KERNEL >= (5, 8) and hasattr(_LIBC, "syncfs")
 
-    Since Linux 5.8 it reports errors of writing back, as fsync does. It waits for what other
-    programs wrote too, which is the price of one flush instead of hundreds.
-    """
-    syncfs = getattr(_LIBC, "syncfs", None)
-    if syncfs is None or _KERNEL < (5, 8):
-        return False
-    if syncfs(descriptor) != 0:
+
+def sync_filesystem(descriptor: int) -> None:
+    """syncfs(2): everything on this file system is durable.
+
+    Raises for what could not be written since the descriptor was opened, so open it before
+    writing. It waits for what other programs wrote too, which is the price of one flush
+    instead of hundreds."""
+    if _LIBC.syncfs(descriptor) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return True
+
+
+def rename_to_free(old_place: int, old: str, new_place: int, new: str) -> None:
+    """Rename, from one open directory to another, to a name that must be free.
+
+    Raises FileExistsError where it is not. One step where the kernel and the file system know
+    renameat2; else a link, which also needs a free name, and the old name removed."""
+    if _RENAME is not None:
+        answer = _RENAME(
+            old_place, os.fsencode(old), new_place, os.fsencode(new), _RENAME_NOREPLACE
+        )
+        if answer == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in _NO_RENAME:
+            raise OSError(number, os.strerror(number), new)
+    os.link(old, new, src_dir_fd=old_place, dst_dir_fd=new_place, follow_symlinks=False)
+    os.unlink(old, dir_fd=old_place)
 
 
 def _kernel() -> tuple[int, int]:
@@ -78,6 +97,10 @@ def _kernel() -> tuple[int, int]:
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _KERNEL = _kernel()
+_RENAME = getattr(_LIBC, "renameat2", None)
+_RENAME_NOREPLACE = 1  # linux/fs.h
+# The kernel, the file system, or a sandbox does not know it.
+_NO_RENAME = frozenset({errno.ENOSYS, errno.EINVAL, errno.EPERM})
 
 
 def write_all(descriptor: int, octets: bytes | memoryview) -> None:
