@@ -39,6 +39,7 @@ READING = (
     ("cms", "signed data with one signer"),
     ("chain", "a certificate's path, at a given time"),
     ("timestamp", "RFC 3161"),
+    ("renewal", "RFC 4998: old timestamps renewed"),
     ("tree", "Merkle tree"),
     ("tiles", "which hash lives in which tile"),
     ("note", "signed notes and checkpoints"),
