@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import DigestMismatch, Malformed, Refuted
+from guzheng.proof.errors import DigestMismatch, Malformed, Refuted, require
 from guzheng.proof.manifest import EXHIBIT_FORM, Manifest, require_item_name
 
 LISTING, RECIPE = "SHA256SUMS", "VERIFY.md"
@@ -20,11 +20,8 @@ OUTER = (RECIPE, LISTING, ROOTS, LEDGER_POLICY)
 EXHIBITS = "exhibits/"
 
 MANIFEST, CAPTURE, SEAL, LEAF = "manifest.json", "capture.json", "seal.tsa", "leaf"
-ENTRY, CERTIFICATE_JSON, CERTIFICATE_PDF = (
-    "entry.tlog-proof",
-    "certificate.json",
-    "certificate.pdf",
-)
+ENTRY = "entry.tlog-proof"
+CERTIFICATE_JSON, CERTIFICATE_PDF = "certificate.json", "certificate.pdf"
 ITEMS, TOKENS = "items/", "tokens/"
 
 MAX_MEMBERS = 20_000  # ten exhibits of the largest kind
@@ -49,30 +46,17 @@ def is_paper(name: str) -> bool:
 
 def papers_of(manifest: Manifest) -> tuple[str, ...]:
     """Every member that an exhibit with this manifest must have, in the order of the road."""
-    originals = [item.name for item in manifest.items if item.role == "original"]
-    kept = (
-        [] if manifest.kind == "hash-only" else [ITEMS + item.name for item in manifest.items]
-    )
-    return (
-        *kept,
-        *([CAPTURE] if manifest.capture else []),
-        MANIFEST,
-        *(f"{TOKENS}{name}.tsa" for name in originals),
-        SEAL,
-        LEAF,
-        ENTRY,
-        CERTIFICATE_JSON,
-        CERTIFICATE_PDF,
-    )
+    kept = [] if manifest.kind == "hash-only" else [ITEMS + one.name for one in manifest.items]
+    capture = [CAPTURE] if manifest.capture else []
+    tokens = [f"{TOKENS}{one.name}.tsa" for one in manifest.items if one.role == "original"]
+    made = (SEAL, LEAF, ENTRY, CERTIFICATE_JSON, CERTIFICATE_PDF)
+    return (*kept, *capture, MANIFEST, *tokens, *made)
 
 
 def exhibits_in(names: Iterable[str]) -> tuple[str, ...]:
     """The exhibits whose folders occur among the members."""
-    folders = {
-        name.split("/")[1]
-        for name in names
-        if name.startswith(EXHIBITS) and name.count("/") > 1
-    }
+    parts = [name.split("/") for name in names if name.startswith(EXHIBITS)]
+    folders = {one[1] for one in parts if len(one) > 2}
     return tuple(sorted(one for one in folders if EXHIBIT_FORM.fullmatch(one)))
 
 
@@ -92,23 +76,15 @@ def parse_listing(octets: bytes) -> dict[str, Digest]:
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Malformed(
-            "package.listing-malformed", expected="UTF-8", found=str(error)[:80]
-        ) from error
+        raise Malformed("package.listing-malformed", "UTF-8", str(error)[:80]) from error
     listing: dict[str, Digest] = {}
     for line in text.split("\n")[:-1]:
         form = _LINE.fullmatch(line)
         if form is None:
-            raise Malformed(
-                "package.listing-malformed", expected="<sha256>  <name>", found=repr(line[:80])
-            )
+            raise Malformed("package.listing-malformed", "<sha256>  <name>", repr(line[:80]))
         listing[require_member_name(form[2])] = Digest("sha256", bytes.fromhex(form[1]))
-    if encode_listing(listing) != octets:
-        raise Malformed(
-            "package.listing-malformed",
-            expected="sorted lines, each once",
-            found="another order",
-        )
+    same, wanted = encode_listing(listing) == octets, "sorted lines, each once"
+    require(same, Malformed, "package.listing-malformed", wanted, "another order")
     return listing
 
 
@@ -116,16 +92,14 @@ def require_members(wanted: Iterable[str], found: Collection[str]) -> None:
     """Exactly the wanted members: none missing, none extra. The first at fault is named."""
     names = tuple(wanted)
     for name in sorted(set(names) - set(found)):
-        raise Refuted("package.member-missing", expected=name, found="no such member")
+        raise Refuted("package.member-missing", name, "no such member")
     for name in sorted(set(found) - set(names)):
-        raise Refuted("package.member-extra", expected="only the members named", found=name)
+        raise Refuted("package.member-extra", "only the members named", name)
 
 
 def require_listed(name: str, wanted: Digest, found: Observed) -> None:
-    if found.sha256 != wanted:
-        raise DigestMismatch(
-            "package.member-altered", expected=str(wanted), found=f"{found.sha256} ({name})"
-        )
+    shown = f"{found.sha256} ({name})"
+    require(found.sha256 == wanted, DigestMismatch, "package.member-altered", wanted, shown)
 
 
 # ---- the zip container: PKWARE APPNOTE 6.3.10, method 0, UTF-8 names, zip64 where it must be
@@ -147,14 +121,10 @@ def zip_local_header(member: ZipMember) -> bytes:
     name, large = member.name.encode(), member.size >= _LIMIT
     extra = struct.pack("<HHQQ", 1, 16, member.size, member.size) if large else b""
     size = _LIMIT if large else member.size
-    return (
-        struct.pack(
-            "<IHHHHHIIIHH", 0x04034B50, 45 if large else 20, 0x800, 0, *_MOMENT,
-            member.crc, size, size, len(name), len(extra),
-        )
-        + name
-        + extra
-    )  # fmt: skip
+    return struct.pack(
+        "<IHHHHHIIIHH", 0x04034B50, 45 if large else 20, 0x800, 0, *_MOMENT,
+        member.crc, size, size, len(name), len(extra),
+    ) + name + extra  # fmt: skip
 
 
 def zip_directory(members: Iterable[ZipMember]) -> bytes:
@@ -184,12 +154,7 @@ def _central_entry(member: ZipMember, at: int) -> bytes:
     size = _LIMIT if large else member.size
     needed = 45 if wide else 20
     # 3 << 8: made on Unix, so that the mode (a plain file, 0644) is read.
-    return (
-        struct.pack(
-            "<IHHHHHHIIIHHHHHII", 0x02014B50, 3 << 8 | needed, needed, 0x800, 0, *_MOMENT,
-            member.crc, size, size, len(name), len(extra), 0, 0, 0,
-            0o100644 << 16, min(at, _LIMIT),
-        )
-        + name
-        + extra
-    )  # fmt: skip
+    return struct.pack(
+        "<IHHHHHHIIIHHHHHII", 0x02014B50, 3 << 8 | needed, needed, 0x800, 0, *_MOMENT,
+        member.crc, size, size, len(name), len(extra), 0, 0, 0, 0o100644 << 16, min(at, _LIMIT),
+    ) + name + extra  # fmt: skip

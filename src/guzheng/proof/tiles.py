@@ -43,11 +43,8 @@ class Tile:
             # The round trip refuses x000/001, and .p/256 for a full tile.
             if level <= MAX_LEVEL and tile.width <= WIDTH and str(tile) == path:
                 return tile
-        raise Malformed(
-            "tiles.path",
-            expected="tile/<L>/<N>[.p/<W>], each number in one spelling",
-            found=repr(path[:80]),
-        )
+        wanted = "tile/<L>/<N>[.p/<W>], each number in one spelling"
+        raise Malformed("tiles.path", wanted, repr(path[:80]))
 
     def __str__(self) -> str:
         groups = [f"{self.index % 1000:03}"]
@@ -91,13 +88,10 @@ def partial_tiles(size: int) -> Iterator[Tile]:
 
 
 def hashes_in(tile: Tile, octets: bytes) -> list[bytes]:
-    if len(octets) != tile.width * tree.HASH_SIZE:
-        raise Malformed(
-            "tiles.length",
-            expected=f"{tile.width * tree.HASH_SIZE} octets in {tile}",
-            found=str(len(octets)),
-        )
-    return [octets[at : at + tree.HASH_SIZE] for at in range(0, len(octets), tree.HASH_SIZE)]
+    size = tile.width * tree.HASH_SIZE
+    if len(octets) != size:
+        raise Malformed("tiles.length", f"{size} octets in {tile}", len(octets))
+    return [octets[at : at + tree.HASH_SIZE] for at in range(0, size, tree.HASH_SIZE)]
 
 
 def bundle_of(entries: Iterable[bytes]) -> bytes:
@@ -110,15 +104,11 @@ def entries_in(bundle: Tile, octets: bytes) -> list[bytes]:
     while at < len(octets):
         end = at + 2 + int.from_bytes(octets[at : at + 2], "big")
         if at + 2 > len(octets) or end > len(octets):
-            raise Malformed("tiles.bundle", expected="whole entries", found=f"cut in {bundle}")
+            raise Malformed("tiles.bundle", "whole entries", f"cut in {bundle}")
         entries.append(octets[at + 2 : end])
         at = end
     if len(entries) != bundle.width:
-        raise Malformed(
-            "tiles.bundle",
-            expected=f"{bundle.width} entries in {bundle}",
-            found=str(len(entries)),
-        )
+        raise Malformed("tiles.bundle", f"{bundle.width} entries in {bundle}", len(entries))
     return entries
 
 

@@ -9,7 +9,7 @@ sections 2.1.3.2 and 2.1.4.2. Reads nothing and keeps nothing: storage is in til
 from collections.abc import Sequence
 from hashlib import sha256
 
-from guzheng.proof.errors import Inconsistent, NotIncluded
+from guzheng.proof.errors import Inconsistent, NotIncluded, require
 
 LEAF = b"\x00"
 NODE = b"\x01"
@@ -96,11 +96,9 @@ def require_included(
     entry_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:
     """The leaf with this hash is number `index` of the tree of `size` leaves with this root."""
-    if not 0 <= index < size:
-        raise NotIncluded("tree.no-such-leaf", expected=f"below {size}", found=str(index))
+    require(0 <= index < size, NotIncluded, "tree.no-such-leaf", f"below {size}", index)
     length = len(inclusion_ranges(index, size))
-    if len(path) != length:
-        raise NotIncluded("tree.path-length", expected=str(length), found=str(len(path)))
+    require(len(path) == length, NotIncluded, "tree.path-length", length, len(path))
     here, last, result = index, size - 1, entry_hash
     for sibling in path:
         if here & 1 or here == last:  # a right child, or the odd one carried upwards
@@ -110,19 +108,16 @@ def require_included(
         else:
             result = node_hash(result, sibling)
         here, last = here >> 1, last >> 1
-    if result != root:
-        raise NotIncluded("tree.not-included", expected=root.hex(), found=result.hex())
+    require(result == root, NotIncluded, "tree.not-included", root, result)
 
 
 def require_consistent(
     old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]
 ) -> None:
     """The first `old` leaves of the new tree are the old tree: nothing was rewritten."""
-    if not 0 <= old <= new:
-        raise Inconsistent("tree.shrunk", expected=f"at least {old} leaves", found=str(new))
+    require(0 <= old <= new, Inconsistent, "tree.shrunk", f"at least {old} leaves", new)
     length = len(consistency_ranges(old, new))
-    if len(proof) != length:
-        raise Inconsistent("tree.proof-length", expected=str(length), found=str(len(proof)))
+    require(len(proof) == length, Inconsistent, "tree.proof-length", length, len(proof))
     if old == 0:
         _require_equal(EMPTY_ROOT, old_root)
     if old == new:
@@ -148,5 +143,4 @@ def require_consistent(
 
 
 def _require_equal(expected: bytes, found: bytes) -> None:
-    if expected != found:
-        raise Inconsistent("tree.inconsistent", expected=expected.hex(), found=found.hex())
+    require(expected == found, Inconsistent, "tree.inconsistent", expected, found)
