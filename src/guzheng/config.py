@@ -50,6 +50,9 @@ class Config:
         "SHA-256 of server keys (base64) trusted without a chain; printed on the record",
     )
     chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
+    ledger_keys: tuple[str, ...] = _setting(
+        (), "SHA-256 (hex) of the keys that may add commitments of others; none: nobody may"
+    )
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"

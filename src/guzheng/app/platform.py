@@ -4,6 +4,7 @@ It hands each question to the station that knows, and holds no rule of its own.
 """
 
 import functools
+import hmac
 import os
 import shutil
 import tempfile
@@ -30,6 +31,7 @@ from guzheng.config import Config
 from guzheng.intake import Line, Upload
 from guzheng.jobs import Jobs, Patience, Work
 from guzheng.keep import Fault
+from guzheng.ledger import Adding
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import Manifest
@@ -56,6 +58,7 @@ class Platform:
         self.trust = Trust(
             policy.parse_roots(self.roots_pem()), LedgerPolicy((self.ledger.vkey,), "none")
         )
+        self.adding = Adding(parts.ledger)
         self.road = self._road()
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -313,6 +316,31 @@ class Platform:
     def court(self, question: prove.Question) -> Sequence[prove.Answer]:
         """Whether the ledger holds this file, certificate or entry, and the same."""
         return court.ask(self.parts, question)
+
+    def require_may_add(self, key_sha256: str) -> None:
+        """Refused unless the settings name this key, by its SHA-256."""
+        known = [one.strip().lower() for one in self.config.ledger_keys]
+        if not any(hmac.compare_digest(key_sha256, one) for one in known):
+            raise Refused(
+                "ledger.may-not-add",
+                expected="a key that the operator has named in ledger_keys",
+                found="none, or another" if known else "no key is named: nobody may add",
+                act="ask the operator for a key and send it as Authorization: Bearer",
+            )
+
+    def add_commitments(self, commitments: Sequence[bytes]) -> list[int]:
+        """Entries of others; durable when this returns."""
+        return self.adding.add(commitments)
+
+    def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float) -> bool:
+        """Whether these entries are under a signed checkpoint within the time."""
+        return self.adding.wait(indexes, seconds)
+
+    def prove_entry(self, index: int) -> bytes:
+        """The `.tlog-proof` of any entry."""
+        if index >= (size := self.ledger.entries.size()):
+            raise Refused("ledger.not-found", expected=f"below {size}", found=str(index))
+        return self.ledger.prove(index)
 
     def dispute(self, claims: Mapping[str, str]) -> str:
         """Somebody says that it does not; kept, under the number that is given."""

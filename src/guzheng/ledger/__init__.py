@@ -5,6 +5,7 @@ it. The published form is c2sp.org/tlog-tiles. May fail with Refused (a rule of 
 damage that an operator must look at) and Unavailable (not signed yet, disk full).
 """
 
+from guzheng.ledger.adding import Adding
 from guzheng.ledger.fsck import Damage, fsck
 from guzheng.ledger.keys import open_signer
 from guzheng.ledger.lastsigned import FileLastSigned, LastSigned, MemoryLastSigned
@@ -13,6 +14,7 @@ from guzheng.ledger.rebuild import rebuild_from_tiles
 from guzheng.ledger.signer import Signer
 
 __all__ = [
+    "Adding",
     "Damage",
     "FileLastSigned",
     "LastSigned",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from guzheng import words
 from guzheng.refusals import Problem, Refused
 from guzheng.web import (
+    adding,
     api,
     court,
     exhibits,
@@ -62,12 +64,14 @@ def create_app(
         )
     )
     app.include_router(ledger.routes(platform, pages))
+    app.include_router(adding.routes(platform))
     app.include_router(court.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(api.routes(platform, upload_limit=upload_limit))
     app.include_router(public.routes(platform, pages))
     answer = _answers(pages)
     app.add_exception_handler(Problem, answer)
     app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(RequestValidationError, answer)
     app.add_exception_handler(Exception, answer)
     # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
     known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
@@ -97,6 +101,12 @@ def _trouble(request: Request, error: Exception, language: words.Language) -> pr
         code = _CODE_OF_STATUS.get(error.status_code, "web.not-found")
         found = f"{request.method} {request.url.path[:200]}"
         return problems.trouble_of(Refused(code, found=found), language)
+    if isinstance(error, RequestValidationError):
+        wrong = error.errors()[0]
+        place = ".".join(str(one) for one in wrong["loc"])
+        found = f"{place}: {str(wrong['input'])[:80]!r}"
+        refused = Refused("web.malformed-query", expected=str(wrong["msg"]), found=found)
+        return problems.trouble_of(refused, language)
     number = secrets.token_hex(4)
     # The server writes the traceback after this line; the number joins the two.
     _log.error("fault %s at %s %s", number, request.method, request.url.path)

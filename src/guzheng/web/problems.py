@@ -21,11 +21,13 @@ RETRY_AFTER_SECONDS = 15
 _STATUS_OF_CODE = {
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.cross-site": HTTPStatus.FORBIDDEN,
+    "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "web.not-a-form": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "web.not-a-timestamp-query": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "web.method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
     "web.malformed-json": HTTPStatus.BAD_REQUEST,
+    "web.malformed-query": HTTPStatus.BAD_REQUEST,
     "web.cut-off": HTTPStatus.BAD_REQUEST,
 }
 _STATUS_OF_ENDING = {
