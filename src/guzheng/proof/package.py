@@ -23,11 +23,17 @@ MANIFEST, CAPTURE, SEAL, LEAF = "manifest.json", "capture.json", "seal.tsa", "le
 ENTRY = "entry.tlog-proof"
 CERTIFICATE_JSON, CERTIFICATE_PDF = "certificate.json", "certificate.pdf"
 ITEMS, TOKENS = "items/", "tokens/"
+ANCHORS, RENEWALS = "anchors/", "renewals/"
+AUTHORITY = r"[a-z0-9][a-z0-9-]{0,31}"  # how a further authority or an anchor is named
 
 MAX_MEMBERS = 20_000  # ten exhibits of the largest kind
 MAX_PAPER = 64 * 1024 * 1024  # octets; a certificate with a thousand tokens attached is below
 MAX_PAPERS = 512 * 1024 * 1024  # octets of all papers, since they are held in memory
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
+_OPTIONAL = re.compile(
+    rf"seal\.{AUTHORITY}\.tsa|renewals/[0-9]{{4}}\.ers"
+    rf"|anchors/checkpoint\.(tlog-proof|{AUTHORITY}\.(tsa|ots|evm\.json))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ def papers_of(manifest: Manifest) -> tuple[str, ...]:
     tokens = [f"{TOKENS}{one.name}.tsa" for one in manifest.items if one.role == "original"]
     made = (SEAL, LEAF, ENTRY, CERTIFICATE_JSON, CERTIFICATE_PDF)
     return (*kept, *capture, MANIFEST, *tokens, *made)
+
+
+def is_optional(name: str) -> bool:
+    """A paper that an exhibit may have besides: another seal, a receipt, a renewal."""
+    return _OPTIONAL.fullmatch(name) is not None
 
 
 def exhibits_in(names: Iterable[str]) -> tuple[str, ...]:
