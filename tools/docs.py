@@ -36,6 +36,7 @@ READING = (
     ("capture", "the record of a web capture"),
     ("der", "a strict reader of DER"),
     ("sm2", "SM2 signatures, in plain arithmetic"),
+    ("sm2_x509", "SM2 keys and signatures of certificates"),
     ("cms", "signed data with one signer"),
     ("chain", "a certificate's path, at a given time"),
     ("timestamp", "RFC 3161"),

@@ -255,7 +255,7 @@ REFUSED = {
     "no version": (asked(version=b""), Failure.BAD_DATA_FORMAT),
     "no imprint": (asked(imprint=b""), Failure.BAD_DATA_FORMAT),
     "sha1": (asked(imprint=imprint_of(SHA1, 20)), Failure.BAD_ALG),
-    "sm3, until there is an SM2 key": (
+    "sm3, which is for SM2 keys": (
         asked(imprint=imprint_of(SM3, 32)),
         Failure.BAD_ALG,
     ),

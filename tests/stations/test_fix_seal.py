@@ -8,7 +8,6 @@ import pytest
 from guzheng.fix import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.proof import timestamp
 from guzheng.proof.digest import Digest, sha256, sm3
-from guzheng.proof.errors import Malformed
 from guzheng.proof.manifest import Extent, Item, Manifest
 from guzheng.refusals import Unavailable
 from tests.stations.timestamps import FILE, NOON, Answer, Issuer, issuer
@@ -166,7 +165,8 @@ def test_every_flipped_octet_of_an_answer_is_noticed() -> None:
         assert again.signed.signature == said.signed.signature
 
 
-def test_only_sha256_is_asked_for() -> None:
+def test_an_authority_without_sm2_gives_nothing_over_sm3() -> None:
     digest: Digest = sm3(FILE)
-    with pytest.raises(Malformed):
+    with pytest.raises(Unavailable) as failure:
         stamp(BY.authority(), digest, nonce=1, roots=(BY.root,))
+    assert failure.value.code == "fix.answer-unsound"

@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from guzheng.fix import der, request, tokens
 from guzheng.fix.clock import Clock, Reading
 from guzheng.fix.request import Failure, Rejection
 from guzheng.fix.signing import SigningKey
+from guzheng.fix.sm2 import SM3_DER
+from guzheng.proof import sm2_x509
 from guzheng.refusals import Refused, Unavailable
 
 # Under 2.25 everybody may name things by a UUID of theirs (ITU-T X.667). The policy's text is
@@ -42,6 +43,7 @@ class LocalAuthority:
         "_policy_der",
         "_policy_oids",
         "_serial",
+        "_stamps_sm3",
         "_template",
         "name",
     )
@@ -64,6 +66,7 @@ class LocalAuthority:
         _require_suited(certificate, key)
         self.name = _name_of(certificate)
         self._template = tokens.TokenTemplate(key, certificate, chain_ders)
+        self._stamps_sm3 = key.ess_algorithm_der == SM3_DER
         self._policy_oids = policy_oid, measured_policy_oid
         self._policy_der = der.object_identifier(policy_oid)
         self._measured_policy_der = der.object_identifier(measured_policy_oid)
@@ -83,6 +86,8 @@ class LocalAuthority:
             return tokens.rejected(rejection)
 
     def _granted(self, asked: request.TimestampRequest) -> bytes:
+        if request.is_sm3(asked) and not self._stamps_sm3:
+            raise Rejection(Failure.BAD_ALG, "SM3 is stamped by an SM2 authority")
         if asked.policy_der not in (b"", self._policy_der, self._measured_policy_der):
             raise Rejection(
                 Failure.UNACCEPTED_POLICY, f"the policies are {' and '.join(self._policy_oids)}"
@@ -127,10 +132,7 @@ def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
 
 def _require_suited(certificate: x509.Certificate, key: SigningKey) -> None:
     """RFC 3161 §2.3: a key for timestamps alone; its certificate must say so, critically."""
-    spki = certificate.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    )
-    if spki != key.public_key_der:
+    if sm2_x509.public_key_der_of(certificate) != key.public_key_der:
         raise _unsuited("a certificate of another key")
     try:
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)

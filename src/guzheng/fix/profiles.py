@@ -38,8 +38,8 @@ _NO_USAGE = dict.fromkeys(
     ),
     False,
 )
-_CA_USAGE = x509.KeyUsage(**(_NO_USAGE | {"key_cert_sign": True, "crl_sign": True}))
-_SIGNING_USAGE = x509.KeyUsage(
+CA_USAGE = x509.KeyUsage(**(_NO_USAGE | {"key_cert_sign": True, "crl_sign": True}))
+SIGNING_USAGE = x509.KeyUsage(
     **(_NO_USAGE | {"digital_signature": True, "content_commitment": True})
 )
 
@@ -71,7 +71,7 @@ def certificates_of(
     """The certificates `root`, `tsa` and `signer`, all issued by the root."""
     root_id = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
     # Issuer and serial number name a certificate: two platforms must not have one issuer name.
-    root_name = _name(operator, f"固证本地根 Guzheng local root {root_id.digest.hex()[:16]}")
+    root_name = name_of(operator, f"固证本地根 Guzheng local root {root_id.digest.hex()[:16]}")
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
 
     def signed(
@@ -85,7 +85,7 @@ def certificates_of(
             .issuer_name(root_name)
             .subject_name(name)
             .public_key(public_key)
-            .serial_number(int.from_bytes(entropy(16), "big") >> 1 | 1 << 126)
+            .serial_number(serial_of(entropy))
             .not_valid_before(at.replace(microsecond=0))
             .not_valid_after(at.replace(microsecond=0) + life)
             .add_extension(
@@ -102,32 +102,37 @@ def certificates_of(
             root_key.public_key(),
             ROOT_LIFE,
             (x509.BasicConstraints(ca=True, path_length=0), True),
-            (_CA_USAGE, True),
+            (CA_USAGE, True),
         ),
         # RFC 3161 §2.3: one purpose, and critical. Else any certificate of this root could
         # back-date: vectors/timestamp/purpose-*.
         "tsa": signed(
-            _name(operator, "固证本地时间戳机构 Guzheng local TSA"),
+            name_of(operator, "固证本地时间戳机构 Guzheng local TSA"),
             tsa,
             LEAF_LIFE,
             (issuer, False),
             (x509.BasicConstraints(ca=False, path_length=None), True),
-            (_SIGNING_USAGE, True),
+            (SIGNING_USAGE, True),
             (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),
         ),
         "signer": signed(
-            _name(operator, "固证证书签章 Guzheng certificate signer"),
+            name_of(operator, "固证证书签章 Guzheng certificate signer"),
             signer,
             LEAF_LIFE,
             (issuer, False),
             (x509.BasicConstraints(ca=False, path_length=None), True),
-            (_SIGNING_USAGE, True),
+            (SIGNING_USAGE, True),
             (x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), False),
         ),
     }
 
 
-def _name(operator: str, common_name: str) -> x509.Name:
+def serial_of(entropy: Callable[[int], bytes]) -> int:
+    """126 random bits under a leading 1: positive, and of 16 octets (RFC 5280 §4.1.2.2)."""
+    return int.from_bytes(entropy(16), "big") >> 1 | 1 << 126
+
+
+def name_of(operator: str, common_name: str) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator),

@@ -22,8 +22,9 @@ _BOOLEAN, _INTEGER, _OCTET_STRING, _OBJECT_IDENTIFIER = 0x01, 0x02, 0x04, 0x06
 _SEQUENCE = 0x30
 _EXTENSIONS = 0xA0  # [0] IMPLICIT SEQUENCE OF
 
-# SM3 (1.2.156.10197.1.401, 32 octets) is reserved: it is granted with an SM2 key, not before.
+# SM3 is granted with an SM2 key, and with no other: see `is_sm3`.
 IMPRINT_ALGORITHMS = {
+    "sm3": ("1.2.156.10197.1.401", 32),
     "sha256": ("2.16.840.1.101.3.4.2.1", 32),
     "sha384": ("2.16.840.1.101.3.4.2.2", 48),
     "sha512": ("2.16.840.1.101.3.4.2.3", 64),
@@ -42,6 +43,9 @@ _IMPRINT_BEGINNINGS = {
         for algorithm_der, size in _ALGORITHMS.items()
     )
 }
+
+_SM3 = der.object_identifier(IMPRINT_ALGORITHMS["sm3"][0])
+_SM3_SIZES = frozenset(size for size, begins in _IMPRINT_BEGINNINGS.items() if _SM3 in begins)
 
 # One shape for each length: octets before the hash, between hash and nonce, after the nonce;
 # where imprint, hash, its end, nonce element, nonce octets and its end lie; policy and wish.
@@ -78,6 +82,11 @@ class TimestampRequest(NamedTuple):
     policy_der: bytes
     nonce_der: bytes
     wants_certificate: bool
+
+
+def is_sm3(request: TimestampRequest) -> bool:
+    """Each size of an imprint has one algorithm, so the size tells."""
+    return len(request.imprint_der) in _SM3_SIZES
 
 
 def parse(request_der: bytes) -> TimestampRequest:

@@ -71,7 +71,7 @@ def stamp(
     response_der = authority.respond(timestamp.encode_request(digest, nonce))
     try:
         token = timestamp.parse(response_der)
-        timestamp.require_imprint(token, digest.value)
+        timestamp.require_imprint(token, digest.value, digest.algorithm)
         timestamp.require_nonce(token, nonce)
         signer = timestamp.require_signature(token)
         timestamp.require_trusted(token, signer, roots)

@@ -9,6 +9,7 @@ changes. It never holds, prints or compares the private key itself.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -19,6 +20,7 @@ from guzheng.refusals import Refused
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
+KeyKind = Literal["p256", "rsa3072"]
 MIN_RSA_BITS = 3072  # 128-bit strength (NIST SP 800-57 part 1, table 2): tokens must last
 
 # Parameters absent: RFC 5754 §2; what carries NULL says so in RFC 4055 §5 and RFC 5758 §3.2.
@@ -37,6 +39,13 @@ class SigningKey:
     ess_algorithm_der: bytes
     digest: Callable[[bytes], bytes] = field(repr=False)
     sign: Callable[[bytes], bytes] = field(repr=False)
+
+
+def generate(kind: KeyKind) -> PrivateKey:
+    """A new key in this process's memory."""
+    if kind == "p256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=MIN_RSA_BITS)
 
 
 def signing_key_of(private_key: PrivateKey) -> SigningKey:

@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
-from guzheng.proof import der
-from guzheng.proof.errors import Malformed, Refuted, UnknownKey, require
+from guzheng.proof import der, sm2_x509
+from guzheng.proof.errors import Malformed, ProofError, Refuted, UnknownKey, require
 
 MAX_DEPTH = 6  # leaf, up to four intermediates, root
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
@@ -39,12 +40,24 @@ def parse_certificate(encoded: bytes) -> x509.Certificate:
     _require_whole_octets(encoded)
     try:
         found = x509.load_der_x509_certificate(encoded)
-        _ = (found.extensions, found.subject, found.issuer, found.public_key())
+        _ = (found.extensions, found.subject, found.issuer)
         _ = (found.not_valid_before_utc, found.not_valid_after_utc)
     except _UNREADABLE as error:
         why = str(error)[:80]
         raise Malformed("chain.certificate-malformed", "an X.509 certificate", why) from error
+    readable = find_public_key(found) is not None
+    require(
+        readable, Malformed, "chain.certificate-malformed", "a known kind of key", "another"
+    )
     return found
+
+
+def find_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | bytes | None:
+    """As `cryptography` reads it; an SM2 key, which it cannot, as `04 || x || y`."""
+    try:
+        return certificate.public_key()
+    except _UNREADABLE:
+        return sm2_x509.find_key(certificate)
 
 
 def _require_whole_octets(encoded: bytes) -> None:
@@ -140,8 +153,11 @@ def _paths(
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *_UNREADABLE):
+        if sm2_x509.is_signed_by_sm2(certificate):
+            sm2_x509.require_signed_by(certificate, issuer)
+        else:
+            certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ProofError, *_UNREADABLE):
         return False
     return True
 

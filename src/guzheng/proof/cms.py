@@ -5,7 +5,6 @@ digest and type, and that they name the signer's certificate (RFC 5035, RFC 5816
 to trust is chain.py's question, asked apart: «forged» and «unknown issuer» are two answers.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -13,8 +12,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from guzheng.proof import chain, der
+from guzheng.proof import chain, der, sm2
 from guzheng.proof.der import Element
+from guzheng.proof.digest import hash_of
 from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted, require
 
 DATA, SIGNED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
@@ -29,6 +29,7 @@ DIGESTS: dict[str, str] = {
     "2.16.840.1.101.3.4.2.1": "sha256",
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
+    sm2.SM3: "sm3",  # GM/T 0006
 }
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 # Signature algorithms, and the digest each implies (None: the SignerInfo's own).
@@ -43,6 +44,7 @@ _ECDSA = {
     "1.2.840.10045.4.3.3": "sha384",
     "1.2.840.10045.4.3.4": "sha512",
 }
+_SHA2 = _RSA | _ECDSA
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ def _signer_certificate(signed: SignedContent, extra: tuple[bytes, ...]) -> byte
     held = (*signed.certificates, *extra)
     require(bool(held), Refuted, "cms.no-certificate", "the signer's certificate", "none")
     for encoded in held:
-        if hashlib.new(name, encoded).digest() == wanted:
+        if hash_of(name, encoded) == wanted:
             return encoded
     raise Refuted("cms.certificate-differs", f"one with {name} {wanted.hex()}", "others")
 
@@ -251,17 +253,20 @@ def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
 
 def _require_key_signed(signed: SignedContent, certificate: x509.Certificate) -> None:
     """The one place where a signature is computed: a further algorithm is a further case."""
-    named, key, over = signed.signature_oid, certificate.public_key(), signed.attributes_encoded
+    named, over = signed.signature_oid, signed.attributes_encoded
+    key = chain.find_public_key(certificate)
+    algorithm = _HASHES.get(_SHA2.get(named, "none") or signed.digest_name)
     try:
         match key:
-            case rsa.RSAPublicKey() if named in _RSA:
-                algorithm = _HASHES[_RSA[named] or signed.digest_name]
+            case rsa.RSAPublicKey() if named in _RSA and algorithm:
                 key.verify(signed.signature, over, padding.PKCS1v15(), algorithm)
-            case ec.EllipticCurvePublicKey() if named in _ECDSA:
+            case ec.EllipticCurvePublicKey() if named in _ECDSA and algorithm:
                 utils.decode_dss_signature(signed.signature)
-                key.verify(signed.signature, over, ec.ECDSA(_HASHES[_ECDSA[named]]))
+                key.verify(signed.signature, over, ec.ECDSA(algorithm))
+            case bytes() if (named, signed.digest_name) == (sm2.SM2_WITH_SM3, "sm3"):
+                sm2.require_signature(key, over, signed.signature)
             case _:
-                wanted = "RSA or ECDSA with SHA-2, as the certificate's key is"
+                wanted = "RSA or ECDSA with SHA-2, SM2 with SM3, as the certificate's key is"
                 raise Refuted("cms.signature-algorithm", wanted, named)
     except (InvalidSignature, ValueError) as error:
         wanted = "a signature by the certificate's key"

@@ -71,8 +71,16 @@ class _Sm3:
         return self._context.copy().finalize()
 
 
-def new_hasher(algorithm: Algorithm) -> Hasher:
-    return hashlib.sha256() if algorithm == "sha256" else _Sm3()
+def new_hasher(name: str) -> Hasher:
+    """Of hashlib's names, and SM3, which hashlib has not everywhere."""
+    return _Sm3() if name == "sm3" else hashlib.new(name)
+
+
+def hash_of(name: str, octets: bytes) -> bytes:
+    """The digest's octets alone, for formats that name the algorithm elsewhere."""
+    hasher = new_hasher(name)
+    hasher.update(octets)
+    return hasher.digest()
 
 
 def sha256(octets: bytes) -> Digest:

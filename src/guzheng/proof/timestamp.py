@@ -6,19 +6,21 @@ proves: these bytes existed at `attested_at`, in the word of that authority. Not
 them, and not that they are true.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from guzheng.proof import chain, cms, der
-from guzheng.proof.digest import Digest
+from guzheng.proof.digest import Digest, hash_of
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
 MAX_OCTETS = 64 * 1024  # a token with four RSA-4096 certificates is below 12 kB
-_SHA256_ALGORITHM = bytes.fromhex("300d06096086480165030402010500")
+_ALGORITHMS = {  # SHA-256 with NULL, as openssl asks; SM3 without parameters
+    "sha256": bytes.fromhex("300d06096086480165030402010500"),
+    "sm3": bytes.fromhex("300a06082a811ccf55018311"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,11 @@ class TimestampToken:
 def encode_request(
     digest: Digest, nonce: int, *, cert_req: bool = True, policy_der: bytes = b""
 ) -> bytes:
-    """TimeStampReq in DER (RFC 3161 §2.4.1) over a SHA-256 digest; `nonce` below 2**64."""
-    fits = digest.algorithm == "sha256" and 0 <= nonce < 2**64
-    wanted = "sha256 and a nonce below 2**64"
-    require(fits, Malformed, "timestamp.request", wanted, digest.algorithm)
-    imprint = _tlv(der.SEQUENCE, _SHA256_ALGORITHM + _tlv(der.OCTET_STRING, digest.value))
+    """TimeStampReq in DER (RFC 3161 §2.4.1) over a digest; `nonce` below 2**64."""
+    fits = 0 <= nonce < 2**64
+    require(fits, Malformed, "timestamp.request", "a nonce below 2**64", nonce)
+    algorithm = _ALGORITHMS[digest.algorithm]
+    imprint = _tlv(der.SEQUENCE, algorithm + _tlv(der.OCTET_STRING, digest.value))
     number = _tlv(der.INTEGER, nonce.to_bytes(nonce.bit_length() // 8 + 1, "big"))
     certificate = _tlv(der.BOOLEAN, b"\xff") if cert_req else b""
     version = _tlv(der.INTEGER, b"\x01")
@@ -93,7 +95,7 @@ def _token(octets: bytes) -> TimestampToken:
     imprint = reader.take(der.SEQUENCE)
     algorithm, octet_string = imprint.parts("MessageImprint", der.SEQUENCE, der.OCTET_STRING)
     name, hashed = cms.digest_name(algorithm), octet_string.content
-    size = hashlib.new(name).digest_size
+    size = len(hash_of(name, b""))
     require(len(hashed) == size, Malformed, "timestamp.imprint-size", size, len(hashed))
     serial = der.integer(reader.take(der.INTEGER))
     attested_at = der.generalized_time(reader.take(der.GENERALIZED_TIME))
@@ -170,7 +172,7 @@ def require_signature(token: TimestampToken, extra: tuple[bytes, ...] = ()) -> x
     The certificate's purpose is checked here: RFC 3161 §2.3, sole and critical timeStamping.
     """
     content = token.token_der
-    digest = hashlib.new(token.signed.digest_name, content).digest()
+    digest = hash_of(token.signed.digest_name, content)
     certificate = cms.require_signature(token.signed, digest, extra)
     chain.require_sole_critical_purpose(certificate, chain.TIME_STAMPING)
     return certificate

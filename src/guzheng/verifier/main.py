@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from guzheng.proof import canonical, cms, instant, package, policy, timestamp, verify
+from guzheng.proof.digest import hash_of, new_hasher
 from guzheng.proof.errors import Malformed, ProofError, Undecided
 from guzheng.proof.policy import LedgerPolicy, Trust
 from guzheng.proof.report import Finding, Outcome, Report
@@ -277,7 +278,7 @@ def _digest(text: str) -> dict[str, bytes]:
         value = bytes.fromhex(digits)
     except ValueError:
         value = b""
-    if name not in cms.DIGESTS.values() or len(value) != hashlib.new(name).digest_size:
+    if name not in cms.DIGESTS.values() or len(value) != len(hash_of(name, b"")):
         raise Malformed(
             "digest.malformed", expected="sha256:<64 hexadecimal digits>", found=text[:80]
         )
@@ -286,7 +287,7 @@ def _digest(text: str) -> dict[str, bytes]:
 
 def _hashes(stream: reading.Stream) -> dict[str, bytes]:
     """Under every algorithm that a token may use; the file is read once."""
-    hashers = {name: hashlib.new(name) for name in cms.DIGESTS.values()}
+    hashers = {name: new_hasher(name) for name in cms.DIGESTS.values()}
     while block := stream.read(reading.BLOCK):
         for one in hashers.values():
             one.update(block)

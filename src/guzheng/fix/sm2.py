@@ -1,0 +1,254 @@
+"""SM2 keys by the system's libcrypto: `cryptography` has none, and OpenSSL is on every Debian.
+
+Called through ctypes, with the argument types of openssl/evp.h spelt out. A distribution may
+build OpenSSL without SM2; so `open_libcrypto` does the known-answer test of GM/T 0003.5 first
+and is `Unavailable` with what it found: then there are no SM2 tokens, and everything else goes
+on.
+
+Signatures are GM/T 0009's: SM3, the identity 1234567812345678 inside what is signed, DER.
+Threads may share an `Sm2Key`: each signature has a context of its own, the key is only read,
+and ctypes lets go of the interpreter meanwhile. The private key stays in libcrypto's memory,
+which wipes it when the key is freed; `pkcs8_der` is for the ceremony, which writes it to disk
+once. Neither is ever part of a message or a `repr`.
+"""
+
+import ctypes
+import weakref
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_ubyte, c_ulong, c_void_p
+from typing import Any, cast
+
+from guzheng.fix import der
+from guzheng.fix.signing import SigningKey
+from guzheng.proof import sm2
+from guzheng.proof.digest import sm3
+from guzheng.proof.errors import ProofError
+from guzheng.refusals import Refused, Unavailable
+
+LIBRARY = "libcrypto.so.3"
+SPKI_PREFIX = der.sequence(
+    der.object_identifier("1.2.840.10045.2.1"), der.object_identifier(sm2.CURVE)
+)
+SM3_DER = der.sequence(der.object_identifier(sm2.SM3))
+SM2_WITH_SM3_DER = der.sequence(der.object_identifier(sm2.SM2_WITH_SM3))
+_MAX_SIGNATURE = 72  # SEQUENCE of two INTEGERs of at most 33 octets
+_OCTETS = POINTER(c_ubyte)
+
+# openssl/evp.h, openssl/x509.h, openssl/err.h: result and arguments.
+_FUNCTIONS = {
+    "EVP_PKEY_CTX_new_from_name": (c_void_p, [c_void_p, c_char_p, c_char_p]),
+    "EVP_PKEY_keygen_init": (c_int, [c_void_p]),
+    "EVP_PKEY_keygen": (c_int, [c_void_p, POINTER(c_void_p)]),
+    "EVP_PKEY_CTX_free": (None, [c_void_p]),
+    "EVP_PKEY_CTX_set1_id": (c_int, [c_void_p, c_char_p, c_int]),
+    "EVP_PKEY_is_a": (c_int, [c_void_p, c_char_p]),
+    "EVP_PKEY_free": (None, [c_void_p]),
+    "d2i_AutoPrivateKey": (c_void_p, [c_void_p, POINTER(c_char_p), ctypes.c_long]),
+    "i2d_PUBKEY": (c_int, [c_void_p, POINTER(_OCTETS)]),
+    "EVP_PKEY2PKCS8": (c_void_p, [c_void_p]),
+    "i2d_PKCS8_PRIV_KEY_INFO": (c_int, [c_void_p, POINTER(_OCTETS)]),
+    "PKCS8_PRIV_KEY_INFO_free": (None, [c_void_p]),
+    "EVP_MD_CTX_new": (c_void_p, []),
+    "EVP_MD_CTX_free": (None, [c_void_p]),
+    "EVP_DigestSignInit_ex": (
+        c_int,
+        [c_void_p, POINTER(c_void_p), c_char_p, c_void_p, c_char_p, c_void_p, c_void_p],
+    ),
+    "EVP_DigestSign": (c_int, [c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t]),
+    "ERR_get_error": (c_ulong, []),
+    "ERR_clear_error": (None, []),
+    "ERR_reason_error_string": (c_char_p, [c_ulong]),
+}
+
+
+class Sm2Key:
+    """One key pair, held by libcrypto until nobody needs it."""
+
+    __slots__ = ("__weakref__", "_library", "_pkey", "public_key_der")
+
+    def __init__(self, library: "Libcrypto", pkey: int) -> None:
+        self._library, self._pkey = library, pkey
+        weakref.finalize(self, library.call, "EVP_PKEY_free", pkey)
+        self.public_key_der = library.encoded("i2d_PUBKEY", pkey)
+
+    @property
+    def public(self) -> bytes:
+        """`04 || x || y`, which ends the SubjectPublicKeyInfo."""
+        return self.public_key_der[-65:]
+
+    def sign(self, message: bytes) -> bytes:
+        """SEQUENCE { r, s } over SM3(Z || message), under the identity of GM/T 0009."""
+        library = self._library
+        context = library.owned("EVP_MD_CTX_new")
+        try:
+            of_key = c_void_p()
+            library.require(
+                "EVP_DigestSignInit_ex",
+                context, byref(of_key), b"SM3", None, None, self._pkey, None,
+            )  # fmt: skip
+            library.require("EVP_PKEY_CTX_set1_id", of_key, sm2.IDENTITY, len(sm2.IDENTITY))
+            signature = ctypes.create_string_buffer(_MAX_SIGNATURE)
+            size = c_size_t(_MAX_SIGNATURE)
+            library.require(
+                "EVP_DigestSign", context, signature, byref(size), message, len(message)
+            )
+            return signature.raw[: size.value]
+        finally:
+            library.call("EVP_MD_CTX_free", context)
+
+    def pkcs8_der(self) -> bytes:
+        """The private key, for the file that keeps it."""
+        library = self._library
+        held = library.owned("EVP_PKEY2PKCS8", self._pkey)
+        try:
+            return library.encoded("i2d_PKCS8_PRIV_KEY_INFO", held)
+        finally:
+            library.call("PKCS8_PRIV_KEY_INFO_free", held)
+
+
+class Libcrypto:
+    """The few functions that SM2 needs, looked up once."""
+
+    __slots__ = ("_functions",)
+
+    def __init__(self, name: str) -> None:
+        """OSError where there is no such library, AttributeError where it is too old."""
+        library = ctypes.CDLL(name)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        for symbol, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(library, symbol)
+            function.restype, function.argtypes = result, arguments
+            self._functions[symbol] = function
+
+    def generate(self) -> Sm2Key:
+        context = self.owned("EVP_PKEY_CTX_new_from_name", None, b"SM2", None)
+        try:
+            pkey = c_void_p()
+            self.require("EVP_PKEY_keygen_init", context)
+            self.require("EVP_PKEY_keygen", context, byref(pkey))
+        finally:
+            self.call("EVP_PKEY_CTX_free", context)
+        return Sm2Key(self, pkey.value or 0)
+
+    def load(self, pkcs8_der: bytes) -> Sm2Key:
+        """The key of a PKCS#8 (or SEC 1) encoding; `Refused` for one that is not SM2."""
+        octets = c_char_p(pkcs8_der)
+        self.call("ERR_clear_error")
+        pkey = self.call("d2i_AutoPrivateKey", None, byref(octets), len(pkcs8_der))
+        if not pkey:
+            self.call("ERR_clear_error")
+            raise _unsuited("no key")
+        key = Sm2Key(self, pkey)
+        if self.call("EVP_PKEY_is_a", pkey, b"SM2") != 1:
+            raise _unsuited("a key of another kind")
+        return key
+
+    def call(self, symbol: str, *arguments: object) -> int:
+        return cast(int, self._functions[symbol](*arguments))
+
+    def owned(self, symbol: str, *arguments: object) -> int:
+        """What a function allocated; the caller frees it."""
+        self.call("ERR_clear_error")
+        found = self.call(symbol, *arguments)
+        if not found:
+            raise self._failed(symbol)
+        return found
+
+    def require(self, symbol: str, *arguments: object) -> None:
+        self.call("ERR_clear_error")
+        if self.call(symbol, *arguments) != 1:
+            raise self._failed(symbol)
+
+    def encoded(self, symbol: str, held: int) -> bytes:
+        """i2d_…: asked for the size first, then written into memory of ours."""
+        size = self.call(symbol, held, None)
+        if size <= 0:
+            raise self._failed(symbol)
+        octets = (c_ubyte * size)()
+        self.call(symbol, held, byref(ctypes.cast(octets, _OCTETS)))
+        return bytes(octets)
+
+    def _failed(self, symbol: str) -> Unavailable:
+        reason: object = self._functions["ERR_reason_error_string"](self.call("ERR_get_error"))
+        self.call("ERR_clear_error")
+        return Unavailable(
+            "fix.sm2-failed",
+            expected=f"{symbol} to succeed",
+            found=str(reason.decode() if isinstance(reason, bytes) else "no reason given"),
+            act="try again; if it goes on, restart, or update the system's OpenSSL",
+        )
+
+
+def open_libcrypto(name: str = LIBRARY) -> Libcrypto:
+    """The system's libcrypto, once it has shown that it does SM2; else `Unavailable`."""
+    try:
+        library = Libcrypto(name)
+        _require_known_answer(library)
+    except (OSError, AttributeError) as error:
+        raise _missing(str(error)) from error
+    except (Unavailable, Refused, ProofError) as error:
+        raise _missing(f"{name}: {error}") from error
+    return library
+
+
+def signing_key_of(key: Sm2Key) -> SigningKey:
+    """What a token needs: SM3 everywhere, named in ESSCertIDv2 since it is not the default."""
+    return SigningKey(
+        public_key_der=key.public_key_der,
+        digest_algorithm_der=SM3_DER,
+        signature_algorithm_der=SM2_WITH_SM3_DER,
+        ess_algorithm_der=SM3_DER,
+        digest=lambda message: sm3(message).value,
+        sign=key.sign,
+    )
+
+
+# GM/T 0003.5-2012, appendix A.2: a published example, whose key protects nothing.
+_EXAMPLE_PRIVATE = bytes.fromhex(
+    "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8"
+)
+_EXAMPLE_PUBLIC = bytes.fromhex(
+    "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
+    "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+)
+_EXAMPLE_MESSAGE = b"message digest"
+
+
+def _require_known_answer(library: Libcrypto) -> None:
+    """The example's private key gives its public key, and signs what the kernel accepts.
+
+    A signature is drawn by lot, so it cannot be the example's own; `proof.sm2`, which has no
+    line in common with libcrypto, judges it instead.
+    """
+    curve = der.object_identifier(sm2.CURVE)
+    sec1 = der.sequence(
+        der.integer(1), der.octet_string(_EXAMPLE_PRIVATE), der.explicit(0, curve)
+    )
+    pkcs8 = der.sequence(der.integer(0), SPKI_PREFIX, der.octet_string(sec1))
+    key = library.load(pkcs8)
+    if key.public_key_der != public_key_der(_EXAMPLE_PUBLIC):
+        raise _unsuited("another public key than GM/T 0003.5 A.2 gives")
+    sm2.require_signature(_EXAMPLE_PUBLIC, _EXAMPLE_MESSAGE, key.sign(_EXAMPLE_MESSAGE))
+
+
+def public_key_der(public: bytes) -> bytes:
+    """SubjectPublicKeyInfo around `04 || x || y`."""
+    return der.sequence(SPKI_PREFIX, der.bit_string(public))
+
+
+def _unsuited(found: str) -> Refused:
+    return Refused(
+        "fix.key-unsuited",
+        expected="an SM2 key",
+        found=found,
+        act="restore the SM2 key from its copy",
+    )
+
+
+def _missing(found: str) -> Unavailable:
+    return Unavailable(
+        "fix.sm2-missing",
+        expected=f"{LIBRARY} of OpenSSL 3 with SM2",
+        found=found[:200],
+        act="install OpenSSL 3 with SM2 to have SM2 timestamps; all others are made without it",
+    )
