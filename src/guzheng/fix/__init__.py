@@ -20,8 +20,9 @@ from guzheng.fix.authority import (
     random_serials,
 )
 from guzheng.fix.ceremony import Keys, load, load_or_make, roots_pem
-from guzheng.fix.clock import Clock, Reading, unverified
+from guzheng.fix.clock import Clock, Reading, Tick, unverified
 from guzheng.fix.http_authority import HttpAuthority
+from guzheng.fix.journal import FileJournal, Journal
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.fix.signing import SigningKey, signing_key_of
 
@@ -30,11 +31,13 @@ __all__ = [
     "MEASURED_POLICY_OID",
     "SEAL",
     "Clock",
+    "FileJournal",
     "HttpAuthority",
     "Keys",
     "LocalAuthority",
     "Reading",
     "SigningKey",
+    "Tick",
     "TimestampAuthority",
     "fix",
     "load",
@@ -55,6 +58,7 @@ def local_authority(
     now: Callable[[], datetime],
     entropy: Callable[[int], bytes],
     clock: Clock | None = None,
+    journal: Journal | None = None,
 ) -> LocalAuthority:
     """The authority of the platform's own keys, issued by its root directly.
 
@@ -64,4 +68,5 @@ def local_authority(
         keys.tsa_der,
         clock=clock or unverified(now),
         serial=random_serials(entropy),
+        journal=journal,
     )

@@ -4,19 +4,23 @@ It lets the platform stand alone from its first start; how far its word goes is 
 docs/spec/seal.md. `respond` gives a TimeStampResp for any octets at all and raises nothing on
 their account: who asks wrongly gets a rejection with the failure RFC 3161 §2.4.2 names.
 
-It grants no token outside the validity of its own certificate, and none for which its clock or
-its key is `Unavailable`. It keeps no record; serials are unique by chance (128 random bits), so
-that any number of authorities may use one key.
+It grants no token outside the validity of its own certificate, and none for which its clock,
+its key or its journal is `Unavailable`: what is about to be signed goes into the journal first,
+and the token leaves when that line is on the disk (docs/spec/journal.md). Serials are unique by
+chance (128 random bits), so that any number of authorities may use one key.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from hashlib import sha256
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from guzheng.fix import der, request, tokens
 from guzheng.fix.clock import Clock, Reading
+from guzheng.fix.journal import OWN, Group, Journal, Unrecorded
 from guzheng.fix.request import Failure, Rejection
 from guzheng.fix.signing import SigningKey
 from guzheng.fix.sm2 import SM3_DER
@@ -30,6 +34,18 @@ LOCAL_POLICY_OID = "2.25.233878078801265780082694493288412666610"
 MEASURED_POLICY_OID = "2.25.80420843206472939301963061422340605242"
 
 
+_LONGEST_BOUND = timedelta(days=1)
+_NO_BOUND = timedelta()
+
+
+class Answer(NamedTuple):
+    """A TimeStampResp. One that grants may leave only when its `group` is committed."""
+
+    response_der: bytes
+    group: Group | None
+    failure: Failure | None
+
+
 class LocalAuthority:
     """Answers under one key and one certificate; how its clock stands decides the policy.
 
@@ -37,12 +53,14 @@ class LocalAuthority:
 
     __slots__ = (
         "_clock",
+        "_journal",
         "_measured_policy_der",
         "_not_after",
         "_not_before",
         "_policy_der",
         "_policy_oids",
         "_serial",
+        "_signer",
         "_stamps_sm3",
         "_template",
         "name",
@@ -56,11 +74,13 @@ class LocalAuthority:
         *,
         clock: Clock,
         serial: Callable[[], int],
+        journal: Journal | None = None,
         policy_oid: str = LOCAL_POLICY_OID,
         measured_policy_oid: str = MEASURED_POLICY_OID,
     ) -> None:
         """`chain_ders`: intermediates. The root is the verifier's to know, not ours to send.
 
+        Without a `journal` nothing is recorded: for whoever's tokens nobody relies on.
         `measured_policy_oid` is for readings that are verified, `policy_oid` for the others."""
         certificate = x509.load_der_x509_certificate(certificate_der)
         _require_suited(certificate, key)
@@ -74,18 +94,34 @@ class LocalAuthority:
         self._not_after = certificate.not_valid_after_utc
         self._clock = clock
         self._serial = serial
+        self._journal = journal or Unrecorded()
+        self._signer = sha256(certificate_der).hexdigest()[:16]
 
     def __repr__(self) -> str:
         return f"LocalAuthority({self.name!r}, policy_oids={self._policy_oids!r})"
 
-    def respond(self, request_der: bytes) -> bytes:
-        """TimeStampReq → TimeStampResp, both DER."""
+    def respond(self, request_der: bytes, client: str = OWN) -> bytes:
+        """TimeStampReq → TimeStampResp, both DER; what it grants is in the journal."""
+        answer = self.issue(request_der, client)
         try:
-            return self._granted(request.parse(request_der))
-        except Rejection as rejection:
-            return tokens.rejected(rejection)
+            self.commit(answer)
+        except Unavailable as error:
+            return tokens.rejected(Rejection(Failure.SYSTEM_FAILURE, error.code))
+        return answer.response_der
 
-    def _granted(self, asked: request.TimestampRequest) -> bytes:
+    def issue(self, request_der: bytes, client: str) -> Answer:
+        """The answer, which must not leave before `commit`; many may be committed at once."""
+        try:
+            return self._granted(request.parse(request_der), client)
+        except Rejection as rejection:
+            return rejected(rejection.failure, rejection.text)
+
+    def commit(self, answer: Answer) -> None:
+        """Return when its line is durable; `Unavailable` if not: throw the answer away."""
+        if answer.group is not None:
+            self._journal.commit(answer.group)
+
+    def _granted(self, asked: request.TimestampRequest, client: str) -> Answer:
         if request.is_sm3(asked) and not self._stamps_sm3:
             raise Rejection(Failure.BAD_ALG, "SM3 is stamped by an SM2 authority")
         if asked.policy_der not in (b"", self._policy_der, self._measured_policy_der):
@@ -105,24 +141,31 @@ class LocalAuthority:
             accuracy_der=tokens.accuracy(reading.bound),
         )
         try:
-            return self._template.granted(
+            group = self._journal.append(tst_info_der, client=client, signer=self._signer)
+            response_der = self._template.granted(
                 tst_info_der, with_certificates=asked.wants_certificate
             )
         except Unavailable as error:
             raise Rejection(Failure.SYSTEM_FAILURE, error.code) from error
+        return Answer(response_der, group, None)
 
     def _read(self) -> Reading:
         try:
             reading = self._clock()
         except Unavailable as error:
             raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code) from error
-        if not timedelta() < reading.bound <= timedelta(days=1):
+        if not _NO_BOUND < reading.bound <= _LONGEST_BOUND:
             raise ValueError(f"an accuracy is above zero and at most a day: {reading.bound}")
         if not self._not_before <= reading.at <= self._not_after:
             raise Rejection(
                 Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
             )
         return reading
+
+
+def rejected(failure: Failure, text: str) -> Answer:
+    """An answer without a token, for whoever turned the question away."""
+    return Answer(tokens.rejected(Rejection(failure, text)), None, failure)
 
 
 def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
