@@ -13,12 +13,12 @@ from typing import Protocol
 from cryptography import x509
 
 from guzheng.proof import der, timestamp
-from guzheng.proof.digest import Digest, sha256
+from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.errors import ProofError
 from guzheng.proof.manifest import Manifest
 from guzheng.refusals import Unavailable
 
-SEAL = "seal.tsa"
+SEAL, SEAL_SM2 = "seal.tsa", "seal.sm2.tsa"
 _NONCE_OCTETS = 8  # what openssl sends; every authority takes it
 
 
@@ -48,16 +48,21 @@ def fix(
     roots: tuple[x509.Certificate, ...],
     entropy: Callable[[int], bytes],
     kept: Container[str] = (),
+    sm2: TimestampAuthority | None = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Paper and octets, one after the other, of all that are not `kept` yet.
 
     The manifest must be durable before the first is asked for, each paper before the next: a
-    crash then costs one token, and the seal is there only when all the others are.
+    crash then costs one token, and the seal is there only when all the others are. `sm2` seals
+    the manifest a second time, over its SM3.
     """
-    for paper, digest in papers_wanted(manifest_json).items():
+    asked = [(*one, authority) for one in papers_wanted(manifest_json).items()]
+    if sm2 is not None:
+        asked.insert(-1, (SEAL_SM2, sm3(manifest_json), sm2))
+    for paper, digest, whom in asked:
         if paper not in kept:
             nonce = int.from_bytes(entropy(_NONCE_OCTETS), "big")
-            yield paper, stamp(authority, digest, nonce=nonce, roots=roots)
+            yield paper, stamp(whom, digest, nonce=nonce, roots=roots)
 
 
 def stamp(

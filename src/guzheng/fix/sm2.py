@@ -179,6 +179,28 @@ class Libcrypto:
         )
 
 
+class Sm2Scalars:
+    """Signs for whoever keeps the bare scalar, as the ledger does beside its other keys."""
+
+    def __init__(self, library: Libcrypto) -> None:
+        self._library = library
+        self._keys: dict[bytes, Sm2Key] = {}
+
+    def public(self, secret: bytes) -> bytes:
+        """`04 || x || y` of a scalar of 32 octets; ValueError if it is none."""
+        return self._key(secret).public
+
+    def sign(self, secret: bytes, message: bytes) -> bytes:
+        return self._key(secret).sign(message)
+
+    def _key(self, secret: bytes) -> Sm2Key:
+        if secret not in self._keys:
+            if len(secret) != 32 or not 1 <= int.from_bytes(secret, "big") <= sm2.N - 2:
+                raise ValueError("no private key of SM2")
+            self._keys[secret] = self._library.load(_pkcs8_of(secret))
+        return self._keys[secret]
+
+
 def open_libcrypto(name: str = LIBRARY) -> Libcrypto:
     """The system's libcrypto, once it has shown that it does SM2; else `Unavailable`."""
     try:
@@ -220,15 +242,17 @@ def _require_known_answer(library: Libcrypto) -> None:
     A signature is drawn by lot, so it cannot be the example's own; `proof.sm2`, which has no
     line in common with libcrypto, judges it instead.
     """
-    curve = der.object_identifier(sm2.CURVE)
-    sec1 = der.sequence(
-        der.integer(1), der.octet_string(_EXAMPLE_PRIVATE), der.explicit(0, curve)
-    )
-    pkcs8 = der.sequence(der.integer(0), SPKI_PREFIX, der.octet_string(sec1))
-    key = library.load(pkcs8)
+    key = library.load(_pkcs8_of(_EXAMPLE_PRIVATE))
     if key.public_key_der != public_key_der(_EXAMPLE_PUBLIC):
         raise _unsuited("another public key than GM/T 0003.5 A.2 gives")
     sm2.require_signature(_EXAMPLE_PUBLIC, _EXAMPLE_MESSAGE, key.sign(_EXAMPLE_MESSAGE))
+
+
+def _pkcs8_of(scalar: bytes) -> bytes:
+    """PKCS#8 around SEC 1 (RFC 5915), without the public key: libcrypto computes it."""
+    curve = der.explicit(0, der.object_identifier(sm2.CURVE))
+    sec1 = der.sequence(der.integer(1), der.octet_string(scalar), curve)
+    return der.sequence(der.integer(0), SPKI_PREFIX, der.octet_string(sec1))
 
 
 def public_key_der(public: bytes) -> bytes:
