@@ -9,7 +9,7 @@
 Faces (web, cli, worker) see `Platform` and its views, and nothing below.
 """
 
-from guzheng.app.parts import Parts, open_parts, system_now
+from guzheng.app.parts import Parts, open_parts, system_now, system_tick
 from guzheng.app.platform import Platform
 from guzheng.app.upkeep import set_aside_damaged
 from guzheng.app.views import ClockReading, ExhibitView, PaperView
@@ -23,4 +23,5 @@ __all__ = [
     "open_parts",
     "set_aside_damaged",
     "system_now",
+    "system_tick",
 ]

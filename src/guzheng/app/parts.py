@@ -5,7 +5,9 @@ implementation stands behind each port. Whoever wants another one behind a port 
 dies in the middle of a write, say) hands `Platform` parts of its own.
 """
 
+import functools
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +21,15 @@ from guzheng.ledger import FileLastSigned, Ledger, TileStore, open_signer
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
 from guzheng.proof import policy
 from guzheng.proof.errors import ProofError
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import Blobs
 from guzheng.store.directory import DirectoryBlobs
 from guzheng.store.durable import reported
 from guzheng.store.records import open_engine
 
+# Goes on while the machine sleeps, and is never set; where there is none, the next best.
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_CLOSE_MICROSECONDS = 50
 INDEX, LEDGER, JOBS = "index.sqlite", "ledger.sqlite", "jobs.sqlite"
 
 
@@ -34,11 +39,14 @@ class Store(Blobs, TileStore, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One of each; `local` is our own authority, whoever `authority` is."""
+    """One of each; `local` is our own authority, whoever `authority` is.
+
+    `sm2` is our own again, under SM2, where the system's OpenSSL does it."""
 
     data: Path
     keys: fix.Keys
     local: fix.LocalAuthority
+    sm2: fix.LocalAuthority | None
     authority: fix.TimestampAuthority
     blobs: Store
     index: ExhibitIndex
@@ -50,6 +58,28 @@ class Parts:
 def system_now() -> datetime:
     """The one clock of the platform; whether to believe it is `Platform.clock`'s to say."""
     return datetime.now(UTC)
+
+
+def system_tick() -> fix.Tick:
+    """Both clocks of the machine, read as close together as it lets us."""
+    ticks = []
+    for _ in range(3):
+        before = time.clock_gettime_ns(_BOOTTIME)
+        realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        gap = (time.clock_gettime_ns(_BOOTTIME) - before) // 1000 + 1
+        ticks.append(fix.Tick(realtime // 1000, before // 1000, gap, _boot()))
+        if gap <= _CLOSE_MICROSECONDS:
+            break
+    return min(ticks, key=lambda one: one.gap)
+
+
+@functools.cache
+def _boot() -> str:
+    """Which start of the machine this is, where the kernel says so."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return "unknown"
 
 
 def open_parts(
@@ -82,22 +112,36 @@ def _opened(
     keys_folder = data / "keys"
     _require_keys_of(data, keys_folder)
     keys_folder.mkdir(mode=0o700, exist_ok=True)
-    operator = {"operator": config.operator} if config.operator else {}
-    keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, **operator)
+    operator = config.operator or fix.OPERATOR
+    keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, operator=operator)
     local = fix.local_authority(keys, now=now, entropy=entropy)
+    library = _libcrypto(config)
+    sm2 = None
+    if library is not None:
+        national = fix.sm2_ceremony.load_or_make(
+            keys_folder, library, now=now, entropy=entropy, operator=operator
+        )
+        sm2 = fix.sm2_authority(national, now=now, entropy=entropy)
     blobs = DirectoryBlobs(data / "blobs")
     last_signed = FileLastSigned(keys_folder / "last-signed.checkpoint")
     return Parts(
         data=data,
         keys=keys,
         local=local,
+        sm2=sm2,
         authority=_authority(config, local),
         blobs=blobs,
         index=ExhibitIndex(open_engine(data / INDEX)),
         ledger=Ledger(
             open_engine(data / LEDGER),
             blobs,
-            open_signer(keys_folder, None, entropy, signed=last_signed.read()),
+            open_signer(
+                keys_folder,
+                None,
+                entropy,
+                sm2=fix.Sm2Scalars(library) if library else None,
+                signed=last_signed.read(),
+            ),
             last_signed,
         ),
         now=now,
@@ -122,6 +166,18 @@ def _require_keys_of(data: Path, keys_folder: Path) -> None:
             )
 
 
+def _libcrypto(config: Config) -> fix.Libcrypto | None:
+    """What SM2 is done with; without it there are no SM2 papers, and all others are made."""
+    if config.sm2 == "off":
+        return None
+    try:
+        return fix.open_libcrypto()
+    except Unavailable:
+        if config.sm2 == "required":
+            raise
+        return None
+
+
 def _authority(config: Config, local: fix.LocalAuthority) -> fix.TimestampAuthority:
     if not config.timestamp_url:
         return local
@@ -130,7 +186,7 @@ def _authority(config: Config, local: fix.LocalAuthority) -> fix.TimestampAuthor
 
 def roots_pem(config: Config, keys: fix.Keys) -> bytes:
     """Roots of every authority that this installation asks, our own first."""
-    pem = fix.roots_pem(keys)
+    pem = fix.roots_pem(keys) + fix.sm2_ceremony.find_root_pem(config.data / "keys")
     if not config.timestamp_roots:
         return pem
     try:

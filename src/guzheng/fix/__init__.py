@@ -13,6 +13,7 @@ operator must act before anything can be sealed.
 from collections.abc import Callable
 from datetime import datetime
 
+from guzheng.fix import sm2
 from guzheng.fix.authority import (
     LOCAL_POLICY_OID,
     MEASURED_POLICY_OID,
@@ -23,30 +24,39 @@ from guzheng.fix.ceremony import Keys, load, load_or_make, roots_pem
 from guzheng.fix.clock import Clock, Reading, Tick, unverified
 from guzheng.fix.http_authority import HttpAuthority
 from guzheng.fix.journal import FileJournal, Journal
+from guzheng.fix.profiles import OPERATOR
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.fix.signing import SigningKey, signing_key_of
+from guzheng.fix.sm2 import Libcrypto, Sm2Scalars, open_libcrypto
+from guzheng.fix.sm2_ceremony import Sm2Keys
 
 __all__ = [
     "LOCAL_POLICY_OID",
     "MEASURED_POLICY_OID",
+    "OPERATOR",
     "SEAL",
     "Clock",
     "FileJournal",
     "HttpAuthority",
     "Keys",
+    "Libcrypto",
     "LocalAuthority",
     "Reading",
     "SigningKey",
+    "Sm2Keys",
+    "Sm2Scalars",
     "Tick",
     "TimestampAuthority",
     "fix",
     "load",
     "load_or_make",
     "local_authority",
+    "open_libcrypto",
     "papers_wanted",
     "random_serials",
     "roots_pem",
     "signing_key_of",
+    "sm2_authority",
     "stamp",
     "unverified",
 ]
@@ -65,6 +75,24 @@ def local_authority(
     Without a `clock` that was compared with others, `now` is taken as one that was not."""
     return LocalAuthority(
         signing_key_of(keys.tsa_key),
+        keys.tsa_der,
+        clock=clock or unverified(now),
+        serial=random_serials(entropy),
+        journal=journal,
+    )
+
+
+def sm2_authority(
+    keys: Sm2Keys,
+    *,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    clock: Clock | None = None,
+    journal: Journal | None = None,
+) -> LocalAuthority:
+    """The same authority under SM2 and SM3; it accepts SM3 imprints besides."""
+    return LocalAuthority(
+        sm2.signing_key_of(keys.tsa_key),
         keys.tsa_der,
         clock=clock or unverified(now),
         serial=random_serials(entropy),
