@@ -5,22 +5,30 @@ it. The published form is c2sp.org/tlog-tiles. May fail with Refused (a rule of 
 damage that an operator must look at) and Unavailable (not signed yet, disk full).
 """
 
-from guzheng.ledger.adding import Adding
+from guzheng.ledger.adding import COMMITMENT_SIZE, MOST_COMMITMENTS, Adding
 from guzheng.ledger.fsck import Damage, fsck
+from guzheng.ledger.gathering import Gathering
 from guzheng.ledger.keys import open_signer
 from guzheng.ledger.lastsigned import FileLastSigned, LastSigned, MemoryLastSigned
 from guzheng.ledger.ledger import Ledger, TileStore
 from guzheng.ledger.rebuild import rebuild_from_tiles
 from guzheng.ledger.signer import Signer
+from guzheng.ledger.sizes import Sizes
+from guzheng.ledger.witnesses import HttpWitness
 
 __all__ = [
+    "COMMITMENT_SIZE",
+    "MOST_COMMITMENTS",
     "Adding",
     "Damage",
     "FileLastSigned",
+    "Gathering",
+    "HttpWitness",
     "LastSigned",
     "Ledger",
     "MemoryLastSigned",
     "Signer",
+    "Sizes",
     "TileStore",
     "fsck",
     "open_signer",

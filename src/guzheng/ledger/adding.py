@@ -13,8 +13,8 @@ from guzheng.ledger.ledger import Ledger
 from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.refusals import Problem, Refused, Unavailable
 
-MOST = 10_000  # commitments in one request
-SIZE = 32
+MOST_COMMITMENTS = 10_000  # in one request
+COMMITMENT_SIZE = 32
 _DIED: Problem | None = Unavailable(
     "ledger.integration-died",
     expected="a signed checkpoint over the new entries",
@@ -36,20 +36,6 @@ class Adding:
 
     def add(self, commitments: Sequence[bytes]) -> list[int]:
         """The number of each entry, durable; the same commitment has the same number."""
-        if not 1 <= len(commitments) <= MOST:
-            raise Refused(
-                "ledger.batch-size",
-                expected=f"1 to {MOST} commitments",
-                found=str(len(commitments)),
-                act="send them in several requests",
-            )
-        for one in commitments:
-            if len(one) != SIZE:
-                raise Refused(
-                    "ledger.commitment-size",
-                    expected=f"{SIZE} octets each",
-                    found=str(len(one)),
-                )
         return self._ledger.append_all([(LEAF_LABEL + one, None) for one in commitments])
 
     def wait(self, indexes: Sequence[int], seconds: float) -> bool:

@@ -13,34 +13,40 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guzheng.refusals import Refused
+from guzheng import words
+from guzheng.ledger import COMMITMENT_SIZE, MOST_COMMITMENTS
+from guzheng.refusals import Problem, Refused
+from guzheng.web import problems
+from guzheng.web.crowd import Crowd
 from guzheng.web.ports import Platform
-from guzheng.web.uploads import whole_body
 
 BODY_LIMIT: Final = 1024 * 1024
+_PATH: Final = "/api/ledger/entries"
 _OCTETS: Final = "application/octet-stream"
-_WAIT_SECONDS: Final = 30.0
 
 
 def routes(platform: Platform) -> APIRouter:
     router = APIRouter(prefix="/api/ledger", tags=["ledger"])
+    crowd = Crowd(platform)
 
     @router.post("/entries", status_code=HTTPStatus.CREATED)
-    def add(
+    async def add(
         request: Request,
         wait: Literal["sequenced", "checkpointed"] = Query(default="checkpointed"),
     ) -> Response:
         """Commitments of 32 octets: one after another as `application/octet-stream`, or
         `{"commitments": ["<64 hex digits>", …]}`. With `wait=sequenced` it answers when they
         are durable; else when a signed checkpoint has them."""
-        platform.require_may_add(_key_of(request))
-        indexes = platform.add_commitments(_commitments(request))
-        done = wait == "checkpointed" and platform.wait_for_checkpoint(indexes, _WAIT_SECONDS)
-        state = "checkpointed" if done else "sequenced"
+        platform.require_may_add(key_of(request.headers.get("authorization", "")))
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        commitments = commitments_in(media_type, await _whole(request))
+        added = await crowd.add(commitments, until_checkpoint=wait == "checkpointed")
+        state = "checkpointed" if added.checkpointed else "sequenced"
         return JSONResponse(
-            {"indexes": indexes, "state": state},
-            status_code=HTTPStatus.CREATED if done else HTTPStatus.ACCEPTED,
+            {"indexes": added.indexes, "state": state},
+            status_code=HTTPStatus.CREATED if added.checkpointed else HTTPStatus.ACCEPTED,
         )
 
     @router.get("/entries/{index}/proof")
@@ -51,19 +57,86 @@ def routes(platform: Platform) -> APIRouter:
     return router
 
 
-def _key_of(request: Request) -> str:
+def front(platform: Platform) -> ASGIApp:
+    """The same endpoint, bare: an ASGI application for a process that does nothing else.
+
+    Only octets, no pages, no documents; what is refused is problem+json without a language."""
+    crowd = Crowd(platform)
+
+    async def answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        headers = dict(scope["headers"])
+        platform.require_may_add(key_of(headers.get(b"authorization", b"").decode("latin-1")))
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > BODY_LIMIT:
+                raise _too_big()
+        soon = b"wait=sequenced" in scope["query_string"]
+        found = commitments_in(_OCTETS, body)
+        added = await crowd.add(found, until_checkpoint=not soon)
+        return (
+            HTTPStatus.CREATED if added.checkpointed else HTTPStatus.ACCEPTED,
+            b'{"indexes":%s,"state":"%s"}'
+            % (
+                str(added.indexes).encode(),
+                b"checkpointed" if added.checkpointed else b"sequenced",
+            ),
+        )
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        media_type = b"application/json"
+        try:
+            if (scope["method"], scope["path"]) != ("POST", _PATH):
+                raise Refused("web.not-found", expected=f"POST {_PATH}", found=scope["path"])
+            status, body = await answer(scope, receive)
+        except Problem as problem:
+            trouble = problems.trouble_of(problem, words.SOURCE)
+            response = problems.problem_json(trouble)
+            status, body = response.status_code, bytes(response.body)
+            media_type = b"application/problem+json"
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return application
+
+
+def key_of(authorization: str) -> str:
     """SHA-256, in hex, of the bearer key; of nothing, when there is none."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    scheme, _, key = authorization.partition(" ")
     return hashlib.sha256(
         key.strip().encode() if scheme.lower() == "bearer" else b""
     ).hexdigest()
 
 
-def _commitments(request: Request) -> list[bytes]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = whole_body(request, limit=BODY_LIMIT)
+def commitments_in(media_type: str, body: bytes) -> list[bytes]:
+    """The commitments of a request; Refused when it holds none, too many, or something else."""
     if media_type == _OCTETS:
-        return [body[at : at + 32] for at in range(0, len(body), 32)]
+        found = [body[at : at + COMMITMENT_SIZE] for at in range(0, len(body), COMMITMENT_SIZE)]
+    else:
+        found = _listed(body)
+    if not 1 <= len(found) <= MOST_COMMITMENTS:
+        raise Refused(
+            "ledger.batch-size",
+            expected=f"1 to {MOST_COMMITMENTS} commitments",
+            found=str(len(found)),
+            act="send them in several requests",
+        )
+    for one in found:
+        if len(one) != COMMITMENT_SIZE:
+            raise Refused(
+                "ledger.commitment-size",
+                expected=f"{COMMITMENT_SIZE} octets each",
+                found=str(len(one)),
+            )
+    return found
+
+
+def _listed(body: bytes) -> list[bytes]:
     try:
         value: object = json.loads(body)
         listed = value.get("commitments") if isinstance(value, Mapping) else None
@@ -76,3 +149,18 @@ def _commitments(request: Request) -> list[bytes]:
             expected=f'{_OCTETS}, or {{"commitments": ["64 hex digits", …]}}',
             found=str(error)[:200],
         ) from error
+
+
+async def _whole(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise _too_big()
+    return body
+
+
+def _too_big() -> Refused:
+    return Refused(
+        "web.upload-too-big", expected=f"≤ {BODY_LIMIT:,} octets", found="more octets"
+    )

@@ -1,0 +1,144 @@
+"""Many small requests become few large ones: what arrives together is added together.
+
+An endpoint awaits its own; threads take whatever has gathered meanwhile, bring all of it into
+the ledger in one transaction and under one checkpoint, and wake everybody with one call into
+each event loop. Two threads, so that one gathers and sequences while the other waits for its
+checkpoint. A request is answered only for what is durable; one that fails fails alone unless
+the ledger itself is in trouble, which everybody who waits is then told.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from guzheng.refusals import Problem, Unavailable
+
+MOST_TOGETHER: Final = 10_000  # commitments in one transaction
+MOST_WAITING: Final = 200_000  # beyond these a request is sent away at once
+WAIT_SECONDS: Final = 30.0
+_THREADS: Final = 2
+_IDLE_SECONDS: Final = 5.0
+
+
+class Adder(Protocol):
+    """What is needed of the platform."""
+
+    def add_commitments(self, commitments: Sequence[bytes], /) -> list[int]: ...
+
+    def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The numbers of the entries, and whether a signed checkpoint has them."""
+
+    indexes: list[int]
+    checkpointed: bool
+
+
+@dataclass(slots=True)
+class _Waiting:
+    commitments: list[bytes]
+    until_checkpoint: bool
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Added]"
+
+
+_Told = list[tuple[_Waiting, Added | Problem]]
+
+
+class Crowd:
+    """Shared by every request of a process."""
+
+    def __init__(self, adder: Adder) -> None:
+        self._adder = adder
+        self._came = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._count = 0
+        self._threads = 0
+
+    async def add(self, commitments: list[bytes], *, until_checkpoint: bool) -> Added:
+        """As soon as the commitments are durable, or also under a signed checkpoint."""
+        loop = asyncio.get_running_loop()
+        one = _Waiting(commitments, until_checkpoint, loop, loop.create_future())
+        with self._came:
+            if self._count + len(commitments) > MOST_WAITING:
+                raise Unavailable(
+                    "ledger.crowded",
+                    expected=f"fewer than {MOST_WAITING} commitments waiting",
+                    found="more than the ledger takes in at once",
+                    act="send it again in a moment",
+                )
+            self._waiting.append(one)
+            self._count += len(commitments)
+            if self._threads < _THREADS:
+                self._threads += 1
+                threading.Thread(target=self._work, name="crowd", daemon=True).start()
+            self._came.notify()
+        return await one.future
+
+    def _work(self) -> None:
+        while taken := self._take():
+            self._bring_in(taken)
+
+    def _take(self) -> list[_Waiting]:
+        """What has gathered, up to one transaction; none when nobody came for a while."""
+        with self._came:
+            if not self._waiting and not self._came.wait_for(
+                lambda: bool(self._waiting), _IDLE_SECONDS
+            ):
+                self._threads -= 1
+                return []
+            taken: list[_Waiting] = []
+            size = 0
+            for one in self._waiting:
+                size += len(one.commitments)
+                if taken and size > MOST_TOGETHER:
+                    break
+                taken.append(one)
+            del self._waiting[: len(taken)]
+            self._count -= sum(len(one.commitments) for one in taken)
+            return taken
+
+    def _bring_in(self, taken: list[_Waiting]) -> None:
+        try:
+            flat = [each for one in taken for each in one.commitments]
+            numbers = iter(self._adder.add_commitments(flat))
+            added = {id(one): [next(numbers) for _ in one.commitments] for one in taken}
+        except Problem as problem:
+            _tell([(one, problem) for one in taken])
+            return
+        soon = [one for one in taken if not one.until_checkpoint]
+        _tell([(one, Added(added[id(one)], checkpointed=False)) for one in soon])
+        rest = [one for one in taken if one.until_checkpoint]
+        if not rest:
+            return
+        try:
+            indexes = [number for one in rest for number in added[id(one)]]
+            done = self._adder.wait_for_checkpoint(indexes, WAIT_SECONDS)
+        except Problem as problem:
+            _tell([(one, problem) for one in rest])
+        else:
+            _tell([(one, Added(added[id(one)], checkpointed=done)) for one in rest])
+
+
+def _tell(told: _Told) -> None:
+    """One call into each loop, however many wait there."""
+    by_loop: dict[asyncio.AbstractEventLoop, _Told] = {}
+    for one in told:
+        by_loop.setdefault(one[0].loop, []).append(one)
+    for loop, ours in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, ours)
+
+
+def _resolve(told: _Told) -> None:
+    for one, result in told:
+        if one.future.done():
+            continue  # who asked has gone
+        if isinstance(result, Added):
+            one.future.set_result(result)
+        else:
+            one.future.set_exception(result)
