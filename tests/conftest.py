@@ -1,10 +1,13 @@
 """What all tests share: how long hypothesis looks, and which tests this machine cannot run."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import engines
 
 ROOT = Path(__file__).resolve().parent.parent
 SOAK_EXAMPLES = 20_000
@@ -37,3 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := _missing_for(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.S3]:
+    with engines.s3_at(tmp_path_factory.mktemp("engines") / "s3") as running:
+        yield running

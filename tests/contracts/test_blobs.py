@@ -1,4 +1,4 @@
-"""What every place for blobs must do: one body, run on memory and on a directory."""
+"""What every place for blobs must do: one body, run on memory, on a directory and on S3."""
 
 import threading
 from collections.abc import Iterator
@@ -11,13 +11,22 @@ from hypothesis import strategies as st
 from guzheng.store.blobs import AlreadyKept, NotKept, UnsafeName, find, read, segments_of
 from guzheng.store.directory import DirectoryBlobs
 from guzheng.store.memory import MemoryBlobs
+from guzheng.store.s3 import S3Blobs
+from tests import engines
 
-AnyBlobs = MemoryBlobs | DirectoryBlobs
+AnyBlobs = MemoryBlobs | DirectoryBlobs | S3Blobs
 
 
-@pytest.fixture(params=["memory", "directory"])
+@pytest.fixture(params=["memory", "directory", pytest.param("s3", marks=engines.together)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AnyBlobs:
-    return MemoryBlobs() if request.param == "memory" else DirectoryBlobs(tmp_path / "blobs")
+    match request.param:
+        case "memory":
+            return MemoryBlobs()
+        case "directory":
+            return DirectoryBlobs(tmp_path / "blobs")
+        case _:
+            s3: engines.S3 = request.getfixturevalue("s3")
+            return S3Blobs(s3.bucket(engines.fresh("contract")))
 
 
 def test_what_was_put_is_there(blobs: AnyBlobs) -> None:
