@@ -82,14 +82,23 @@ def cli() -> str:
         "",
     ]
     context = click.Context(commands, info_name="guzheng")
-    for name in commands.list_commands(context):
-        command = commands.get_command(context, name)
+    return "\n".join(lines + helps(commands, context))
+
+
+def helps(group: click.Group, context: click.Context) -> list[str]:
+    """A section for each command, and for those of its groups."""
+    lines = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if command is not None:
             inner = click.Context(
                 command, info_name=name, parent=context, terminal_width=88, max_content_width=88
             )
-            lines += [f"## guzheng {name}", "", "```", command.get_help(inner), "```", ""]
-    return "\n".join(lines)
+            title = inner.command_path
+            lines += [f"## {title}", "", "```", command.get_help(inner), "```", ""]
+            if isinstance(command, click.Group):
+                lines += helps(command, inner)
+    return lines
 
 
 def codes() -> str:
@@ -98,6 +107,7 @@ def codes() -> str:
         "capture",
         "certify",
         "config",
+        "cosigner",
         "exhibit",
         "fix",
         "intake",
@@ -112,6 +122,7 @@ def codes() -> str:
         "store",
         "verify",
         "web",
+        "witness",
     )
     lines = [
         "# Codes",

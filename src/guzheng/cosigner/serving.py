@@ -1,0 +1,129 @@
+"""HTTP/1.1 for a handful of paths, out of the standard library: bounded in every direction.
+
+A request becomes an `Asked`, the program gives an `Answer`; that is all. Bodies have a declared
+length and a limit, a silent peer is cut off, and so many are served at once and no more. Behind
+a proxy that speaks TLS; this does not.
+"""
+
+import contextlib
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from guzheng.cosigner import Refused
+
+AT_ONCE = 64
+SILENCE_SECONDS = 20
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    method: str
+    path: str
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    media_type: str = TEXT
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, host: str, port: int, respond: Callable[[Asked], Answer], *, largest_body: int
+    ) -> None:
+        self.respond, self.largest_body = respond, largest_body
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+        try:
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise Refused("cosigner.port-taken", host=host, port=port) from error
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(timeout=SILENCE_SECONDS):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, *_: Any) -> None:
+        """A peer that goes away is no fault of ours; anything else is named, and no more."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            sys.stderr.write(f"internal error: {type(error).__name__}\n")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = SILENCE_SECONDS
+    wbufsize = -1  # head and body leave together
+    disable_nagle_algorithm = True
+    server: Server
+
+    def do_GET(self) -> None:
+        self._answer(Asked(self.command, self.path))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            self._refuse(411, "a request with a Content-Length\n")
+        elif len(length) > 12 or int(length) > self.server.largest_body:
+            self._refuse(413, f"at most {self.server.largest_body} octets\n")
+        else:
+            body = self.rfile.read(int(length))
+            if len(body) == int(length):
+                self._answer(Asked("POST", self.path, body))
+            else:
+                self.close_connection = True
+
+    def _refuse(self, status: int, words: str) -> None:
+        """The body is still on its way, so nothing more can be read here."""
+        self.close_connection = True
+        self._send(Answer(status, words.encode()))
+
+    def _answer(self, asked: Asked) -> None:
+        self._send(self.server.respond(asked))
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.media_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+        with contextlib.suppress(OSError):
+            self.wfile.flush()
+
+    def version_string(self) -> str:
+        return "guzheng"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Said by the program, in words; addresses of those who ask are kept nowhere."""
