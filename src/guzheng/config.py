@@ -21,7 +21,9 @@ _AT_LEAST_ONE = (
     "timestamp_seconds",
     "capture_seconds",
     "retry_seconds",
+    "ledger_witness_seconds",
     "largest_upload",
+    "tsa_burst",
     "workers",
 )
 _T = TypeVar("_T")
@@ -44,6 +46,26 @@ class Config:
     timestamp_url: str = _setting("", "RFC 3161 authority to ask instead of the local one")
     timestamp_roots: str = _setting("", "PEM file with the roots of that authority")
     timestamp_seconds: int = _setting(20, "How long to wait for that authority")
+    sm2: str = _setting(
+        "auto",
+        "SM2 timestamps: auto (where this machine can), required (or it does not start), off",
+    )
+    tsa_rate: int = _setting(
+        50, "Timestamps a second that one client may ask of a process over HTTP; 0: no limit"
+    )
+    tsa_burst: int = _setting(500, "How many of them at once")
+    tsa_per_day: int = _setting(0, "Timestamps a day for one client and process; 0: no limit")
+    trusted_proxies: tuple[str, ...] = _setting(
+        ("127.0.0.1/32", "::1/128"),
+        "CIDR blocks of proxies whose X-Forwarded-For `guzheng tsa` believes",
+    )
+    journal_client: str = _setting(
+        "keyed",
+        "How the issuance journal names who asked: keyed (a keyed hash), address, none",
+    )
+    metrics_port: int = _setting(
+        0, "Port on 127.0.0.1 for Prometheus, of serve and tsa; 0: no metrics"
+    )
     capture_seconds: int = _setting(180, "Longest time one web capture may take")
     capture_trust_spki: tuple[str, ...] = _setting(
         (),
@@ -53,9 +75,23 @@ class Config:
     ledger_keys: tuple[str, ...] = _setting(
         (), "SHA-256 (hex) of the keys that may add commitments of others; none: nobody may"
     )
+    ledger_policy: str = _setting(
+        "",
+        "C2SP tlog-policy file: the witnesses of the ledger and their quorum; without it, none",
+    )
+    ledger_monitoring: tuple[str, ...] = _setting(
+        (), "NAME=URL: where a witness shows what it has seen, if not where it is asked"
+    )
+    ledger_witness_seconds: int = _setting(5, "How long to wait for each witness")
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"
+    )
+    renew_months: int = _setting(
+        12, "What ends within so many months is renewed by `guzheng keep renew`"
+    )
+    hash_ends: tuple[str, ...] = _setting(
+        (), "When a hash algorithm is no longer to be relied on, such as sha256=2040-12-31"
     )
     workers: int = _setting(2, "Exhibits that one worker process walks at once")
 
@@ -90,7 +126,29 @@ def _require_sensible(config: Config) -> None:
                 found=str(getattr(config, name)),
                 act="mend the setting",
             )
-    for block in config.allow_private:
+    if config.sm2 not in {"auto", "required", "off"}:
+        raise Refused(
+            "config.value-refused",
+            expected="sm2: auto, required or off",
+            found=repr(config.sm2),
+            act="mend the setting",
+        )
+    if config.journal_client not in {"keyed", "address", "none"}:
+        raise Refused(
+            "config.value-refused",
+            expected="journal_client: keyed, address or none",
+            found=repr(config.journal_client),
+            act="mend the setting",
+        )
+    for name in ("tsa_rate", "tsa_per_day", "metrics_port"):
+        if getattr(config, name) < 0:
+            raise Refused(
+                "config.value-refused",
+                expected=f"{name}: zero or more",
+                found=str(getattr(config, name)),
+                act="mend the setting",
+            )
+    for block in (*config.allow_private, *config.trusted_proxies):
         try:
             ipaddress.ip_network(block)
         except ValueError as error:
