@@ -23,6 +23,24 @@ from guzheng.web.crowd import Crowd
 from guzheng.web.ports import Platform
 
 BODY_LIMIT: Final = 1024 * 1024
+_HEX: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["commitments"],
+                    "properties": {
+                        "commitments": {"type": "array", "items": _HEX, "maxItems": 10_000}
+                    },
+                }
+            },
+        },
+    }
+}
 _PATH: Final = "/api/ledger/entries"
 _OCTETS: Final = "application/octet-stream"
 
@@ -31,7 +49,7 @@ def routes(platform: Platform) -> APIRouter:
     router = APIRouter(prefix="/api/ledger", tags=["ledger"])
     crowd = Crowd(platform)
 
-    @router.post("/entries", status_code=HTTPStatus.CREATED)
+    @router.post("/entries", status_code=HTTPStatus.CREATED, openapi_extra=_BODY)
     async def add(
         request: Request,
         wait: Literal["sequenced", "checkpointed"] = Query(default="checkpointed"),

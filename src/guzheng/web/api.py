@@ -19,6 +19,34 @@ _ORDER_MEMBERS: Final = frozenset(
     {"url", "claimed_name", "claimed_applicant", "claimed_purpose"}
 )
 
+_TEXT: Final = {"type": "string", "maxLength": 500}
+_ORDER_OR_FILES: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "additionalProperties": False,
+                    "properties": dict.fromkeys(sorted(_ORDER_MEMBERS), _TEXT),
+                }
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "claimed_name": _TEXT,
+                        "claimed_applicant": _TEXT,
+                        "claimed_purpose": _TEXT,
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            },
+        },
+    }
+}
+
 
 def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
     router = APIRouter(prefix="/api")
@@ -37,7 +65,12 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
         }
         return JSONResponse(members)
 
-    @router.post("/exhibits", tags=["exhibits"], status_code=HTTPStatus.CREATED)
+    @router.post(
+        "/exhibits",
+        tags=["exhibits"],
+        status_code=HTTPStatus.CREATED,
+        openapi_extra=_ORDER_OR_FILES,
+    )
     def create(request: Request) -> Response:
         """JSON `{"url": …}` orders a capture; multipart deposits the files it holds.
 

@@ -23,6 +23,7 @@ from guzheng.web import (
     ledger,
     problems,
     public,
+    timestamps,
     verification,
 )
 from guzheng.web.guard import Guard
@@ -64,6 +65,7 @@ def create_app(
         )
     )
     app.include_router(ledger.routes(platform, pages))
+    app.include_router(timestamps.routes(platform))
     app.include_router(adding.routes(platform))
     app.include_router(court.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(api.routes(platform, upload_limit=upload_limit))

@@ -1,4 +1,4 @@
-"""The ledger read-only under the C2SP paths, the trust roots, and RFC 3161 over HTTP.
+"""The ledger read-only under the C2SP paths, and the trust roots.
 
 Paths and caching follow c2sp.org/tlog-tiles: a tile never changes, so it may be kept for ever;
 the checkpoint grows, so it may not. These addresses are for other people's programs and may
@@ -6,7 +6,6 @@ be read from any site. `/ledger` explains them to a person, and says that nobody
 confirmed this ledger yet as long as that is so."""
 
 import re
-from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,11 +14,6 @@ from guzheng.refusals import Refused
 from guzheng.web import court
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import Platform
-from guzheng.web.uploads import whole_body
-
-QUERY_LIMIT: Final = (
-    64 * 1024
-)  # a TimeStampReq is under a hundred octets; extensions may grow it
 
 _NUMBER = r"(?:x\d{3}/)*\d{3}"
 _PARTIAL = r"(?:\.p/(?:[1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]))?"
@@ -56,19 +50,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             media_type="application/pem-certificate-chain",
             headers=headers,
         )
-
-    @router.post("/tsa", tags=["time-stamping"])
-    def stamp(request: Request) -> Response:
-        """RFC 3161 §3.4: a TimeStampReq in, a TimeStampResp out."""
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/timestamp-query":
-            raise Refused(
-                "web.not-a-timestamp-query",
-                expected="application/timestamp-query",
-                found=media_type[:100] or "none",
-            )
-        reply = platform.tsa_respond(whole_body(request, limit=QUERY_LIMIT))
-        return Response(reply, media_type="application/timestamp-reply")
 
     @router.api_route("/ledger", methods=READ, include_in_schema=False)
     def show(request: Request) -> Response:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from guzheng.app.timestamping import Timestamping
 from guzheng.proof.digest import Digest
 from guzheng.proof.report import Report
 from guzheng.prove import Answer, Question
@@ -134,4 +135,5 @@ class Platform(Protocol):
 
     def ledger_vkey(self) -> str: ...
 
-    def tsa_respond(self, request_der: bytes, /) -> bytes: ...
+    @property
+    def timestamping(self) -> Timestamping: ...

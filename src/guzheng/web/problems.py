@@ -24,6 +24,8 @@ _STATUS_OF_CODE = {
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "web.not-a-form": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "web.not-a-timestamp-query": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "web.too-slow": HTTPStatus.REQUEST_TIMEOUT,
+    "fix.too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
     "web.method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
     "web.malformed-json": HTTPStatus.BAD_REQUEST,
@@ -47,6 +49,7 @@ class Trouble:
     expected: str = ""
     found: str = ""
     act: str = ""
+    retry_seconds: int = 0
 
 
 def status_of(code: str) -> HTTPStatus:
@@ -65,6 +68,7 @@ def trouble_of(problem: Problem, language: words.Language) -> Trouble:
         expected=expected_of(problem.code, problem.expected, language),
         found=problem.found,
         act=act_of(problem.code, problem.act, language, unavailable=unavailable),
+        retry_seconds=RETRY_AFTER_SECONDS if unavailable else problem.retry_seconds,
     )
 
 
@@ -106,14 +110,12 @@ def act_of(code: str, act: str, language: words.Language, *, unavailable: bool =
 
 
 def headers_of(trouble: Trouble) -> dict[str, str]:
-    if trouble.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return {}
+    return {"Retry-After": str(trouble.retry_seconds)} if trouble.retry_seconds else {}
 
 
-def problem_json(trouble: Trouble) -> Response:
+def problem_members(trouble: Trouble) -> dict[str, str | int]:
     """RFC 9457; `code` is the stable name that programs compare."""
-    members = {
+    members: dict[str, str | int] = {
         "type": "about:blank",
         "title": trouble.title,
         "status": int(trouble.status),
@@ -122,8 +124,12 @@ def problem_json(trouble: Trouble) -> Response:
         "found": trouble.found,
         "act": trouble.act,
     }
+    return {name: value for name, value in members.items() if value != ""}
+
+
+def problem_json(trouble: Trouble) -> Response:
     return JSONResponse(
-        {name: value for name, value in members.items() if value != ""},
+        problem_members(trouble),
         status_code=trouble.status,
         media_type="application/problem+json",
         headers=headers_of(trouble),
@@ -133,7 +139,7 @@ def problem_json(trouble: Trouble) -> Response:
 def wants_json(request: Request) -> bool:
     """Programs get problem+json: the API, and whoever asks for JSON rather than a page."""
     accept = request.headers.get("accept", "")
-    return request.url.path.startswith("/api/") or (
+    return request.url.path.startswith(("/api/", "/tsa")) or (
         "json" in accept and "text/html" not in accept
     )
 

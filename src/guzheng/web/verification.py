@@ -33,6 +33,25 @@ from guzheng.web.uploads import Field, parts_of
 from guzheng.web.verdicts import Subject, Verdict, verdict_of
 
 TOKEN_LIMIT: Final = 1024 * 1024
+_BINARY: Final = {"type": "string", "format": "binary"}
+_FORM: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                        "token": _BINARY,
+                        "file": _BINARY,
+                        "package": _BINARY,
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 @dataclass(slots=True)
@@ -91,7 +110,7 @@ def routes(
         verdict = verdict_of(report, subject, attested_at, language_of(request))
         return page(request, verdict, submitted, None, contents)
 
-    @router.post("/api/verify", tags=["verify"])
+    @router.post("/api/verify", tags=["verify"], openapi_extra=_FORM)
     def verify_for_programs(request: Request) -> Response:
         """Multipart: `sha256` or `file`, with `token`; or `package`. Gives the report."""
         submitted = Submitted()
