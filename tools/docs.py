@@ -18,7 +18,7 @@ import click
 
 from guzheng import words
 from guzheng.cli.main import commands
-from guzheng.config import FILE, PREFIX, Config
+from guzheng.config import FILE, INSTALLED, PREFIX, Config
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -68,7 +68,9 @@ def settings() -> str:
     ]
     for one in fields(Config):
         if one.name != "data":
-            default = "" if one.default in ("", ()) else f"`{one.default}`"
+            value = INSTALLED.get(one.name, one.default)
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            default = f"`{text}`" if text else ""
             lines.append(f"| `{one.name}` | {default} | {one.metadata['says']} |")
     return "\n".join(lines) + "\n"
 

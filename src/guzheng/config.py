@@ -7,6 +7,7 @@ error must not silently leave a default in force. docs/settings.md is made from 
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -25,6 +26,15 @@ _AT_LEAST_ONE = (
     "largest_upload",
     "tsa_burst",
     "workers",
+    "clock_sources",
+    "clock_poll_seconds",
+)
+# The one default in which an installation differs from a Config made by hand: a test or a tool
+# that says nothing of the clock asks nobody.
+INSTALLED: dict[str, object] = {"clock_profile": "auto"}
+_CLOCK_PROFILES = ("auto", "production", "evaluation")
+_SERVER = re.compile(
+    r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
 _T = TypeVar("_T")
 
@@ -46,6 +56,27 @@ class Config:
     timestamp_url: str = _setting("", "RFC 3161 authority to ask instead of the local one")
     timestamp_roots: str = _setting("", "PEM file with the roots of that authority")
     timestamp_seconds: int = _setting(20, "How long to wait for that authority")
+    clock_profile: str = _setting(
+        "evaluation",
+        "auto (production as soon as a source of time was reached, and from then on), "
+        "production (without one, no timestamps), evaluation (nobody is asked, and every "
+        "timestamp says so)",
+    )
+    time_servers: tuple[str, ...] = _setting(
+        (
+            "ntp.ntsc.ac.cn",  # 国家授时中心
+            "ntp.aliyun.com",
+            "ntp.tencent.com",
+            "time.cloudflare.com",
+            "pool.ntp.org",
+        ),
+        "NTP servers to ask besides chrony and the kernel, each perhaps with `:port`",
+    )
+    clock_sources: int = _setting(1, "How many sources of time must agree at least")
+    clock_limit_milliseconds: int = _setting(
+        1000, "Largest error of the clock under which timestamps are issued; at most 1000"
+    )
+    clock_poll_seconds: int = _setting(64, "How often the sources of time are asked")
     sm2: str = _setting(
         "auto",
         "SM2 timestamps: auto (where this machine can), required (or it does not start), off",
@@ -102,7 +133,7 @@ def load(
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """The settings in force for this data directory. Raises Refused for what cannot be."""
-    values: dict[str, Any] = {}  # the types are checked against the defaults below
+    values: dict[str, Any] = dict(INSTALLED)  # the types are checked against the defaults below
     known = {one.name: one.default for one in fields(Config) if one.name != "data"}
     file = data / FILE
     if os.path.lexists(file):
@@ -118,6 +149,7 @@ def load(
 
 
 def _require_sensible(config: Config) -> None:
+    _require_sensible_clock(config)
     for name in _AT_LEAST_ONE:
         if getattr(config, name) < 1:
             raise Refused(
@@ -158,6 +190,28 @@ def _require_sensible(config: Config) -> None:
                 found=repr(block),
                 act="mend the setting",
             ) from error
+
+
+def _require_sensible_clock(config: Config) -> None:
+    wrong = [one for one in config.time_servers if not _SERVER.fullmatch(one)]
+    for expected, found in (
+        (
+            f"clock_profile: {', '.join(_CLOCK_PROFILES)}",
+            [] if config.clock_profile in _CLOCK_PROFILES else [config.clock_profile],
+        ),
+        (
+            "clock_limit_milliseconds: 1 to 1000",
+            [one for one in (config.clock_limit_milliseconds,) if not 1 <= one <= 1000],
+        ),
+        ("time_servers: names of servers, each perhaps with :port", wrong),
+    ):
+        for one in found:
+            raise Refused(
+                "config.value-refused",
+                expected=expected,
+                found=repr(one),
+                act="mend the setting",
+            )
 
 
 def environment_data() -> Path:

@@ -22,7 +22,7 @@ from cryptography import x509
 from guzheng import fix, intake
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
 from guzheng.intake.rules import distinct, item_name, stated, web_address
-from guzheng.ledger import Ledger
+from guzheng.ledger import Gathering, Ledger
 from guzheng.proof import canonical, certificate, instant, package, timestamp
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
@@ -114,7 +114,9 @@ class Road:
     blobs: Blobs
     index: ExhibitIndex
     ledger: Ledger
+    gathering: Gathering
     authority: fix.TimestampAuthority
+    sm2: fix.TimestampAuthority | None
     roots: tuple[x509.Certificate, ...]
     certify: Certify
     capturing: intake.Capturing
@@ -297,6 +299,7 @@ class Road:
         if manifest_json is not None:
             manifest = Manifest.parse(manifest_json)
             wanted |= set(package.papers_of(manifest))
+            wanted |= set(filter(package.is_optional, self.papers(order.exhibit)))
             named = {package.ITEMS + item.name: item.sha256 for item in manifest.items}
             digests = {name: digest for name, digest in named.items() if name in wanted}
         for name in (self.papers(order.exhibit) & wanted) - digests.keys():
@@ -373,7 +376,7 @@ class Road:
         self._put(folder + package.MANIFEST, manifest.encode())
 
     def _seen(self) -> SeenCheckpoint | None:
-        newest = self.ledger.signed()
+        newest = self.ledger.published()  # with witnesses: what they have cosigned
         return SeenCheckpoint(newest.origin, newest.size, newest.root) if newest else None
 
     def _fix(self, order: Order, _tell: Tell) -> None:
@@ -385,9 +388,10 @@ class Road:
             roots=self.roots,
             entropy=self.entropy,
             kept=self.papers(order.exhibit),
+            sm2=self.sm2,
         )
         for paper, octets in papers:  # each token costs one if we are killed here; no more
-            if paper == package.SEAL:
+            if paper in {package.SEAL, package.SEAL_SM2}:
                 _require_clocks_agree(order, octets)
             self._put(folder + paper, octets)
 
@@ -399,14 +403,11 @@ class Road:
         self.blobs.put(folder + package.LEAF, [leaf])  # there is one: another is damage
         # Cannot be undone: a ledger does not forget. Twice is harmless, the leaf is unique.
         index = self.ledger.append(leaf, order.exhibit)
-        signed = self.ledger.signed()
-        # Another walk may have brought ours along; but it may have died before it published.
-        if signed is None or signed.size <= index or not self._published():
-            self.ledger.integrate()
-        self._put(folder + package.ENTRY, self.ledger.prove(index, leaf))
-
-    def _published(self) -> bool:
-        return self.ledger.read("checkpoint") == self.ledger.checkpoint()
+        # Signed, cosigned by the quorum and published, by this walk or another one; below the
+        # quorum there is no paper. What is published is never withdrawn: killed here, the next
+        # walk finds it.
+        note = self.gathering.cosign(index)
+        self._put(folder + package.ENTRY, self.ledger.prove(index, leaf, note))
 
     def _certify(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)

@@ -27,10 +27,12 @@ def arguments(name: str, exhibit: str, tmp_path: Path, file: Path) -> tuple[obje
         "show": ("show", exhibit),
         "package": ("package", exhibit, "--out", tmp_path / "x.zip"),
         "worker": ("worker", "--until-idle"),
+        "keep": ("keep", "status"),
     }.get(name, (name,))
 
 
-ANSWERING = [one for one in EVERY if one not in {"capture", "serve"}]
+# Commands that speak of exhibits; a witness is another's program, started and never imported.
+ANSWERING = [one for one in EVERY if one not in {"capture", "serve", "witness", "mirror"}]
 
 
 @pytest.mark.parametrize("name", ANSWERING)

@@ -3,12 +3,14 @@
 It hands each question to the station that knows, and holds no rule of its own.
 """
 
+import contextlib
 import functools
 import hmac
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,26 +18,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from guzheng import intake, prove, road
-from guzheng.app import court, upkeep
+from guzheng.app import court, journaling, renewal, upkeep
+from guzheng.app.auditing import Audit
 from guzheng.app.judging import Judge
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
+from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.views import (
     ClockReading,
     ExhibitView,
     PaperView,
+    clock_reading_of,
     damaged_view,
     facts_of,
     refusal_of,
 )
+from guzheng.app.witnessing import open_gathering
 from guzheng.config import Config
+from guzheng.fix.clock import EVALUATION
+from guzheng.fix.journal import Checked
 from guzheng.intake import Line, Upload
 from guzheng.jobs import Jobs, Patience, Work
-from guzheng.keep import Fault
+from guzheng.keep import Fault, Judged
 from guzheng.ledger import Adding
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import Manifest
-from guzheng.proof.policy import LedgerPolicy, Trust
+from guzheng.proof.policy import Trust
 from guzheng.proof.report import Report
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
@@ -55,9 +63,8 @@ class Platform:
         self.config = config
         self.parts = parts = parts or open_parts(config)
         self.blobs, self.index, self.ledger = parts.blobs, parts.index, parts.ledger
-        self.trust = Trust(
-            policy.parse_roots(self.roots_pem()), LedgerPolicy((self.ledger.vkey,), "none")
-        )
+        self.gathering = open_gathering(config, parts.ledger)
+        self.trust = Trust(policy.parse_roots(self.roots_pem()), self.gathering.policy)
         self.adding = Adding(parts.ledger)
         self.road = self._road()
         self._told: dict[str, deque[Mapping[str, str]]] = {}
@@ -76,7 +83,9 @@ class Platform:
             blobs=parts.blobs,
             index=parts.index,
             ledger=parts.ledger,
+            gathering=self.gathering,
             authority=parts.authority,
+            sm2=parts.sm2,
             roots=self.trust.roots or (),
             certify=_certifying(config, parts),
             capturing=intake.Capturing(
@@ -96,8 +105,17 @@ class Platform:
         return self.parts.now()
 
     def clock(self) -> ClockReading:
-        """Nobody has been asked yet whether the machine's clock is right, and it is said."""
-        return ClockReading("system clock", None, None, None, verified=False)
+        """How the clock stands; asks nobody. Raises nothing that a page would break on."""
+        return clock_reading_of(self.parts.gate.look())
+
+    def measure_clock(self) -> None:
+        """Ask the sources of time now, unless that was just done."""
+        if self.parts.gate.profile != EVALUATION:
+            self.parts.gate.measure()
+
+    def timekeeping(self) -> contextlib.AbstractContextManager[None]:
+        """As long as a program runs that stays, the sources are asked from time to time."""
+        return self.parts.gate.watching()
 
     # ---- in --------------------------------------------------------------------------
 
@@ -277,7 +295,7 @@ class Platform:
         )
 
     def _ledger_policy(self) -> bytes:
-        return policy.encode_ledger_policy(LedgerPolicy((self.ledger.vkey,), "none"))
+        return policy.encode_ledger_policy(self.gathering.policy)
 
     def _require_finished(self, exhibit: str) -> None:
         order = self.road.order(exhibit)
@@ -340,7 +358,7 @@ class Platform:
         """The `.tlog-proof` of any entry."""
         if index >= (size := self.ledger.entries.size()):
             raise Refused("ledger.not-found", expected=f"below {size}", found=str(index))
-        return self.ledger.prove(index)
+        return self.ledger.prove(index, note=self.gathering.cosign(index))
 
     def dispute(self, claims: Mapping[str, str]) -> str:
         """Somebody says that it does not; kept, under the number that is given."""
@@ -362,9 +380,31 @@ class Platform:
     def ledger_vkey(self) -> str:
         return self.ledger.vkey
 
-    def tsa_respond(self, request_der: bytes) -> bytes:
-        """Our own authority's answer to an RFC 3161 request, whoever we ask ourselves."""
-        return self.parts.local.respond(request_der)
+    @functools.cached_property
+    def timestamping(self) -> Timestamping:
+        """Our own authority for whoever asks over HTTP, whomever we ask ourselves."""
+        return open_timestamping(self.config, self.parts, time.monotonic)
+
+    def commit_journal(self) -> list[tuple[str, int, int]]:
+        """Put the heads of the issuance journal into the ledger: chain, lines, entry."""
+        return journaling.commit_heads(self.parts, Audit(self.parts.data, self.parts.now))
+
+    def verify_journal(self) -> Checked:
+        """Every line of the issuance journal again."""
+        return journaling.verify_journal(self.parts)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """What a server does besides: heads of the journal into the ledger, metrics."""
+        from guzheng.app.metrics import TimestampMetrics, metrics_served
+
+        metrics = TimestampMetrics(self.timestamping.counts, self.parts)
+        audit = Audit(self.parts.data, self.parts.now)
+        with (
+            metrics_served(self.config.metrics_port, metrics),
+            journaling.heads_kept(self.parts, audit),
+        ):
+            yield
 
     # ---- upkeep ----------------------------------------------------------------------
 
@@ -383,6 +423,22 @@ class Platform:
     def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
         """Every damaged, missing or extra byte, by name; empty when all is well."""
         return upkeep.fsck(self.parts, self.road, self.trust, tell)
+
+    def ages(self, months: int | None = None) -> renewal.Ages:
+        """Until when each finished exhibit is vouched for, and what ages."""
+        within = self.config.renew_months if months is None else months
+        return renewal.ages_of(self.parts, self.road, self._judged(), within)
+
+    def renew(self, months: int | None = None) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
+        """Renew what ages; gives the exhibits that have a new record, and what is damaged."""
+        within, leases = (
+            (self.config.renew_months if months is None else months),
+            self.config.data / "leases",
+        )
+        return renewal.renew(self.parts, self.road, self._judged(), within, leases)
+
+    def _judged(self) -> Judged:
+        return renewal.judged_by(self.trust, self.config.hash_ends)
 
     def fonts(self) -> tuple[bool, str]:
         """Whether certificates are printed with Debian's fonts, and which face is used."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from guzheng.cli import evidence, running, upkeep
+from guzheng.cli import evidence, keeping, programs, running, timestamping, upkeep
 from guzheng.cli.options import Common, options
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.refusals import Problem
@@ -34,7 +34,14 @@ def commands(
     context.obj = Common(data, as_json, language)
 
 
-for family in (evidence.COMMANDS, running.COMMANDS, upkeep.COMMANDS):
+for family in (
+    evidence.COMMANDS,
+    running.COMMANDS,
+    upkeep.COMMANDS,
+    keeping.COMMANDS,
+    programs.COMMANDS,
+    timestamping.COMMANDS,
+):
     for command in family:
         commands.add_command(command)
 

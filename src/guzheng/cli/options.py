@@ -47,6 +47,19 @@ def options(command: _Command) -> _Command:
     return command
 
 
+def grouped(
+    context: click.Context,
+    data: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+    language: str | None,
+) -> None:
+    """What stood between the name of a group and its command, or before both."""
+    before = context.find_object(Common) or Common()
+    context.obj = Common(
+        data or before.data, as_json or before.as_json, language or before.language
+    )
+
+
 def common(command: _Command) -> _Command:
     """Gives the command a Speaker and the directory, and turns its problems into words."""
 

@@ -13,7 +13,6 @@ _OCTET_STRING, _SEQUENCE, _ALGORITHM, _LISTS = 0x04, 0x30, 0xA0, 0xA2
 # The content of an AlgorithmIdentifier, parameters absent: RFC 5754 §2.
 _ALGORITHMS = {
     "sha256": bytes.fromhex("0609608648016503040201"),
-    "sha384": bytes.fromhex("0609608648016503040202"),
     "sha512": bytes.fromhex("0609608648016503040203"),
 }
 
@@ -23,6 +22,10 @@ Chains = Sequence[tuple[str, Sequence[bytes]]]  # the name of the hash, the stam
 
 def hash_of(name: str, *parts: bytes) -> bytes:
     return hashlib.new(name, b"".join(parts)).digest()
+
+
+def hasher(name: str) -> "hashlib._Hash":
+    return hashlib.new(name)
 
 
 def group_hash(name: str, hashes: Iterable[bytes]) -> bytes:

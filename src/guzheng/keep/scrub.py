@@ -59,6 +59,7 @@ def scrub_exhibit(
         faults += [
             Fault(folder + name, "keep.extra", "only papers of this exhibit", "a file")
             for name in sorted(observed.keys() - listed.keys())
+            if not package.is_optional(name)  # came later; judged below like every paper
         ]
     if faults or trust is None:
         return tuple(faults)

@@ -23,7 +23,7 @@ from guzheng.proof import cms, der, timestamp
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
 from guzheng.proof.timestamp import TimestampToken
 
-HASHES = ("sha256", "sha384", "sha512")
+HASHES = ("sha256", "sha512")
 MAX_OCTETS = 4 << 20
 _MOST = 4096  # chains, stamps, lists, or hashes in a list
 

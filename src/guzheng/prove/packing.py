@@ -102,7 +102,7 @@ def _members_of(blobs: Blobs, exhibit: Exhibit) -> dict[str, _Source]:
         manifest = Manifest.parse(read(blobs, exhibit.folder + package.MANIFEST))
         items = {package.ITEMS + item.name: item for item in manifest.items}
         members = {}
-        for paper in package.papers_of(manifest):
+        for paper in (*package.papers_of(manifest), *_further(blobs, exhibit)):
             name = exhibit.folder + paper
             wanted = items[paper].sha256 if paper in items else None
             size = items[paper].size if paper in items else _size(blobs, name)
@@ -117,6 +117,12 @@ def _members_of(blobs: Blobs, exhibit: Exhibit) -> dict[str, _Source]:
             act="wait for its certificate, or see why it was refused",
         ) from error
     return members
+
+
+def _further(blobs: Blobs, exhibit: Exhibit) -> list[str]:
+    """What came after the certificate: receipts, renewals."""
+    names = [one.removeprefix(exhibit.folder) for one in blobs.names(exhibit.folder)]
+    return sorted(filter(package.is_optional, names))
 
 
 def _size(blobs: Blobs, name: str) -> int:
