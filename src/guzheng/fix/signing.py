@@ -51,22 +51,26 @@ def generate(kind: KeyKind) -> PrivateKey:
 def signing_key_of(private_key: PrivateKey) -> SigningKey:
     """A key in this process's memory; `Refused` for a kind or size no token should rest on."""
     algorithm = hashes.SHA256()
+    public_key_der = private_key.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
     if isinstance(private_key, rsa.RSAPrivateKey):
         if private_key.key_size < MIN_RSA_BITS:
             raise _unsuited(f"RSA {private_key.key_size}")
-        signature_algorithm_der = _RSA_WITH_SHA256
-        sign = _rsa_signature(private_key, algorithm)
-    else:
-        if not isinstance(private_key.curve, ec.SECP256R1):
-            raise _unsuited(private_key.curve.name)
-        signature_algorithm_der = _ECDSA_WITH_SHA256
-        sign = _ecdsa_signature(private_key, algorithm)
+        return with_sha256(public_key_der, "rsa", _rsa_signature(private_key, algorithm))
+    if not isinstance(private_key.curve, ec.SECP256R1):
+        raise _unsuited(private_key.curve.name)
+    return with_sha256(public_key_der, "ecdsa", _ecdsa_signature(private_key, algorithm))
+
+
+def with_sha256(
+    public_key_der: bytes, kind: Literal["ecdsa", "rsa"], sign: Callable[[bytes], bytes]
+) -> SigningKey:
+    """A key whose signatures are ECDSA or RSA (PKCS #1 v1.5) with SHA-256, wherever it is."""
     return SigningKey(
-        public_key_der=private_key.public_key().public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        ),
+        public_key_der=public_key_der,
         digest_algorithm_der=_SHA256,
-        signature_algorithm_der=signature_algorithm_der,
+        signature_algorithm_der=_ECDSA_WITH_SHA256 if kind == "ecdsa" else _RSA_WITH_SHA256,
         ess_algorithm_der=b"",
         digest=_sha256,
         sign=sign,
