@@ -116,6 +116,7 @@ def codes() -> str:
         "jobs",
         "keep",
         "ledger",
+        "mirror",
         "name",
         "package",
         "paper",

@@ -23,7 +23,7 @@ def work_until_stopped(platform: Platform) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with platform.jobs.running():
+    with platform.timekeeping(), platform.jobs.running():
         platform.recover()
         stopped.wait()
         platform.interrupt()

@@ -123,7 +123,7 @@ def test_without_a_source_auto_is_evaluation(machine: Machine, tmp_path: Path) -
     for _ in range(3):
         assert not gate(machine, tmp_path)().verified
     assert len(machine.asked) == 1  # the next program does not wait for nobody again
-    machine.passes(65)
+    machine.passes(81)
     assert not gate(machine, tmp_path)().verified
     assert len(machine.asked) == 2
     assert not machine.changes
@@ -135,7 +135,7 @@ def test_without_a_source_production_stops(machine: Machine, tmp_path: Path) -> 
     assert one.look().standing is Standing.STOPPED
     assert machine.told == ["stopped clock.no-source"]
     machine.says(0)
-    machine.passes(65)
+    machine.passes(81)
     assert one().verified
     assert machine.told[1:] == ["verified"]
 
@@ -143,7 +143,7 @@ def test_without_a_source_production_stops(machine: Machine, tmp_path: Path) -> 
 def test_once_a_source_was_reached_auto_is_production(machine: Machine, tmp_path: Path) -> None:
     one = gate(machine, tmp_path)
     assert not one().verified
-    machine.passes(70)
+    machine.passes(81)
     machine.says(0.002)
     reading = one()
     assert reading.verified
@@ -200,7 +200,7 @@ def test_drift_stops_it_and_the_right_time_starts_it_again(
     machine.says(0)
     assert one().verified
     machine.says(5)
-    machine.passes(64)
+    machine.passes(80)
     for _ in range(3):
         assert code_of(one) == "clock.over-limit"
     machine.says(0.1)
@@ -260,7 +260,7 @@ def test_liars_are_named_and_outvoted(machine: Machine, tmp_path: Path) -> None:
     one = gate(machine, tmp_path)
     assert one().source == "a, b, c"
     assert one.look().false == ("liar",)
-    machine.passes(64)
+    machine.passes(80)
     machine.claims = (Claim("a", 0, 10_000), Claim("liar", 5 * SECOND, 10_000))
     assert code_of(one) == "clock.sources-differ"
 
@@ -270,9 +270,9 @@ def test_who_wants_to_be_left_alone_is(machine: Machine, tmp_path: Path) -> None
     machine.resting = {"rude": 100 * SECOND}
     gate(machine, tmp_path)()
     machine.resting = {}
-    machine.passes(64)
+    machine.passes(80)
     gate(machine, tmp_path)()
-    machine.passes(64)
+    machine.passes(80)
     gate(machine, tmp_path)()
     assert machine.asked == [frozenset(), frozenset({"rude"}), frozenset()]
 
@@ -318,7 +318,7 @@ def test_what_is_not_recorded_is_not_issued(machine: Machine, tmp_path: Path) ->
     machine.journal_broken = False
     assert one().verified
     machine.says(9)
-    machine.passes(65)
+    machine.passes(81)
     machine.journal_broken = True
     with pytest.raises(Unavailable):
         one()
@@ -366,7 +366,7 @@ def test_a_watched_clock_notices_by_itself(machine: Machine, tmp_path: Path) -> 
     with one.watching(), noticed:
         assert noticed.wait_for(lambda: machine.told == ["verified"], 30)
         machine.says(5)
-        machine.passes(65)
+        machine.passes(81)
         with contextlib.suppress(Problem):
             noticed.release()
             try:

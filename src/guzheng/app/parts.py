@@ -10,12 +10,15 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from guzheng import fix
+from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.config import Config
+from guzheng.fix.clock import Gate
+from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
 from guzheng.ledger import FileLastSigned, Ledger, TileStore, open_signer
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
@@ -45,6 +48,9 @@ class Parts:
 
     data: Path
     keys: fix.Keys
+    journal: fix.FileJournal
+    gate: Gate
+    papers: ClockPapers
     local: fix.LocalAuthority
     sm2: fix.LocalAuthority | None
     authority: fix.TimestampAuthority
@@ -87,14 +93,19 @@ def open_parts(
     *,
     now: Callable[[], datetime] = system_now,
     entropy: Callable[[int], bytes] = os.urandom,
+    ticks: Callable[[], fix.Tick] | None = None,
 ) -> Parts:
     """Open what is in the data directory, and make what is not there yet.
+
+    `ticks`: the clocks of the machine that timestamps are told by; those of `now` when another
+    one is given, else the machine's own.
 
     Raises Refused when what is there cannot be used: keys above all are never made anew where
     something was sealed with others."""
     try:
         with reported(str(config.data)):
-            return _opened(config, now, entropy)
+            ticks = ticks or (system_tick if now is system_now else _ticks_of(now))
+            return _opened(config, now, entropy, ticks)
     except OSError as error:
         raise Refused(
             "config.data-unusable",
@@ -104,8 +115,21 @@ def open_parts(
         ) from error
 
 
+def _ticks_of(now: Callable[[], datetime]) -> Callable[[], fix.Tick]:
+    """A machine whose clock is this one, and which is never seen to be set."""
+
+    def tick() -> fix.Tick:
+        micros = (now() - EPOCH) // timedelta(microseconds=1)
+        return fix.Tick(micros, micros, 0, "given")
+
+    return tick
+
+
 def _opened(
-    config: Config, now: Callable[[], datetime], entropy: Callable[[int], bytes]
+    config: Config,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    ticks: Callable[[], fix.Tick],
 ) -> Parts:
     data = config.data
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,38 +138,55 @@ def _opened(
     keys_folder.mkdir(mode=0o700, exist_ok=True)
     operator = config.operator or fix.OPERATOR
     keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, operator=operator)
-    local = fix.local_authority(keys, now=now, entropy=entropy)
+    journal = fix.FileJournal(data / "journal", now=now)
     library = _libcrypto(config)
+    blobs = DirectoryBlobs(data / "blobs")
+    ledger = _open_ledger(data, keys_folder, blobs, library, entropy)
+    papers = ClockPapers(blobs, ledger, data / "leases", entropy)
+    gate = open_gate(config, papers, ticks, entropy)
+    local = fix.local_authority(keys, now=now, entropy=entropy, journal=journal, clock=gate)
     sm2 = None
     if library is not None:
         national = fix.sm2_ceremony.load_or_make(
             keys_folder, library, now=now, entropy=entropy, operator=operator
         )
-        sm2 = fix.sm2_authority(national, now=now, entropy=entropy)
-    blobs = DirectoryBlobs(data / "blobs")
-    last_signed = FileLastSigned(keys_folder / "last-signed.checkpoint")
+        sm2 = fix.sm2_authority(national, now=now, entropy=entropy, journal=journal, clock=gate)
     return Parts(
         data=data,
         keys=keys,
+        journal=journal,
+        gate=gate,
+        papers=papers,
         local=local,
         sm2=sm2,
         authority=_authority(config, local),
         blobs=blobs,
         index=ExhibitIndex(open_engine(data / INDEX)),
-        ledger=Ledger(
-            open_engine(data / LEDGER),
-            blobs,
-            open_signer(
-                keys_folder,
-                None,
-                entropy,
-                sm2=fix.Sm2Scalars(library) if library else None,
-                signed=last_signed.read(),
-            ),
-            last_signed,
-        ),
+        ledger=ledger,
         now=now,
         entropy=entropy,
+    )
+
+
+def _open_ledger(
+    data: Path,
+    keys_folder: Path,
+    blobs: Store,
+    library: fix.Libcrypto | None,
+    entropy: Callable[[int], bytes],
+) -> Ledger:
+    last_signed = FileLastSigned(keys_folder / "last-signed.checkpoint")
+    return Ledger(
+        open_engine(data / LEDGER),
+        blobs,
+        open_signer(
+            keys_folder,
+            None,
+            entropy,
+            sm2=fix.Sm2Scalars(library) if library else None,
+            signed=last_signed.read(),
+        ),
+        last_signed,
     )
 
 

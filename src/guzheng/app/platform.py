@@ -401,6 +401,7 @@ class Platform:
         metrics = TimestampMetrics(self.timestamping.counts, self.parts)
         audit = Audit(self.parts.data, self.parts.now)
         with (
+            self.timekeeping(),
             metrics_served(self.config.metrics_port, metrics),
             journaling.heads_kept(self.parts, audit),
         ):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from guzheng import keep, prove, road
 from guzheng.app.parts import INDEX, LEDGER, Parts
+from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
 from guzheng.keep import Fault
 from guzheng.ledger import fsck as ledger_fsck
@@ -52,6 +53,7 @@ def rebuild(parts: Parts, walk: Road) -> Rebuilt:
     """Make index and ledger table again from the papers."""
     before = parts.index.names() | set(parts.index.unfinished())
     rebuild_from_tiles(parts.ledger)
+    parts.papers.reenter()
     found: list[Walked] = []
     damaged: list[Fault] = []
     seen: set[str] = set()
@@ -117,6 +119,7 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
     faults += [
         Fault(one.name, one.code, one.expected, one.found) for one in ledger_fsck(parts.ledger)
     ]
+    faults += parts.papers.faults()
     faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
     return faults
 
@@ -125,7 +128,7 @@ def _foreign(parts: Parts) -> Iterator[str]:
     """Files in no folder of ours."""
     for name in parts.blobs.names():
         in_exhibit = name.startswith(package.EXHIBITS) and name.count("/") > 1
-        if not in_exhibit and not name.startswith(("ledger/", prove.DISPUTES)):
+        if not in_exhibit and not name.startswith(("ledger/", record.FOLDER, prove.DISPUTES)):
             yield name
 
 

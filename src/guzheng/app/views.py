@@ -2,23 +2,49 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from guzheng.fix.clock import Sight, Standing
 from guzheng.intake import Line
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What is known of the clock; `verified` only when a source of time was asked."""
+    """What is known of the clock; `verified` only when sources of time were asked and agree.
+
+    `offset_ms`: standard time minus ours. `standing`: verified, unverified or stopped, and then
+    `problem` says why. `silent` and `false`: sources that did not answer, or contradict."""
 
     source: str
     offset_ms: float | None
     uncertainty_ms: float | None
     synced_at: datetime | None
     verified: bool
+    standing: str
+    profile: str
+    problem: Problem | None = None
+    silent: tuple[tuple[str, str], ...] = ()
+    false: tuple[str, ...] = ()
+
+
+def clock_reading_of(sight: Sight) -> ClockReading:
+    return ClockReading(
+        source=sight.source,
+        offset_ms=None if sight.offset is None else sight.offset / _MILLISECOND,
+        uncertainty_ms=None if sight.bound is None else sight.bound / _MILLISECOND,
+        synced_at=sight.synced_at,
+        verified=sight.standing is Standing.VERIFIED,
+        standing=sight.standing.value,
+        profile=sight.profile,
+        problem=sight.problem,
+        silent=sight.silent,
+        false=sight.false,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Change:
     measured: Measurement | None = None
 
 
-class Journal(Protocol):
+class Changes(Protocol):
     """Where changes of standing are kept so that nobody can deny them."""
 
     def last(self) -> Standing | None:
@@ -93,7 +93,7 @@ class Gate:
     def __init__(
         self,
         memory: Memory,
-        journal: Journal,
+        changes: Changes,
         ask: Callable[[frozenset[str], float], Heard],
         ticks: Callable[[], Tick],
         *,
@@ -103,7 +103,7 @@ class Gate:
         alarm: Callable[[Change], None] = lambda _change: None,
     ) -> None:
         self.profile = profile
-        self._memory, self._journal, self._ask, self._ticks = memory, journal, ask, ticks
+        self._memory, self._changes, self._ask, self._ticks = memory, changes, ask, ticks
         self._limits, self._alarm = limits, alarm
         self._timing = timing or Timing()
         self._every = self._timing.every_seconds * 1_000_000
@@ -116,6 +116,9 @@ class Gate:
 
     def __call__(self) -> Reading:
         """A reading, or `Unavailable`. Asks the sources first when nobody else does."""
+        if self.profile == EVALUATION and self._never_verified():
+            now = self._ticks()
+            return Reading(now.at, CUSTOMARY_BOUND, verified=False, source=MACHINE)
         self._refresh()
         with self._memory.turn() as turn:  # nobody else gives out a time meanwhile
             now, reading = self._judged(turn)
@@ -145,9 +148,11 @@ class Gate:
 
     def look(self) -> Sight:
         """How it stands, for pages and doctors; asks nobody, changes nothing."""
+        if self.profile == EVALUATION:
+            return Sight(Standing.UNVERIFIED, self.profile, MACHINE)
         now, last = self._ticks(), self._memory.newest()
         silent = tuple(sorted(last.silent.items())) if last else ()
-        if self._is_evaluation(self._memory.standing() or self._journal.last(), last):
+        if self._is_evaluation(self._memory.standing() or self._changes.last(), last):
             return Sight(Standing.UNVERIFIED, self.profile, MACHINE, silent=silent)
         newest = last.measured if last else None
         agreement = newest.agreement if newest else None
@@ -171,6 +176,13 @@ class Gate:
             synced_at=newest.tick.at if newest else None,
         )
 
+    def _never_verified(self) -> bool:
+        """Nothing was ever promised here, so there is nothing to remember or to take back."""
+        if not self._reconciled:
+            self._reconciled = self._changes.last() is None
+            return self._reconciled
+        return self._memory.standing() is None
+
     def _is_evaluation(self, standing: Standing | None, last: Round | None) -> bool:
         if self.profile != AUTO:
             return self.profile == EVALUATION
@@ -181,19 +193,19 @@ class Gate:
     # ---- standing ------------------------------------------------------------------------
 
     def _reconcile(self, turn: Turn) -> None:
-        """Once in a program: the journal is the truth, the file only remembers it."""
+        """Once in a program: what was recorded is the truth, the file only remembers it."""
         if not self._reconciled:
-            standing = self._journal.last() or Standing.UNVERIFIED
+            standing = self._changes.last() or Standing.UNVERIFIED
             if turn.issued.standing is not standing:
                 turn.stand(standing)
             self._reconciled = True
 
     def _stand(self, turn: Turn, change: Change) -> None:
-        """In the journal first: killed between the two, the next one finds it there."""
+        """Recorded first: killed between the two, the next one finds it there."""
         if turn.issued.standing is change.standing:
             return
         self._alarm(change)
-        self._journal.append(change)
+        self._changes.append(change)
         turn.stand(change.standing)
 
     def settle(self) -> None:
@@ -228,11 +240,11 @@ class Gate:
     def _is_due(self, before: Round | None, now: Tick) -> bool:
         return self._due_in(before, now) <= 0
 
-    def _due_in(self, before: Round | None, now: Tick) -> int:
-        """Microseconds until the sources may be asked again."""
+    def _due_in(self, before: Round | None, now: Tick, grace: int = 0) -> int:
+        """Microseconds until the sources may be asked again; `grace` more if it is no hurry."""
         if before is None or before.asked.boot != now.boot:
             return 0
-        wait = self._every
+        wait = self._every + grace
         if before.measured is not None:  # else nobody is there, and is not asked sooner for it
             try:
                 require_sound(before.measured, now, self._limits)
@@ -245,8 +257,10 @@ class Gate:
         if self.profile == EVALUATION:
             return
         last = self._memory.newest()
-        if last is None or (not self._watched and self._is_due(last, self._ticks())):
+        if last is None:
             self.measure()
+        elif not self._watched and self._due_in(last, self._ticks(), SOONEST) <= 0:
+            self.measure()  # else a program that watches comes first, and nobody waits
 
     @contextmanager
     def watching(self) -> Iterator[None]:

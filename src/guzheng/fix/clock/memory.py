@@ -30,6 +30,7 @@ MEASURED, ISSUED = "measured.json", "issued"
 AHEAD = 1_000_000  # microseconds: how often a token has to wait for the disk at most
 _FORM = struct.Struct(">8s36sqqB3x")
 _MAGIC = b"gz-clock"
+_OPEN = os.O_RDWR | os.O_CLOEXEC
 
 
 class Standing(StrEnum):
@@ -163,10 +164,7 @@ class Memory:
     """Both files, in a folder of their own. Threads may share it."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
-        with self._alone(ISSUED):
-            durable.sync_directory(folder)
         self._known: tuple[tuple[int, int], Round | None] | None = None
 
     @contextlib.contextmanager
@@ -184,7 +182,14 @@ class Memory:
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[int]:
         # Opened each time: a lock is of the opening, which a fork would share.
-        descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._folder / name
+        try:
+            descriptor = os.open(path, _OPEN)
+        except FileNotFoundError:
+            with durable.reported(str(path)):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = os.open(path, _OPEN | os.O_CREAT, 0o600)
+                durable.sync_directory(self._folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield descriptor
@@ -200,7 +205,10 @@ class Memory:
 
     def _peek(self) -> Issued:
         path = self._folder / ISSUED
-        return parse_issued(path.read_bytes(), path)
+        try:
+            return parse_issued(path.read_bytes(), path)
+        except FileNotFoundError:
+            return Issued()
 
     def keep(self, last: Round) -> None:
         durable.replace(self._folder / MEASURED, last.encode())
