@@ -10,6 +10,8 @@ who must act; `code` is stable, and words/ holds its sentence in each language.
 class Problem(Exception):
     """Root of both families; never raised itself."""
 
+    retry_seconds = 0  # how long to wait before asking again; 0: that would change nothing
+
     def __init__(
         self, code: str, *, expected: str = "", found: str = "", act: str = ""
     ) -> None:

@@ -47,6 +47,7 @@ def serve(
             platform.recover()
         except Refused as refusal:  # another worker serves this data: pages still can
             speaker.problem(refusal)
+        stack.enter_context(platform.watched())
         if platform.find_browser() is None:
             speaker.note("cli.no-browser")
         address = f"http://{host}:{listening.getsockname()[1]}"
@@ -91,6 +92,13 @@ def _listening(host: str, port: int) -> socket.socket:
             found=os.strerror(error.errno) if error.errno else str(error),
             act="choose another with --port",
         ) from error
+
+
+def require_free_port(host: str, port: int) -> int:
+    """The port itself, or one that is free where 0 was asked; `Refused` when it is taken."""
+    with contextlib.closing(_listening(host, port)) as listening:
+        found: int = listening.getsockname()[1]
+        return found
 
 
 @click.command("worker")

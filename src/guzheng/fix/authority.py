@@ -55,15 +55,15 @@ class LocalAuthority:
         "_clock",
         "_journal",
         "_measured_policy_der",
-        "_not_after",
         "_not_before",
         "_policy_der",
         "_policy_oids",
         "_serial",
-        "_signer",
         "_stamps_sm3",
         "_template",
         "name",
+        "not_after",
+        "signer",
     )
 
     def __init__(
@@ -83,7 +83,7 @@ class LocalAuthority:
         Without a `journal` nothing is recorded: for whoever's tokens nobody relies on.
         `measured_policy_oid` is for readings that are verified, `policy_oid` for the others."""
         certificate = x509.load_der_x509_certificate(certificate_der)
-        _require_suited(certificate, key)
+        require_suited(certificate, key)
         self.name = _name_of(certificate)
         self._template = tokens.TokenTemplate(key, certificate, chain_ders)
         self._stamps_sm3 = key.ess_algorithm_der == SM3_DER
@@ -91,11 +91,11 @@ class LocalAuthority:
         self._policy_der = der.object_identifier(policy_oid)
         self._measured_policy_der = der.object_identifier(measured_policy_oid)
         self._not_before = certificate.not_valid_before_utc
-        self._not_after = certificate.not_valid_after_utc
+        self.not_after = certificate.not_valid_after_utc
         self._clock = clock
         self._serial = serial
         self._journal = journal or Unrecorded()
-        self._signer = sha256(certificate_der).hexdigest()[:16]
+        self.signer = sha256(certificate_der).hexdigest()[:16]
 
     def __repr__(self) -> str:
         return f"LocalAuthority({self.name!r}, policy_oids={self._policy_oids!r})"
@@ -141,7 +141,7 @@ class LocalAuthority:
             accuracy_der=tokens.accuracy(reading.bound),
         )
         try:
-            group = self._journal.append(tst_info_der, client=client, signer=self._signer)
+            group = self._journal.append(tst_info_der, client=client, signer=self.signer)
             response_der = self._template.granted(
                 tst_info_der, with_certificates=asked.wants_certificate
             )
@@ -156,7 +156,7 @@ class LocalAuthority:
             raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code) from error
         if not _NO_BOUND < reading.bound <= _LONGEST_BOUND:
             raise ValueError(f"an accuracy is above zero and at most a day: {reading.bound}")
-        if not self._not_before <= reading.at <= self._not_after:
+        if not self._not_before <= reading.at <= self.not_after:
             raise Rejection(
                 Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
             )
@@ -173,7 +173,7 @@ def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
     return lambda: 1 << 128 | int.from_bytes(entropy(16), "big")
 
 
-def _require_suited(certificate: x509.Certificate, key: SigningKey) -> None:
+def require_suited(certificate: x509.Certificate, key: SigningKey) -> None:
     """RFC 3161 §2.3: a key for timestamps alone; its certificate must say so, critically."""
     if sm2_x509.public_key_der_of(certificate) != key.public_key_der:
         raise _unsuited("a certificate of another key")

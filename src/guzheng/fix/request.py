@@ -89,6 +89,11 @@ def is_sm3(request: TimestampRequest) -> bool:
     return len(request.imprint_der) in _SM3_SIZES
 
 
+def asks_for_sm3(request_der: bytes) -> bool:
+    """Whether it names SM3 where an imprint's algorithm stands: a guess, to choose a key by."""
+    return _SM3 in request_der[:32]
+
+
 def parse(request_der: bytes) -> TimestampRequest:
     """The request, or `Rejection`."""
     shape = _SHAPES.get(len(request_der))

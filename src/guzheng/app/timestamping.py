@@ -1,0 +1,176 @@
+"""The authority as strangers ask it: who may, what is answered, and what is counted.
+
+One object for every face that speaks RFC 3161 over HTTP, so that a token from the web face and
+one from `guzheng tsa` come the same way: admit, issue, commit. It is synchronous and may be
+shared by threads; a face that wants many tokens in one flush issues several before it commits.
+"""
+
+import ipaddress
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from guzheng.app.auditing import Audit
+from guzheng.app.clients import client_names
+from guzheng.app.parts import Parts
+from guzheng.config import Config
+from guzheng.fix.admission import Admission, Limits, TooMany, bucket_of, client_of
+from guzheng.fix.authority import Answer, LocalAuthority, rejected
+from guzheng.fix.request import MAX_REQUEST_OCTETS, Failure, asks_for_sm3
+from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.store.counts import Counts
+
+QUERY_LIMIT: Final = MAX_REQUEST_OCTETS
+QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
+JOURNAL: Final = "journal"
+
+GRANTED, JOURNAL_FAILED, MICROSECONDS = "granted", "journal-failed", "microseconds"
+REFUSALS: Final = (
+    "fix.too-many-requests",
+    "web.not-a-timestamp-query",
+    "web.upload-too-big",
+    "web.method-not-allowed",
+    "web.too-slow",
+    "web.busy",
+)
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+# Their order is their place in the files: add at the end only (store/counts.py).
+COUNTED: Final = (
+    GRANTED,
+    JOURNAL_FAILED,
+    MICROSECONDS,
+    *(f"seconds.{one}" for one in SECONDS),
+    "seconds.more",
+    *(f"rejected.{one.name.lower()}" for one in Failure),
+    *(f"refused.{one}" for one in REFUSALS),
+)
+_SLOWEST = [(one, f"seconds.{one}") for one in SECONDS]
+_REMINDER_SECONDS: Final = 60.0
+
+
+class Timestamping:
+    """Admission, authority, journal and counters of this process."""
+
+    def __init__(
+        self,
+        config: Config,
+        parts: Parts,
+        counts: Counts,
+        audit: Audit,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.counts = counts
+        self.monotonic = monotonic
+        self._local: LocalAuthority = parts.local
+        self._sm2: LocalAuthority | None = parts.sm2
+        self._audit = audit
+        self._admission = Admission(
+            Limits(config.tsa_rate, config.tsa_burst, config.tsa_per_day)
+        )
+        self._proxies = tuple(ipaddress.ip_network(one) for one in config.trusted_proxies)
+        self._name = client_names(config.journal_client, parts.data / JOURNAL, parts.entropy)
+        self._admitting = threading.Lock()
+        self._failing: Failure | None = None
+        self._refused, self._reminded = 0, float("-inf")
+
+    def admit(self, address: str, forwarded: str | None) -> str:
+        """The client's name in the journal; `TooMany` when it must wait."""
+        client = client_of(address, forwarded, self._proxies)
+        try:
+            with self._admitting:
+                self._admission.admit(bucket_of(client), self.monotonic())
+        except TooMany as refusal:
+            self.turned_away(refusal)
+            raise
+        return self._name(client)
+
+    def issue(self, request_der: bytes, client: str) -> Answer:
+        """The answer, which must not leave before `committed`."""
+        authority = self._sm2 if self._sm2 and asks_for_sm3(request_der) else self._local
+        answer = authority.issue(request_der, client)
+        if answer.failure is not None:
+            self._rejected(answer.failure)
+        return answer
+
+    def committed(self, answer: Answer) -> bytes:
+        """The octets that may leave now: the token, or why there is none."""
+        if answer.group is None:
+            return answer.response_der
+        try:
+            self._local.commit(answer)
+        except Unavailable as error:
+            self.counts.add(JOURNAL_FAILED)
+            self._rejected(Failure.SYSTEM_FAILURE, error.code)
+            return rejected(Failure.SYSTEM_FAILURE, error.code).response_der
+        self.counts.add(GRANTED)
+        if self._failing is not None:
+            self._failing = None
+            self._audit.tell("tsa.issuing", signer=self._local.signer)
+        return answer.response_der
+
+    def took(self, seconds: float) -> None:
+        """How long an answer took, from the whole question to the whole answer."""
+        self.counts.add(MICROSECONDS, int(seconds * 1_000_000))
+        for most, name in _SLOWEST:
+            if seconds <= most:
+                self.counts.add(name)
+                return
+        self.counts.add("seconds.more")
+
+    def turned_away(self, problem: Problem) -> None:
+        """Somebody was refused before the question was read; told once a minute, counted
+        always: who floods us must not fill the disk as well."""
+        self.counts.add(f"refused.{problem.code}")
+        self._refused += 1
+        now = self.monotonic()
+        if now - self._reminded >= _REMINDER_SECONDS:
+            refused, self._refused, self._reminded = self._refused, 0, now
+            self._audit.tell("tsa.refusing", code=problem.code, refused=refused)
+
+    def _rejected(self, failure: Failure, code: str = "") -> None:
+        self.counts.add(f"rejected.{failure.name.lower()}")
+        ours = failure in (Failure.TIME_NOT_AVAILABLE, Failure.SYSTEM_FAILURE)
+        if ours and self._failing is not failure:
+            self._failing = failure
+            self._audit.tell("tsa.failing", failure=failure.name.lower(), code=code)
+
+
+def open_timestamping(
+    config: Config, parts: Parts, monotonic: Callable[[], float]
+) -> Timestamping:
+    """For this process. Opened after it was forked, if it was."""
+    return Timestamping(
+        config,
+        parts,
+        open_counts(parts.data),
+        Audit(parts.data, parts.now),
+        monotonic,
+    )
+
+
+def open_counts(data: Path) -> Counts:
+    try:
+        return Counts(data / "counts", COUNTED)
+    except OSError as error:
+        raise Unavailable(
+            "store.disk-full",
+            expected="a page of memory for counters",
+            found=error.strerror or type(error).__name__,
+            act="the operator makes room in the data directory",
+        ) from error
+
+
+def require_query(method: str, media_type: str | None, length: str | None) -> None:
+    """What HTTP must say before a question is read: RFC 3161 §3.4; or `Refused`."""
+    if method != "POST":
+        raise Refused("web.method-not-allowed", expected="POST", found=method[:20])
+    plain = (media_type or "").partition(";")[0].strip().lower()
+    if plain != QUERY:
+        raise Refused("web.not-a-timestamp-query", expected=QUERY, found=plain[:100] or "none")
+    if length is not None and (not length.isdecimal() or int(length) > QUERY_LIMIT):
+        raise too_big(length)
+
+
+def too_big(size: str) -> Refused:
+    return Refused("web.upload-too-big", expected=f"≤ {QUERY_LIMIT:,} octets", found=size[:20])

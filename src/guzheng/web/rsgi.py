@@ -1,0 +1,192 @@
+"""RFC 3161 over HTTP for `guzheng tsa`: one path, one signer, on granian's RSGI.
+
+The same admission, authority and journal as the web face's `/tsa` (app/timestamping.py), with
+little else in between. Questions are read and signed on the event loop; one thread flushes the
+journal for all that were signed since the flush before, and only then do their tokens leave.
+
+Bounds: octets and seconds of a question, questions inside at once, and what granian holds
+(connections, seconds for headers). Whatever else is asked is answered as problem+json.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from guzheng.app.timestamping import (
+    QUERY_LIMIT,
+    REPLY,
+    Timestamping,
+    require_query,
+    too_big,
+)
+from guzheng.fix.authority import Answer
+from guzheng.proof import canonical
+from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.web import problems
+from guzheng.web.pages import accepted_language
+
+PATHS: Final = frozenset({"/tsa", "/"})
+BODY_SECONDS: Final = 10.0
+MAX_INSIDE: Final = 4096
+_HEADERS: Final = [("content-type", REPLY), ("cache-control", "no-store")]
+_PROBLEM_HEADERS: Final = [
+    ("content-type", "application/problem+json"),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+]
+
+
+class Headers(Protocol):
+    def get(self, key: str, default: None = None) -> str | None: ...
+
+
+class Scope(Protocol):
+    """What RSGI says of a request."""
+
+    @property
+    def proto(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Exchange(Protocol):
+    """What RSGI lets us do with it."""
+
+    async def __call__(self) -> bytes: ...
+
+    def __aiter__(self) -> "Exchange": ...
+
+    async def __anext__(self) -> bytes: ...
+
+    def response_bytes(
+        self, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> None: ...
+
+
+class Face:
+    """The application that granian runs; one in each process."""
+
+    def __init__(self, open_timestamping: Callable[[], Timestamping]) -> None:
+        self._timestamping = open_timestamping()
+        self._inside = 0
+        self._committer: _Committer | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._committer = _Committer(self._timestamping.committed, loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        del loop
+        if self._committer is not None:
+            self._committer.end()
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        begun = self._timestamping.monotonic()
+        try:
+            if scope.path not in PATHS:
+                raise Refused("web.not-found", found=scope.path[:100])
+            response = await self._answered(scope, exchange)
+        except Problem as problem:
+            self._refuse(scope, exchange, problem)
+            return
+        exchange.response_bytes(200, _HEADERS, response)
+        self._timestamping.took(self._timestamping.monotonic() - begun)
+
+    async def _answered(self, scope: Scope, exchange: Exchange) -> bytes:
+        headers = scope.headers
+        peer = scope.client.rpartition(":")[0].strip("[]")
+        client = self._timestamping.admit(peer, headers.get("x-forwarded-for"))
+        try:
+            length = headers.get("content-length")
+            require_query(scope.method, headers.get("content-type"), length)
+            if self._inside >= MAX_INSIDE or self._committer is None:
+                raise Unavailable("web.busy", expected=f"at most {MAX_INSIDE} at once")
+            self._inside += 1
+            try:
+                question = await _question(exchange, length)
+                answer = self._timestamping.issue(question, client)
+                if answer.group is None:
+                    return answer.response_der
+                return await self._committer.committed(answer)
+            finally:
+                self._inside -= 1
+        except Problem as problem:
+            self._timestamping.turned_away(problem)
+            raise
+
+    def _refuse(self, scope: Scope, exchange: Exchange, problem: Problem) -> None:
+        language = accepted_language(scope.headers.get("accept-language") or "")
+        trouble = problems.trouble_of(problem, language)
+        allow = [("allow", "POST")] if problem.code == "web.method-not-allowed" else []
+        headers = [*_PROBLEM_HEADERS, *allow, *problems.headers_of(trouble).items()]
+        body = canonical.encode(problems.problem_members(trouble))
+        exchange.response_bytes(int(trouble.status), headers, body)
+
+
+async def _question(exchange: Exchange, length: str | None) -> bytes:
+    """The body, of no more octets and within no more seconds than a question needs."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if length is not None:
+                return await exchange()
+            received = b""
+            async for chunk in exchange:
+                received += chunk
+                if len(received) > QUERY_LIMIT:
+                    raise too_big(f"more than {QUERY_LIMIT}")
+            return received
+    except TimeoutError as error:
+        raise Refused(
+            "web.too-slow", expected=f"a question within {BODY_SECONDS:g} s", found="none"
+        ) from error
+
+
+class _Committer:
+    """One thread that flushes: whoever comes while it does goes into the next flush."""
+
+    def __init__(
+        self, commit: Callable[[Answer], bytes], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._commit = commit
+        self._loop = loop
+        self._waiting: queue.SimpleQueue[tuple[Answer, asyncio.Future[bytes]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    async def committed(self, answer: Answer) -> bytes:
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._waiting.put((answer, future))
+        return await future
+
+    def end(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        one = self._waiting.get()
+        while one is not None:
+            batch = [one]
+            with contextlib.suppress(queue.Empty):
+                while (another := self._waiting.get_nowait()) is not None:
+                    batch.append(another)
+                self._waiting.put(None)  # the end was among them: after this batch
+            done = [(future, self._commit(answer)) for answer, future in batch]
+            with contextlib.suppress(RuntimeError):  # the loop ended: nobody is waiting
+                self._loop.call_soon_threadsafe(_tell, done)
+            one = self._waiting.get()
+
+
+def _tell(done: list[tuple[asyncio.Future[bytes], bytes]]) -> None:
+    for future, response in done:
+        if not future.done():  # else the client went away
+            future.set_result(response)

@@ -1,0 +1,85 @@
+"""RFC 3161 over HTTP on the web face: `POST /tsa` (RFC 3161 §3.4).
+
+A question is asked and answered as octets; whatever is wrong with it is said inside the answer,
+with status 200. Only what keeps it from being read is an HTTP error: another method, media type
+or size, too many questions, or a body that does not come. `guzheng tsa` serves the same path
+faster (rsgi.py)."""
+
+from typing import Final
+
+import anyio
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from guzheng.app.timestamping import (
+    QUERY,
+    QUERY_LIMIT,
+    REPLY,
+    Timestamping,
+    require_query,
+    too_big,
+)
+from guzheng.refusals import Refused
+from guzheng.web.ports import Platform
+
+BODY_SECONDS: Final = 10.0
+_OPENAPI: Final = {
+    "requestBody": {
+        "required": True,
+        "description": "TimeStampReq, DER",
+        "content": {QUERY: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def routes(platform: Platform) -> APIRouter:
+    router = APIRouter(tags=["time-stamping"])
+
+    @router.post(
+        "/tsa",
+        openapi_extra=_OPENAPI,
+        responses={200: {"description": "TimeStampResp, DER", "content": {REPLY: {}}}},
+        response_class=Response,
+    )
+    async def stamp(request: Request) -> Response:
+        """RFC 3161: a TimeStampReq in, a TimeStampResp out; a rejection is status 200 too."""
+        timestamping = platform.timestamping
+        begun = timestamping.monotonic()
+        # The server has already put there whom a proxy of ours names, if it is one.
+        client = timestamping.admit(request.client.host if request.client else "", None)
+        try:
+            headers = request.headers
+            length = headers.get("content-length")
+            require_query(request.method, headers.get("content-type"), length)
+            question = await _question(request)
+        except Refused as refused:
+            timestamping.turned_away(refused)
+            raise
+        response = await run_in_threadpool(_answered, timestamping, question, client)
+        timestamping.took(timestamping.monotonic() - begun)
+        return Response(response, media_type=REPLY)
+
+    return router
+
+
+def _answered(timestamping: Timestamping, question: bytes, client: str) -> bytes:
+    return timestamping.committed(timestamping.issue(question, client))
+
+
+async def _question(request: Request) -> bytes:
+    received = b""
+    with anyio.move_on_after(BODY_SECONDS):
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise Refused("web.cut-off", expected="a question", found="the end")
+            chunk: bytes = message.get("body", b"")
+            received += chunk
+            if len(received) > QUERY_LIMIT:
+                raise too_big(f"more than {QUERY_LIMIT}")
+            if not message.get("more_body", False):
+                return received
+    raise Refused(
+        "web.too-slow", expected=f"a question within {BODY_SECONDS:g} s", found="none"
+    )
