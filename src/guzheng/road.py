@@ -416,7 +416,9 @@ class Road:
         seal = timestamp.parse(read(self.blobs, folder + package.SEAL))
         entry = TlogProof.parse(read(self.blobs, folder + package.ENTRY))
         signer = timestamp.require_signature(seal)
-        facts = certificate.derive(manifest_json, record_json, seal, signer, entry, ())
+        witnesses = {one.witness.key.name for one in self.gathering.witnessed(entry.note)}
+        named = tuple(sorted(witnesses))
+        facts = certificate.derive(manifest_json, record_json, seal, signer, entry, named)
         facts_json = self._put(folder + package.CERTIFICATE_JSON, certificate.encode(facts))
         wanted = package.papers_of(Manifest.parse(manifest_json))
         names = [

@@ -30,7 +30,7 @@ def test_the_leaf_of_the_page() -> None:
 
 
 def test_the_proof_of_the_page(tmp_path: Path) -> None:
-    _, vkey, paper = examples_in("ledger.md", "text")
+    _, vkey, paper, _ = examples_in("ledger.md", "text")
     ledger = open_ledger(tmp_path)
     append(ledger, range(3))
     ledger.integrate()

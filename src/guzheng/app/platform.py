@@ -32,7 +32,7 @@ from guzheng.app.views import (
     facts_of,
     refusal_of,
 )
-from guzheng.app.witnessing import open_gathering
+from guzheng.app.witnessing import find_entry, open_gathering
 from guzheng.config import Config
 from guzheng.fix.clock import EVALUATION
 from guzheng.fix.journal import Checked
@@ -240,6 +240,12 @@ class Platform:
             refusal=refusal_of(find(self.blobs, folder + road.REFUSED)),
             progress=progress,
             url=order.url,
+            entry=find_entry(
+                self.gathering,
+                self.ledger,
+                {one: find(self.blobs, folder + one) for one in (package.LEAF, package.ENTRY)},
+                names,
+            ),
         )
 
     def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:

@@ -54,6 +54,27 @@ class PaperView:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessView:
+    """A witness who cosigned, under the policy's name for it, and the time it stated."""
+
+    name: str
+    attested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """How far an entry has come: sequenced, checkpointed, cosigned, anchored.
+
+    `awaited`: the witnesses of whom it is not known that they have seen it; empty once there
+    is a quorum, and where none is demanded."""
+
+    state: str
+    index: int
+    witnesses: tuple[WitnessView, ...] = ()
+    awaited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExhibitView:
     """An exhibit as its papers show it at this moment."""
 
@@ -68,6 +89,7 @@ class ExhibitView:
     refusal: Mapping[str, str] | None
     progress: tuple[Mapping[str, str], ...]
     url: str | None = None
+    entry: EntryView | None = None
 
 
 def facts_of(certificate_json: bytes | None) -> Mapping[str, object] | None:

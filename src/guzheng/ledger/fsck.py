@@ -57,13 +57,18 @@ def _signed(ledger: Ledger) -> tuple[Checkpoint | None, list[Damage]]:
     if not any(notes.values()):
         return None, []  # nothing was ever signed
     for name, note in notes.items():
+        if note is None and name == _CHECKPOINT and ledger.is_witnessed:
+            continue  # no witnesses were heard yet
         try:
             kept[name] = require_checkpoint(Note.parse(note or b""), ledger.signer.key)
         except ProofError as error:
             code = "ledger.missing" if note is None else "ledger.differs"
             damage.append(Damage(name, code, "a signed checkpoint", error.code))
     published, remembered = kept.get(_CHECKPOINT), kept.get(MEMORY)
-    if published and remembered and published != remembered:
+    awaited = (
+        ledger.is_witnessed and published and remembered and published.size < remembered.size
+    )  # signed, and published as soon as the witnesses have cosigned
+    if published and remembered and published != remembered and not awaited:
         if published.size == remembered.size:
             code, name = "ledger.fork", _CHECKPOINT  # two roots for one size, both signed
         else:

@@ -101,7 +101,7 @@ class Ledger:
         if not self._whole:
             self._require_whole(self.signed())
             if self._ask is not None:
-                with contextlib.suppress(Unavailable):  # who is silent forbids to sign, not this
+                with contextlib.suppress(Unavailable):  # silence forbids to sign, not to number
                     self._ask()
         return self.entries.append(wanted)
 
@@ -189,6 +189,11 @@ class Ledger:
         note = self.last_signed.read()
         return None if note is None else self.require_ours(note)
 
+    def published(self) -> Checkpoint | None:
+        """What everybody sees; with witnesses it may be older than what is signed."""
+        note = self._find(CHECKPOINT)
+        return None if note is None else self.require_ours(note)
+
     def checkpoint(self) -> bytes:
         """The newest checkpoint as signed."""
         note = self.last_signed.read()
@@ -196,9 +201,7 @@ class Ledger:
             raise Unavailable("ledger.no-checkpoint", expected="a signed checkpoint")
         return note
 
-    def prove(
-        self, index: int, leaf: bytes | None = None, note: bytes | None = None
-    ) -> bytes:
+    def prove(self, index: int, leaf: bytes | None = None, note: bytes | None = None) -> bytes:
         """The `.tlog-proof` of an entry against the newest checkpoint; checked before use.
 
         From tiles alone: the table is not asked. Whoever has the leaf gives it, and gets no
@@ -295,12 +298,13 @@ class Ledger:
             ) from error
 
     def _require_whole(self, signed: Checkpoint | None) -> None:
-        if signed is None and self._find(CHECKPOINT) is not None:
+        published = self.published()
+        if published and (signed is None or published.size > signed.size):
             raise Refused(
-                "ledger.memory-lost",
+                "ledger.memory-lost" if signed is None else "ledger.memory-behind",
                 expected="the checkpoint signed last, beside the key",
-                found="none, and a published one",
-                act="run rebuild; if witnesses have seen a newer one, ask them first",
+                found=f"size {signed.size if signed else 0}, and {published.size} is published",
+                act="an old backup was restored; run rebuild, which reads what is published",
             )
         size = self.entries.size()
         if signed and size < signed.size:

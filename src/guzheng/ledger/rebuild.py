@@ -10,9 +10,9 @@ import contextlib
 
 from guzheng.ledger.edge import Edge
 from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
-from guzheng.proof import tiles
+from guzheng.proof import tiles, tree
 from guzheng.proof.errors import ProofError
-from guzheng.proof.note import Checkpoint
+from guzheng.proof.note import Checkpoint, Note
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 from guzheng.refusals import Refused
 from guzheng.store.blobs import NotKept
@@ -44,17 +44,36 @@ def rebuild_from_tiles(ledger: Ledger) -> int:
 
 
 def _recall(ledger: Ledger) -> Checkpoint | None:
+    """What was signed last: as remembered, or as published where that is newer."""
     remembered = ledger.last_signed.read()
-    if remembered is None:
-        try:
-            with ledger.blobs.open(FOLDER + CHECKPOINT) as stream:
-                published = stream.read()
-        except NotKept:
-            return None
-        ledger.require_ours(published)
-        ledger.last_signed.swap(None, published)
-        remembered = published
-    return ledger.require_ours(remembered)
+    signed = ledger.require_ours(remembered) if remembered is not None else None
+    try:
+        with ledger.blobs.open(FOLDER + CHECKPOINT) as stream:
+            note = stream.read()
+    except NotKept:
+        return signed
+    published = ledger.require_ours(note)
+    if signed is not None and signed.size >= published.size:
+        return signed
+    if signed is not None:
+        _require_continued(ledger, signed, published)
+    whole = Note.parse(note)  # the memory is of our own signatures
+    own = tuple(one for one in whole.signatures if one.name == ledger.origin)
+    ledger.last_signed.swap(remembered, Note(whole.text, own).encode())
+    return published
+
+
+def _require_continued(ledger: Ledger, old: Checkpoint, new: Checkpoint) -> None:
+    try:
+        proof = tiles.consistency_from(ledger.tile, old.size, new.size)
+        tree.require_consistent(old.size, old.root, new.size, new.root, proof)
+    except ProofError as error:
+        raise Refused(
+            "ledger.fork",
+            expected=f"size {new.size}, which is published, to continue {old.size}, signed here",
+            found=error.code,
+            act="sign nothing; keep both checkpoints and the tiles, and ask the witnesses",
+        ) from error
 
 
 def _require_signed_root(ledger: Ledger, signed: Checkpoint | None) -> None:

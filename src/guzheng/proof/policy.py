@@ -8,6 +8,7 @@ way only. `quorum none` asks for nobody, and so proves nothing of what others ha
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,6 +70,7 @@ class Trust:
 
     roots: tuple[x509.Certificate, ...] | None = None
     ledger: LedgerPolicy | None = None
+    authorities: int = 1  # how many distinct ones must attest the manifest
 
 
 def parse_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -85,14 +87,20 @@ def require_quorum(
     cosigned = tuple(
         Cosigned(one, at) for one in policy.witnesses if (at := times.get(one.key)) is not None
     )
-    met = {NONE} | {one.witness.name for one in cosigned}
-    for group in policy.groups:  # each names only what stands before it
-        if len(met.intersection(group.members)) >= group.threshold:
-            met.add(group.name)
+    met = met_by(policy, {one.witness.name for one in cosigned})
     found = ", ".join(one.witness.key.name for one in cosigned) or "no cosignature"
     expected = f"the quorum {policy.quorum!r}"
     require(policy.quorum in met, Undecided, "policy.quorum-missing", expected, found)
     return cosigned
+
+
+def met_by(policy: LedgerPolicy, names: Collection[str]) -> set[str]:
+    """The witnesses of these names, and every group that they are enough for."""
+    met = {NONE, *names}
+    for group in policy.groups:  # each names only what stands before it
+        if len(met.intersection(group.members)) >= group.threshold:
+            met.add(group.name)
+    return met
 
 
 # -- the file ----------------------------------------------------------------------------------

@@ -1,0 +1,105 @@
+"""Who must have seen the ledger: the operator's policy, and the witnesses it names.
+
+The policy is a c2sp.org/tlog-policy file. It may leave out `log` lines: a ledger knows its own
+keys. Absent, nobody is asked, and every certificate says so.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+from guzheng.app.views import EntryView, WitnessView
+from guzheng.config import Config
+from guzheng.ledger import Gathering, HttpWitness, Ledger, Sizes
+from guzheng.proof import package, policy
+from guzheng.proof.errors import ProofError
+from guzheng.proof.policy import NONE, LedgerPolicy
+from guzheng.proof.tlogproof import TlogProof
+from guzheng.refusals import Refused
+
+SIZES = "witness-sizes.json"
+
+
+def ledger_policy(config: Config, ledger: Ledger) -> LedgerPolicy:
+    """What a certificate of this installation demands; its own keys first."""
+    own = tuple(str(key) for key in ledger.signer.keys)
+    if not config.ledger_policy:
+        return LedgerPolicy(own, NONE)
+    try:
+        octets = Path(config.ledger_policy).read_bytes()
+        lines = [line.split() for line in octets.splitlines()]
+        if not any(words[:1] == [b"log"] for words in lines):
+            octets = f"log {ledger.vkey}\n".encode() + octets
+        stated = policy.parse_ledger_policy(octets)
+    except (OSError, ProofError) as error:
+        found = error.found if isinstance(error, ProofError) else error.strerror
+        raise _refused(config, "a C2SP tlog-policy file", str(found)) from error
+    if not set(own) & set(stated.logs):
+        raise _refused(config, f"a log line with {ledger.vkey}", ", ".join(stated.logs))
+    others = tuple(one for one in stated.logs if one not in own)
+    return dataclasses.replace(stated, logs=(*own, *others))
+
+
+def open_gathering(config: Config, ledger: Ledger) -> Gathering:
+    """The ledger bound to the witnesses of the policy, all of which must have a URL."""
+    demanded = ledger_policy(config, ledger)
+    shown = dict(one.partition("=")[::2] for one in config.ledger_monitoring)
+    unknown = shown.keys() - {one.name for one in demanded.witnesses}
+    if unknown:
+        raise Refused(
+            "config.value-refused",
+            expected="ledger_monitoring: NAME=URL of witnesses of the policy",
+            found=", ".join(sorted(unknown)),
+            act="mend the setting",
+        )
+    witnesses = [
+        HttpWitness(
+            one,
+            timeout_seconds=config.ledger_witness_seconds,
+            monitoring=shown.get(one.name),
+        )
+        for one in demanded.witnesses
+    ]
+    return Gathering(
+        ledger,
+        demanded,
+        witnesses,
+        Sizes(config.data / SIZES),
+        seconds=config.ledger_witness_seconds,
+    )
+
+
+def find_entry(
+    gathering: Gathering, ledger: Ledger, papers: Mapping[str, bytes | None], names: Set[str]
+) -> EntryView | None:
+    """How far the entry of these papers has come; None before it has a number."""
+    proof, leaf = papers.get(package.ENTRY), papers.get(package.LEAF)
+    try:
+        entry = TlogProof.parse(proof) if proof is not None else None
+        if entry is not None:
+            return _proved(gathering, entry, names)
+    except ProofError:  # damage: fsck names it, a page does not break on it
+        return None
+    index = ledger.entries.index_of(leaf) if leaf is not None else None
+    if index is None:
+        return None
+    signed = ledger.signed()
+    state = "checkpointed" if signed is not None and index < signed.size else "sequenced"
+    return EntryView(state, index, awaited=gathering.awaited(index))
+
+
+def _proved(gathering: Gathering, entry: TlogProof, names: Set[str]) -> EntryView:
+    cosigned = gathering.witnessed(entry.note)
+    anchored = any(one.startswith(package.ANCHORS) for one in names)
+    state = "anchored" if anchored else "cosigned" if cosigned else "checkpointed"
+    witnesses = tuple(WitnessView(one.witness.name, one.attested_at) for one in cosigned)
+    return EntryView(state, entry.index, witnesses)
+
+
+def _refused(config: Config, expected: str, found: str) -> Refused:
+    return Refused(
+        "config.value-refused",
+        expected=f"ledger_policy: {expected}",
+        found=f"{config.ledger_policy}: {found[:300]}",
+        act="mend the setting or the file",
+    )

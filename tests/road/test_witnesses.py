@@ -1,0 +1,123 @@
+"""The whole road with witnesses: an exhibit is sealed at the quorum, and not before."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guzheng.app import Platform
+from guzheng.config import load
+from guzheng.proof.tlogproof import TlogProof
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store.blobs import read
+from guzheng.verifier.main import main as verify
+from tests.road.deaths import silent
+from tests.road.test_fsck import places
+from tests.witnesses import Witness, environment_of, policy_of, three
+
+Three = tuple[Witness, Witness, Witness]
+
+
+@pytest.fixture
+def witnesses() -> Iterator[Three]:
+    with three(ml_dsa=True) as those:
+        yield those
+
+
+def opened(folder: Path, witnesses: Three) -> Platform:
+    return Platform(load(folder / "data", environment=environment_of(folder, witnesses)))
+
+
+def test_sealed_at_the_quorum(tmp_path: Path, witnesses: Three) -> None:
+    platform = opened(tmp_path, witnesses)
+    exhibit = platform.deposit("a.txt", [b"words"])
+    assert platform.walk(exhibit, silent) == "certified"
+    view = platform.exhibit(exhibit)
+    assert view.entry is not None
+    assert view.entry.state == "cosigned"
+    assert view.entry.awaited == ()
+    names = [one.name for one in view.entry.witnesses]
+    assert names == ["court", "notary", "school"]
+    entry = TlogProof.parse(read(platform.blobs, f"exhibits/{exhibit}/entry.tlog-proof"))
+    assert len(entry.note.signatures) >= 2 + 3
+    facts = json.loads(read(platform.blobs, f"exhibits/{exhibit}/certificate.json"))
+    assert facts["entry"]["witnesses"] == sorted(one.key.name for one in witnesses)
+    assert places(platform) == []
+    platform.write_package([exhibit], tmp_path / "p.zip")
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(platform.roots_pem())
+    theirs = tmp_path / "theirs.policy"  # of whoever does not take the platform's
+    theirs.write_bytes(policy_of(witnesses, 3, [platform.ledger.vkey]))
+    for policy in ([], ["--policy", str(theirs)]):
+        assert verify([str(tmp_path / "p.zip"), "--roots", str(roots), *policy]) == 0
+
+
+def test_below_the_quorum_it_waits_and_says_for_whom(
+    tmp_path: Path, witnesses: Three, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform = opened(tmp_path, witnesses)
+    platform.walk(platform.deposit("first.txt", [b"first"]), silent)
+    witnesses[0].mood = witnesses[2].mood = "busy"
+    exhibit = platform.deposit("a.txt", [b"words"])
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"ledger\.no-quorum"):
+            platform.walk(exhibit, silent)
+    view = platform.exhibit(exhibit)
+    assert view.state == "fixed"
+    assert view.entry is not None
+    assert (view.entry.state, view.entry.index) == ("checkpointed", 1)
+    assert view.entry.awaited == ("court", "school")
+    assert "entry.tlog-proof" in view.missing
+    assert platform.index.unfinished() == (exhibit,)
+    assert platform.ledger.entries.size() == 2  # it has its number, once
+    with pytest.raises(Refused, match=r"package\.not-complete"):
+        platform.write_package([exhibit], tmp_path / "p.zip")
+    assert places(platform) == []
+    witnesses[0].mood = "well"
+    assert platform.walk(exhibit, silent) == "certified"
+    entry = platform.exhibit(exhibit).entry
+    assert entry is not None
+    assert [one.name for one in entry.witnesses] == ["court", "notary"]
+    assert platform.ledger.entries.size() == 2
+
+
+def test_nobody_can_be_asked_at_the_start(tmp_path: Path, witnesses: Three) -> None:
+    for one in witnesses:
+        one.mood = "down"
+    platform = opened(tmp_path, witnesses)
+    exhibit = platform.deposit("a.txt", [b"words"])
+    with pytest.raises(Unavailable, match=r"ledger\.witnesses-silent"):
+        platform.walk(exhibit, silent)
+    entry = platform.exhibit(exhibit).entry
+    assert entry is not None
+    assert (entry.state, entry.index) == ("sequenced", 0)
+    assert entry.awaited == ("court", "notary", "school")
+    assert platform.ledger.signed() is None
+    for one in witnesses:
+        one.mood = "well"
+    assert platform.walk(exhibit, silent) == "certified"
+
+
+def test_without_a_policy_nobody_is_asked_and_it_is_said(tmp_path: Path) -> None:
+    platform = Platform(load(tmp_path / "data", environment={}))
+    exhibit = platform.deposit("a.txt", [b"words"])
+    assert platform.walk(exhibit, silent) == "certified"
+    entry = platform.exhibit(exhibit).entry
+    assert entry is not None
+    assert (entry.state, entry.witnesses, entry.awaited) == ("checkpointed", (), ())
+
+
+@pytest.mark.parametrize(
+    "text", ["quorum none", "log x\nquorum none\n", "log {other}\nquorum none\n", "witness\n"]
+)
+def test_a_policy_that_is_not_ours_is_refused(tmp_path: Path, text: str) -> None:
+    other = "ledger.example/1+53dc5414+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
+    file = tmp_path / "ledger.policy"
+    file.write_text(text.replace("{other}", other))
+    environment = {"GUZHENG_LEDGER_POLICY": str(file)}
+    if text == "quorum none":  # a ledger knows its own keys
+        assert not Platform(load(tmp_path / "data", environment=environment)).gathering.asks
+        return
+    with pytest.raises(Refused, match=r"config\.value-refused"):
+        Platform(load(tmp_path / "data", environment=environment))
