@@ -25,6 +25,7 @@ STEPS = (
     "manifest.form", "exhibit.members", "item.digest", "token.imprint", "token.signature",
     "token.trust", "seal.imprint", "seal.signature", "seal.trust", "leaf", "entry.inclusion",
     "entry.checkpoint", "entry.quorum", "order", "certificate.content", "certificate.signature",
+    "authorities",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from guzheng.proof import canonical, instant
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
-from guzheng.proof.fields import to_base64
+from guzheng.proof.fields import Fields, to_base64
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
@@ -43,8 +43,11 @@ def derive(
     authority: x509.Certificate,
     entry: TlogProof,
     witnesses: tuple[str, ...],
+    further: Mapping[str, tuple[TimestampToken, x509.Certificate]] | None = None,
 ) -> dict[str, object]:
-    """The facts. `witnesses`: names whose cosignatures on the checkpoint were verified."""
+    """The facts. `witnesses`: names whose cosignatures on the checkpoint were verified.
+
+    `further`: paper → token and authority, of the other seals that stand over the manifest."""
     manifest = Manifest.parse(manifest_json)
     facts: dict[str, object] = {
         "schema": SCHEMA,
@@ -58,6 +61,9 @@ def derive(
         "seal": _seal(token, authority),
         "entry": _entry(entry, witnesses),
     }
+    if further:
+        seals = [{"paper": name, **_seal(*further[name])} for name in sorted(further)]
+        facts["further_seals"] = seals
     if manifest.claimed_applicant is not None:
         facts["claimed_applicant"] = manifest.claimed_applicant
     if manifest.claimed_purpose is not None:
@@ -100,3 +106,12 @@ def _entry(entry: TlogProof, witnesses: tuple[str, ...]) -> Mapping[str, object]
 
 def encode(facts: Mapping[str, object]) -> bytes:
     return canonical.encode(dict(facts))
+
+
+def names_in(facts_json: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The witnesses and the further seals that a certificate names."""
+    facts = Fields(canonical.parse(facts_json), "certificate")
+    further = facts.items("further_seals", most=64) if facts.has("further_seals") else []
+    named = Fields(facts.take("entry"), "certificate.entry").texts("witnesses")
+    seals = [Fields(one, "certificate.further_seals").text("paper") for one in further]
+    return named, tuple(seals)

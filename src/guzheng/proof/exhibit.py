@@ -1,39 +1,72 @@
 """The numbered steps by which a stranger checks an exhibit, from its papers alone.
 
-Each step names the rule that it carries out:
- (1) manifest    it is in its one form: docs/spec/manifest.md
- (2) items       each original is the one that the manifest names: FIPS 180-4
+The rule that each step carries out stands in RULES of steps.py.
+ (1) manifest    it is in its one form, and the exhibit has the members that it names
+ (2) items       each original is the one that the manifest names
  (3) capture     the capture record is the one that the manifest names
- (4) tokens      each original has its own timestamp: RFC 3161 §2.4.2
- (5) seal        a timestamp stands over the manifest; its authority: RFC 3161 §2.3, RFC 5816
- (6) trust       the authority's path leads to a root that is believed: RFC 5280 §6
- (7) leaf        the ledger's entry commits to manifest and seal: docs/spec/leaf.md
- (8) inclusion   the entry is in the tree of the checkpoint: RFC 6962 §2.1.1
- (9) checkpoint  the checkpoint is signed by a ledger that is believed: C2SP signed-note
-(10) quorum      the witnesses that the policy demands have cosigned: C2SP tlog-policy
-(11) order       nothing refers to what came after it: docs/road.md
-(12) certificate it says what the papers say, and no more; its PDF is signed and whole: PAdES
+ (4) tokens      each original has its own timestamp
+ (5) seals       a timestamp stands over the manifest; further authorities may have added theirs
+ (6) trust       each authority's path leads to a root that is believed, at that token's time
+ (7) leaf        the ledger's entry commits to manifest and seal
+ (8) inclusion   the entry is in the tree of the checkpoint
+ (9) checkpoint  the checkpoint is signed by a ledger that is believed
+(10) quorum      the witnesses that the policy demands have cosigned
+(11) order       nothing refers to what came after it
+(12) certificate it says what the papers say, and no more; its PDF is signed and whole
+(13) further     papers that may be there as well: FURTHER says who judges each kind
+(14) authorities as many as the verifier demands attest the manifest: who, and when
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from cryptography import x509
 
-from guzheng.proof import certificate, note, package, pdf, timestamp, tree
-from guzheng.proof.digest import Digest, sha256
-from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, UnknownKey
+from guzheng.proof import certificate, instant, package, pdf, timestamp, tree
+from guzheng.proof.digest import Digest, hash_of, sha256
+from guzheng.proof.errors import (
+    DigestMismatch,
+    Inconsistent,
+    Malformed,
+    Refuted,
+    Undecided,
+    UnknownKey,
+    require,
+)
 from guzheng.proof.manifest import Item, Manifest, leaf_of
+from guzheng.proof.note import VerifierKey
 from guzheng.proof.package import Observed
-from guzheng.proof.policy import Trust, require_quorum
+from guzheng.proof.policy import LedgerPolicy, Trust, require_quorum
 from guzheng.proof.report import Report
-from guzheng.proof.steps import Steps, need
+from guzheng.proof.steps import Steps, missing, need
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
 
 CLOCKS_APART = timedelta(seconds=60)  # R-22: a larger gap between two clocks must be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What was shown of one timestamp; None: refused, or not checked."""
+
+    token: TimestampToken | None = None
+    signer: x509.Certificate | None = None
+    path: tuple[x509.Certificate, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """What is at hand of one exhibit, and the steps taken over it."""
+
+    papers: Mapping[str, bytes]
+    observed: Mapping[str, Observed]
+    trust: Trust
+    steps: Steps
+
+    def paper(self, name: str) -> bytes:
+        return need(self.papers.get(name), name)
 
 
 def verify_exhibit(
@@ -45,264 +78,237 @@ def verify_exhibit(
     prefix: str = "",
 ) -> Report:
     """The papers of one exhibit, as in its folder. `folder`: the name the folder had."""
-    held = _Papers(papers, observed, trust, Steps(prefix))
-    manifest = held.check_manifest(folder)  # (1)
-    held.check_items(manifest)  # (2)
-    held.check_capture(manifest)  # (3)
-    held.check_tokens(manifest)  # (4) and, for each, (6)
-    seal, authority = held.check_token(package.SEAL, held.over_manifest(), "seal")  # (5), (6)
-    entry, witnesses = held.check_entry()  # (7) to (10)
-    held.steps.check("order", "docs/road.md", lambda: _require_order(manifest, seal, entry))
-    held.check_certificate(seal, authority, entry, witnesses)  # (12)
+    held = Exhibit(papers, observed, trust, Steps(prefix))
+    check = held.steps.check
+    manifest = check("manifest.form", lambda: _manifest(held, folder), package.MANIFEST)  # (1)
+    check("exhibit.members", lambda: _require_members(held, need(manifest, package.MANIFEST)))
+    _check_items(held, manifest)  # (2), (3)
+    for item in manifest.items if manifest else ():  # (4), and for each (6)
+        if item.role == "original":
+            check_stamp(held, f"{package.TOKENS}{item.name}.tsa", "token", item.sha256)
+    seals = {name: check_stamp(held, name, "seal") for name in package.seals_of(papers)}  # (5)
+    entry, witnesses = _check_entry(held)  # (7) to (10)
+    # (11) last of what concerns time
+    check("order", lambda: _require_order(need(manifest, package.MANIFEST), seals, entry))
+    content, printed = package.CERTIFICATE_JSON, package.CERTIFICATE_PDF  # (12)
+    derived = partial(_require_derived, held, seals, entry, witnesses)
+    check("certificate.content", derived, content)
+    check("certificate.signature", lambda: _require_print(held), printed)
+    _check_further(held, entry)  # (13)
+    if trust.authorities > 1 or any(one.path for one in seals.values()):  # else (6) said it
+        attested = partial(_authorities, seals, trust.authorities)  # (14)
+        check("authorities", attested, package.MANIFEST)
     return held.steps.report()
+
+
+# Who judges the papers that may be there as well, by their folder. A kind of paper is added
+# here, its steps in RULES of steps.py; what is_optional does not know is an extra member.
+FURTHER: Mapping[str, Callable[[Exhibit, str, TlogProof | None], None]] = {}
+
+
+def _check_further(held: Exhibit, entry: TlogProof | None) -> None:
+    for name in sorted(held.observed):
+        if package.is_optional(name) and "/" in name:
+            FURTHER.get(name.partition("/")[0], _not_judged)(held, name, entry)
+
+
+def _not_judged(held: Exhibit, name: str, _entry: TlogProof | None) -> None:
+    held.steps.check("further", lambda: missing("somebody who judges such papers"), name)
+
+
+def _manifest(held: Exhibit, folder: str | None) -> Manifest:
+    manifest = Manifest.parse(held.paper(package.MANIFEST))
+    same = folder is None or manifest.exhibit == folder
+    require(same, Inconsistent, "exhibit.folder-differs", manifest.exhibit, folder)
+    return manifest
+
+
+def _require_members(held: Exhibit, manifest: Manifest) -> None:
+    found = {name for name in held.observed if not package.is_optional(name)}
+    package.require_members(package.papers_of(manifest), found)
+
+
+def _check_items(held: Exhibit, manifest: Manifest | None) -> None:
+    if manifest is None:
+        held.steps.check("item.digest", lambda: missing(package.MANIFEST))
+    elif manifest.kind != "hash-only":  # else the originals stayed with their owner
+        for item in manifest.items:
+            name = package.ITEMS + item.name
+            prove = partial(_require_item, item, name, held.observed.get(name))
+            held.steps.check("item.digest", prove, name)
+    if manifest is not None and manifest.capture is not None:
+        require_same = manifest.capture.require
+        name = package.CAPTURE
+        held.steps.check("capture.digest", lambda: require_same(held.paper(name), name), name)
+
+
+def _require_item(item: Item, name: str, found: Observed | None) -> None:
+    if found is None:
+        raise Refuted("package.member-missing", name, "no such member")
+    same = (found.size, found.sha256) == (item.size, item.sha256)
+    wanted = f"{item.size} octets, {item.sha256}"
+    shown = f"{found.size} octets, {found.sha256}"
+    require(same, DigestMismatch, "item.altered", wanted, shown)
+    same = found.sm3 is None or found.sm3 in item.digests
+    require(same, DigestMismatch, "item.altered", item.digests[-1], found.sm3)
+
+
+def check_stamp(held: Exhibit, name: str, step: str, over: Digest | None = None) -> Stamp:
+    """The three steps of a timestamp: over SHA-256 `over`, or over the manifest."""
+
+    def imprint() -> TimestampToken:
+        token = timestamp.parse(held.paper(name))
+        wanted = ("sha256", over.value) if over else _manifest_hash(held, token)
+        timestamp.require_imprint(token, wanted[1], wanted[0])
+        return token
+
+    check = held.steps.check
+    token = check(f"{step}.imprint", imprint, name)
+    prove = timestamp.require_signature
+    signer = check(f"{step}.signature", lambda: prove(need(token, name)), name)
+    path = check(f"{step}.trust", lambda: require_trusted(token, signer, held.trust), name)
+    return Stamp(token, signer, path)
+
+
+def _manifest_hash(held: Exhibit, token: TimestampToken) -> tuple[str, bytes]:
+    """Seals stand over SHA-256 of the manifest; one with an SM3 imprint, over its SM3."""
+    name = "sm3" if token.imprint_name == "sm3" else "sha256"
+    return name, hash_of(name, held.paper(package.MANIFEST))
 
 
 def require_trusted(
     token: TimestampToken | None, signer: x509.Certificate | None, trust: Trust
-) -> None:
-    """The token's authority is under a root that the verifier was told to believe."""
+) -> tuple[x509.Certificate, ...]:
+    """The token's authority is under a root that the verifier was told to believe.
+
+    Its window of validity is its own: its certificates alone, at the time of its own token."""
+    sound, by = need(token, "a token"), need(signer, "a valid signature")
+    return timestamp.require_trusted(sound, by, _roots(trust))
+
+
+def _roots(trust: Trust) -> tuple[x509.Certificate, ...]:
     if trust.roots is None:
-        raise UnknownKey("trust.no-roots", expected="roots to believe", found="none given")
-    timestamp.require_trusted(
-        need(token, "a token"), need(signer, "a valid signature"), trust.roots
-    )
+        raise UnknownKey("trust.no-roots", "roots to believe", "none given")
+    return trust.roots
 
 
 def require_signed_pdf(pdf_octets: bytes, trust: Trust) -> None:
     """The PDF is whole, and signed under such a root."""
-    if trust.roots is None:
-        raise UnknownKey("trust.no-roots", expected="roots to believe", found="none given")
-    pdf.require_signed(pdf_octets, trust.roots)
+    pdf.require_signed(pdf_octets, _roots(trust))
 
 
-@dataclass(frozen=True, slots=True)
-class _Papers:
-    """What is at hand of one exhibit, and the steps taken over it."""
-
-    papers: Mapping[str, bytes]
-    observed: Mapping[str, Observed]
-    trust: Trust
-    steps: Steps
-
-    def paper(self, name: str) -> bytes:
-        return need(self.papers.get(name), name)
-
-    def over_manifest(self) -> Digest | None:
-        octets = self.papers.get(package.MANIFEST)
-        return sha256(octets) if octets is not None else None
-
-    def check_manifest(self, folder: str | None) -> Manifest | None:
-        def prove() -> Manifest:
-            manifest = Manifest.parse(self.paper(package.MANIFEST))
-            if folder is not None and manifest.exhibit != folder:
-                raise Inconsistent(
-                    "exhibit.folder-differs", expected=manifest.exhibit, found=folder
-                )
-            return manifest
-
-        manifest = self.steps.check(
-            "manifest.form", "docs/spec/manifest.md", prove, subject=package.MANIFEST
-        )
-        self.steps.check(
-            "exhibit.members",
-            "docs/spec/package.md §2",
-            lambda: package.require_members(
-                package.papers_of(need(manifest, package.MANIFEST)), set(self.observed)
-            ),
-        )
-        return manifest
-
-    def check_items(self, manifest: Manifest | None) -> None:
-        if manifest is None:
-            self.steps.check("item.digest", "FIPS 180-4", partial(_require_manifest, manifest))
-        elif manifest.kind != "hash-only":  # else the originals stayed with their owner
-            for item in manifest.items:
-                name = package.ITEMS + item.name
-                prove = partial(_require_item, item, self.observed.get(name))
-                self.steps.check("item.digest", "FIPS 180-4", prove, subject=name)
-
-    def check_capture(self, manifest: Manifest | None) -> None:
-        if manifest is not None and manifest.capture is not None:
-            extent = manifest.capture
-            self.steps.check(
-                "capture.digest",
-                "docs/spec/manifest.md §4",
-                lambda: extent.require(self.paper(package.CAPTURE), package.CAPTURE),
-                subject=package.CAPTURE,
-            )
-
-    def check_tokens(self, manifest: Manifest | None) -> None:
-        for item in manifest.items if manifest else ():
-            if item.role == "original":
-                self.check_token(f"{package.TOKENS}{item.name}.tsa", item.sha256, "token")
-
-    def check_token(
-        self, name: str, over: Digest | None, step: str
-    ) -> tuple[TimestampToken | None, x509.Certificate | None]:
-        def prove() -> TimestampToken:
-            token = timestamp.parse(self.paper(name))
-            timestamp.require_imprint(token, need(over, "the bytes it stands over").value)
-            return token
-
-        check = self.steps.check
-        token = check(f"{step}.imprint", "RFC 3161 §2.4.2", prove, subject=name)
-        signer = check(
-            f"{step}.signature",
-            "RFC 3161 §2.3, RFC 5816 §2.2.1",
-            lambda: timestamp.require_signature(need(token, name)),
-            subject=name,
-        )
-        check(
-            f"{step}.trust",
-            "RFC 5280 §6",
-            lambda: require_trusted(token, signer, self.trust),
-            subject=name,
-        )
-        return token, signer
-
-    def check_entry(self) -> tuple[TlogProof | None, tuple[str, ...] | None]:
-        check = self.steps.check
-        leaf = check("leaf", "docs/spec/leaf.md", self._leaf, subject=package.LEAF)
-        entry = check(
-            "entry.inclusion",
-            "RFC 6962 §2.1.1",
-            lambda: self._entry(leaf),
-            subject=package.ENTRY,
-        )
-        witnesses = check(
-            "entry.checkpoint",
-            "C2SP signed-note",
-            lambda: _witnesses(need(entry, package.ENTRY), self.trust),
-            subject=package.ENTRY,
-        )
-        check(
-            "entry.quorum",
-            "C2SP tlog-policy",
-            lambda: require_quorum(
-                need(self.trust.ledger, "a ledger policy"),
-                need(witnesses, "a checkpoint that is believed"),
-            ),
-            subject=package.ENTRY,
-        )
-        return entry, witnesses
-
-    def _leaf(self) -> bytes:
-        wanted = leaf_of(self.paper(package.MANIFEST), self.paper(package.SEAL))
-        found = self.paper(package.LEAF)
-        if found != wanted:
-            raise DigestMismatch("leaf.differs", expected=wanted.hex(), found=found[:64].hex())
-        return found
-
-    def _entry(self, leaf: bytes | None) -> TlogProof:
-        entry = TlogProof.parse(self.paper(package.ENTRY))
-        at, hashed = entry.checkpoint, tree.leaf_hash(need(leaf, package.LEAF))
-        tree.require_included(hashed, entry.index, at.size, entry.path, at.root)
-        if entry.extra is not None:
-            raise Malformed(
-                "entry.extra",
-                expected="no unsigned extra data",
-                found=f"{len(entry.extra)} octets",
-            )
-        return entry
-
-    def check_certificate(
-        self,
-        seal: TimestampToken | None,
-        authority: x509.Certificate | None,
-        entry: TlogProof | None,
-        witnesses: tuple[str, ...] | None,
-    ) -> None:
-        def prove_content() -> None:
-            held = self.paper(package.CERTIFICATE_JSON)
-            wanted = certificate.encode(
-                certificate.derive(
-                    self.paper(package.MANIFEST),
-                    self.papers.get(package.CAPTURE),
-                    need(seal, package.SEAL),
-                    need(authority, "the seal's authority"),
-                    need(entry, package.ENTRY),
-                    need(witnesses, "a checkpoint that is believed"),
-                )
-            )
-            if held != wanted:
-                raise Inconsistent(
-                    "certificate.differs",
-                    expected=f"what the papers say: {sha256(wanted)}",
-                    found=str(sha256(held)),
-                )
-
-        def prove_signature() -> None:
-            printed = self.paper(package.CERTIFICATE_PDF)
-            require_signed_pdf(printed, self.trust)
-            pdf.require_speaks_of(printed, self.paper(package.CERTIFICATE_JSON))
-
-        self.steps.check(
-            "certificate.content",
-            "docs/spec/certificate.md",
-            prove_content,
-            subject=package.CERTIFICATE_JSON,
-        )
-        self.steps.check(
-            "certificate.signature",
-            "ETSI EN 319 142-1",
-            prove_signature,
-            subject=package.CERTIFICATE_PDF,
-        )
+def _check_entry(held: Exhibit) -> tuple[TlogProof | None, tuple[str, ...] | None]:
+    """The entry, and the names of the witnesses who cosigned its checkpoint."""
+    check, name, ledger = held.steps.check, package.ENTRY, held.trust.ledger
+    leaf = check("leaf", lambda: _leaf(held), package.LEAF)
+    entry = check("entry.inclusion", lambda: _entry(held, need(leaf, package.LEAF)), name)
+    signed = check("entry.checkpoint", lambda: _signed_by(need(entry, name), held.trust), name)
+    believed = entry if signed is not None else None
+    check("entry.quorum", lambda: _require_quorum(believed, ledger), name)
+    return entry, signed
 
 
-def _require_manifest(manifest: Manifest | None) -> None:
-    need(manifest, package.MANIFEST)
+def _require_quorum(entry: TlogProof | None, ledger: LedgerPolicy | None) -> None:
+    demanded = need(ledger, "a ledger policy")
+    require_quorum(demanded, need(entry, "a checkpoint that is believed").note)
 
 
-def _require_item(item: Item, found: Observed | None) -> None:
-    if found is None:
-        raise Refuted(
-            "package.member-missing", expected=package.ITEMS + item.name, found="no such member"
-        )
-    if (found.size, found.sha256) != (item.size, item.sha256):
-        raise DigestMismatch(
-            "item.altered",
-            expected=f"{item.size} octets, {item.sha256}",
-            found=f"{found.size} octets, {found.sha256}",
-        )
-    if found.sm3 is not None and found.sm3 not in item.digests:
-        raise DigestMismatch(
-            "item.altered", expected=str(item.digests[-1]), found=str(found.sm3)
-        )
+def _leaf(held: Exhibit) -> bytes:
+    wanted = leaf_of(held.paper(package.MANIFEST), held.paper(package.SEAL))
+    found = held.paper(package.LEAF)
+    require(found == wanted, DigestMismatch, "leaf.differs", wanted, found[:64])
+    return found
 
 
-def _witnesses(proof: TlogProof, trust: Trust) -> tuple[str, ...]:
+def _entry(held: Exhibit, leaf: bytes) -> TlogProof:
+    entry = TlogProof.parse(held.paper(package.ENTRY))
+    at, hashed = entry.checkpoint, tree.leaf_hash(leaf)
+    tree.require_included(hashed, entry.index, at.size, entry.path, at.root)
+    bare, found = entry.extra is None, f"{len(entry.extra or b'')} octets"
+    require(bare, Malformed, "entry.extra", "no unsigned extra data", found)
+    return entry
+
+
+def _signed_by(entry: TlogProof, trust: Trust) -> tuple[str, ...]:
     """The names of witnesses, once the ledger's own signature is shown to fit."""
     if trust.ledger is None:
-        raise UnknownKey(
-            "trust.no-ledger", expected="a ledger key to believe", found="none given"
-        )
-    keys = [note.VerifierKey.parse(one) for one in trust.ledger.logs]
-    signers = [key.name for key in proof.note.require_signed(keys)]
-    origin = proof.checkpoint.origin
+        raise UnknownKey("trust.no-ledger", "a ledger key to believe", "none given")
+    keys = [VerifierKey.parse(one) for one in trust.ledger.logs]
+    signers = [key.name for key in entry.note.require_signed(keys)]
+    origin = entry.checkpoint.origin
     # C2SP tlog-checkpoint: the log's key bears the origin as its name.
-    if origin not in signers:
-        raise UnknownKey("note.unknown-key", expected=origin, found=", ".join(signers))
-    return tuple(sorted(set(signers) - {origin}))
+    require(origin in signers, UnknownKey, "note.unknown-key", origin, ", ".join(signers))
+    cosigners = entry.note.find_signed(one.key for one in trust.ledger.witnesses)
+    return tuple(sorted({key.name for key in cosigners}))
 
 
 def _require_order(
-    manifest: Manifest | None, seal: TimestampToken | None, entry: TlogProof | None
+    manifest: Manifest, seals: Mapping[str, Stamp], entry: TlogProof | None
 ) -> None:
-    """(11)"""
-    came, sealed = need(manifest, package.MANIFEST), need(seal, package.SEAL)
-    logged = need(entry, package.ENTRY)
-    if sealed.attested_at + CLOCKS_APART < came.observed_at:
-        raise Inconsistent(
-            "order.sealed-before-received",
-            expected=f"sealed after {came.observed_at}",
-            found=str(sealed.attested_at),
+    came, logged = manifest.observed_at, need(entry, package.ENTRY)
+    need(seals[package.SEAL].token, package.SEAL)
+    for at in [one.token.attested_at for one in seals.values() if one.token]:
+        after = at + CLOCKS_APART >= came
+        require(after, Inconsistent, "order.sealed-before-received", f"after {came}", at)
+    seen, index = manifest.seen_checkpoint, logged.index
+    if seen is not None and seen.origin == logged.checkpoint.origin:
+        least = f"an index of {seen.size} or more"
+        require(seen.size <= index, Inconsistent, "order.logged-before-seen", least, index)
+
+
+def _require_derived(
+    held: Exhibit,
+    seals: Mapping[str, Stamp],
+    entry: TlogProof | None,
+    witnesses: tuple[str, ...] | None,
+) -> None:
+    """The certificate says what its papers say. Seals and cosignatures that came after it, or
+    that only another verifier believes, are not on it; those it names must be there."""
+    facts_json, logged = held.paper(package.CERTIFICATE_JSON), need(entry, package.ENTRY)
+    believed = need(witnesses, "a checkpoint that is believed")
+    cosigned = {one.name for one in logged.note.signatures}
+    named, further = certificate.names_in(facts_json)
+    wanted = certificate.encode(
+        certificate.derive(
+            held.paper(package.MANIFEST),
+            held.papers.get(package.CAPTURE),
+            *_sound(seals, package.SEAL),
+            logged,
+            tuple(sorted(cosigned.intersection(named))),
+            {name: _sound(seals, name) for name in further},
         )
-    seen = came.seen_checkpoint
-    ours = seen is not None and seen.origin == logged.checkpoint.origin
-    if seen is not None and ours and seen.size > logged.index:
-        raise Inconsistent(
-            "order.logged-before-seen",
-            expected=f"an index of {seen.size} or more",
-            found=str(logged.index),
-        )
+    )
+    same, expected = facts_json == wanted, f"what the papers say: {sha256(wanted)}"
+    require(same, Inconsistent, "certificate.differs", expected, sha256(facts_json))
+    unknown = ", ".join(sorted(set(named) - set(believed)))
+    what = "witnesses that the verifier believes"
+    require(not unknown, UnknownKey, "certificate.witness-unknown", what, unknown)
+
+
+def _sound(seals: Mapping[str, Stamp], name: str) -> tuple[TimestampToken, x509.Certificate]:
+    stamp = need(seals.get(name), name)
+    return need(stamp.token, name), need(stamp.signer, "the seal's authority")
+
+
+def _require_print(held: Exhibit) -> None:
+    printed = held.paper(package.CERTIFICATE_PDF)
+    require_signed_pdf(printed, held.trust)
+    pdf.require_speaks_of(printed, held.paper(package.CERTIFICATE_JSON))
+
+
+def _authorities(seals: Mapping[str, Stamp], required: int) -> str:
+    """Who of those believed attests the manifest, and when. One authority counts once: those
+    under one root are one (sigstore-go#471), and the SM2 seal is the first one's own."""
+    roots = {name: one.path[-1].subject for name, one in seals.items() if one.path}
+    if package.SEAL in roots and package.SEAL_SM2 in roots:
+        roots[package.SEAL_SM2] = roots[package.SEAL]
+    said = [
+        f"{signer.subject.rfc4514_string()}: {instant.encode(token.attested_at)}"
+        for token, signer in (_sound(seals, name) for name in roots)
+    ]
+    count, found = len(set(roots.values())), "; ".join(said)
+    wanted = f"{required} authorities that are believed"
+    require(
+        count >= required, Undecided, "policy.authorities-missing", wanted, f"{count}: {found}"
+    )
+    return found

@@ -20,6 +20,7 @@ OUTER = (RECIPE, LISTING, ROOTS, LEDGER_POLICY)
 EXHIBITS = "exhibits/"
 
 MANIFEST, CAPTURE, SEAL, LEAF = "manifest.json", "capture.json", "seal.tsa", "leaf"
+SEAL_SM2 = "seal.sm2.tsa"  # the platform's own authority again, under SM2 and SM3
 ENTRY = "entry.tlog-proof"
 CERTIFICATE_JSON, CERTIFICATE_PDF = "certificate.json", "certificate.pdf"
 ITEMS, TOKENS = "items/", "tokens/"
@@ -62,6 +63,11 @@ def papers_of(manifest: Manifest) -> tuple[str, ...]:
 def is_optional(name: str) -> bool:
     """A paper that an exhibit may have besides: another seal, a receipt, a renewal."""
     return _OPTIONAL.fullmatch(name) is not None
+
+
+def seals_of(names: Collection[str]) -> tuple[str, ...]:
+    """The seal, there or not, and every further one that is there."""
+    return (SEAL, *sorted(one for one in names if is_optional(one) and one.startswith("seal.")))
 
 
 def exhibits_in(names: Iterable[str]) -> tuple[str, ...]:

@@ -7,12 +7,39 @@ step whose input is missing, or was refused by an earlier one, is «not checked�
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from guzheng.proof.errors import ProofError, Undecided
 from guzheng.proof.report import Finding, Outcome, Report
 
 _T = TypeVar("_T")
+
+# Step → the norm that it carries out.
+RULES = {
+    "package.listing": "docs/spec/package.md §3",
+    "package.members": "docs/spec/package.md §3",
+    "package.outer": "docs/spec/package.md §2",
+    "manifest.form": "docs/spec/manifest.md",
+    "exhibit.members": "docs/spec/package.md §2",
+    "item.digest": "FIPS 180-4",
+    "capture.digest": "docs/spec/manifest.md §4",
+    "token.form": "RFC 3161 §2.4.2",
+    "token.imprint": "RFC 3161 §2.4.2",
+    "token.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
+    "token.trust": "RFC 5280 §6",
+    "seal.imprint": "RFC 3161 §2.4.2",
+    "seal.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
+    "seal.trust": "RFC 5280 §6",
+    "leaf": "docs/spec/leaf.md",
+    "entry.inclusion": "RFC 6962 §2.1.1",
+    "entry.checkpoint": "C2SP signed-note",
+    "entry.quorum": "C2SP tlog-policy",
+    "order": "docs/road.md",
+    "certificate.content": "docs/spec/certificate.md",
+    "certificate.signature": "ETSI EN 319 142-1",
+    "further": "docs/spec/package.md §2",
+    "authorities": "docs/spec/seal.md §5",
+}
 
 
 @dataclass(slots=True)
@@ -22,20 +49,18 @@ class Steps:
     prefix: str = ""
     findings: list[Finding] = field(default_factory=list[Finding])
 
-    def check(
-        self, step: str, rule: str, prove: Callable[[], _T], *, subject: str = ""
-    ) -> _T | None:
-        """What the step proved, or None."""
-        where = f"{self.prefix}{subject}"
+    def check(self, step: str, prove: Callable[[], _T], subject: str = "") -> _T | None:
+        """What the step proved, or None. A text that was proved is told."""
+        where, rule = f"{self.prefix}{subject}", RULES[step]
         try:
             proved = prove()
         except ProofError as error:
             outcome = Outcome.NOT_CHECKED if isinstance(error, Undecided) else Outcome.FAILED
-            self.findings.append(
-                Finding(step, rule, outcome, error.code, where, error.expected, error.found)
-            )
+            why = (error.code, where, error.expected, error.found)
+            self.findings.append(Finding(step, rule, outcome, *why))
             return None
-        self.findings.append(Finding(step, rule, Outcome.PASSED, "ok", where))
+        told = proved if isinstance(proved, str) else ""
+        self.findings.append(Finding(step, rule, Outcome.PASSED, "ok", where, found=told))
         return proved
 
     def report(self) -> Report:
@@ -44,6 +69,8 @@ class Steps:
 
 def need(value: _T | None, what: str) -> _T:
     """The input of a step; without it the step cannot be carried out."""
-    if value is None:
-        raise Undecided("step.input-missing", expected=what, found="none, or refused above")
-    return value
+    return missing(what) if value is None else value
+
+
+def missing(what: str) -> NoReturn:
+    raise Undecided("step.input-missing", what, "none, or refused above")

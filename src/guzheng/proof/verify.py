@@ -6,10 +6,11 @@ it lists, and a single file has its timestamp alone.
 """
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from guzheng.proof import exhibit, package, timestamp
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import Refuted
+from guzheng.proof.errors import Refuted, require
 from guzheng.proof.exhibit import verify_exhibit
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import Trust
@@ -18,23 +19,17 @@ from guzheng.proof.steps import Steps, need
 from guzheng.proof.timestamp import TimestampToken
 
 __all__ = ["verify_certificate", "verify_exhibit", "verify_file", "verify_package"]
+_Member = TypeVar("_Member")
 
 
 def verify_file(hashes: Mapping[str, bytes], token_octets: bytes, trust: Trust) -> Report:
     """A file, known by its hashes under the names of cms.DIGESTS, and its `.tsa`."""
     steps = Steps()
-    token = steps.check("token.form", "RFC 3161 §2.4.2", lambda: timestamp.parse(token_octets))
-    steps.check(
-        "token.imprint", "RFC 3161 §2.4.2", lambda: _imprint(need(token, "a token"), hashes)
-    )
-    signer = steps.check(
-        "token.signature",
-        "RFC 3161 §2.3, RFC 5816 §2.2.1",
-        lambda: timestamp.require_signature(need(token, "a token")),
-    )
-    steps.check(
-        "token.trust", "RFC 5280 §6", lambda: exhibit.require_trusted(token, signer, trust)
-    )
+    token = steps.check("token.form", lambda: timestamp.parse(token_octets))
+    steps.check("token.imprint", lambda: _imprint(need(token, "a token"), hashes))
+    prove = timestamp.require_signature
+    signer = steps.check("token.signature", lambda: prove(need(token, "a token")))
+    steps.check("token.trust", lambda: exhibit.require_trusted(token, signer, trust))
     return steps.report()
 
 
@@ -46,11 +41,8 @@ def _imprint(token: TimestampToken, hashes: Mapping[str, bytes]) -> None:
 def verify_certificate(pdf_octets: bytes, trust: Trust) -> Report:
     """A certificate alone: that it is signed and whole. What it says needs its papers."""
     steps = Steps()
-    steps.check(
-        "certificate.signature",
-        "ETSI EN 319 142-1",
-        lambda: exhibit.require_signed_pdf(pdf_octets, trust),
-    )
+    prove = exhibit.require_signed_pdf
+    steps.check("certificate.signature", lambda: prove(pdf_octets, trust))
     return steps.report()
 
 
@@ -59,28 +51,24 @@ def verify_package(
 ) -> Report:
     """A package: `papers` are the members read whole, `observed` is every member, hashed."""
     steps = Steps()
+    name = package.LISTING
     listing = steps.check(
-        "package.listing",
-        "docs/spec/package.md §3",
-        lambda: package.parse_listing(need(papers.get(package.LISTING), package.LISTING)),
+        "package.listing", lambda: package.parse_listing(need(papers.get(name), name))
     )
-    steps.check(
-        "package.members", "docs/spec/package.md §3", lambda: _members(listing, observed)
-    )
-    steps.check("package.outer", "docs/spec/package.md §2", lambda: _outer(observed))
+    steps.check("package.members", lambda: _members(listing, observed))
+    steps.check("package.outer", lambda: _outer(observed))
     for name in package.exhibits_in(observed):
         prefix = f"{package.EXHIBITS}{name}/"
-        own = {
-            key.removeprefix(prefix): papers[key] for key in papers if key.startswith(prefix)
-        }
-        seen = {
-            key.removeprefix(prefix): observed[key]
-            for key in observed
-            if key.startswith(prefix)
-        }
-        found = verify_exhibit(own, seen, trust, folder=name, prefix=prefix)
+        own = _below(prefix, papers)
+        found = verify_exhibit(own, _below(prefix, observed), trust, folder=name, prefix=prefix)
         steps.findings.extend(found.findings)
     return steps.report()
+
+
+def _below(prefix: str, members: Mapping[str, _Member]) -> dict[str, _Member]:
+    return {
+        name.removeprefix(prefix): members[name] for name in members if name.startswith(prefix)
+    }
 
 
 def _members(listing: dict[str, Digest] | None, observed: Mapping[str, Observed]) -> None:
@@ -92,9 +80,7 @@ def _members(listing: dict[str, Digest] | None, observed: Mapping[str, Observed]
 
 def _outer(observed: Mapping[str, Observed]) -> None:
     exhibits = package.exhibits_in(observed)
-    if not exhibits:
-        raise Refuted("package.member-missing", expected="at least one exhibit", found="none")
+    require(bool(exhibits), Refuted, "package.member-missing", "at least one exhibit", "none")
     known = tuple(f"{package.EXHIBITS}{one}/" for one in exhibits)
-    package.require_members(
-        package.OUTER, {name for name in observed if not name.startswith(known)}
-    )
+    outer = {name for name in observed if not name.startswith(known)}
+    package.require_members(package.OUTER, outer)
