@@ -6,8 +6,9 @@ seals, and one that had expired then could not make them. A critical extension w
 refuses the path. Revocation is not judged here: the report says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -21,6 +22,9 @@ from guzheng.proof.errors import Malformed, ProofError, Refuted, UnknownKey, req
 
 MAX_DEPTH = 6  # leaf, up to four intermediates, root
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
+# Of certificates: how they read and who signed whom does not depend on the time or the token,
+# so it is remembered. Whether they are valid at that time is asked for each token anew.
+REMEMBERED = 256
 _UNDERSTOOD = frozenset(
     {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE}
 )
@@ -35,6 +39,7 @@ _UNREADABLE = (
 )
 
 
+@lru_cache(REMEMBERED)
 def parse_certificate(encoded: bytes) -> x509.Certificate:
     """An X.509 certificate whose names, dates, key and extensions can all be read."""
     _require_whole_octets(encoded)
@@ -50,6 +55,13 @@ def parse_certificate(encoded: bytes) -> x509.Certificate:
         readable, Malformed, "chain.certificate-malformed", "a known kind of key", "another"
     )
     return found
+
+
+def forget() -> None:
+    """As if no certificate had been seen yet."""
+    for remembering in (parse_certificate, require_sole_critical_purpose, _issuers):
+        remembering.cache_clear()
+    _require_may_stand.cache_clear()
 
 
 def find_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | bytes | None:
@@ -79,6 +91,8 @@ def parse_pem_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
     return tuple(parse_certificate(one.public_bytes(Encoding.DER)) for one in found)
 
 
+_Certificate = x509.Certificate
+_Pool = tuple[x509.Certificate, ...]
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
@@ -91,6 +105,7 @@ def extension_of(
         return None
 
 
+@lru_cache(REMEMBERED)
 def require_sole_critical_purpose(certificate: x509.Certificate, purpose: str) -> None:
     """RFC 3161 §2.3: the extended key usage is critical, and this is its only value.
 
@@ -114,7 +129,7 @@ def require_path(
     anchors = tuple(roots)
     pool = (*anchors, *others)
     refusals: list[Refuted] = []
-    for path in _paths((leaf,), pool, anchors, {}):
+    for path in _paths((leaf,), pool, anchors):
         try:
             for depth, certificate in enumerate(path):
                 _require_usable(certificate, depth, at)
@@ -128,30 +143,25 @@ def require_path(
     raise UnknownKey("chain.unknown-root", "a path to a root of the trust list", issuer)
 
 
-def _paths(
-    path: tuple[x509.Certificate, ...],
-    pool: tuple[x509.Certificate, ...],
-    anchors: tuple[x509.Certificate, ...],
-    signed: dict[tuple[x509.Certificate, x509.Certificate], bool],
-) -> Iterable[tuple[x509.Certificate, ...]]:
-    """`signed` holds the answers so far: namesakes would ask for them without end."""
+def _paths(path: _Pool, pool: _Pool, anchors: _Pool) -> Iterator[_Pool]:
+    """Upwards from the end of this one, through issuers that are not on it yet."""
     last = path[-1]
     if last in anchors:
         yield path
-        return
-    if len(path) == MAX_DEPTH:
-        return
-    for candidate in pool:
-        if candidate in path:
-            continue
-        if (last, candidate) not in signed:
-            named = candidate.subject == last.issuer
-            signed[last, candidate] = named and _signed_by(last, candidate)
-        if signed[last, candidate]:
-            yield from _paths((*path, candidate), pool, anchors, signed)
+    elif len(path) < MAX_DEPTH:
+        for issuer in _issuers(last, pool):
+            if issuer not in path:
+                yield from _paths((*path, issuer), pool, anchors)
 
 
-def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+@lru_cache(REMEMBERED)
+def _issuers(certificate: _Certificate, pool: _Pool) -> _Pool:
+    """Those of the pool that truly signed it; there may be namesakes that did not."""
+    named = dict.fromkeys(one for one in pool if one.subject == certificate.issuer)
+    return tuple(one for one in named if _signed_by(certificate, one))
+
+
+def _signed_by(certificate: _Certificate, issuer: _Certificate) -> bool:
     try:
         if sm2_x509.is_signed_by_sm2(certificate):
             sm2_x509.require_signed_by(certificate, issuer)
@@ -163,17 +173,28 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _require_usable(certificate: x509.Certificate, depth: int, at: datetime) -> None:
-    name = certificate.subject.rfc4514_string()
-    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    first, last = _validity(certificate)
     # Both ends count: RFC 5280 §4.1.2.5 («through notAfter, inclusive»).
-    require(first <= at, Refuted, "chain.not-yet-valid", f"{name} valid at {at}", first)
-    require(at <= last, Refuted, "chain.expired-at-gentime", f"{name} valid at {at}", last)
+    if not first <= at <= last:
+        wanted = f"{certificate.subject.rfc4514_string()} valid at {at}"
+        require(first <= at, Refuted, "chain.not-yet-valid", wanted, first)
+        raise Refuted("chain.expired-at-gentime", wanted, last)
+    _require_may_stand(certificate, depth)
+
+
+@lru_cache(REMEMBERED)
+def _validity(certificate: _Certificate) -> tuple[datetime, datetime]:
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
+@lru_cache(REMEMBERED)
+def _require_may_stand(certificate: _Certificate, depth: int) -> None:
     for extension in certificate.extensions:
         known = not extension.critical or extension.oid in _UNDERSTOOD
         found = extension.oid.dotted_string
         require(known, Refuted, "chain.extension-unknown", "known critical extensions", found)
     if depth > 0:
-        _require_issuer(certificate, depth, name)
+        _require_issuer(certificate, depth, certificate.subject.rfc4514_string())
 
 
 def _require_issuer(certificate: x509.Certificate, depth: int, name: str) -> None:

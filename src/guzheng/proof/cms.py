@@ -6,6 +6,7 @@ to trust is chain.py's question, asked apart: «forged» and «unknown issuer» 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -76,14 +77,16 @@ class SignedContent:
 
 def digest_name(algorithm: Element) -> str:
     """The name of an AlgorithmIdentifier among DIGESTS; parameters absent or NULL."""
-    found = _algorithm(algorithm.require(der.SEQUENCE, "AlgorithmIdentifier"))
+    found = _algorithm(algorithm)
     if found not in DIGESTS:
         raise Refuted("cms.digest-not-accepted", ", ".join(DIGESTS.values()), found)
     return DIGESTS[found]
 
 
+@lru_cache(64)
 def _algorithm(element: Element) -> str:
     """The name of an algorithm whose parameters are absent or NULL."""
+    element.require(der.SEQUENCE, "AlgorithmIdentifier")
     reader = element.reader("AlgorithmIdentifier")
     found = der.oid(reader.take(der.OID))
     null = reader.optional(der.NULL)
@@ -206,6 +209,7 @@ def require_signature(
     return certificate
 
 
+@lru_cache(chain.REMEMBERED)
 def _identifies(identifier: Element, certificate: x509.Certificate) -> bool:
     """Issuer and serial, or the key's identifier, are the certificate's: RFC 5652 §5.3."""
     if identifier.tag == der.SEQUENCE:
@@ -239,7 +243,12 @@ def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
     kind = _SIGNING_CERTIFICATE_V2 if newer else _SIGNING_CERTIFICATE
     if kind not in signed.attributes:
         raise Refuted("cms.certificate-unnamed", "a signing-certificate attribute", "none")
-    attribute = signed.attributes[kind].require(der.SEQUENCE, "SigningCertificate")
+    return _first_named(signed.attributes[kind], newer)
+
+
+@lru_cache(chain.REMEMBERED)
+def _first_named(attribute: Element, newer: bool) -> tuple[str, bytes]:  # noqa: FBT001
+    attribute.require(der.SEQUENCE, "SigningCertificate")
     named = attribute.reader("SigningCertificate").take(der.SEQUENCE)
     identifiers = named.reader("ESSCertIDs").all(der.SEQUENCE)
     require(bool(identifiers), Malformed, "cms.certificate-unnamed", "an ESSCertID", "none")

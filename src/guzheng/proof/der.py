@@ -6,8 +6,9 @@ certificates themselves are read by `cryptography`; here they are only cut out.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from guzheng.proof import instant
 from guzheng.proof.errors import Malformed, require
@@ -25,8 +26,7 @@ def context(number: int, *, constructed: bool = True) -> int:
     return (0xA0 if constructed else 0x80) | number
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One tag, its content, and the octets of both as they stood."""
 
     tag: int
@@ -59,6 +59,8 @@ def parse(octets: bytes, tag: int, what: str) -> Element:
 
 class Reader:
     """Takes elements one after the other from the content of a constructed one."""
+
+    __slots__ = ("_at", "_content", "_what")
 
     def __init__(self, content: bytes, what: str) -> None:
         self._content = content
@@ -131,7 +133,11 @@ def boolean(element: Element) -> bool:
 
 
 def oid(element: Element) -> str:
-    content = element.require(OID, "OBJECT IDENTIFIER").content
+    return _named(element.require(OID, "OBJECT IDENTIFIER").content)
+
+
+@lru_cache(256)  # tokens say the same few names again and again
+def _named(content: bytes) -> str:
     whole = 0 < len(content) <= MAX_OID_OCTETS and content[-1] < 0x80
     require(whole, Malformed, "der.malformed", "an OBJECT IDENTIFIER", content[:20])
     arcs: list[int] = []
@@ -158,8 +164,10 @@ def generalized_time(element: Element) -> datetime:
     form = _TIME_FORM.fullmatch(text)
     if form is None or (form[2] and form[2].endswith("0")):
         raise Malformed("der.malformed", "YYYYMMDDhhmmss[.f]Z", repr(text[:40]))
+    digits = form[1]
+    parts = [int(digits[at : at + 2]) for at in range(4, 14, 2)]
     try:
-        whole = datetime.strptime(form[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        whole = datetime(int(digits[:4]), *parts, tzinfo=UTC)
     except ValueError as error:
         raise Malformed("der.malformed", "a real date", text) from error
     instant.require_year(whole)

@@ -8,6 +8,7 @@ them, and not that they are true.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -135,6 +136,7 @@ def _require_uncritical(extensions: der.Element) -> None:
         require(critical is None, Refuted, "timestamp.extension-unknown", wanted, name)
 
 
+@lru_cache(64)
 def _accuracy(element: der.Element) -> timedelta:
     """Accuracy (RFC 3161 §2.4.2): seconds, [0] millis and [1] micros of 1 to 999 each."""
     reader = element.reader("Accuracy")
