@@ -17,7 +17,7 @@ from typing import Protocol
 from guzheng import fix
 from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.config import Config
-from guzheng.fix.clock import Gate
+from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
 from guzheng.ledger import FileLastSigned, Ledger, TileStore, open_signer
@@ -144,13 +144,16 @@ def _opened(
     ledger = _open_ledger(data, keys_folder, blobs, library, entropy)
     papers = ClockPapers(blobs, ledger, data / "leases", entropy)
     gate = open_gate(config, papers, ticks, entropy)
-    local = fix.local_authority(keys, now=now, entropy=entropy, journal=journal, clock=gate)
+    clock = shared(gate, now)
+    local = fix.local_authority(keys, now=now, entropy=entropy, journal=journal, clock=clock)
     sm2 = None
     if library is not None:
         national = fix.sm2_ceremony.load_or_make(
             keys_folder, library, now=now, entropy=entropy, operator=operator
         )
-        sm2 = fix.sm2_authority(national, now=now, entropy=entropy, journal=journal, clock=gate)
+        sm2 = fix.sm2_authority(
+            national, now=now, entropy=entropy, journal=journal, clock=clock
+        )
     return Parts(
         data=data,
         keys=keys,

@@ -8,6 +8,7 @@
     asking     all of them at once, within a second
     memory     what all programs of an installation know together; the time of the last token
     gate       a clock that fails closed, and tells when its standing changes
+    sharing    one reading for all tokens of a millisecond
     record     a change of standing as a paper, and its leaf in the ledger
 
 A clock raises `Unavailable` (clock.…) when its word must not be given; the authority then
@@ -30,6 +31,7 @@ from guzheng.fix.clock.gate import (
 from guzheng.fix.clock.memory import Memory, Standing
 from guzheng.fix.clock.reading import Clock, Reading, unverified
 from guzheng.fix.clock.rules import Limits, Tick
+from guzheng.fix.clock.sharing import shared
 
 __all__ = [
     "AGES",
@@ -50,5 +52,6 @@ __all__ = [
     "Standing",
     "Tick",
     "Timing",
+    "shared",
     "unverified",
 ]
