@@ -46,3 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.S3]:
     with engines.s3_at(tmp_path_factory.mktemp("engines") / "s3") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Postgres]:
+    with engines.postgres_at(tmp_path_factory.mktemp("engines") / "postgres") as running:
+        yield running

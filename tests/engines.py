@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import itertools
 import json
+import os
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from guzheng.store.s3 import Bucket, open_bucket
@@ -121,3 +123,133 @@ def _answers(endpoint: str) -> bool:
     except Exception:  # noqa: BLE001 - not yet, whatever it says
         return False
     return True
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------
+
+USER = "guzheng"
+
+
+@dataclass
+class Postgres:
+    """A cluster of its own: a folder, a port, and a server that can be stopped and started."""
+
+    folder: Path
+    port: int
+    _program: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def make(cls, folder: Path) -> "Postgres":
+        run_unprivileged(
+            [
+                *(str(_tool("initdb")), "-D", str(folder), "-U", USER, "-E", "UTF8"),
+                *("--locale=C", "-A", "trust", "--no-instructions"),
+            ]
+        )
+        with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write(
+                "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
+                "shared_buffers = 16MB\nmax_connections = 60\nwal_level = replica\n"
+                "fsync = on\nmax_wal_senders = 4\nhot_standby = on\n"
+                "log_min_messages = fatal\nautovacuum = off\n"
+            )
+        return cls(folder, free_ports(1)[0])
+
+    def start(self) -> "Postgres":
+        program = subprocess.Popen(
+            [str(_tool("postgres")), "-D", str(self.folder), "-p", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_as_nobody,
+        )
+        self._program = program
+        until(self._is_up, "PostgreSQL", program)
+        return self
+
+    def stop(self, number: int = signal.SIGQUIT) -> None:
+        """As a power cut would end it (SIGQUIT), or in good order (SIGINT)."""
+        if self._program is not None:
+            self._program.send_signal(number)
+            self._program.wait(WAIT_SECONDS)
+            self._program = None
+
+    def _is_up(self) -> bool:
+        try:
+            self.run("SELECT 1", database="postgres")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def database(self, name: str) -> str:
+        """A new database; gives its URL."""
+        self.run(f'CREATE DATABASE "{name}"', database="postgres")
+        return self.url(name)
+
+    def run(self, statement: str, *, database: str) -> list[tuple[object, ...]]:
+        url = self.url(database)
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            done = connection.execute(statement.encode())
+            return list(done.fetchall()) if done.description else []
+
+    def copy(self, folder: Path, *, standby: bool = False) -> "Postgres":
+        """What pg_basebackup takes of the running server; a standby that follows it, or not."""
+        run_unprivileged(
+            [
+                *(str(_tool("pg_basebackup")), "-h", "127.0.0.1", "-p", str(self.port)),
+                *("-U", USER, "-D", str(folder), "-X", "stream", "-c", "fast"),
+                *(["-R"] if standby else []),
+            ]
+        )
+        return Postgres(folder, free_ports(1)[0])
+
+
+def _tool(name: str) -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if found:
+        return found[-1]
+    anywhere = shutil.which(name)
+    if anywhere is None:
+        pytest.skip("no PostgreSQL server here: as root, `make ready` installs it")
+    return Path(anywhere)
+
+
+def _as_nobody() -> None:
+    """PostgreSQL does not run as root."""
+    if os.geteuid() == 0:
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    dies_with_us()
+
+
+_NOBODY = 65534
+
+
+def run_unprivileged(command: list[str]) -> None:
+    done = subprocess.run(
+        command, check=False, capture_output=True, preexec_fn=_as_nobody, timeout=WAIT_SECONDS
+    )
+    if done.returncode:
+        pytest.fail(f"{command[0]}: {done.stderr.decode(errors='replace')}")
+
+
+def postgres_room(folder: Path) -> Path:
+    """A folder that the unprivileged user may write to, and reach."""
+    folder.mkdir()
+    if os.geteuid() == 0:
+        for above in folder.parents:  # pytest makes its own for the user alone
+            if above.stat().st_mode & 0o001 == 0:
+                above.chmod(above.stat().st_mode | 0o011)
+        shutil.chown(folder, _NOBODY, _NOBODY)
+    return folder
+
+
+@contextlib.contextmanager
+def postgres_at(place: Path) -> Iterator[Postgres]:
+    server = Postgres.make(postgres_room(place) / "cluster")
+    try:
+        yield server.start()
+    finally:
+        server.stop()

@@ -1,4 +1,6 @@
-"""SQL engines that never lose an acknowledged row. SQLAlchemy Core; SQLite in this module.
+"""SQL engines that never lose an acknowledged row. SQLAlchemy Core, on SQLite or PostgreSQL.
+
+What PostgreSQL does in its own way is in `server`; this is SQLite's, and the functions of both.
 
 WAL with synchronous=FULL: a commit that returned survives a power cut. Writers take their
 lock at the start (BEGIN IMMEDIATE): two writers wait for each other instead of failing
@@ -17,10 +19,11 @@ delete trigger; append-only tables guard their inserts too (see ledger.records).
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
@@ -39,6 +42,7 @@ _SETTINGS = (
     "PRAGMA trusted_schema=OFF",
 )
 _WRITES = "guzheng_writes"
+SQLITE = "sqlite"
 
 
 def open_engine(path: Path) -> Engine:
@@ -57,6 +61,29 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+def open_database(url: str) -> Engine:
+    """The engine for a database of PostgreSQL: postgresql://USER@HOST:PORT/DATABASE."""
+    from guzheng.store import server  # one machine alone needs no driver for it
+
+    engine = server.open_server(url)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def drawer(engine: Engine, name: str) -> Engine:
+    """The same database, whose writers take turns only with those of the same drawer."""
+    if engine.dialect.name == SQLITE:
+        return engine  # a file for each
+    return engine.execution_options(guzheng_drawer=name)
+
+
+def insert_missing(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert a row unless its key is there; whether it was inserted."""
+    kind = sqlite if connection.dialect.name == SQLITE else postgresql
+    wanted = kind.insert(table).values(**row).on_conflict_do_nothing()
+    return connection.execute(wanted.returning(*table.primary_key)).first() is not None
+
+
 def _settle(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions are begun by _begin, not by the driver
     cursor = connection.cursor()
@@ -67,6 +94,11 @@ def _settle(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
 
 def _begin(connection: Connection) -> None:
     writes = bool(connection.get_execution_options().get(_WRITES, False))
+    if connection.dialect.name != SQLITE:
+        from guzheng.store import server
+
+        server.begin(connection, writes=writes)
+        return
     connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -91,10 +123,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextlib.contextmanager
 def _told(engine: Engine) -> Iterator[None]:
     """Turn what befell the file into a problem that says so; an error of ours is left alone."""
+    if engine.dialect.name != SQLITE:
+        from guzheng.store import server
+
+        with server.told(engine):
+            yield
+        return
     try:
         yield
-    except DatabaseError as error:
-        problem = _problem_of(error.orig, Path(engine.url.database or "").name)
+    except (
+        DatabaseError,
+        sqlite3.DatabaseError,
+    ) as error:  # or the driver's own
+        said = error.orig if isinstance(error, DatabaseError) else error
+        problem = _problem_of(said, Path(engine.url.database or "").name)
         if problem is None:
             raise
         raise problem from error
