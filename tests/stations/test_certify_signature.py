@@ -257,8 +257,10 @@ def test_the_authority_is_asked_once_for_the_size_and_once_per_certificate() -> 
 
 def test_an_authority_that_sends_more_than_before_is_given_the_room() -> None:
     def authority(*chain_ders: bytes) -> fix.LocalAuthority:
+        tsa_key = keys().tsa_key
+        assert tsa_key is not None
         return fix.LocalAuthority(
-            fix.signing_key_of(keys().tsa_key),
+            fix.signing_key_of(tsa_key),
             keys().tsa_der,
             chain_ders,
             clock=fix.unverified(lambda: SIGNED_AT),

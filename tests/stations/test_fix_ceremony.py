@@ -60,6 +60,8 @@ def test_a_second_start_finds_the_same_keys_and_writes_nothing(keys_dir: Path) -
     before = {one: one.stat() for one in keys_dir.rglob("*")}
     first, second = load(keys_dir), made(keys_dir)
     assert first.root_der == second.root_der
+    assert first.tsa_key is not None
+    assert second.tsa_key is not None
     assert first.tsa_key.private_numbers() == second.tsa_key.private_numbers()
     assert {one: one.stat() for one in keys_dir.rglob("*")} == before
 

@@ -69,7 +69,7 @@ def test_octets_that_are_no_key_are_refused(library: Libcrypto, octets: bytes) -
 
 def test_a_key_of_another_kind_is_refused(library: Libcrypto, tmp_path: Path) -> None:
     keys = load_or_make(tmp_path / "keys", now=lambda: NOON, entropy=os.urandom)
-    pem = keyfolder.private_key_pem(keys.tsa_key)
+    pem = keyfolder.private_key_pem(keys.signer_key)
     der = subprocess.run(
         ["openssl", "pkcs8", "-topk8", "-nocrypt", "-outform", "DER"],
         input=pem, capture_output=True, check=True,

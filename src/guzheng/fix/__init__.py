@@ -12,8 +12,11 @@ operator must act before anything can be sealed.
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
-from guzheng.fix import sm2
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from guzheng.fix import keyfolder, sm2
 from guzheng.fix.authority import (
     LOCAL_POLICY_OID,
     MEASURED_POLICY_OID,
@@ -25,6 +28,7 @@ from guzheng.fix.clock import Clock, Reading, Tick, unverified
 from guzheng.fix.http_authority import HttpAuthority
 from guzheng.fix.journal import FileJournal, Journal
 from guzheng.fix.profiles import OPERATOR
+from guzheng.fix.rotation import Generation, InDevice, RotatingAuthority, signing_key
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.fix.signing import SigningKey, signing_key_of
 from guzheng.fix.sm2 import Libcrypto, Sm2Scalars, open_libcrypto
@@ -42,6 +46,7 @@ __all__ = [
     "Libcrypto",
     "LocalAuthority",
     "Reading",
+    "RotatingAuthority",
     "SigningKey",
     "Sm2Keys",
     "Sm2Scalars",
@@ -55,6 +60,7 @@ __all__ = [
     "papers_wanted",
     "random_serials",
     "roots_pem",
+    "rotating_authority",
     "signing_key_of",
     "sm2_authority",
     "stamp",
@@ -70,9 +76,11 @@ def local_authority(
     clock: Clock | None = None,
     journal: Journal | None = None,
 ) -> LocalAuthority:
-    """The authority of the platform's own keys, issued by its root directly.
+    """The authority of the first of the platform's own keys, issued by its root directly.
 
     Without a `clock` that was compared with others, `now` is taken as one that was not."""
+    if keys.tsa_key is None:
+        raise keyfolder.missing(f"tsa{keyfolder.KEY}")
     return LocalAuthority(
         signing_key_of(keys.tsa_key),
         keys.tsa_der,
@@ -80,6 +88,29 @@ def local_authority(
         serial=random_serials(entropy),
         journal=journal,
     )
+
+
+def rotating_authority(
+    keys_dir: Path,
+    *,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    clock: Clock,
+    journal: Journal,
+    in_device: InDevice | None = None,
+) -> RotatingAuthority:
+    """The authority under whichever of its keys signs now."""
+
+    def under(generation: Generation) -> LocalAuthority:
+        return LocalAuthority(
+            signing_key(generation, in_device),
+            generation.certificate.public_bytes(Encoding.DER),
+            clock=clock,
+            serial=random_serials(entropy),
+            journal=journal,
+        )
+
+    return RotatingAuthority(keys_dir, under, now)
 
 
 def sm2_authority(

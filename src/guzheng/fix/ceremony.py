@@ -26,6 +26,7 @@ from guzheng.fix.keyfolder import CERTIFICATE, KEY
 from guzheng.fix.signing import KeyKind, PrivateKey, generate
 
 FOLDER = "authority"
+NEXT = "tsa"  # folder of the authority's further keys: rotation.py
 _ROLES = ("root", "tsa", "signer")
 
 
@@ -36,7 +37,7 @@ class Keys:
     root_der: bytes
     tsa_der: bytes
     signer_der: bytes
-    tsa_key: PrivateKey = field(repr=False)
+    tsa_key: PrivateKey | None = field(repr=False)  # None: destroyed after a rotation
     signer_key: PrivateKey = field(repr=False)
 
 
@@ -80,9 +81,17 @@ def load(keys_dir: Path) -> Keys:
         root_der=_der(root),
         tsa_der=_der(certificates["tsa"]),
         signer_der=_der(certificates["signer"]),
-        tsa_key=keyfolder.private_key_in(folder / f"tsa{KEY}", certificates["tsa"]),
+        tsa_key=_tsa_key_in(keys_dir, certificates["tsa"]),
         signer_key=keyfolder.private_key_in(folder / f"signer{KEY}", certificates["signer"]),
     )
+
+
+def _tsa_key_in(keys_dir: Path, certificate: x509.Certificate) -> PrivateKey | None:
+    """The first of the authority's keys; it may be destroyed when there is a next one."""
+    path = keys_dir / FOLDER / f"tsa{KEY}"
+    if not os.path.lexists(path) and any((keys_dir / NEXT).glob("[0-9]*")):
+        return None
+    return keyfolder.private_key_in(path, certificate)
 
 
 def roots_pem(keys: Keys) -> bytes:

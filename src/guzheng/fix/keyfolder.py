@@ -69,6 +69,12 @@ def _make(folder: Path, files: Mapping[str, bytes], chance: str) -> None:
     sync(folder.parent)  # 3. and stays
 
 
+def remove(folder: Path) -> None:
+    """A folder whose files were taken over elsewhere."""
+    shutil.rmtree(folder)
+    sync(folder.parent)
+
+
 def private_key_pem(private_key: PrivateKey) -> bytes:
     return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
@@ -155,6 +161,15 @@ def private_key_in(path: Path, certificate: x509.Certificate) -> PrivateKey:
     ):
         raise damaged(path, "a key other than its certificate's")
     return private_key
+
+
+def missing(name: str) -> Refused:
+    return Refused(
+        "fix.keys-missing",
+        expected="every key and certificate of the ceremony",
+        found=f"nothing: {name}",
+        act="restore it from its copy; it is never made anew",
+    )
 
 
 def damaged(path: Path, found: str) -> Refused:

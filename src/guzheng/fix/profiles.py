@@ -6,6 +6,7 @@ before it existed.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from guzheng.refusals import Refused
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 OPERATOR = "固证 Guzheng"
+TSA_NAME = "固证本地时间戳机构 Guzheng local TSA"
 MAX_OPERATOR_CHARACTERS = 64  # ub-organization-name: RFC 5280 appendix A.1
 
 ROOT_LIFE = timedelta(days=20 * 365 + 5)
@@ -74,28 +76,8 @@ def certificates_of(
     root_name = name_of(operator, f"固证本地根 Guzheng local root {root_id.digest.hex()[:16]}")
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
 
-    def signed(
-        name: x509.Name,
-        public_key: PublicKey,
-        life: timedelta,
-        *extensions: tuple[x509.ExtensionType, bool],
-    ) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .issuer_name(root_name)
-            .subject_name(name)
-            .public_key(public_key)
-            .serial_number(serial_of(entropy))
-            .not_valid_before(at.replace(microsecond=0))
-            .not_valid_after(at.replace(microsecond=0) + life)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False
-            )
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(root_key, hashes.SHA256())
-
+    issuing = _Issuing(root_key, root_name, at, entropy)
+    signed = issuing.signed
     return {
         "root": signed(
             root_name,
@@ -104,17 +86,7 @@ def certificates_of(
             (x509.BasicConstraints(ca=True, path_length=0), True),
             (CA_USAGE, True),
         ),
-        # RFC 3161 §2.3: one purpose, and critical. Else any certificate of this root could
-        # back-date: vectors/timestamp/purpose-*.
-        "tsa": signed(
-            name_of(operator, "固证本地时间戳机构 Guzheng local TSA"),
-            tsa,
-            LEAF_LIFE,
-            (issuer, False),
-            (x509.BasicConstraints(ca=False, path_length=None), True),
-            (SIGNING_USAGE, True),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),
-        ),
+        "tsa": _tsa(issuing, tsa, name_of(operator, TSA_NAME), LEAF_LIFE),
         "signer": signed(
             name_of(operator, "固证证书签章 Guzheng certificate signer"),
             signer,
@@ -125,6 +97,77 @@ def certificates_of(
             (x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), False),
         ),
     }
+
+
+def next_tsa(
+    root_key: ec.EllipticCurvePrivateKey,
+    root: x509.Certificate,
+    public_key: PublicKey,
+    *,
+    at: datetime,
+    entropy: Callable[[int], bytes],
+) -> x509.Certificate:
+    """A further certificate for the authority, which ends with the root at the latest."""
+    life = min(LEAF_LIFE, root.not_valid_after_utc - at.replace(microsecond=0))
+    return _tsa(_Issuing(root_key, root.subject, at, entropy), public_key, tsa_name(root), life)
+
+
+def tsa_name(root: x509.Certificate) -> x509.Name:
+    """The authority's, which bears the operator's as the root does."""
+    operator = root.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return name_of(str(operator[0].value) if operator else OPERATOR, TSA_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuing:
+    """The root at work, at one moment."""
+
+    root_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    root_name: x509.Name
+    at: datetime
+    entropy: Callable[[int], bytes]
+
+    def signed(
+        self,
+        name: x509.Name,
+        public_key: PublicKey,
+        life: timedelta,
+        *extensions: tuple[x509.ExtensionType, bool],
+    ) -> x509.Certificate:
+        begins_at = self.at.replace(microsecond=0)
+        builder = (
+            x509.CertificateBuilder()
+            .issuer_name(self.root_name)
+            .subject_name(name)
+            .public_key(public_key)
+            .serial_number(serial_of(self.entropy))
+            .not_valid_before(begins_at)
+            .not_valid_after(begins_at + life)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False
+            )
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self.root_key, hashes.SHA256())
+
+
+def _tsa(
+    issuing: _Issuing, public_key: PublicKey, name: x509.Name, life: timedelta
+) -> x509.Certificate:
+    """RFC 3161 §2.3: one purpose, and critical. Else any certificate of this root could
+    back-date: vectors/timestamp/purpose-*."""
+    root_id = x509.SubjectKeyIdentifier.from_public_key(issuing.root_key.public_key())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
+    return issuing.signed(
+        name,
+        public_key,
+        life,
+        (issuer, False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (SIGNING_USAGE, True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),
+    )
 
 
 def serial_of(entropy: Callable[[int], bytes]) -> int:

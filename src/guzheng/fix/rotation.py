@@ -1,0 +1,377 @@
+"""The next key of the timestamp authority: made, certified, and taken up by who is running.
+
+Generations of the key: the first by the ceremony (`authority/tsa.*`), each further one in a
+folder of its own, `<keys>/tsa/<number>/`: `tsa.pem`, `begins` (from when it signs), and
+`tsa.key`, or `tsa.pkcs11` which names a key in a device. A folder appears whole (keyfolder.py).
+Nothing is overwritten or deleted here: all certificates stay, so that it can be said whose an
+old token is; old private keys SHOULD be destroyed by the operator once the next one signs.
+
+The root may be offline: `request` makes the key and a PKCS #10 request, `issue` is for the
+machine that has the root, `install` takes its certificate in. Where the root's key is at hand,
+`rotate` does the three. One key has one certificate: a key that any certificate here already
+names is `Refused`.
+
+`RotatingAuthority` asks for every request which generation signs now; a folder that appeared
+meanwhile is seen at once, so that no restart and no lost request belongs to a rotation.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from guzheng.fix import ceremony, der, keyfolder, profiles
+from guzheng.fix.authority import Answer, LocalAuthority, require_suited
+from guzheng.fix.journal import OWN
+from guzheng.fix.keyfolder import CERTIFICATE, KEY
+from guzheng.fix.signing import KeyKind, SigningKey, generate, signing_key_of
+from guzheng.proof import instant, sm2_x509
+from guzheng.proof.errors import ProofError
+from guzheng.refusals import Refused, Unavailable
+
+FOLDER, REQUEST = ceremony.NEXT, "request"
+_BEGINS, _DEVICE_KEY, _CSR = "begins", "tsa.pkcs11", "tsa.csr"
+_MAX_LABEL = 128
+
+InDevice = Callable[[str], SigningKey]  # label → key
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One certificate of the authority, and where its key is."""
+
+    number: int
+    folder: Path
+    certificate: x509.Certificate
+    begins_at: datetime
+
+    @property
+    def place(self) -> Literal["file", "device", "gone"]:
+        if os.path.lexists(self.folder / _DEVICE_KEY):
+            return "device"
+        return "file" if os.path.lexists(self.folder / f"tsa{KEY}") else "gone"
+
+
+def generations(keys_dir: Path) -> tuple[Generation, ...]:
+    """All of them, in order; each certificate is the root's, each key has one."""
+    first = keys_dir / ceremony.FOLDER
+    root = keyfolder.certificate_in(first / f"root{CERTIFICATE}")
+    certificate = keyfolder.certificate_in(first / f"tsa{CERTIFICATE}")
+    found = [Generation(1, first, certificate, certificate.not_valid_before_utc)]
+    if not os.path.lexists(keys_dir / FOLDER):
+        return tuple(found)
+    keyfolder.require_private(keys_dir / FOLDER)
+    names = [one.name for one in (keys_dir / FOLDER).iterdir()]
+    numbers = sorted(int(one) for one in names if one.isdecimal())
+    for number in numbers:
+        folder = keys_dir / FOLDER / f"{number:04d}"
+        keyfolder.require_private(folder)
+        certificate = keyfolder.certificate_in(folder / f"tsa{CERTIFICATE}")
+        _require_issued(certificate, root, folder / f"tsa{CERTIFICATE}")
+        found.append(Generation(number, folder, certificate, _begins_in(folder)))
+    return tuple(found)
+
+
+def signing_at(known: tuple[Generation, ...], at: datetime) -> Generation:
+    """The last one that has begun."""
+    begun = [one for one in known if one.begins_at <= at]
+    return begun[-1] if begun else known[0]
+
+
+def signing_key(generation: Generation, in_device: InDevice | None) -> SigningKey:
+    """The generation's key; `Refused` when there is none, or it is another certificate's."""
+    if generation.place == "device":
+        path = generation.folder / _DEVICE_KEY
+        if in_device is None:
+            raise keyfolder.refused(
+                "fix.pkcs11-unset", path, "the settings of its device", "none"
+            )
+        key = in_device(keyfolder.octets_in(path).decode("utf-8", "replace"))
+        if key.public_key_der != sm2_x509.public_key_der_of(generation.certificate):
+            raise keyfolder.damaged(path, "a key other than its certificate's")
+        return key
+    path = generation.folder / f"tsa{KEY}"
+    return signing_key_of(keyfolder.private_key_in(path, generation.certificate))
+
+
+# ---- a next generation ------------------------------------------------------------------
+
+
+def request(
+    keys_dir: Path,
+    kind: KeyKind,
+    *,
+    entropy: Callable[[int], bytes],
+    in_device: tuple[str, InDevice] | None = None,
+) -> bytes:
+    """A PKCS #10 request (PEM) for the next key, which is made and waits for its certificate.
+
+    Asked again, the same request: its key was made once. `in_device`: label and device."""
+    folder = keys_dir / FOLDER / REQUEST
+    _make_room(keys_dir)
+    _forget_taken_over(keys_dir)
+
+    def files() -> dict[str, bytes]:
+        if in_device is not None:
+            label, ask = in_device
+            key, kept = ask(label), {_DEVICE_KEY: label.encode()}
+        else:
+            private_key = generate(kind)
+            key = signing_key_of(private_key)
+            kept = {f"tsa{KEY}": keyfolder.private_key_pem(private_key)}
+        _require_fresh(keys_dir, key.public_key_der)
+        return {**kept, _CSR: _request_pem(key, keys_dir)}
+
+    keyfolder.make_if_none(folder, files, entropy=entropy)
+    return keyfolder.octets_in(folder / _CSR)
+
+
+def issue(
+    keys_dir: Path,
+    request_pem: bytes,
+    *,
+    at: datetime,
+    entropy: Callable[[int], bytes],
+) -> bytes:
+    """The certificate (PEM) for a request, by the root, whose key must be in `keys_dir`."""
+    folder = keys_dir / ceremony.FOLDER
+    root = keyfolder.certificate_in(folder / f"root{CERTIFICATE}")
+    root_key = keyfolder.private_key_in(folder / f"root{KEY}", root)
+    if not isinstance(root_key, ec.EllipticCurvePrivateKey):
+        raise keyfolder.damaged(folder / f"root{KEY}", "no EC key")
+    public_key = _public_key_in(request_pem)
+    certificate = profiles.next_tsa(root_key, root, public_key, at=at, entropy=entropy)
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def install(
+    keys_dir: Path,
+    certificate_pem: bytes,
+    *,
+    begins_at: datetime,
+    entropy: Callable[[int], bytes],
+    in_device: InDevice | None = None,
+) -> Generation:
+    """The certificate for the waiting key: a generation that signs from `begins_at` on."""
+    waiting = keys_dir / FOLDER / REQUEST
+    _forget_taken_over(keys_dir)
+    if not os.path.lexists(waiting):
+        raise _certificate_refused("a certificate that was asked for", "no key is waiting")
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+    except ValueError:
+        raise _certificate_refused("a certificate in PEM", "other octets") from None
+    root = keyfolder.certificate_in(keys_dir / ceremony.FOLDER / f"root{CERTIFICATE}")
+    _require_issued(certificate, root, None)
+    public_key_der = sm2_x509.public_key_der_of(certificate)
+    _require_fresh(keys_dir, public_key_der)
+    trial = Generation(0, waiting, certificate, begins_at)
+    key = signing_key(trial, in_device)  # of this certificate, or refused
+    require_suited(certificate, key)
+    key.sign(b"a trial, whose signature is thrown away")
+    if not certificate.not_valid_before_utc <= begins_at <= certificate.not_valid_after_utc:
+        raise _certificate_refused(
+            f"one valid at {instant.encode(begins_at)}",
+            f"{certificate.not_valid_before_utc} to {certificate.not_valid_after_utc}",
+        )
+    files = {
+        one: keyfolder.octets_in(waiting / one)
+        for one in (f"tsa{KEY}", _DEVICE_KEY)
+        if os.path.lexists(waiting / one)
+    }
+    files |= {
+        f"tsa{CERTIFICATE}": certificate.public_bytes(Encoding.PEM),
+        _BEGINS: instant.encode(begins_at).encode(),
+    }
+    number = generations(keys_dir)[-1].number + 1
+    folder = keys_dir / FOLDER / f"{number:04d}"
+    keyfolder.make_if_none(folder, lambda: files, entropy=entropy)
+    keyfolder.remove(waiting)
+    return Generation(number, folder, certificate, begins_at)
+
+
+def rotate(
+    keys_dir: Path,
+    kind: KeyKind,
+    *,
+    at: datetime,
+    begins_at: datetime,
+    entropy: Callable[[int], bytes],
+    in_device: tuple[str, InDevice] | None = None,
+) -> Generation:
+    """Request, certificate and installation, where the root's key is at hand."""
+    root_key = keys_dir / ceremony.FOLDER / f"root{KEY}"
+    if not os.path.lexists(root_key):
+        raise keyfolder.refused(
+            "fix.root-offline", root_key, "the root's key, or a certificate by it", "none"
+        )
+    request_pem = request(keys_dir, kind, entropy=entropy, in_device=in_device)
+    certificate_pem = issue(keys_dir, request_pem, at=at, entropy=entropy)
+    ask = in_device[1] if in_device else None
+    return install(
+        keys_dir, certificate_pem, begins_at=begins_at, entropy=entropy, in_device=ask
+    )
+
+
+# ---- the authority that goes on ----------------------------------------------------------
+
+
+class RotatingAuthority:
+    """Our own authority, whichever of its keys signs now. Threads may share it."""
+
+    def __init__(
+        self,
+        keys_dir: Path,
+        make: Callable[[Generation], LocalAuthority],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._keys_dir = keys_dir
+        self._folder = keys_dir / FOLDER
+        self._make = make
+        self._now = now
+        self._lock = threading.Lock()
+        self._seen = (-1, -1)
+        self._known: tuple[Generation, ...] = ()
+        self._made: dict[int, LocalAuthority] = {}
+        self.current()  # at the start whatever is wrong with the keys is told at once
+
+    @property
+    def name(self) -> str:
+        return self.current().name
+
+    @property
+    def signer(self) -> str:
+        return self.current().signer
+
+    @property
+    def not_after(self) -> datetime:
+        return self.current().not_after
+
+    def respond(self, request_der: bytes, client: str = OWN) -> bytes:
+        return self.current().respond(request_der, client)
+
+    def issue(self, request_der: bytes, client: str) -> Answer:
+        return self.current().issue(request_der, client)
+
+    def commit(self, answer: Answer) -> None:
+        self.current().commit(answer)  # all generations have one journal
+
+    def current(self) -> LocalAuthority:
+        """The authority under the key that signs at this moment."""
+        if self._changed_at() != self._seen:
+            self._look()
+        generation = signing_at(self._known, self._now())
+        authority = self._made.get(generation.number)
+        if authority is None:
+            with self._lock:
+                authority = self._made[generation.number] = self._make(generation)
+        return authority
+
+    def _look(self) -> None:
+        with self._lock:
+            seen = self._changed_at()
+            self._known = generations(self._keys_dir)
+            self._seen = seen
+
+    def _changed_at(self) -> tuple[int, int]:
+        """When the folder was changed; and how many it holds, since ticks may be long."""
+        try:
+            found = self._folder.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_nlink
+
+
+# ---- small pieces ------------------------------------------------------------------------
+
+
+def _make_room(keys_dir: Path) -> None:
+    try:
+        (keys_dir / FOLDER).mkdir(mode=0o700, exist_ok=True)
+        keyfolder.sync(keys_dir)
+    except OSError as error:
+        raise Unavailable(
+            "fix.keys-unwritable",
+            expected="a folder that can be written",
+            found=error.strerror or type(error).__name__,
+            act=f"make room in or give write access to {keys_dir}",
+        ) from error
+
+
+def _forget_taken_over(keys_dir: Path) -> None:
+    """A request that was answered just before a crash."""
+    waiting = keys_dir / FOLDER / REQUEST
+    if os.path.lexists(waiting):
+        asked = x509.load_pem_x509_csr(keyfolder.octets_in(waiting / _CSR)).public_key()
+        form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        newest = generations(keys_dir)[-1].certificate
+        if sm2_x509.public_key_der_of(newest) == asked.public_bytes(*form):
+            keyfolder.remove(waiting)
+
+
+def _require_fresh(keys_dir: Path, public_key_der: bytes) -> None:
+    """One key, one certificate: else a signature could be claimed for two of them."""
+    folders = [keys_dir / ceremony.FOLDER, *(one.folder for one in generations(keys_dir))]
+    for folder in folders:
+        for path in folder.glob(f"*{CERTIFICATE}"):
+            if sm2_x509.public_key_der_of(keyfolder.certificate_in(path)) == public_key_der:
+                raise keyfolder.refused(
+                    "fix.key-certified-before", path, "a key without a certificate", "its key"
+                )
+
+
+def _require_issued(
+    certificate: x509.Certificate, root: x509.Certificate, path: Path | None
+) -> None:
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature):
+        if path is not None:
+            raise keyfolder.damaged(path, "not issued by the root") from None
+        raise _certificate_refused("one issued by our root", "another issuer") from None
+
+
+def _begins_in(folder: Path) -> datetime:
+    path = folder / _BEGINS
+    try:
+        return instant.parse(keyfolder.octets_in(path).decode("ascii", "replace"))
+    except ProofError:
+        raise keyfolder.damaged(path, "no time") from None
+
+
+def _request_pem(key: SigningKey, keys_dir: Path) -> bytes:
+    """PKCS #10 (RFC 2986) by hand, since the key may be in a device."""
+    root = keyfolder.certificate_in(keys_dir / ceremony.FOLDER / f"root{CERTIFICATE}")
+    subject = profiles.tsa_name(root).public_bytes()
+    asked = der.sequence(der.integer(0), subject, key.public_key_der, der.explicit(0, b""))
+    whole = der.sequence(asked, key.signature_algorithm_der, der.bit_string(key.sign(asked)))
+    return x509.load_der_x509_csr(whole).public_bytes(Encoding.PEM)
+
+
+def _public_key_in(request_pem: bytes) -> profiles.PublicKey:
+    """The key of a request that its holder signed."""
+    try:
+        asked = x509.load_pem_x509_csr(request_pem)
+        sound, public_key = asked.is_signature_valid, asked.public_key()
+    except ValueError:
+        raise _certificate_refused("a request in PEM", "other octets") from None
+    if not sound or not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise _certificate_refused("a request signed by its own EC or RSA key", "another")
+    return public_key
+
+
+def _certificate_refused(expected: str, found: str) -> Refused:
+    return Refused(
+        "fix.certificate-refused",
+        expected=expected,
+        found=found,
+        act="ask for a certificate with `guzheng keys request`, and install the one it brings",
+    )
