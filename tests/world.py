@@ -72,6 +72,7 @@ class Authority:
             "GUZHENG_TIMESTAMP_ROOTS": str(self.roots),
             "GUZHENG_TIMESTAMP_SECONDS": "2",
             "GUZHENG_RETRY_SECONDS": "1",
+            "GUZHENG_CLOCK_PROFILE": "evaluation",
         }
 
 
