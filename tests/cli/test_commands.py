@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from guzheng.app import Platform
 from guzheng.cli.main import commands
+from guzheng.config import Config
 from tests.cli.conftest import PROGRAM, Command
 
 EVERY = sorted(commands.commands)
@@ -203,3 +205,15 @@ def test_the_program_itself(program: Command, file: Path) -> None:
     assert program("--help").status == 0
     assert program("nonsense").status == 2
     assert program("show", "nothing").status == 1
+
+
+def test_disputes_are_read_by_the_operator(cli: Command, data: Path) -> None:
+    assert cli("ledger", "disputes").out == ""
+    claims = {"claimed_contact": "me@example.cn", "claimed_words": "错了\x1b[2J"}
+    number = Platform(Config(data)).dispute(claims)
+    ran = cli("ledger", "disputes")
+    assert ran.status == 0
+    assert number in ran.out
+    assert "me@example.cn" in ran.out
+    assert "\x1b" not in ran.out
+    assert cli("ledger", "disputes", "--json").lines[0]["dispute"] == number
