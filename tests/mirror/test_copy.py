@@ -18,6 +18,7 @@ from guzheng.mirror.fetching import Unreachable
 from guzheng.mirror.paths import Paths
 from guzheng.proof import tiles
 from guzheng.proof.errors import ProofError
+from guzheng.proof.fork import Fork
 from guzheng.proof.note import Checkpoint, Note
 from tests.mirror.sites import ORIGIN, Site, entries_of
 from tests.proof.keys import key_of
@@ -171,6 +172,9 @@ def test_a_fork_is_not_followed(mirror: Mirror, old: int, new: int) -> None:
     with pytest.raises(Refused) as refused:
         copy.follow(fork.fetch)
     assert refused.value.code == "mirror.forked"
+    (file,) = mirror.directory.glob("*.fork")
+    both = Fork.parse(file.read_bytes()).require_proved(copy.keys)
+    assert [one.size for one in both] == [old, new]
     require_same(copy, site, old)
     assert copy.follow(site.show(700).fetch)
 

@@ -7,12 +7,15 @@ import pytest
 
 from guzheng.cosigner import Refused
 from guzheng.cosigner.keys import open_cosigner
+from guzheng.proof.fork import Fork
 from guzheng.proof.note import COSIGNATURE, ML_DSA_44, Checkpoint, Note
 from guzheng.witness.main import run
 from guzheng.witness.memory import FILE, Memory
+from guzheng.witness.witness import Witness
 from guzheng.words import LANGUAGES, say
 from tests.proof.keys import key_of
 from tests.witness.conftest import NAME, NOON, entropy
+from tests.witness.logs import Log, leaves
 
 TEXT = Checkpoint("log.example/1", 7, bytes(32)).encode()
 
@@ -118,6 +121,28 @@ def test_show_names_what_a_policy_needs(
     witness, watched = capsys.readouterr().out.splitlines()
     assert witness.startswith(f"witness {NAME} {NAME}+")
     assert watched == f"log {log.key} -"
+
+
+def test_the_proof_of_a_fork_is_handed_out_as_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, fork = Log(leaves(9)), Log(leaves(9, "fork", 3))
+    where = ("--data", tmp_path / "w", "--name", NAME)
+    assert command("add-log", log.key, *where) == 0
+    assert command("forks", *where, "--out", tmp_path / "f") == 0  # none yet
+    memory = Memory(tmp_path / "w" / FILE, may_be_made=False)
+    cosigner = open_cosigner(
+        tmp_path / "w" / "witness.key", NAME, post_quantum=False, entropy=entropy
+    )
+    witness = Witness(cosigner, memory, lambda: NOON, lambda *_: None)
+    assert witness.add_checkpoint(log.request(0, 8)).status == 200
+    assert witness.add_checkpoint(fork.request(8, 8)).status == 422
+    assert witness.add_checkpoint(log.request(8, 9)).status == 200
+    memory.close()
+    assert command("forks", *where, "--out", tmp_path / "f") == 1
+    assert "witness.fork-written" in capsys.readouterr().err
+    (file,) = (tmp_path / "f").iterdir()
+    assert Fork.parse(file.read_bytes()).require_proved([log.key])[0].size == 8
 
 
 @pytest.mark.parametrize("kind", [COSIGNATURE])

@@ -16,6 +16,7 @@ from guzheng.mirror.fetching import Fetch, Unreachable
 from guzheng.mirror.signedtree import SignedTree
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import Inconsistent, ProofError
+from guzheng.proof.fork import fork_between
 from guzheng.proof.note import Checkpoint, Note, VerifierKey
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 
@@ -95,8 +96,11 @@ class Copy:
         try:
             tree.require_consistent(old.size, old.root, new.size, new.root, proof)
         except Inconsistent as error:
-            files.put(self.directory / "forked", note.encode())
-            raise Refused("mirror.forked", old=old.size, new=new.size) from error
+            path = self.directory.parent / f"{old.size}-{new.size}.fork"
+            before = Note.parse(self.read(PENDING) or b"")
+            read = seen.tile if seen is not None else _no_tile
+            files.put(path, fork_between(before, note, read).encode())
+            raise Refused("mirror.forked", old=old.size, new=new.size, path=path) from error
 
     def _add(self, seen: SignedTree, done: int) -> None:
         for place, octets in self._wanted(seen, done):
@@ -165,3 +169,7 @@ class Copy:
         except (ProofError, Unreachable) as error:
             raise Refused("mirror.damaged", place=error) from error
         return at.size
+
+
+def _no_tile(tile: Tile) -> bytes:
+    raise Unreachable(f"{tile}: trees of one size need none")

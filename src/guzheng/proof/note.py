@@ -109,7 +109,7 @@ class VerifierKey:
         return sha256(named).digest()[:KEY_ID_SIZE]
 
     def __str__(self) -> str:
-        encoded = base64.b64encode(bytes([self.type]) + self.public).decode()
+        encoded = to_base64(bytes([self.type]) + self.public)
         return f"{self.name}+{self.id.hex()}+{encoded}"
 
     def message_of(self, text: bytes, seconds: int = 0) -> bytes:
@@ -177,7 +177,7 @@ class Signature:
     octets: bytes
 
     def __str__(self) -> str:
-        return f"{_DASH}{self.name} {base64.b64encode(self.key_id + self.octets).decode()}\n"
+        return f"{_DASH}{self.name} {to_base64(self.key_id + self.octets)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +247,17 @@ def _require_key_name(name: str) -> None:
         raise _malformed("a key name without spaces and '+'", repr(name[:80]))
 
 
+def to_base64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
 def from_base64(text: str, code: str) -> bytes:
     """The octets of standard base64 in its one spelling; refusals bear the caller's code."""
     try:
         octets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed(code, expected="base64", found=repr(text[:80])) from error
-    same = base64.b64encode(octets).decode() == text  # no stray bits after the last octet
+    same = to_base64(octets) == text  # no stray bits after the last octet
     require(same, Malformed, code, "base64 in its one spelling", repr(text[:80]))
     return octets
 
@@ -299,8 +303,7 @@ class Checkpoint:
         )
 
     def encode(self) -> bytes:
-        root = base64.b64encode(self.root).decode()
-        lines = (self.origin, str(self.size), root, *self.extensions)
+        lines = (self.origin, str(self.size), to_base64(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines).encode()
 
 

@@ -130,6 +130,11 @@ def consistency_from(read: Reader, old: int, new: int) -> list[bytes]:
     return [_range_root(read, one, new) for one in tree.consistency_ranges(old, new)]
 
 
+def nodes_from(read: Reader, old: int, new: int) -> list[bytes]:
+    """What shows that the beginning of this tree is, or is not, another (fork.py)."""
+    return [_range_root(read, one, new) for one in tree.node_ranges(old, new)]
+
+
 def _range_root(read: Reader, wanted: tree.Range, size: int) -> bytes:
     """Root of a subtree that begins where a tree or a proof of RFC 6962 lets one begin."""
     start, end = wanted

@@ -5,12 +5,11 @@ signature on it. To believe it one still has to compute the entry, check the pat
 checkpoint's root (tree.require_included) and the signatures on the checkpoint (note).
 """
 
-import base64
 import re
 from dataclasses import dataclass
 
 from guzheng.proof.errors import Malformed, require
-from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64
+from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64, to_base64
 from guzheng.proof.tree import HASH_SIZE, MAX_SIZE
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -53,14 +52,10 @@ class TlogProof:
         return Checkpoint.parse(self.note.text)
 
     def encode(self) -> bytes:
-        extra = [] if self.extra is None else [f"extra {_to_base64(self.extra)}"]
-        path = [_to_base64(one) for one in self.path]
+        extra = [] if self.extra is None else [f"extra {to_base64(self.extra)}"]
+        path = [to_base64(one) for one in self.path]
         lines = [HEADER, *extra, f"index {self.index}", *path, "", ""]
         return "\n".join(lines).encode() + self.note.encode()
-
-
-def _to_base64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
 
 
 def _require(holds: bool, expected: str, found: object) -> None:  # noqa: FBT001

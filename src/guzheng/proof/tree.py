@@ -84,6 +84,12 @@ def consistency_ranges(old: int, new: int) -> list[Range]:
     return siblings[::-1]
 
 
+def node_ranges(old: int, new: int) -> list[Range]:
+    """The proof's, and always first the subtree at which the old tree ends; 0 < old < new."""
+    whole = [] if old & (old - 1) else [(0, old)]
+    return whole + consistency_ranges(old, new)
+
+
 def _split(size: int) -> int:
     """The largest power of two below size."""
     return 1 << (size - 1).bit_length() - 1
@@ -125,21 +131,26 @@ def require_consistent(
     if old in (0, new):
         return
     # A whole subtree of the new tree: then its root is not in the proof, being the old root.
-    siblings = list(proof) if old & (old - 1) else [old_root, *proof]
+    of_old, of_new = roots_of(old, new, list(proof) if old & (old - 1) else [old_root, *proof])
+    _require_equal(old_root, of_old)
+    _require_equal(new_root, of_new)
+
+
+def roots_of(old: int, new: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of both trees that these nodes (see node_ranges) make."""
     here, last = old - 1, new - 1
     while here & 1:
         here, last = here >> 1, last >> 1
-    of_old = of_new = siblings[0]
-    for sibling in siblings[1:]:
+    of_old = of_new = nodes[0]
+    for node in nodes[1:]:
         if here & 1 or here == last:
-            of_old, of_new = node_hash(sibling, of_old), node_hash(sibling, of_new)
+            of_old, of_new = node_hash(node, of_old), node_hash(node, of_new)
             while not here & 1 and here:
                 here, last = here >> 1, last >> 1
         else:
-            of_new = node_hash(of_new, sibling)
+            of_new = node_hash(of_new, node)
         here, last = here >> 1, last >> 1
-    _require_equal(old_root, of_old)
-    _require_equal(new_root, of_new)
+    return of_old, of_new
 
 
 def _require_equal(expected: bytes, found: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The command: serve, add-log, show. Clock and chance come from `__main__` and nowhere else.
+"""The command: serve, add-log, show, forks. Clock and chance come from `__main__` alone.
 
 Exit status: 0 done; 1 refused, with the reason; 64 the command was not understood.
 """
@@ -86,6 +86,20 @@ class Program:
         sys.stdout.write("".join(f"{one}\n" for one in lines))
         return 0
 
+    def forks(self, given: argparse.Namespace) -> int:
+        """Each as a file of docs/spec/fork.md, for whoever must know; 1 if there is any."""
+        files.make_directory(given.out)
+        with self._opened(given) as (_, memory):
+            found = 0
+            for origin in dict.fromkeys(key.name for key in memory.logs()):
+                octets = memory.find_contradiction(id_of(origin))
+                if octets is not None:
+                    path = given.out / f"{id_of(origin)}.fork"
+                    files.put(path, octets)
+                    self.tell("witness.fork-written", {"origin": origin, "path": path})
+                    found = 1
+        return found
+
     @contextlib.contextmanager
     def _opened(self, given: argparse.Namespace) -> Iterator[tuple[Cosigner, Memory]]:
         """The memory is made before the key: a key without memory is a witness that forgot."""
@@ -118,6 +132,8 @@ def run(
                 return program.serve(given)
             case "add-log":
                 return program.add_log(given)
+            case "forks":
+                return program.forks(given)
             case _:
                 return program.show(given)
     except Refused as refusal:
@@ -155,6 +171,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--prefix", default="", help="路径前缀 / prefix of every path")
     add = commands.add_parser("add-log", parents=[common], help="见证这本日志 / watch a log")
     add.add_argument("vkey", metavar="VKEY", help="日志公钥 / the log's key")
+    forks = commands.add_parser(
+        "forks", parents=[common], help="写出日志分叉的证明 / write proofs that a log forked"
+    )
+    forks.add_argument("--out", type=Path, required=True, metavar="DIR", help="目录 / folder")
     commands.add_parser("show", parents=[common], help="公钥与日志 / keys and logs")
     return parser
 

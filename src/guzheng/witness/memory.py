@@ -35,11 +35,8 @@ CREATE TABLE IF NOT EXISTS latest (
   note BLOB NOT NULL          -- the checkpoint with the log's signatures and ours
 );
 CREATE TABLE IF NOT EXISTS contradiction (
-  id TEXT NOT NULL,
-  size INTEGER NOT NULL,
-  root BLOB NOT NULL,
-  note BLOB NOT NULL,         -- signed by the log, of this size, and not what we cosigned
-  PRIMARY KEY (id, size, root)
+  id TEXT PRIMARY KEY,
+  fork BLOB NOT NULL          -- docs/spec/fork.md: what the log signed beside what we cosigned
 );
 """
 
@@ -122,17 +119,15 @@ class Memory:
             (id_of(seen.origin), seen.origin, seen.size, seen.root, seen.seconds, seen.note),
         )
 
-    def keep_contradiction(self, origin: str, size: int, root: bytes, note: bytes) -> None:
-        """One of each size is proof enough; more would let a log fill this disk."""
+    def keep_contradiction(self, origin: str, fork: bytes) -> None:
+        """The first is proof enough; more would let a log fill this disk."""
         self._sql.execute(
-            "INSERT INTO contradiction SELECT ?, ?, ?, ? WHERE NOT EXISTS"
-            " (SELECT 1 FROM contradiction WHERE id = ?)",
-            (id_of(origin), size, root, note, id_of(origin)),
+            "INSERT OR IGNORE INTO contradiction VALUES (?, ?)", (id_of(origin), fork)
         )
 
     def find_contradiction(self, log_id: str) -> bytes | None:
         with self._turn:
             row = self._sql.execute(
-                "SELECT note FROM contradiction WHERE id = ?", (log_id,)
+                "SELECT fork FROM contradiction WHERE id = ?", (log_id,)
             ).fetchone()
         return bytes(row[0]) if row else None

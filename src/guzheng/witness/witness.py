@@ -14,6 +14,7 @@ from guzheng.cosigner.keys import Cosigner
 from guzheng.cosigner.serving import TEXT, Answer
 from guzheng.proof import tree
 from guzheng.proof.errors import Inconsistent, Malformed, ProofError
+from guzheng.proof.fork import Fork
 from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey
 from guzheng.witness.memory import Memory, Seen, id_of
 from guzheng.witness.submission import Submission
@@ -82,9 +83,8 @@ class Witness:
             tree.require_consistent(size, root, checkpoint.size, checkpoint.root, asked.proof)
         except Inconsistent:
             if checkpoint.size == size and checkpoint.root != root and seen:
-                self.memory.keep_contradiction(
-                    asked.origin, size, checkpoint.root, log_signed.encode()
-                )
+                fork = Fork(Note.parse(seen.note), log_signed)
+                self.memory.keep_contradiction(asked.origin, fork.encode())
                 return self._refused(422, "witness.forked", origin=asked.origin, size=size)
             return self._refused(422, "witness.inconsistent", origin=asked.origin, size=size)
         # (6) Not before the last signature: «the largest seen at that time» would be untrue.
