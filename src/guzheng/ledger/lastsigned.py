@@ -18,6 +18,9 @@ from typing import Protocol
 
 from guzheng.refusals import Unavailable
 from guzheng.store import durable
+from guzheng.store.lease import Place, leased
+
+TURN = "ledger"  # the lease of whoever integrates
 
 
 class LastSigned(Protocol):
@@ -63,6 +66,37 @@ class FileLastSigned:
         durable.replace(self._path, new)
 
 
+class Cell(Protocol):
+    """One small thing that is changed only by who has seen what is there (store.s3.Cell)."""
+
+    def read(self) -> bytes | None: ...
+
+    def swap(self, old: bytes | None, new: bytes) -> bool: ...
+
+
+class CellLastSigned:
+    """In a cell that many machines see, such as an object of S3; the turn is a lease.
+
+    The lease spares work and protects nothing: after a failover two may believe they hold it.
+    Of two who then sign, the swap lets one, and the other's signature is never seen."""
+
+    def __init__(self, cell: Cell, leases: Place) -> None:
+        self._cell = cell
+        self._leases = leases
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        with leased(self._leases, TURN, wait=True):
+            yield
+
+    def read(self) -> bytes | None:
+        return self._cell.read()
+
+    def swap(self, old: bytes | None, new: bytes) -> None:
+        if not self._cell.swap(old, new):
+            raise _signed_meanwhile()
+
+
 class MemoryLastSigned:
     """In memory, for tests."""
 
@@ -89,8 +123,12 @@ def _locked(lock: threading.Lock) -> Iterator[None]:
 
 def _require_same(found: bytes | None, expected: bytes | None) -> None:
     if found != expected:
-        raise Unavailable(
-            "ledger.signed-meanwhile",
-            expected="the checkpoint that was read at the start of the turn",
-            found="another one: somebody signed without waiting for the turn",
-        )
+        raise _signed_meanwhile()
+
+
+def _signed_meanwhile() -> Unavailable:
+    return Unavailable(
+        "ledger.signed-meanwhile",
+        expected="the checkpoint that was read at the start of the turn",
+        found="another one: somebody signed without waiting for the turn",
+    )

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from guzheng.ledger.edge import Edge
 from guzheng.ledger.lastsigned import LastSigned
-from guzheng.ledger.records import Entries
+from guzheng.ledger.records import Entries, Reconnected
 from guzheng.ledger.signer import Signer
 from guzheng.ledger.subtrees import Subtrees
 from guzheng.proof import tree
@@ -59,7 +59,6 @@ class Ledger:
         self.signer = signer
         self.last_signed = last_signed
         self._subtrees = Subtrees(self.tile)
-        self._whole = False  # whether the table was seen to hold all that was signed
         self._ask: Callable[[], None] | None = None
 
     @property
@@ -97,13 +96,19 @@ class Ledger:
                     expected=f"between 1 and {MAX_LEAF} octets",
                     found=str(len(leaf)),
                 )
-        # A table restored from an old backup would give out numbers that are taken.
-        if not self._whole:
-            self._require_whole(self.signed())
-            if self._ask is not None:
-                with contextlib.suppress(Unavailable):  # silence forbids to sign, not to number
-                    self._ask()
-        return self.entries.append(wanted)
+        while True:
+            opened = self.entries.opened
+            # A table restored from an old backup, or a standby that lagged behind, would give
+            # out numbers that are taken. So it is looked at before the first entry, and again
+            # after every new connection: another server may answer now.
+            if self.entries.trusted != opened:
+                self._require_whole(self.signed())
+                if self._ask is not None:
+                    with contextlib.suppress(Unavailable):  # it forbids to sign, not to number
+                        self._ask()
+                self.entries.trusted = opened
+            with contextlib.suppress(Reconnected):
+                return self.entries.append(wanted)
 
     def integrate(self) -> Checkpoint:
         """Bring every numbered entry under a signed checkpoint, and publish it.
@@ -120,9 +125,12 @@ class Ledger:
                 # 1. Tiles and bundles. Nobody relies on them yet; names and bytes follow
                 #    from the table alone, so making them again gives the same.
                 edge = self._write_tiles(old)
-                # 2. The signature. It is over a tree whose old root was just found to be
-                #    the one signed before, extended: never smaller, never another.
+                # 2. The signature. It is over a tree that was proved, from the tiles that
+                #    will be served, to be the one signed before, extended: never smaller,
+                #    never another, whatever the table said on the way.
                 new = Checkpoint(self.origin, edge.size, edge.root())
+                if old is not None:
+                    self._require_continues(old, new)
                 note = self.signer.sign(new.encode())
                 self.require_ours(note.encode())  # what a stranger will check
                 # 3. The memory of having signed, before anybody sees the signature.
@@ -181,6 +189,17 @@ class Ledger:
                 f"{edge.root().hex()}",
             )
         return edge
+
+    def _require_continues(self, old: Checkpoint, new: Checkpoint) -> None:
+        try:
+            proof = Subtrees(self.tile).consistency(old.size, new.size)
+            tree.require_consistent(old.size, old.root, new.size, new.root, proof)
+        except ProofError as error:
+            raise _damaged(
+                "ledger.damaged-root",
+                f"a tree of {new.size} that continues {old.root.hex()} at size {old.size}",
+                error.code,
+            ) from error
 
     # -- out -------------------------------------------------------------------------------
 
@@ -309,7 +328,6 @@ class Ledger:
         size = self.entries.size()
         if signed and size < signed.size:
             raise _behind(signed.size, size)
-        self._whole = True
 
 
 def _merged(held: bytes, new: bytes) -> bytes:

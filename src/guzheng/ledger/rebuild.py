@@ -28,17 +28,19 @@ def rebuild_from_tiles(ledger: Ledger) -> int:
         while True:
             group = _group(ledger, (start + len(batch)) // WIDTH)
             batch += group
+            agreed = True
             if len(batch) >= BATCH or len(group) < WIDTH:
-                _complete(ledger, start, batch)
+                agreed = _complete(ledger, start, batch, size)
                 start, batch = start + len(batch), []
-            if len(group) < WIDTH:
+            if len(group) < WIDTH or not agreed:
                 break
         sequenced = ledger.entries.size()
+        known = max(sequenced, size) if agreed else size
         for name in ledger.blobs.names(f"{FOLDER}tile/"):
             # Left by a run that died before it signed; the entry that gets this number now
             # may be another one. No checkpoint speaks of these files.
             with contextlib.suppress(ProofError):  # not a tile: fsck names it
-                if Tile.parse(name.removeprefix(FOLDER)).end > max(sequenced, size):
+                if Tile.parse(name.removeprefix(FOLDER)).end > known:
                     ledger.blobs.remove(name)
         return sequenced
 
@@ -70,7 +72,7 @@ def _require_continued(ledger: Ledger, old: Checkpoint, new: Checkpoint) -> None
     except ProofError as error:
         raise Refused(
             "ledger.fork",
-            expected=f"size {new.size}, which is published, to continue {old.size}, signed here",
+            expected=f"size {new.size}, which is published, to continue {old.size}",
             found=error.code,
             act="sign nothing; keep both checkpoints and the tiles, and ask the witnesses",
         ) from error
@@ -113,14 +115,23 @@ def _entries(ledger: Ledger, bundle: Tile) -> list[bytes]:
         return []
 
 
-def _complete(ledger: Ledger, start: int, group: list[bytes]) -> None:
+def _complete(ledger: Ledger, start: int, group: list[bytes], size: int) -> bool:
+    """Fill in what the table lacks; False when it has other entries that were never signed.
+
+    Those were numbered after a failover to a server that had forgotten the first ones. The
+    table's stand; who was forgotten is appended again, since every exhibit has its leaf."""
     kept = ledger.entries.leaves(start, start + len(group))
-    if kept != group[: len(kept)]:
+    signed = max(0, size - start)
+    if kept[:signed] != group[: min(signed, len(kept))]:
         raise Refused(
             "ledger.table-differs",
             expected=f"the entries of the bundles from number {start} on",
             found="others in the table",
-            act="move ledger.sqlite away and run rebuild again; keep it, it is a trace",
+            act="set the table aside (ledger.sqlite; on PostgreSQL entry and entry_exhibit) and"
+            " run rebuild again; keep it, it is a trace",
         )
+    if kept != group[: len(kept)]:
+        return False
     if len(kept) < len(group):
         ledger.entries.restore(start + len(kept), group[len(kept) :])
+    return True

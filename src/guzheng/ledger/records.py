@@ -27,6 +27,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     func,
     insert,
     inspect,
@@ -34,7 +35,7 @@ from sqlalchemy import (
 )
 
 from guzheng.ledger.together import Leaves, Together
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 from guzheng.store.records import SQLITE, reading, writing
 
 _NUMBER = BigInteger().with_variant(Integer(), SQLITE)
@@ -100,13 +101,26 @@ _T = TypeVar("_T")
 _QUESTION = 500  # leaves asked for in one statement
 
 
+class Reconnected(Unavailable):
+    """A connection is new since the table was looked at: it may be another server's."""
+
+    def __init__(self) -> None:
+        super().__init__("store.server-away", expected="the server of before", act="look again")
+
+
 class Entries:
-    """Entries of the ledger in their order, from number 0."""
+    """Entries of the ledger in their order, from number 0.
+
+    `opened` counts connections, and `trusted` is for whoever looks at the table as a whole to
+    say up to which of them he did: then nothing is appended after a later one (Reconnected)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.opened, self.trusted = 1, 0
         self._on_server = engine.dialect.name != SQLITE
         self._together = Together(self._append)
+        if self._on_server:
+            event.listen(engine.pool, "connect", self._count)
         with writing(engine) as connection:
             fresh = not inspect(connection).has_table(ENTRY.name)
             METADATA.create_all(connection)
@@ -119,6 +133,9 @@ class Entries:
                 for statement in _SERVER_GUARDS:
                     connection.exec_driver_sql(statement)
 
+    def _count(self, *_connection: object) -> None:
+        self.opened += 1
+
     def append(self, leaves: Leaves) -> list[int]:
         """The number of each (leaf, exhibit), old or new; durable when it returns.
 
@@ -128,6 +145,8 @@ class Entries:
 
     def _append(self, leaves: Leaves) -> list[int]:
         with writing(self._engine) as connection:
+            if self._on_server and self.trusted not in (0, self.opened):
+                raise Reconnected
             known = self._known(connection, [leaf for leaf, _ in leaves])
             size = _size(connection)
             fresh = [
