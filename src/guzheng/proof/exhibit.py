@@ -204,13 +204,16 @@ def _check_entry(held: Exhibit) -> tuple[TlogProof | None, tuple[str, ...] | Non
     entry = check("entry.inclusion", lambda: _entry(held, need(leaf, package.LEAF)), name)
     signed = check("entry.checkpoint", lambda: _signed_by(need(entry, name), held.trust), name)
     believed = entry if signed is not None else None
-    check("entry.quorum", lambda: _require_quorum(believed, ledger), name)
+    check("entry.quorum", lambda: _cosigned_by(believed, ledger), name)
     return entry, signed
 
 
-def _require_quorum(entry: TlogProof | None, ledger: LedgerPolicy | None) -> None:
+def _cosigned_by(entry: TlogProof | None, ledger: LedgerPolicy | None) -> str:
+    """Who of the policy's witnesses cosigned, and when; nobody, where none is demanded."""
     demanded = need(ledger, "a ledger policy")
-    require_quorum(demanded, need(entry, "a checkpoint that is believed").note)
+    cosigned = require_quorum(demanded, need(entry, "a checkpoint that is believed").note)
+    said = (f"{one.witness.key.name}: {instant.encode(one.attested_at)}" for one in cosigned)
+    return "; ".join(said)
 
 
 def _leaf(held: Exhibit) -> bytes:

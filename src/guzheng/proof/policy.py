@@ -77,12 +77,8 @@ def parse_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
     return chain.parse_pem_roots(pem)
 
 
-def require_quorum(
-    policy: LedgerPolicy, signed: Note | tuple[str, ...]
-) -> tuple[Cosigned, ...]:
+def require_quorum(policy: LedgerPolicy, signed: Note) -> tuple[Cosigned, ...]:
     """Who of the policy's witnesses cosigned, and when: enough of them."""
-    if isinstance(signed, tuple):  # exhibit.py names signers and has no note to show yet
-        signed = Note(b"", ())
     times = signed.find_signed(one.key for one in policy.witnesses)
     cosigned = tuple(
         Cosigned(one, at) for one in policy.witnesses if (at := times.get(one.key)) is not None

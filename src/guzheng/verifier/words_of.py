@@ -17,8 +17,12 @@ def text(
     attested_at: tuple[str, ...],
     ledger: str,
     language: Language,
+    *,
+    clock_not_verified: bool = False,
 ) -> str:
-    """Many lines, the last one ended. `trusted` and `ledger`: given, package or none."""
+    """Many lines, the last one ended. `trusted` and `ledger`: given, package or none.
+
+    `clock_not_verified`: an authority says so of the clock it told the time by."""
     lines = [say(f"verdict.{report.outcome.value}", language)]
     if report.outcome is Outcome.PASSED and attested_at:
         lines.append(
@@ -28,6 +32,8 @@ def text(
                 at=instant.beijing(instant.parse(attested_at[-1])),
             )
         )
+    if clock_not_verified:
+        lines.append(say("verdict.clock-not-verified", language))
     lines.append("")
     lines += [line for one in report.findings for line in _lines(one, language)]
     lines.append("")
@@ -45,9 +51,10 @@ def text(
     lines += [f"    SHA-256 {one}" for one in roots]
     if any(one.step.startswith("entry.") for one in report.findings):
         lines.append(say(f"verdict.ledger-{ledger}", language))
-    if any(one.step == "entry.quorum" for one in report.of(Outcome.PASSED)):
-        # The only quorum that this version can find satisfied is «none».
-        lines.append(say("verdict.unwitnessed", language))
+    quorum = [one for one in report.of(Outcome.PASSED) if one.step == "entry.quorum"]
+    if quorum:  # with nobody's word only «none» can be satisfied
+        silent = not all(one.found for one in quorum)
+        lines.append(say("verdict.unwitnessed" if silent else "verdict.witnessed", language))
     if report.outcome is Outcome.PASSED:
         lines.append(say("verdict.proves", language))
     lines.append(say("verdict.proves-not", language))
@@ -64,6 +71,8 @@ def _lines(finding: Finding, language: Language) -> list[str]:
         lines.append(f"    {meaning} [{finding.code}]")
         lines.append(f"    {say('verdict.expected', language)} {legible(finding.expected)}")
         lines.append(f"    {say('verdict.found', language)} {legible(finding.found)}")
+    elif finding.found:
+        lines.append(f"    {legible(finding.found)}")
     return lines
 
 

@@ -71,15 +71,23 @@ class Verdict:
     sentence: str
     checks: tuple[Check, ...]
     attested_at: datetime | None
+    clock_not_verified: bool
     passed: int
     failed: int
     not_checked: int
 
 
 def verdict_of(
-    report: Report, subject: Subject, attested_at: datetime | None, language: words.Language
+    report: Report,
+    subject: Subject,
+    attested_at: datetime | None,
+    language: words.Language,
+    *,
+    clock_not_verified: bool,
 ) -> Verdict:
-    """`attested_at`: what the token or the package's own papers say; shown when all passed."""
+    """`attested_at`: what the token or the package's own papers say; shown when all passed.
+
+    `clock_not_verified`: the authority says so of the clock it told that time by."""
     outcome = report.outcome
     return Verdict(
         subject=subject,
@@ -88,6 +96,7 @@ def verdict_of(
         sentence=words.say(f"verdict.{subject}.{outcome.value}-because", language),
         checks=_checks(report.findings, language),
         attested_at=attested_at if outcome is Outcome.PASSED else None,
+        clock_not_verified=clock_not_verified,
         passed=len(report.of(Outcome.PASSED)),
         failed=len(report.of(Outcome.FAILED)),
         not_checked=len(report.of(Outcome.NOT_CHECKED)),
@@ -129,7 +138,10 @@ def _by_severity(line: StepLine) -> int:
 def _line(finding: Finding, language: words.Language) -> StepLine:
     title = words.find_words(f"step.{finding.step}", language) or finding.step
     if finding.outcome is Outcome.PASSED:
-        reason = words.find_words(f"step.{finding.step}-passed", language) or ""
+        told = f"step.{finding.step}-told" if finding.found else ""
+        reason = words.find_words(told, language, found=finding.found) or (
+            words.find_words(f"step.{finding.step}-passed", language) or ""
+        )
     else:
         reason = words.find_words(f"proof.{finding.code}", language) or finding.code
     return StepLine(finding.outcome, title, reason, finding)
