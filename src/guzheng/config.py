@@ -158,6 +158,9 @@ def _require_sensible(config: Config) -> None:
                 found=str(getattr(config, name)),
                 act="mend the setting",
             )
+    ledger_mirrors: tuple[str, ...] = _setting(
+        (), "Addresses of mirrors of the ledger, which `ledger monitor` compares"
+    )
     if config.sm2 not in {"auto", "required", "off"}:
         raise Refused(
             "config.value-refused",

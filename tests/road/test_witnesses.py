@@ -117,7 +117,7 @@ def test_a_policy_that_is_not_ours_is_refused(tmp_path: Path, text: str) -> None
     file.write_text(text.replace("{other}", other))
     environment = {"GUZHENG_LEDGER_POLICY": str(file)}
     if text == "quorum none":  # a ledger knows its own keys
-        assert not Platform(load(tmp_path / "data", environment=environment)).gathering.asks
+        assert not Platform(load(tmp_path / "data", environment=environment)).gathering.witnesses
         return
     with pytest.raises(Refused, match=r"config\.value-refused"):
         Platform(load(tmp_path / "data", environment=environment))

@@ -12,10 +12,11 @@ Faces (web, cli, worker) see `Platform` and its views, and nothing below.
 from guzheng.app.parts import Parts, open_parts, system_now, system_tick
 from guzheng.app.platform import Platform
 from guzheng.app.upkeep import set_aside_damaged
-from guzheng.app.views import ClockReading, ExhibitView, PaperView
+from guzheng.app.views import ClockReading, EntryView, ExhibitView, PaperView
 
 __all__ = [
     "ClockReading",
+    "EntryView",
     "ExhibitView",
     "PaperView",
     "Parts",

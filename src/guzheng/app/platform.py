@@ -27,12 +27,13 @@ from guzheng.app.views import (
     ClockReading,
     ExhibitView,
     PaperView,
+    LedgerStanding,
     clock_reading_of,
     damaged_view,
     facts_of,
     refusal_of,
 )
-from guzheng.app.witnessing import find_entry, open_gathering
+from guzheng.app.witnessing import find_entry, monitored, open_gathering, standing_of
 from guzheng.config import Config
 from guzheng.fix.clock import EVALUATION
 from guzheng.fix.journal import Checked
@@ -400,6 +401,13 @@ class Platform:
         return journaling.verify_journal(self.parts)
 
     @contextlib.contextmanager
+    def ledger_standing(self) -> LedgerStanding:
+        return standing_of(self.gathering, self.ledger)
+
+    def monitor(self, served: Sequence[str], mirrors: Sequence[str]) -> Report:
+        """Compare every place that says something of the ledger."""
+        return monitored(self.config, self.gathering, self.ledger, self.blobs, served, mirrors)
+
     def watched(self) -> Iterator[None]:
         """What a server does besides: heads of the journal into the ledger, metrics."""
         from guzheng.app.metrics import TimestampMetrics, metrics_served

@@ -75,6 +75,31 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerStanding:
+    """How far the ledger is. `witnesses`: each of the policy's, and the size it is known to
+    have seen; a hint that a wrong file could give, and that nothing relies on."""
+
+    origin: str
+    vkeys: tuple[str, ...]
+    quorum: str
+    sequenced: int
+    checkpointed: int
+    published: int
+    witnesses: tuple[tuple[str, int], ...] = ()
+
+    def value(self) -> dict[str, object]:
+        return {
+            "origin": self.origin,
+            "vkeys": list(self.vkeys),
+            "quorum": self.quorum,
+            "sequenced": self.sequenced,
+            "checkpointed": self.checkpointed,
+            "published": self.published,
+            "witnesses": [{"name": name, "size": size} for name, size in self.witnesses],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class ExhibitView:
     """An exhibit as its papers show it at this moment."""
 

@@ -5,17 +5,21 @@ keys. Absent, nobody is asked, and every certificate says so.
 """
 
 import dataclasses
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from guzheng.app.views import EntryView, WitnessView
+from guzheng.app.views import EntryView, LedgerStanding, WitnessView
 from guzheng.config import Config
-from guzheng.ledger import Gathering, HttpWitness, Ledger, Sizes
+from guzheng.ledger import Gathering, HttpWitness, Ledger, Monitor, Place, Sizes
+from guzheng.ledger.anchors import AnchorBook
 from guzheng.proof import package, policy
 from guzheng.proof.errors import ProofError
 from guzheng.proof.policy import NONE, LedgerPolicy
+from guzheng.proof.report import Report
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused
+from guzheng.store.blobs import Blobs
 
 SIZES = "witness-sizes.json"
 
@@ -67,6 +71,51 @@ def open_gathering(config: Config, ledger: Ledger) -> Gathering:
         Sizes(config.data / SIZES),
         seconds=config.ledger_witness_seconds,
     )
+
+
+def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:
+    signed, published = ledger.signed(), ledger.published()
+    known = gathering.known_sizes()
+    return LedgerStanding(
+        origin=ledger.origin,
+        vkeys=tuple(str(key) for key in ledger.signer.keys),
+        quorum=gathering.policy.quorum,
+        sequenced=ledger.entries.size(),
+        checkpointed=signed.size if signed else 0,
+        published=published.size if published else 0,
+        witnesses=tuple(
+            (one.name, known.get(one.name, 0)) for one in gathering.policy.witnesses
+        ),
+    )
+
+
+def monitored(
+    config: Config,
+    gathering: Gathering,
+    ledger: Ledger,
+    blobs: Blobs,
+    served: Sequence[str],
+    mirrors: Sequence[str],
+) -> Report:
+    """Every place that says something of this ledger, compared; see ledger.monitor."""
+    seconds = config.ledger_witness_seconds
+
+    def places(urls: Sequence[str]) -> tuple[Place, ...]:
+        return tuple(Place(one, timeout_seconds=seconds) for one in urls)
+
+    book = AnchorBook(blobs, ledger.origin, (), timedelta(), _never)
+    return Monitor(
+        ledger,
+        gathering.policy,
+        witnesses=gathering.witnesses,
+        served=places(served),
+        mirrors=places([*config.ledger_mirrors, *mirrors]),
+        anchored=[(one.place, one.note) for one in book.anchored() if one.receipts],
+    ).report()
+
+
+def _never() -> datetime:
+    raise AssertionError("nothing is anchored here")
 
 
 def find_entry(

@@ -192,6 +192,8 @@ def show(exhibit: str, data: Path, speaker: Speaker) -> int:
     view = platform.exhibit(exhibit)
     speaker.exhibit(platform, view)
     for paper in view.papers:
+    if view.entry is not None:
+        speaker.entry(view.entry)
         speaker.note("cli.paper", name=paper.name, size=f"{paper.size:,}")
     for name in view.missing:
         speaker.note("cli.paper-missing", name=name)

@@ -2,7 +2,7 @@
 
 import sys
 
-from guzheng.app import ExhibitView, Platform
+from guzheng.app import EntryView, ExhibitView, Platform
 from guzheng.keep import Fault
 from guzheng.proof import canonical, instant
 from guzheng.refusals import Problem, Unavailable
@@ -71,6 +71,16 @@ class Speaker:
         if fault.expected or fault.found:
             sys.stdout.write(f"    {legible(fault.expected)} ≠ {legible(fault.found)}\n")
 
+    def entry(self, entry: EntryView) -> None:
+        """How far the entry has come, who has cosigned it, and who is awaited."""
+        witnesses = "、".join(
+            f"{legible(one.name)} ({instant.beijing(one.attested_at)})"
+            for one in entry.witnesses
+        )
+        self.note(f"cli.entry-{entry.state}", index=entry.index, witnesses=witnesses or "—")
+        if entry.awaited:
+            self.note("cli.entry-awaits", names="、".join(map(legible, entry.awaited)))
+
     def exhibit(self, platform: Platform, view: ExhibitView) -> None:
         """One exhibit: a JSON line, or a few lines of words."""
         if self.as_json:
@@ -98,6 +108,8 @@ def line_of(platform: Platform, view: ExhibitView) -> dict[str, object]:
         "claimed_name": view.claimed_name,
         "observed_at": instant.encode(view.observed_at),
     }
+    if view.entry is not None:
+        line["entry"] = entry_value(view.entry)
     if view.facts is not None:
         line["number"] = view.facts.get("number")
         line["seal"] = view.facts.get("seal")
@@ -106,6 +118,18 @@ def line_of(platform: Platform, view: ExhibitView) -> dict[str, object]:
     if view.refusal is not None:
         line["refusal"] = dict(view.refusal)
     return line
+
+
+def entry_value(entry: EntryView) -> dict[str, object]:
+    return {
+        "state": entry.state,
+        "index": entry.index,
+        "witnesses": [
+            {"name": one.name, "attested_at": instant.encode(one.attested_at)}
+            for one in entry.witnesses
+        ],
+        "awaited": list(entry.awaited),
+    }
 
 
 def legible(text: str) -> str:

@@ -6,11 +6,13 @@ damage that an operator must look at) and Unavailable (not signed yet, disk full
 """
 
 from guzheng.ledger.adding import COMMITMENT_SIZE, MOST_COMMITMENTS, Adding
+from guzheng.ledger.fetching import Place
 from guzheng.ledger.fsck import Damage, fsck
 from guzheng.ledger.gathering import Gathering
 from guzheng.ledger.keys import open_signer
 from guzheng.ledger.lastsigned import FileLastSigned, LastSigned, MemoryLastSigned
 from guzheng.ledger.ledger import Ledger, TileStore
+from guzheng.ledger.monitor import Monitor
 from guzheng.ledger.rebuild import rebuild_from_tiles
 from guzheng.ledger.signer import Signer
 from guzheng.ledger.sizes import Sizes
@@ -27,6 +29,8 @@ __all__ = [
     "LastSigned",
     "Ledger",
     "MemoryLastSigned",
+    "Monitor",
+    "Place",
     "Signer",
     "Sizes",
     "TileStore",

@@ -77,9 +77,9 @@ class Gathering:
             ledger.heed(self.ask)
 
     @property
-    def asks(self) -> bool:
-        """Whether there is anybody to ask."""
-        return bool(self._witnesses)
+    def witnesses(self) -> tuple[HttpWitness, ...]:
+        """Those who are asked; none where there is no policy."""
+        return self._witnesses
 
     # -- before anything is signed ---------------------------------------------------------
 
