@@ -320,3 +320,31 @@ def test_a_data_directory_from_the_environment_that_is_none(
     monkeypatch.setenv("GUZHENG_DATA", str(file))
     ran = cli("list")
     assert (ran.status, "[config.data-unusable]" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("paper", ["seal.tsa", "entry.tlog-proof", "certificate.pdf"])
+def test_a_package_that_would_fail_in_court_is_not_given_out(
+    cli: Command, data: Path, tmp_path: Path, paper: str
+) -> None:
+    """S1-102: verified before it is exported."""
+    original = tmp_path / "a.txt"
+    original.write_bytes(b"a")
+    exhibit = cli("deposit", original, "--json").exhibit
+    out = tmp_path / "court.zip"
+    ran = cli("package", exhibit, "--out", out, "--lang", "en")
+    assert ran.status == 0
+    assert "Verified:" in ran.err
+    before = out.read_bytes()
+    damaged = data / "blobs/exhibits" / exhibit / paper
+    octets = damaged.read_bytes()
+    damaged.chmod(0o600)
+    damaged.write_bytes(octets[:-40] + bytes([octets[-40] ^ 1]) + octets[-39:])
+    ran = cli("package", exhibit, "--out", out)
+    assert ran.status == 1
+    assert "[package.not-sound]" in ran.err
+    assert paper in ran.err
+    assert out.read_bytes() == before  # and what was there is not lost
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == [
+        "a.txt",
+        "court.zip",
+    ]

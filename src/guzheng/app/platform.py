@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from guzheng import intake, prove, road
-from guzheng.app import court, journaling, renewal, upkeep
+from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.auditing import Audit
 from guzheng.app.judging import Judge
+from guzheng.app.outside import open_further
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.views import (
     ClockReading,
     ExhibitView,
-    PaperView,
     LedgerStanding,
+    PaperView,
     clock_reading_of,
     damaged_view,
     facts_of,
@@ -45,7 +46,7 @@ from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.policy import Trust
-from guzheng.proof.report import Report
+from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
 from guzheng.store.blobs import find, read
@@ -71,11 +72,12 @@ class Platform:
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
         self.jobs = Jobs(
-            config.data / JOBS,
-            config.data / "leases",
+            config.database_url or config.data / JOBS,
+            parts.leases,
             Work(self._advance, self.index.unfinished),
             at_once=config.workers,
             patience=Patience.of(config.retry_seconds),
+            runner=f"runner-{parts.entropy(8).hex()}" if config.database_url else "embedded",
         )
 
     def _road(self) -> Road:
@@ -87,6 +89,7 @@ class Platform:
             gathering=self.gathering,
             authority=parts.authority,
             sm2=parts.sm2,
+            further=open_further(config),
             roots=self.trust.roots or (),
             certify=_certifying(config, parts),
             capturing=intake.Capturing(
@@ -95,7 +98,7 @@ class Platform:
                 config.chromium,
                 config.capture_trust_spki,
             ),
-            leases=config.data / "leases",
+            leases=parts.leases,
             now=parts.now,
             entropy=parts.entropy,
         )
@@ -284,24 +287,35 @@ class Platform:
         """Roots of every authority that this installation asks, our own first."""
         return roots_pem(self.config, self.parts.keys)
 
-    def write_package(self, exhibits: Sequence[str], out: Path) -> None:
-        """The court package of these exhibits, as one zip at `out`."""
+    def write_package(self, exhibits: Sequence[str], out: Path) -> Report:
+        """The court package of these exhibits, as one zip at `out`, with what the verifier says
+        of it: verified before it is given out, so that nobody files what a court would refuse.
+        """
         for one in exhibits:
             self._require_finished(one)
         manifests = [
             Manifest.parse(read(self.blobs, road.folder_of(one) + package.MANIFEST))
             for one in exhibits
         ]
+        reports: list[Report] = []
+
+        def approve(written: Path) -> None:
+            reports.append(self.verify_package(written))
+            _require_sound(reports[0])
+
         prove.write_package(
             self.blobs,
             [prove.Exhibit(one, road.folder_of(one)) for one in exhibits],
             recipe_md=prove.recipe(manifests, out.name),
             roots_pem=self.roots_pem(),
-            ledger_policy=self._ledger_policy(),
+            ledger_policy=self.ledger_policy(),
             out=out,
+            approve=approve,
         )
+        return reports[0]
 
-    def _ledger_policy(self) -> bytes:
+    def ledger_policy(self) -> bytes:
+        """The tlog-policy of this installation, as it goes into packages."""
         return policy.encode_ledger_policy(self.gathering.policy)
 
     def _require_finished(self, exhibit: str) -> None:
@@ -332,11 +346,11 @@ class Platform:
 
     def verify_package(self, file: Path) -> Report:
         """What `guzheng-verify` says of a package or certificate that somebody brought."""
-        return Judge(self.roots_pem(), self._ledger_policy()).package(file)
+        return Judge(self.roots_pem(), self.ledger_policy()).package(file)
 
     def verify_file(self, digest: Digest, token: bytes) -> Report:
         """What `guzheng-verify` says of a digest and a `.tsa`."""
-        return Judge(self.roots_pem(), self._ledger_policy()).file(digest, token)
+        return Judge(self.roots_pem(), self.ledger_policy()).file(digest, token)
 
     def court(self, question: prove.Question) -> Sequence[prove.Answer]:
         """Whether the ledger holds this file, certificate or entry, and the same."""
@@ -387,6 +401,13 @@ class Platform:
     def ledger_vkey(self) -> str:
         return self.ledger.vkey
 
+    def ledger_standing(self) -> LedgerStanding:
+        return standing_of(self.gathering, self.ledger)
+
+    def monitor(self, served: Sequence[str], mirrors: Sequence[str]) -> Report:
+        """Compare every place that says something of the ledger."""
+        return monitored(self.config, self.gathering, self.ledger, self.blobs, served, mirrors)
+
     @functools.cached_property
     def timestamping(self) -> Timestamping:
         """Our own authority for whoever asks over HTTP, whomever we ask ourselves."""
@@ -401,13 +422,6 @@ class Platform:
         return journaling.verify_journal(self.parts)
 
     @contextlib.contextmanager
-    def ledger_standing(self) -> LedgerStanding:
-        return standing_of(self.gathering, self.ledger)
-
-    def monitor(self, served: Sequence[str], mirrors: Sequence[str]) -> Report:
-        """Compare every place that says something of the ledger."""
-        return monitored(self.config, self.gathering, self.ledger, self.blobs, served, mirrors)
-
     def watched(self) -> Iterator[None]:
         """What a server does besides: heads of the journal into the ledger, metrics."""
         from guzheng.app.metrics import TimestampMetrics, metrics_served
@@ -448,12 +462,23 @@ class Platform:
         """Renew what ages; gives the exhibits that have a new record, and what is damaged."""
         within, leases = (
             (self.config.renew_months if months is None else months),
-            self.config.data / "leases",
+            self.parts.leases,
         )
         return renewal.renew(self.parts, self.road, self._judged(), within, leases)
 
     def _judged(self) -> Judged:
         return renewal.judged_by(self.trust, self.config.hash_ends)
+
+    def keys_ending(self) -> tuple[bool, str]:
+        """Whether every certificate that signs lasts, and which ends when."""
+        soon = signing.ending(self.config.data, self.now(), self.config.tsa_warn_days)
+        return not soon, ", ".join(f"{one.role} {one.ends_at:%Y-%m-%d}" for one in soon)
+
+    def sm2(self) -> tuple[bool, str]:
+        """Whether manifests are sealed under SM2 too, and by whom or why not."""
+        if self.parts.sm2 is not None:
+            return True, self.parts.sm2.name
+        return self.config.sm2 == "off", "sm2 = off" if self.config.sm2 == "off" else "OpenSSL"
 
     def fonts(self) -> tuple[bool, str]:
         """Whether certificates are printed with Debian's fonts, and which face is used."""
@@ -461,6 +486,16 @@ class Platform:
 
         face = certify.find_face()
         return face != certify.packaged_face(), face.sans
+
+
+def _require_sound(report: Report) -> None:
+    if failed := report.of(Outcome.FAILED):
+        raise Refused(
+            "package.not-sound",
+            expected="a package that passes every step of guzheng-verify",
+            found="; ".join(f"{one.subject}: {one.code}" for one in failed[:5]),
+            act="the operator runs fsck, which names what is damaged, and restores it",
+        )
 
 
 def _certifying(config: Config, parts: Parts) -> road.Certify:

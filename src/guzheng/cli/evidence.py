@@ -11,6 +11,7 @@ from guzheng.app import Platform
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, legible, status_of
 from guzheng.intake import unreadable
+from guzheng.proof.report import Outcome
 from guzheng.refusals import Problem, Refused
 
 _BLOCK = 1 << 20
@@ -191,9 +192,9 @@ def show(exhibit: str, data: Path, speaker: Speaker) -> int:
     platform = opened(data)
     view = platform.exhibit(exhibit)
     speaker.exhibit(platform, view)
-    for paper in view.papers:
     if view.entry is not None:
         speaker.entry(view.entry)
+    for paper in view.papers:
         speaker.note("cli.paper", name=paper.name, size=f"{paper.size:,}")
     for name in view.missing:
         speaker.note("cli.paper-missing", name=name)
@@ -222,10 +223,12 @@ def package(exhibits: tuple[str, ...], out: Path, data: Path, speaker: Speaker) 
             found=str(out.parent),
             act="make the folder, or choose another",
         )
-    platform.write_package(unique, out)
+    report = platform.write_package(unique, out)
     for one in unique:
         speaker.exhibit(platform, platform.exhibit(one))
     speaker.note("cli.packed", path=legible(str(out)))
+    passed, unsure = (len(report.of(one)) for one in (Outcome.PASSED, Outcome.NOT_CHECKED))
+    speaker.note("cli.packed-verified", passed=passed, unsure=unsure)
     return 0
 
 

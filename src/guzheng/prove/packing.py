@@ -51,8 +51,11 @@ def write_package(
     roots_pem: bytes,
     ledger_policy: bytes,
     out: Path,
+    approve: Callable[[Path], None],
 ) -> None:
-    """Write the zip at `out`, durably; a file that is there is replaced when all is written."""
+    """Write the zip at `out`, durably; a file that is there is replaced when all is written.
+
+    `approve` is shown the zip before it has its name, and raises if nobody may have it."""
     sources = {
         package.RECIPE: _of(recipe_md),
         package.ROOTS: _of(roots_pem),
@@ -69,6 +72,7 @@ def write_package(
                 _write(stream, sources)
                 stream.flush()
                 os.fsync(stream.fileno())
+            approve(temporary)
             with _writable(out):
                 temporary.replace(out)
         finally:
