@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from guzheng.cli import comparing
 from guzheng.cli.options import common, grouped, opened, options
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.proof import canonical, instant
@@ -50,5 +51,8 @@ def disputes(data: Path, speaker: Speaker) -> int:
         )
     return 0
 
+
+for one in comparing.COMMANDS:
+    ledger.add_command(one)
 
 COMMANDS = (ledger,)
