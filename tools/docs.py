@@ -40,7 +40,6 @@ READING = (
     ("cms", "signed data with one signer"),
     ("chain", "a certificate's path, at a given time"),
     ("timestamp", "RFC 3161"),
-    ("renewal", "RFC 4998: old timestamps renewed"),
     ("tree", "Merkle tree"),
     ("tiles", "which hash lives in which tile"),
     ("note", "signed notes and checkpoints"),
@@ -51,6 +50,9 @@ READING = (
     ("pdf", "whether a signed PDF is whole"),
     ("package", "members, listing, zip"),
     ("steps", "carrying them out one by one"),
+    ("renewal", "RFC 4998: old timestamps renewed"),
+    ("anchors", "receipts of the checkpoint elsewhere"),
+    ("later", "receipts and renewals, step by step"),
     ("exhibit", "the numbered steps"),
     ("verify", "packages, files, certificates"),
 )
@@ -107,6 +109,7 @@ def helps(group: click.Group, context: click.Context) -> list[str]:
 def codes() -> str:
     zh, en = words.catalogue("zh"), words.catalogue("en")
     families = (
+        "anchor",
         "capture",
         "certify",
         "config",

@@ -8,6 +8,7 @@ on its way is not at fault for papers that are still to come; what it has must b
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha512
 
 from guzheng.proof import package, verify
 from guzheng.proof.digest import Digest, new_hasher, sha256
@@ -113,9 +114,10 @@ def _read(
 
 
 def _observe(blocks: Iterable[bytes]) -> Observed:
-    plain, national, size = new_hasher("sha256"), new_hasher("sm3"), 0
+    plain, national, wide, size = new_hasher("sha256"), new_hasher("sm3"), sha512(), 0
     for block in blocks:
-        plain.update(block)
-        national.update(block)
+        for hasher in (plain, national, wide):
+            hasher.update(block)
         size += len(block)
-    return Observed(size, Digest("sha256", plain.digest()), Digest("sm3", national.digest()))
+    digests = Digest("sha256", plain.digest()), Digest("sm3", national.digest())
+    return Observed(size, *digests, wide.digest())

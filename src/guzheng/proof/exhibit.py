@@ -13,18 +13,18 @@ The rule that each step carries out stands in RULES of steps.py.
 (10) quorum      the witnesses that the policy demands have cosigned
 (11) order       nothing refers to what came after it
 (12) certificate it says what the papers say, and no more; its PDF is signed and whole
-(13) further     papers that may be there as well: FURTHER says who judges each kind
+(13) further     papers that may be there as well: receipts of the checkpoint, renewals
 (14) authorities as many as the verifier demands attest the manifest: who, and when
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from cryptography import x509
 
-from guzheng.proof import certificate, instant, package, pdf, timestamp, tree
+from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
 from guzheng.proof.digest import Digest, hash_of, sha256
 from guzheng.proof.errors import (
     DigestMismatch,
@@ -101,19 +101,30 @@ def verify_exhibit(
     return held.steps.report()
 
 
-# Who judges the papers that may be there as well, by their folder. A kind of paper is added
-# here, its steps in RULES of steps.py; what is_optional does not know is an extra member.
-FURTHER: Mapping[str, Callable[[Exhibit, str, TlogProof | None], None]] = {}
-
-
 def _check_further(held: Exhibit, entry: TlogProof | None) -> None:
-    for name in sorted(held.observed):
-        if package.is_optional(name) and "/" in name:
-            FURTHER.get(name.partition("/")[0], _not_judged)(held, name, entry)
+    names = [one for one in sorted(held.observed) if package.is_optional(one) and "/" in one]
+    receipts = [one for one in names if one.startswith(package.ANCHORS)]
+    if receipts:
+        check, what = held.steps.check, package.ANCHORED
+        anchored = check("anchor.checkpoint", lambda: _anchored(held, entry), what)
+        for name in (one for one in receipts if one != what):
+            if anchored is not None and name.endswith(".tsa"):
+                check_stamp(held, name, "anchor", sha256(anchored.note.text))
+            else:
+                later.check_receipt(held.steps, name, held.paper(name), anchored)
+    later.check_renewals(held.steps, held.papers, held.observed, held.trust)
 
 
-def _not_judged(held: Exhibit, name: str, _entry: TlogProof | None) -> None:
-    held.steps.check("further", lambda: missing("somebody who judges such papers"), name)
+def _anchored(held: Exhibit, entry: TlogProof | None) -> TlogProof:
+    """Of what receipts speak: the entry's checkpoint, or a later one that has it too."""
+    first = found = need(entry, package.ENTRY)
+    if package.ANCHORED in held.papers:
+        found = _entry(held, _leaf(held), package.ANCHORED)
+    _signed_by(found, held.trust)
+    wanted = (first.index, first.checkpoint.origin)
+    same = (found.index, found.checkpoint.origin) == wanted
+    require(same, Inconsistent, "anchor.of-another", wanted, found.index)
+    return found
 
 
 def _manifest(held: Exhibit, folder: str | None) -> Manifest:
@@ -223,8 +234,8 @@ def _leaf(held: Exhibit) -> bytes:
     return found
 
 
-def _entry(held: Exhibit, leaf: bytes) -> TlogProof:
-    entry = TlogProof.parse(held.paper(package.ENTRY))
+def _entry(held: Exhibit, leaf: bytes, name: str = package.ENTRY) -> TlogProof:
+    entry = TlogProof.parse(held.paper(name))
     at, hashed = entry.checkpoint, tree.leaf_hash(leaf)
     tree.require_included(hashed, entry.index, at.size, entry.path, at.root)
     bare, found = entry.extra is None, f"{len(entry.extra or b'')} octets"

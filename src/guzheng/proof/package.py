@@ -25,6 +25,7 @@ ENTRY = "entry.tlog-proof"
 CERTIFICATE_JSON, CERTIFICATE_PDF = "certificate.json", "certificate.pdf"
 ITEMS, TOKENS = "items/", "tokens/"
 ANCHORS, RENEWALS = "anchors/", "renewals/"
+ANCHORED = "anchors/checkpoint.tlog-proof"  # the entry under the checkpoint that is anchored
 AUTHORITY = r"[a-z0-9][a-z0-9-]{0,31}"  # how a further authority or an anchor is named
 
 MAX_MEMBERS = 20_000  # ten exhibits of the largest kind
@@ -44,6 +45,7 @@ class Observed:
     size: int
     sha256: Digest
     sm3: Digest | None = None
+    sha512: bytes | None = None  # for renewals that were made under it
 
 
 def is_paper(name: str) -> bool:

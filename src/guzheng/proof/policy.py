@@ -8,8 +8,8 @@ way only. `quorum none` asks for nobody, and so proves nothing of what others ha
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -71,6 +71,8 @@ class Trust:
     roots: tuple[x509.Certificate, ...] | None = None
     ledger: LedgerPolicy | None = None
     authorities: int = 1  # how many distinct ones must attest the manifest
+    judged_at: datetime | None = None  # whether it still stands then is asked, too
+    hash_ends: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
 
 def parse_roots(pem: bytes) -> tuple[x509.Certificate, ...]:

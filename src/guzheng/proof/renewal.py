@@ -19,8 +19,11 @@ from itertools import pairwise
 
 from cryptography import x509
 
-from guzheng.proof import cms, der, timestamp
+from guzheng.proof import cms, der, package, timestamp
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
+from guzheng.proof.manifest import Manifest
+from guzheng.proof.package import Observed
+from guzheng.proof.steps import need
 from guzheng.proof.timestamp import TimestampToken
 
 HASHES = ("sha256", "sha512")
@@ -142,6 +145,21 @@ def _require(holds: bool, expected: object, found: object) -> None:  # noqa: FBT
 
 
 # ---- checking ----------------------------------------------------------------------------
+
+
+def group_of(papers: Mapping[str, bytes], observed: Mapping[str, Observed], name: str) -> Group:
+    """The members of an exhibit under a hash: docs/spec/renewal.md §2."""
+    manifest = Manifest.parse(need(papers.get(package.MANIFEST), package.MANIFEST))
+    hashes: dict[str, bytes] = {}
+    for member in (one for one in observed if not one.startswith(package.RENEWALS)):
+        if member in papers:
+            hashes[member] = _hash(name, papers[member])
+        elif name == "sha256":
+            hashes[member] = observed[member].sha256.value
+        else:
+            hashes[member] = need(observed[member].sha512, f"{name} of {member}")
+    required = (need(hashes.get(one), one) for one in package.papers_of(manifest))
+    return Group(frozenset(required), frozenset(hashes.values()))
 
 
 def require_covered(record: EvidenceRecord, group_of: Callable[[str], Group]) -> None:

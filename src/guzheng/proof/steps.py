@@ -38,6 +38,16 @@ RULES = {
     "certificate.content": "docs/spec/certificate.md",
     "certificate.signature": "ETSI EN 319 142-1",
     "further": "docs/spec/package.md §2",
+    "anchor.checkpoint": "docs/spec/anchors.md §2",
+    "anchor.imprint": "RFC 3161 §2.4.2",
+    "anchor.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
+    "anchor.trust": "RFC 5280 §6",
+    "anchor.evm": "docs/spec/anchors.md §3",
+    "anchor.ots": "docs/spec/anchors.md §4",
+    "renewal.covered": "RFC 4998 §4.3, §5.3",
+    "renewal.in-time": "RFC 4998 §5.3",
+    "renewal.continues": "docs/spec/renewal.md §1",
+    "seal.age": "docs/spec/renewal.md §5",
     "authorities": "docs/spec/seal.md §5",
 }
 

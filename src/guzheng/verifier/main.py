@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -30,6 +31,7 @@ SCHEMA = "guzheng.report/1"
 USAGE = 64
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _T = TypeVar("_T")
+_MOST_AUTHORITIES = 64
 _EXIT = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_CHECKED: 2}
 
 
@@ -42,6 +44,7 @@ class Verdict:
     roots: tuple[str, ...] = ()
     attested_at: tuple[str, ...] = ()
     ledger: str = "none"  # likewise
+    clock_not_verified: bool = False  # an authority says so of its own clock
 
     def encode(self) -> bytes:
         return canonical.encode(
@@ -54,6 +57,7 @@ class Verdict:
                     "ledger": self.ledger,
                 },
                 "attested_at": list(self.attested_at),
+                "clock_not_verified": self.clock_not_verified,
                 "findings": [_finding_value(one) for one in self.report.findings],
             }
         )
@@ -85,12 +89,21 @@ class Question:
     roots: tuple[x509.Certificate, ...] | None = None
     ledger: LedgerPolicy | None = None
     with_sm3: bool = False
+    authorities: int = 1  # how many distinct ones must attest each manifest
+    judged_at: datetime | None = None  # whether it still stands then is asked, too
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: {legible(message)}\n")
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= value <= _MOST_AUTHORITIES:
+        raise argparse.ArgumentTypeError(f"1 … {_MOST_AUTHORITIES}")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,6 +141,14 @@ def _parser() -> argparse.ArgumentParser:
         help="您信任的账本（C2SP tlog-policy）/ the ledger that you believe",
     )
     parser.add_argument(
+        "--authorities",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="清单须由几家彼此独立的可信时间戳机构作证（默认 1）/ "
+        "how many distinct authorities that you believe must attest a manifest",
+    )
+    parser.add_argument(
         "--digest",
         metavar="sha256:HEX",
         help="以指纹代替文件；此时 PATH 是 .tsa / "
@@ -135,6 +156,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sm3", action="store_true", help="同时重算 SM3（较慢）/ recompute SM3 too (slower)"
+    )
+    parser.add_argument(
+        "--at",
+        metavar="DATE",
+        help="另问到这一天（UTC）是否仍可采信，如 2040-01-01 / "
+        "also ask whether it still stands on that day (UTC)",
     )
     parser.add_argument("--json", action="store_true", help="输出 JSON / print JSON")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 / language")
@@ -173,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verdict.attested_at,
             verdict.ledger,
             given.lang,
+            clock_not_verified=verdict.clock_not_verified,
         )
     )
     return _EXIT[verdict.report.outcome]
@@ -209,6 +237,8 @@ def _question(given: argparse.Namespace) -> Question:
             given.policy,
         ),
         with_sm3=given.sm3,
+        authorities=given.authorities,
+        judged_at=_given("--at", lambda: instant.parse(f"{given.at}T00:00:00.000Z"), given.at),
     )
 
 
@@ -320,6 +350,8 @@ def _members_verdict(members: reading.Members, asked: Question) -> Verdict:
     trust = Trust(
         asked.roots if asked.roots is not None else roots,
         asked.ledger if asked.ledger is not None else ledger,
+        asked.authorities,
+        judged_at=asked.judged_at,
     )
     single = package.MANIFEST in members.papers
     judge = verify.verify_exhibit if single else verify.verify_package
@@ -345,10 +377,13 @@ def _of(
     prints = tuple(
         hashlib.sha256(one.public_bytes(Encoding.DER)).hexdigest() for one in trust.roots or ()
     )
-    times = []
+    times, policies = [], set[str]()
     for octets in seals:
         try:
-            times.append(instant.encode(timestamp.parse(octets).attested_at))
+            token = timestamp.parse(octets)
         except ProofError:
             continue  # its own step says so
-    return Verdict(report, source, prints, tuple(sorted(times)), ledger)
+        times.append(instant.encode(token.attested_at))
+        policies.add(token.policy)
+    unverified = timestamp.CLOCK_NOT_VERIFIED in policies
+    return Verdict(report, source, prints, tuple(sorted(times)), ledger, unverified)

@@ -8,12 +8,13 @@ believed (`package.container`).
 """
 
 import contextlib
+import hashlib
 import os
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,14 +48,22 @@ class Members:
     observed: dict[str, Observed] = field(default_factory=dict)
     container: Undecided | None = None
     room: int = package.MAX_PAPERS  # octets of papers that may still be kept
+    further: tuple[str, ...] = ()  # hashes of originals besides SHA-256
 
 
 def read_folder(folder: Path, *, with_sm3: bool) -> Members:
-    members = Members()
-    for name, path in _files(folder):
+    files = list(_files(folder))
+    members = Members(further=_further((name for name, _ in files), with_sm3=with_sm3))
+    for name, path in files:
         with _opened(path, name) as stream:
-            _take(members, name, stream, os.fstat(stream.fileno()).st_size, with_sm3=with_sm3)
+            _take(members, name, stream, os.fstat(stream.fileno()).st_size)
     return members
+
+
+def _further(names: Iterable[str], *, with_sm3: bool) -> tuple[str, ...]:
+    """The hashes of originals besides SHA-256: a renewal may have been made under SHA-512."""
+    renewed = any(package.RENEWALS in name for name in names)
+    return (*(["sm3"] if with_sm3 else []), *(["sha512"] if renewed else []))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -100,7 +109,7 @@ def _opened(path: Path, name: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def _take(members: Members, name: str, stream: Stream, size: int, *, with_sm3: bool) -> None:
+def _take(members: Members, name: str, stream: Stream, size: int) -> None:
     if package.is_paper(name):
         octets = _whole(stream, name, members.room)
         members.room -= len(octets)
@@ -109,7 +118,7 @@ def _take(members: Members, name: str, stream: Stream, size: int, *, with_sm3: b
         hasher.update(octets)
         members.observed[name] = Observed(len(octets), Digest("sha256", hasher.digest()))
         return
-    members.observed[name] = observe(stream, with_sm3=with_sm3)
+    members.observed[name] = observe(stream, members.further)
     if members.observed[name].size != size:
         raise Refuted(
             "package.member-unreadable",
@@ -130,21 +139,26 @@ def _whole(stream: Stream, name: str, room: int) -> bytes:
     return octets
 
 
-def observe(stream: Stream, *, with_sm3: bool) -> Observed:
+def observe(stream: Stream, further: tuple[str, ...] = ()) -> Observed:
     """Size and digests of a stream; memory constant, hashing beside reading."""
-    hashers = [new_hasher("sha256")] + ([new_hasher("sm3")] if with_sm3 else [])
+    hashers = {
+        "sha256": new_hasher("sha256"),
+        **({"sm3": new_hasher("sm3")} if "sm3" in further else {}),
+        **({"sha512": hashlib.sha512()} if "sha512" in further else {}),
+    }
     size = 0
     with ThreadPoolExecutor(len(hashers)) as pool:
         block = stream.read(BLOCK)
         while block:
-            jobs = [pool.submit(one.update, block) for one in hashers]
+            jobs = [pool.submit(one.update, block) for one in hashers.values()]
             size += len(block)
             following = stream.read(BLOCK)
             for job in jobs:
                 job.result()
             block = following
-    sm3 = Digest("sm3", hashers[1].digest()) if with_sm3 else None
-    return Observed(size, Digest("sha256", hashers[0].digest()), sm3)
+    found = {name: one.digest() for name, one in hashers.items()}
+    sm3 = Digest("sm3", found["sm3"]) if "sm3" in found else None
+    return Observed(size, Digest("sha256", found["sha256"]), sm3, found.get("sha512"))
 
 
 def read_zip(path: Path, *, with_sm3: bool) -> Members:
@@ -153,13 +167,13 @@ def read_zip(path: Path, *, with_sm3: bool) -> Members:
         try:
             with zipfile.ZipFile(stream) as archive:
                 entries = archive.infolist()
+                names = (one.filename for one in entries)
+                members.further = _further(names, with_sm3=with_sm3)
                 _require_bounds(entries, path.stat().st_size)
                 for entry in entries:
                     _require_plain(entry)
                     with _member(archive, stream, entry) as inside:
-                        _take(
-                            members, entry.filename, inside, entry.file_size, with_sm3=with_sm3
-                        )
+                        _take(members, entry.filename, inside, entry.file_size)
                 _require_form(stream, entries)
         except (
             zipfile.BadZipFile,
