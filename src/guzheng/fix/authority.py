@@ -24,13 +24,13 @@ from guzheng.fix.journal import OWN, Group, Journal, Unrecorded
 from guzheng.fix.request import Failure, Rejection
 from guzheng.fix.signing import SigningKey
 from guzheng.fix.sm2 import SM3_DER
-from guzheng.proof import sm2_x509
+from guzheng.proof import sm2_x509, timestamp
 from guzheng.refusals import Refused, Unavailable
 
 # Under 2.25 everybody may name things by a UUID of theirs (ITU-T X.667). The policy's text is
 # in docs/spec/seal.md; it promises less than any public authority's, and says so: nobody has
 # compared its clock with another. Under the second one, sources of time were asked and agree.
-LOCAL_POLICY_OID = "2.25.233878078801265780082694493288412666610"
+LOCAL_POLICY_OID = timestamp.CLOCK_NOT_VERIFIED
 MEASURED_POLICY_OID = "2.25.80420843206472939301963061422340605242"
 
 

@@ -17,6 +17,9 @@ from guzheng.proof.digest import Digest, hash_of
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
+# The policy by which an authority says itself that its clock was compared with no other, and
+# that its word goes no further than that: docs/spec/seal.md §5.
+CLOCK_NOT_VERIFIED = "2.25.233878078801265780082694493288412666610"
 MAX_OCTETS = 64 * 1024  # a token with four RSA-4096 certificates is below 12 kB
 _ALGORITHMS = {  # SHA-256 with NULL, as openssl asks; SM3 without parameters
     "sha256": bytes.fromhex("300d06096086480165030402010500"),

@@ -53,10 +53,17 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
 
     @router.get("/time", tags=["time"])
     def time() -> Response:
-        """The platform's time, and where it has it from."""
+        """The platform's time, and where it has it from; no time while it is in doubt.
+
+        `offset_ms` is standard time minus ours, `uncertainty_ms` by how much `now` may be
+        wrong. `standing`: verified, unverified (nobody was asked), stopped (and `code`)."""
         reading = platform.clock()
+        doubtful = reading.standing == "stopped"
         members = {
-            "now": instant.encode(platform.now()),
+            "now": None if doubtful else instant.encode(platform.now()),
+            "standing": reading.standing,
+            "profile": reading.profile,
+            "code": reading.problem.code if reading.problem else None,
             "source": reading.source,
             "offset_ms": reading.offset_ms,
             "uncertainty_ms": reading.uncertainty_ms,

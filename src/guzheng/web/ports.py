@@ -13,10 +13,14 @@ from guzheng.app.timestamping import Timestamping
 from guzheng.proof.digest import Digest
 from guzheng.proof.report import Report
 from guzheng.prove import Answer, Question
+from guzheng.refusals import Problem
 
 
 class ClockReading(Protocol):
-    """Where the platform's own time comes from; `verified` is False until a source is asked."""
+    """Where the platform's own time comes from; `verified` is False until a source is asked.
+
+    `standing` is verified, unverified (and says so everywhere) or stopped: then the time is
+    known to be doubtful and is not shown, and `problem` says why."""
 
     @property
     def source(self) -> str: ...
@@ -28,6 +32,12 @@ class ClockReading(Protocol):
     def synced_at(self) -> datetime | None: ...
     @property
     def verified(self) -> bool: ...
+    @property
+    def standing(self) -> str: ...
+    @property
+    def profile(self) -> str: ...
+    @property
+    def problem(self) -> Problem | None: ...
 
 
 class PaperView(Protocol):
@@ -122,6 +132,10 @@ class Platform(Protocol):
     def add_commitments(self, commitments: Sequence[bytes], /) -> list[int]: ...
 
     def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float, /) -> bool: ...
+
+    def wait_for_quorum(self, index: int, /) -> None:
+        """Until the ledger's policy is met by a checkpoint that has this entry."""
+        ...
 
     def prove_entry(self, index: int, /) -> bytes: ...
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
+from guzheng.proof import timestamp
 from guzheng.web.ports import ExhibitView, PaperView
 from guzheng.web.spelling import moment_of
 
@@ -60,6 +61,7 @@ class Interval:
     not_after: datetime | None
     accuracy_milliseconds: int | None
     authority: str
+    clock_not_verified: bool = False  # the authority says so itself
 
     @property
     def length(self) -> timedelta | None:
@@ -232,7 +234,12 @@ def interval_of(view: ExhibitView) -> Interval | None:
         not_after=not_after,
         accuracy_milliseconds=accuracy if isinstance(accuracy, int) else None,
         authority=text_fact(view.facts, "seal", "authority"),
+        clock_not_verified=says_clock_not_verified(view.facts),
     )
+
+
+def says_clock_not_verified(facts: Mapping[str, object] | None) -> bool:
+    return text_fact(facts, "seal", "policy") == timestamp.CLOCK_NOT_VERIFIED
 
 
 def find_preview(view: ExhibitView) -> PaperView | None:

@@ -83,7 +83,7 @@ def verdict_of(
     attested_at: datetime | None,
     language: words.Language,
     *,
-    clock_not_verified: bool,
+    clock_not_verified: bool = False,
 ) -> Verdict:
     """`attested_at`: what the token or the package's own papers say; shown when all passed.
 

@@ -27,7 +27,7 @@ from guzheng.web import problems, spelling
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
-from guzheng.web.readings import fact
+from guzheng.web.readings import fact, says_clock_not_verified
 from guzheng.web.spelling import moment_of
 from guzheng.web.uploads import Field, parts_of
 from guzheng.web.verdicts import Subject, Verdict, verdict_of
@@ -107,7 +107,13 @@ def routes(
                 return page(request, None, submitted, problem)
             contents = _contents(submitted, report)
         attested_at = _attested_at(submitted, contents, report)
-        verdict = verdict_of(report, subject, attested_at, language_of(request))
+        verdict = verdict_of(
+            report,
+            subject,
+            attested_at,
+            language_of(request),
+            clock_not_verified=_clock_not_verified(submitted, contents, report),
+        )
         return page(request, verdict, submitted, None, contents)
 
     @router.post("/api/verify", tags=["verify"], openapi_extra=_FORM)
@@ -199,6 +205,17 @@ def _attested_at(
     if report.outcome is not Outcome.PASSED or submitted.token is None:
         return None
     return timestamp.parse(submitted.token).attested_at
+
+
+def _clock_not_verified(
+    submitted: Submitted, contents: Sequence[Mapping[str, object]], report: Report
+) -> bool:
+    """Whether any of those timestamps says of itself that its clock was not verified."""
+    if submitted.package is not None:
+        return any(says_clock_not_verified(one) for one in contents)
+    if report.outcome is not Outcome.PASSED or submitted.token is None:
+        return False
+    return timestamp.parse(submitted.token).policy == timestamp.CLOCK_NOT_VERIFIED
 
 
 def _bounded(chunks: Iterator[bytes]) -> bytes:

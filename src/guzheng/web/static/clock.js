@@ -1,7 +1,8 @@
 // The header clock. Its time is the server's, carried forward by a monotonic counter.
 // The device's own clock is never a source: Date.now() serves as a tripwire only, since the
 // counter may stand still while a device sleeps. Until a sync succeeded, and again when the
-// last one is too old, the clock shows zeros and says that it is not synced.
+// last one is too old or the server doubts its own clock, the clock shows zeros and says that
+// it is not synced.
 
 const SAMPLES = 5;
 const RESYNC_MS = 60_000;
@@ -23,6 +24,7 @@ async function sample(address) {
   const after = performance.now();
   if (!response.ok) throw new Error(String(response.status));
   const reading = await response.json();
+  if (reading.standing === "stopped") return { stopped: true, reading };
   const now = Date.parse(reading.now);
   if (!Number.isFinite(now)) throw new Error("no time");
   return { offset: now - (before + after) / 2, uncertainty: (after - before) / 2, reading };
@@ -45,6 +47,11 @@ export function startClock(element) {
     try {
       for (let count = 0; count < SAMPLES; count += 1) {
         const one = await sample(element.dataset.source);
+        tellSource(one.reading);
+        if (one.stopped) { // the server doubts its own clock: a time that is shown would be false
+          best = closest = null;
+          break;
+        }
         if (!closest || one.uncertainty < closest.uncertainty) closest = one;
       }
     } catch {
@@ -76,6 +83,24 @@ export function startClock(element) {
       if (element.open) tellHere(good);
     }
     requestAnimationFrame(tick);
+  }
+
+  // Where the server has its time from, as it says now and not when the page was made.
+  function tellSource(reading) {
+    const facts = {
+      source: reading.standing === "unverified" ? null : reading.source,
+      offset_ms: reading.offset_ms === null ? null : `${reading.offset_ms} ms`,
+      uncertainty_ms: reading.uncertainty_ms === null ? null : `±${reading.uncertainty_ms} ms`,
+      synced_at: reading.synced_at === null ? null : spell(Date.parse(reading.synced_at)),
+    };
+    for (const [name, text] of Object.entries(facts)) {
+      if (text) element.querySelector(`[data-clock-fact="${name}"]`).textContent = text;
+    }
+    const standing = element.querySelector('[data-clock-fact="standing"]');
+    standing.textContent = standing.dataset[reading.standing];
+    for (const sign of document.querySelectorAll("[data-clock-unverified]")) {
+      sign.hidden = reading.verified;
+    }
   }
 
   function tellHere(good) {
