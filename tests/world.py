@@ -8,7 +8,7 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +18,7 @@ import pytest
 
 from guzheng import fix
 from guzheng.proof import timestamp
-from guzheng.proof.digest import sha256
+from guzheng.proof.digest import Digest, sha256
 
 REPLY = "application/timestamp-reply"
 PAGE = "<!doctype html><title>一个网页</title><h1>页面</h1><p>evidence</p>".encode()
@@ -54,11 +54,13 @@ def _served(door: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 class Authority:
     """An RFC 3161 authority of its own keys. `mood` is how it answers from now on:
 
-    well, slow (well, but late), garbled, refuses (503), wrong-imprint, dies (in mid answer).
+    well, slow (well, but late), garbled, refuses (503), wrong-imprint, wrong-nonce, dies (in
+    mid answer). `name` is what an installation calls it among further authorities.
     """
 
     url: str
     roots: Path
+    name: str = "world"
     mood: str = "well"
     asked: int = 0
     refuses_first: int = 0  # so many questions, whatever its mood
@@ -76,13 +78,32 @@ class Authority:
         }
 
 
+def further(*outside: Authority, required: int, folder: Path) -> dict[str, str]:
+    """The settings that make an installation ask these besides its own, in this order."""
+    roots = folder / "further-roots.pem"
+    roots.write_bytes(b"".join(one.roots.read_bytes() for one in outside))
+    return {
+        "GUZHENG_AUTHORITIES": ",".join(f"{one.name} {one.url}" for one in outside),
+        "GUZHENG_AUTHORITIES_REQUIRED": str(required),
+        "GUZHENG_TIMESTAMP_ROOTS": str(roots),
+        "GUZHENG_TIMESTAMP_SECONDS": "2",
+        "GUZHENG_RETRY_SECONDS": "1",
+        "GUZHENG_CLOCK_PROFILE": "evaluation",
+    }
+
+
 @contextlib.contextmanager
-def authority(folder: Path) -> Iterator[Authority]:
-    keys = fix.load_or_make(folder / "tsa", now=now, entropy=os.urandom, operator="World")
-    local = fix.local_authority(keys, now=now, entropy=os.urandom)
-    roots = folder / "tsa-roots.pem"
+def authority(
+    folder: Path, name: str = "World", *, clock: Callable[[], datetime] = now
+) -> Iterator[Authority]:
+    """`clock`: when its keys were made, and what it attests."""
+    keys = fix.load_or_make(
+        folder / f"{name}-tsa", now=clock, entropy=os.urandom, operator=name
+    )
+    local = fix.local_authority(keys, now=clock, entropy=os.urandom)
+    roots = folder / f"{name}-roots.pem"
     roots.write_bytes(fix.roots_pem(keys))
-    outside = Authority("", roots)
+    outside = Authority("", roots, name.lower())
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -96,6 +117,9 @@ def authority(folder: Path) -> Iterator[Authority]:
             if outside.mood == "wrong-imprint":
                 query = timestamp.encode_request(sha256(b"another file"), 1)
             answer = local.respond(query)
+            if outside.mood == "wrong-nonce":
+                asked = Digest("sha256", timestamp.parse(answer).imprint)
+                answer = local.respond(timestamp.encode_request(asked, 1))
             if outside.mood == "garbled":
                 answer = bytes(octet ^ 0x55 for octet in answer)
             self.send_response(200)

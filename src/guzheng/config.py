@@ -54,8 +54,19 @@ class Config:
         (), "CIDR blocks that captures may reach though they are private; printed on the record"
     )
     timestamp_url: str = _setting("", "RFC 3161 authority to ask instead of the local one")
-    timestamp_roots: str = _setting("", "PEM file with the roots of that authority")
+    timestamp_roots: str = _setting(
+        "", "PEM file with the roots of every outside authority that is asked"
+    )
     timestamp_seconds: int = _setting(20, "How long to wait for that authority")
+    authorities: tuple[str, ...] = _setting(
+        (),
+        "Further outside authorities, each `name address`, by priority; each that answers adds "
+        "seal.<name>.tsa to an exhibit",
+    )
+    authorities_required: int = _setting(
+        0,
+        "How many of them, under distinct roots, must have sealed an exhibit before it goes on",
+    )
     clock_profile: str = _setting(
         "evaluation",
         "auto (production as soon as a source of time was reached, and from then on), "

@@ -62,8 +62,8 @@ _STATES = {
 }
 
 
-def next_step(kind: str, papers: frozenset[str]) -> Step | None:
-    """The first paper that is missing decides."""
+def next_step(kind: str, papers: frozenset[str], *, enough: bool = True) -> Step | None:
+    """The first paper that is missing decides; `enough`: of the further seals, if demanded."""
     if REFUSED in papers:
         return None
     if kind == "web" and package.CAPTURE not in papers:
@@ -73,7 +73,7 @@ def next_step(kind: str, papers: frozenset[str]) -> Step | None:
     if package.SEAL not in papers:  # written after every token: it stands for them all
         return Step.FIX
     if package.ENTRY not in papers:
-        return Step.LOG
+        return Step.LOG if enough else Step.FIX
     if not {package.CERTIFICATE_JSON, package.CERTIFICATE_PDF} <= papers:
         return Step.CERTIFY
     return None
@@ -117,6 +117,7 @@ class Road:
     gathering: Gathering
     authority: fix.TimestampAuthority
     sm2: fix.TimestampAuthority | None
+    further: fix.FurtherAuthorities
     roots: tuple[x509.Certificate, ...]
     certify: Certify
     capturing: intake.Capturing
@@ -318,7 +319,11 @@ class Road:
         """One step, if any is left; None when the road has been walked."""
         order = self.order(exhibit)
         with leased(self.leases, exhibit, wait=True):
-            step = next_step(order.kind, self.papers(exhibit))
+            papers = self.papers(exhibit)
+            enough = not self.further.required or self.further.enough(
+                self._seals(exhibit, papers)
+            )
+            step = next_step(order.kind, papers, enough=enough)
             if step is None:
                 self.index.finish(order, self.listing(order))
                 return None
@@ -394,6 +399,20 @@ class Road:
             if paper in {package.SEAL, package.SEAL_SM2}:
                 _require_clocks_agree(order, octets)
             self._put(folder + paper, octets)
+        # After the seal, which says earliest that the exhibit existed, whoever else is away.
+        further = self.further.seal(
+            manifest_json,
+            self._seals(order.exhibit, self.papers(order.exhibit)),
+            entropy=self.entropy,
+            accept=lambda octets: _require_clocks_agree(order, octets),
+        )
+        for paper, octets in further:
+            self._put(folder + paper, octets)
+
+    def _seals(self, exhibit: str, papers: frozenset[str]) -> dict[str, bytes]:
+        """The seals that are there: the first one, and those of outside authorities."""
+        wanted = papers.intersection((package.SEAL, *self.further.papers))
+        return {one: read(self.blobs, folder_of(exhibit) + one) for one in sorted(wanted)}
 
     def _log(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)
@@ -418,7 +437,10 @@ class Road:
         signer = timestamp.require_signature(seal)
         witnesses = {one.witness.key.name for one in self.gathering.witnessed(entry.note)}
         named = tuple(sorted(witnesses))
-        facts = certificate.derive(manifest_json, record_json, seal, signer, entry, named)
+        further = {one: self._sealed(folder + one) for one in self._further(order.exhibit)}
+        facts = certificate.derive(
+            manifest_json, record_json, seal, signer, entry, named, further
+        )
         facts_json = self._put(folder + package.CERTIFICATE_JSON, certificate.encode(facts))
         wanted = package.papers_of(Manifest.parse(manifest_json))
         names = [
@@ -426,9 +448,17 @@ class Road:
             for one in wanted
             if package.is_paper(one) and not one.startswith("certificate.")
         ]
-        attached = {name: read(self.blobs, folder + name) for name in names}
+        attached = {name: read(self.blobs, folder + name) for name in (*names, *further)}
         attached[package.CERTIFICATE_JSON] = facts_json
         self._put(folder + package.CERTIFICATE_PDF, self.certify(facts, attached, self.now()))
+
+    def _further(self, exhibit: str) -> tuple[str, ...]:
+        """Every seal besides the first one, whether or not its authority is still asked."""
+        return package.seals_of(self.papers(exhibit))[1:]
+
+    def _sealed(self, name: str) -> tuple[timestamp.TimestampToken, x509.Certificate]:
+        token = timestamp.parse(read(self.blobs, name))
+        return token, timestamp.require_signature(token)
 
 
 _STEPS: dict[Step, Callable[[Road, Order, Tell], None]] = {

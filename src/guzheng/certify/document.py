@@ -165,6 +165,8 @@ def _attachments(attached: Sequence[str]) -> Printed:
     known = [name for name in wording.ATTACHED if name in attached]
     tokens = sum(name.startswith("tokens/") for name in attached)
     listed: list[Printed] = [{"name": name, **wording.ATTACHED[name].value()} for name in known]
+    further = sorted(one for one in attached if one.startswith("seal.") and one not in known)
+    listed += [{"name": one, **wording.ATTACHED_SEALS.value()} for one in further]
     if tokens:
         listed.append({"name": f"tokens/*.tsa × {tokens}", **wording.ATTACHED_TOKENS.value()})
     return {"title": wording.ATTACHMENTS.value(), "listed": listed}

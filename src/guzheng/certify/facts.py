@@ -12,9 +12,11 @@ from datetime import datetime
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import KINDS, MAX_ITEMS, Item
+from guzheng.proof.package import SEAL_SM2
 
 SCHEMA = "guzheng.certificate/1"
 _LONGEST_URL = 65536
+_MOST_SEALS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,10 @@ class Seal:
 
     @classmethod
     def read(cls, value: object) -> "Seal":
-        fields = Fields(value, "certificate.seal")
+        return cls.taken(Fields(value, "certificate.seal"))
+
+    @classmethod
+    def taken(cls, fields: Fields) -> "Seal":
         stated = fields.has("accuracy_milliseconds")
         seal = cls(
             attested_at=fields.instant("attested_at"),
@@ -73,6 +78,24 @@ class Seal:
         )
         fields.end()
         return seal
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherSeal:
+    """Another authority's seal over the same manifest, and the paper that holds it."""
+
+    paper: str
+    seal: Seal
+
+    @property
+    def own(self) -> bool:
+        """The platform's own authority again, under SM2: docs/spec/seal.md."""
+        return self.paper == SEAL_SM2
+
+    @classmethod
+    def read(cls, value: object) -> "FurtherSeal":
+        fields = Fields(value, "certificate.further_seals")
+        return cls(fields.text("paper", longest=64), Seal.taken(fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +155,7 @@ class Facts:
     manifest_digests: tuple[Digest, ...]
     capture: Capture | None
     seal: Seal
+    further_seals: tuple[FurtherSeal, ...]
     entry: Entry
     not_before: LowerBound | None
 
@@ -155,6 +179,14 @@ class Facts:
             manifest_digests=fields.digests("manifest_digests"),
             capture=Capture.read(fields.take("capture")) if fields.has("capture") else None,
             seal=Seal.read(fields.take("seal")),
+            further_seals=tuple(
+                FurtherSeal.read(one)
+                for one in (
+                    fields.items("further_seals", most=_MOST_SEALS)
+                    if fields.has("further_seals")
+                    else ()
+                )
+            ),
             entry=Entry.read(fields.take("entry")),
             not_before=(
                 LowerBound.read(fields.take("not_before")) if fields.has("not_before") else None

@@ -6,7 +6,7 @@ token or the ledger. A fact that is missing has a row that says so.
 
 from guzheng import words
 from guzheng.certify import wording
-from guzheng.certify.facts import Capture, Facts
+from guzheng.certify.facts import Capture, Facts, FurtherSeal
 from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
 from guzheng.proof.instant import beijing
@@ -130,6 +130,8 @@ def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
         if entry.witnesses
         else pen.both(wording.NO_WITNESS, "warn")
     )
+    independent = any(not one.own for one in facts.further_seals)
+    outside = pen.both(wording.OUTSIDE_AS_WELL) if independent else []
     affiliation = wording.OWN_AUTHORITY if own_authority else wording.OUTSIDE_AUTHORITY
     rows = [
         pen.row(
@@ -138,15 +140,23 @@ def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
             pen.line(serial.zh, "mute"),
             pen.line(policy.zh, "mute"),
         ),
+        *(further(one, pen) for one in facts.further_seals),
         pen.row(
             wording.LEDGER,
             pen.line(f"{entry.origin} · {place.zh}"),
             pen.line(f"{wording.ROOT.zh} {entry.root}", "mute"),
         ),
         pen.row(wording.WITNESSES, *witnesses),
-        pen.row(wording.AFFILIATION, *pen.both(affiliation)),
+        pen.row(wording.AFFILIATION, *pen.both(affiliation), *outside),
     ]
     return _section(wording.ISSUE, rows)
+
+
+def further(one: FurtherSeal, pen: Pen) -> Printed:
+    """Who else stamped the manifest, and when: an outside authority, or ours again."""
+    label = wording.FURTHER_OWN if one.own else wording.FURTHER_OUTSIDE
+    at = wording.FURTHER_AT.filled(at=beijing(one.seal.attested_at), serial=one.seal.serial)
+    return pen.row(label, pen.line(one.seal.authority), pen.line(at.zh, "mute"))
 
 
 def annex(facts: Facts, pen: Pen) -> Printed | None:

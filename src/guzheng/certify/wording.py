@@ -148,6 +148,14 @@ OUTSIDE_AUTHORITY = Phrase(
     "The timestamp is an outside authority's; the operator runs and vouches for the ledger, "
     "which is an affiliated statement where the applicant is connected with the operator",
 )
+FURTHER_OWN = Phrase("本平台机构的 SM2 时间戳", "SM2 timestamp, same authority")
+FURTHER_OUTSIDE = Phrase("外部时间戳机构", "Outside authority")
+FURTHER_AT = Phrase("{at} · 令牌序列号 {serial}", "{at} · token serial {serial}")
+OUTSIDE_AS_WELL = Phrase(
+    "上列外部机构各自对同一清单签发了时间戳，其时间不依赖本平台运营者",
+    "The outside authorities above stamped the same manifest as well; their times do not rest "
+    "on this platform's operator",
+)
 SIGNED_BY = Phrase("本证书由下列密钥作电子签名", "Signed electronically with the key of")
 
 # What it proves, and what it does not.
@@ -226,6 +234,7 @@ ATTACHED = {
     "leaf": Phrase("账本条目", "ledger entry"),
     "entry.tlog-proof": Phrase("账本包含证明", "proof of inclusion"),
 }
+ATTACHED_SEALS = Phrase("清单的其他时间戳", "further timestamps of the manifest")
 ATTACHED_TOKENS = Phrase("原件的时间戳令牌", "timestamps of the originals")
 
 WRITTEN_OUT = Phrase(

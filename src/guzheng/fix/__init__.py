@@ -25,6 +25,7 @@ from guzheng.fix.authority import (
 )
 from guzheng.fix.ceremony import Keys, load, load_or_make, roots_pem
 from guzheng.fix.clock import Clock, Reading, Tick, unverified
+from guzheng.fix.further import FurtherAuthorities
 from guzheng.fix.http_authority import HttpAuthority
 from guzheng.fix.journal import FileJournal, Journal
 from guzheng.fix.profiles import OPERATOR
@@ -41,6 +42,7 @@ __all__ = [
     "SEAL",
     "Clock",
     "FileJournal",
+    "FurtherAuthorities",
     "HttpAuthority",
     "Keys",
     "Libcrypto",
