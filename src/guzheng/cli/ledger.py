@@ -1,14 +1,20 @@
 """Commands of the ledger: what others ask of it, what others say against it."""
 
+import functools
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from guzheng.cli import comparing
+from guzheng.cli import accusing, comparing, fronts
 from guzheng.cli.options import common, grouped, opened, options
-from guzheng.cli.speaking import Speaker, legible
+from guzheng.cli.running import require_free_port
+from guzheng.cli.speaking import Speaker, legible, status_of
 from guzheng.proof import canonical, instant
+
+if TYPE_CHECKING:
+    from guzheng.web.adding_front import Door
 
 
 @click.group("ledger")
@@ -22,6 +28,60 @@ def ledger(
 ) -> None:
     """账本：见证、核对、异议 / the ledger: witnesses, comparison, disputes."""
     grouped(context, data, as_json, language)
+
+
+@ledger.command("front")
+@click.option(
+    "--port", default=8161, show_default=True, type=click.IntRange(0, 65535), help="端口 / port"
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="地址 / address to listen on"
+)
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="进程数 / processes",
+)
+@common
+def front(port: int, host: str, processes: int, data: Path, speaker: Speaker) -> int:
+    """只接收承诺值入册（ledger_keys） / take commitments into the ledger, and nothing else."""
+    opened(data)  # whatever is wrong is said here, before a process starts
+    port = require_free_port(host, port)
+    address = f"http://{host}:{port}/api/ledger/entries"
+    speaker.note("cli.fronting", address=address, data=data.resolve(), count=processes)
+    fronts.serve(host, port, processes, functools.partial(load_door, data))
+    return 0
+
+
+def load_door(data: Path) -> "Door":
+    """In each process: a platform of its own over the same data."""
+    from guzheng.web.adding_front import Door
+
+    fronts.end_with_parent()
+    return Door(lambda: opened(data))
+
+
+@ledger.command("anchor")
+@common
+def anchor(data: Path, speaker: Speaker) -> int:
+    """立即锚定最新检查点，并取回收据 / anchor the newest checkpoint, and fetch receipts."""
+    views, problems = opened(data).anchor()
+    for problem in problems:
+        speaker.problem(problem)
+    for view in views:
+        if speaker.as_json:
+            line = {"size": view.size, "receipts": view.receipts, "awaited": view.awaited}
+            sys.stdout.write(canonical.encode(line).decode() + "\n")
+            continue
+        for paper in view.receipts:
+            speaker.say("cli.anchored", size=view.size, paper=paper)
+        for paper in view.awaited:
+            speaker.say("cli.anchor-awaited", size=view.size, paper=paper)
+    if not views:
+        speaker.note("cli.no-anchors")
+    return max((status_of(one) for one in problems), default=0)
 
 
 @ledger.command("disputes")
@@ -52,7 +112,7 @@ def disputes(data: Path, speaker: Speaker) -> int:
     return 0
 
 
-for one in comparing.COMMANDS:
+for one in (*comparing.COMMANDS, *accusing.COMMANDS):
     ledger.add_command(one)
 
 COMMANDS = (ledger,)
