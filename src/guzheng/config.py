@@ -108,6 +108,21 @@ class Config:
     metrics_port: int = _setting(
         0, "Port on 127.0.0.1 for Prometheus, of serve and tsa; 0: no metrics"
     )
+    database_url: str = _setting(
+        "",
+        "PostgreSQL for index, entries and queue, shared by many machines: "
+        "postgresql://USER@HOST:PORT/DATABASE; empty: SQLite files in the data directory",
+    )
+    s3_bucket: str = _setting(
+        "", "Bucket for papers and tiles, shared by many machines; empty: the data directory"
+    )
+    s3_endpoint: str = _setting("", "Address of the S3 server; empty: Amazon's")
+    s3_region: str = _setting("us-east-1", "Region of the bucket")
+    s3_keys: str = _setting(
+        "",
+        "File (mode 600) with the access key and the secret key, one a line; empty: the "
+        "environment's (AWS_ACCESS_KEY_ID, …) or the machine's role",
+    )
     capture_seconds: int = _setting(180, "Longest time one web capture may take")
     capture_trust_spki: tuple[str, ...] = _setting(
         (),

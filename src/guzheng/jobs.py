@@ -9,6 +9,9 @@ Four guards round DBOS 3.4 (docs/decisions/0003): its SQLite file is put into WA
 opens it; the application version is ours and fixed, or every change of code would strand jobs;
 values are stored as portable JSON, never pickle; and one process at a time runs the queue on
 SQLite, by a lease.
+
+On PostgreSQL any number of processes run it. Each holds a lease under a name of its own while
+it does; a walk whose runner's lease is free has lost its runner, and is queued again.
 """
 
 import contextlib
@@ -21,15 +24,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store.durable import reported
-from guzheng.store.lease import leased
+from guzheng.store.lease import Place, leased
 from guzheng.store.records import find_damage
 
-LEASE = "jobs"
+if TYPE_CHECKING:
+    from dbos import WorkflowStatus
+
+LEASE, STARTING = "jobs", "jobs-starting"
 _QUEUE = "walks"
 _VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
 _SWEEP_SECONDS = 30.0
@@ -41,10 +48,12 @@ _LIVE = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the queue needs of the platform. `advance` gives False when nothing is left."""
+    """What the queue needs of the platform. `advance` gives False when nothing is left;
+    `tend` is what else is to be done now and then, and may take its time."""
 
     advance: Callable[[str], bool]
     unfinished: Callable[[], tuple[str, ...]]
+    tend: Callable[[], object] = tuple[()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +74,19 @@ class Jobs:
     """The queue of one process; `running` holds the lease of the data directory."""
 
     def __init__(
-        self, file: Path, leases: Path, work: Work, *, at_once: int, patience: Patience
+        self,
+        place: Path | str,
+        leases: Place,
+        work: Work,
+        *,
+        at_once: int,
+        patience: Patience,
+        runner: str = "embedded",
     ) -> None:
-        self._file = file
+        """`place`: a file of SQLite for one process, or the URL of a database for many, of
+        which each has a `runner` name of its own."""
+        self._place = place
+        self._runner = runner
         self._leases = leases
         self._work = work
         self._at_once = at_once
@@ -91,7 +110,7 @@ class Jobs:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Run the queue in this process until the end of the block."""
-        with leased(self._leases, LEASE, wait=False) as held:
+        with leased(self._leases, self._lease(self._runner), wait=False) as held:
             if not held:
                 raise Refused(
                     "jobs.already-running",
@@ -99,12 +118,22 @@ class Jobs:
                     found="another process runs the queue of this data directory",
                     act="use that one, or stop it first",
                 )
-            with _file_works(self._file):
-                queue = _Queue(self._file, self._advance, self._at_once, self._patience)
+            # One at a time: DBOS makes its tables when it starts.
+            with _file_works(self._place), leased(self._leases, STARTING, wait=True):
+                queue = _Queue(
+                    self._place,
+                    self._advance,
+                    self._at_once,
+                    self._patience,
+                    self._runner,
+                    self._is_gone,
+                )
             self._queue = queue
             stopped = threading.Event()
             sweeper = threading.Thread(target=self._sweep, args=(stopped,), daemon=True)
             sweeper.start()
+            # Not waited for at the end: it may be asking somebody far away, and may be killed.
+            threading.Thread(target=self._tend, args=(stopped,), daemon=True).start()
             try:
                 yield
             finally:
@@ -112,6 +141,16 @@ class Jobs:
                 stopped.set()
                 sweeper.join()
                 queue.stop()
+
+    def _lease(self, runner: str) -> str:
+        return LEASE if isinstance(self._place, Path) else f"{LEASE} {runner}"
+
+    def _is_gone(self, runner: str) -> bool:
+        """Whether a runner of a shared queue has died; on SQLite the next start takes over."""
+        if isinstance(self._place, Path) or runner == self._runner:
+            return False
+        with leased(self._leases, self._lease(runner), wait=False) as free:
+            return free
 
     def _advance(self, exhibit: str) -> bool:
         try:
@@ -133,6 +172,11 @@ class Jobs:
             if stopped.wait(_SWEEP_SECONDS):
                 return
 
+    def _tend(self, stopped: threading.Event) -> None:
+        while not stopped.wait(_SWEEP_SECONDS):
+            with contextlib.suppress(Problem, *_TRANSIENT):
+                self._work.tend()
+
     def until_idle(self) -> tuple[str, ...]:
         """Walk all that is unfinished, each once; gives those that could not be finished."""
         queue = self._queue
@@ -141,7 +185,7 @@ class Jobs:
         tried: set[str] = set()
         while fresh := [one for one in self._work.unfinished() if one not in tried]:
             tried.update(fresh)
-            with _file_works(self._file):
+            with _file_works(self._place):
                 for wait in [queue.add(one) for one in fresh]:
                     wait()
         return self._work.unfinished()
@@ -151,17 +195,25 @@ class _Queue:
     """DBOS, started. Only one may be alive in a process: DBOS keeps its state globally."""
 
     def __init__(
-        self, file: Path, take_step: Callable[[str], bool], at_once: int, patience: Patience
+        self,
+        place: Path | str,
+        take_step: Callable[[str], bool],
+        at_once: int,
+        patience: Patience,
+        runner: str,
+        is_gone: Callable[[str], bool],
     ) -> None:
         # Imported here: most commands run no queue, and DBOS takes a second to load.
         from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
-        _prepare(file)
+        if isinstance(place, Path):
+            _prepare(place)
         config: DBOSConfig = {
             "name": "guzheng",
-            "system_database_url": f"sqlite:///{file}",
+            "system_database_url": f"sqlite:///{place}" if isinstance(place, Path) else place,
+            "sys_db_pool_size": at_once + 4,
             "application_version": _VERSION,
-            "executor_id": "embedded",
+            "executor_id": runner,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "CRITICAL",  # what fails is said by its face, and stays in the index
         }
@@ -186,6 +238,7 @@ class _Queue:
                 pass
 
         self._walk = walk
+        self._is_gone = is_gone
         self._attempts: dict[str, int] = {}  # where to look first, not a truth
         self._adding = threading.Lock()
         try:
@@ -207,7 +260,7 @@ class _Queue:
         with self._adding:
             attempt = self._attempts.get(exhibit, 0)
             while (status := DBOS.get_workflow_status(f"{exhibit}-{attempt}")) is not None:
-                if status.status in _LIVE:
+                if status.status in _LIVE and not self._has_lost_its_runner(status):
                     break
                 attempt += 1
             else:
@@ -215,6 +268,9 @@ class _Queue:
                     DBOS.enqueue_workflow(_QUEUE, self._walk, exhibit)
             self._attempts[exhibit] = attempt
         return lambda: self._wait(f"{exhibit}-{attempt}")
+
+    def _has_lost_its_runner(self, status: "WorkflowStatus") -> bool:
+        return status.status == "PENDING" and self._is_gone(status.executor_id or "")
 
     def _wait(self, workflow: str) -> None:
         while (status := self._dbos.get_workflow_status(workflow)) and status.status in _LIVE:
@@ -225,7 +281,7 @@ class _Queue:
 
 
 @contextlib.contextmanager
-def _file_works(file: Path) -> Iterator[None]:
+def _file_works(place: Path | str) -> Iterator[None]:
     """The queue's own file may be on a full disk; the exhibits wait in the index meanwhile."""
     try:
         yield
@@ -233,9 +289,14 @@ def _file_works(file: Path) -> Iterator[None]:
         raise Unavailable(
             "jobs.file-failed",
             expected="a queue that can write its file",
-            found=f"{file.name}: {str(error).splitlines()[0]}",
+            found=f"{_name_of(place)}: {str(error).partition(chr(10))[0]}",
             act="the operator frees space or examines that disk; nothing is lost",
         ) from error
+
+
+def _name_of(place: Path | str) -> str:
+    """Without the user and the password that a URL may have."""
+    return place.name if isinstance(place, Path) else place.rpartition("/")[2]
 
 
 def _prepare(file: Path) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 
 from cryptography import x509
 
@@ -32,7 +31,7 @@ from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store import ids
 from guzheng.store.blobs import AlreadyKept, Blobs, NotKept, find, read
-from guzheng.store.lease import leased
+from guzheng.store.lease import Place, leased
 
 ORDER, REFUSED, ATTEMPT = intake.ORDER, "refused.json", "attempt.json"
 # What may lie in an exhibit's folder and is no evidence.
@@ -121,7 +120,7 @@ class Road:
     roots: tuple[x509.Certificate, ...]
     certify: Certify
     capturing: intake.Capturing
-    leases: Path
+    leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
 

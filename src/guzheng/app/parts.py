@@ -12,32 +12,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from guzheng import fix
+from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, Stores, open_stores
 from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.config import Config
 from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
-from guzheng.ledger import FileLastSigned, Ledger, TileStore, open_signer
+from guzheng.ledger import Ledger, open_signer
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
 from guzheng.proof import policy
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused, Unavailable
-from guzheng.store.blobs import Blobs
-from guzheng.store.directory import DirectoryBlobs
+from guzheng.store.blobs import Blobs, find
 from guzheng.store.durable import reported
-from guzheng.store.records import open_engine
+from guzheng.store.lease import Place
 
 # Goes on while the machine sleeps, and is never set; where there is none, the next best.
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _CLOSE_MICROSECONDS = 50
-INDEX, LEDGER, JOBS = "index.sqlite", "ledger.sqlite", "jobs.sqlite"
 
-
-class Store(Blobs, TileStore, Protocol):
-    """Where papers and tiles are kept."""
+__all__ = ["INDEX", "JOBS", "LEDGER", "Parts", "Store", "open_parts", "system_now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +53,7 @@ class Parts:
     blobs: Store
     index: ExhibitIndex
     ledger: Ledger
+    leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
 
@@ -134,15 +131,15 @@ def _opened(
     data = config.data
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys_folder = data / "keys"
-    _require_keys_of(data, keys_folder)
+    stores = open_stores(config, keys_folder)
+    _require_keys_of(stores.blobs, keys_folder)
     keys_folder.mkdir(mode=0o700, exist_ok=True)
     operator = config.operator or fix.OPERATOR
     keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, operator=operator)
     journal = fix.FileJournal(data / "journal", now=now)
     library = _libcrypto(config)
-    blobs = DirectoryBlobs(data / "blobs")
-    ledger = _open_ledger(data, keys_folder, blobs, library, entropy)
-    papers = ClockPapers(blobs, ledger, data / "leases", entropy)
+    ledger = _open_ledger(stores, keys_folder, library, entropy)
+    papers = ClockPapers(stores.blobs, ledger, stores.leases, entropy)
     gate = open_gate(config, papers, ticks, entropy)
     clock = shared(gate, now)
     local = fix.local_authority(keys, now=now, entropy=entropy, journal=journal, clock=clock)
@@ -163,39 +160,38 @@ def _opened(
         local=local,
         sm2=sm2,
         authority=_authority(config, local),
-        blobs=blobs,
-        index=ExhibitIndex(open_engine(data / INDEX)),
+        blobs=stores.blobs,
+        index=ExhibitIndex(stores.index),
         ledger=ledger,
+        leases=stores.leases,
         now=now,
         entropy=entropy,
     )
 
 
 def _open_ledger(
-    data: Path,
+    stores: Stores,
     keys_folder: Path,
-    blobs: Store,
     library: fix.Libcrypto | None,
     entropy: Callable[[int], bytes],
 ) -> Ledger:
-    last_signed = FileLastSigned(keys_folder / "last-signed.checkpoint")
     return Ledger(
-        open_engine(data / LEDGER),
-        blobs,
+        stores.entries,
+        stores.blobs,
         open_signer(
             keys_folder,
             None,
             entropy,
             sm2=fix.Sm2Scalars(library) if library else None,
-            signed=last_signed.read(),
+            signed=stores.last_signed.read(),
         ),
-        last_signed,
+        stores.last_signed,
     )
 
 
-def _require_keys_of(data: Path, keys_folder: Path) -> None:
+def _require_keys_of(blobs: Blobs, keys_folder: Path) -> None:
     """Where something was signed, a missing key is lost, and must not be made anew."""
-    if not (data / "blobs" / FOLDER / CHECKPOINT).exists():
+    if find(blobs, FOLDER + CHECKPOINT) is None:
         return
     for code, place in (
         ("fix.keys-missing", keys_folder / fix.ceremony.FOLDER),

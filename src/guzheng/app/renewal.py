@@ -7,7 +7,6 @@ a lease: a second one waits, and then finds nothing to do.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from guzheng import keep, road
 from guzheng.app.parts import Parts
@@ -15,7 +14,7 @@ from guzheng.keep import Age, Fault
 from guzheng.proof.policy import Trust
 from guzheng.refusals import Refused
 from guzheng.road import Road
-from guzheng.store.lease import leased
+from guzheng.store.lease import Place, leased
 
 LEASE = "renewal"
 _MONTH = timedelta(days=30.44)  # the mean; a plan for years needs no calendar
@@ -58,7 +57,7 @@ def ages_of(parts: Parts, walk: Road, judged: keep.Judged, months: int) -> Ages:
 
 
 def renew(
-    parts: Parts, walk: Road, judged: keep.Judged, months: int, leases: Path
+    parts: Parts, walk: Road, judged: keep.Judged, months: int, leases: Place
 ) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
     """Renew what ages within so many months; gives the exhibits, and what is damaged."""
     with leased(leases, LEASE, wait=True):

@@ -9,7 +9,6 @@ stop the clock. The papers are numbered; two programs that see the same change w
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from guzheng.config import Config
 from guzheng.fix.clock import (
@@ -32,7 +31,7 @@ from guzheng.proof.digest import sha256
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Problem, Refused
 from guzheng.store.blobs import Blobs, find
-from guzheng.store.lease import leased
+from guzheng.store.lease import Place, leased
 
 FOLDER = "clock"  # below the data directory
 _log = logging.getLogger("guzheng.clock")
@@ -42,7 +41,7 @@ class ClockPapers:
     """What the gate asks of the ledger (`fix.clock.Changes`)."""
 
     def __init__(
-        self, blobs: Blobs, ledger: Ledger, leases: Path, entropy: Callable[[int], bytes]
+        self, blobs: Blobs, ledger: Ledger, leases: Place, entropy: Callable[[int], bytes]
     ) -> None:
         self._blobs, self._ledger, self._leases = blobs, ledger, leases
         self._entropy = entropy

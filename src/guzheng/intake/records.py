@@ -35,7 +35,7 @@ from guzheng.intake.order import PAPER, Order
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
-from guzheng.store.records import reading, writing
+from guzheng.store.records import insert_missing, reading, writing
 
 _tables = MetaData()
 _exhibit = Table(
@@ -92,10 +92,9 @@ class ExhibitIndex:
         """A line, and unfinished; nothing when there is one already."""
         with writing(self._engine) as connection:
             line = _line_of(order, listing_at_first(order))
-            added = connection.execute(insert(_exhibit).prefix_with("OR IGNORE"), line)
-            if added.rowcount:
+            if insert_missing(connection, _exhibit, line):
                 name = {"exhibit": order.exhibit}
-                connection.execute(insert(_unfinished).prefix_with("OR IGNORE"), name)
+                insert_missing(connection, _unfinished, name)
                 _enter(connection, order, listing_at_first(order))
 
     def finish(self, order: Order, listing: bytes) -> None:
