@@ -37,6 +37,7 @@ RULES = {
     "order": "docs/road.md",
     "certificate.content": "docs/spec/certificate.md",
     "certificate.signature": "ETSI EN 319 142-1",
+    "fork": "docs/spec/fork.md",
     "further": "docs/spec/package.md §2",
     "anchor.checkpoint": "docs/spec/anchors.md §2",
     "anchor.imprint": "RFC 3161 §2.4.2",
@@ -48,7 +49,7 @@ RULES = {
     "renewal.in-time": "RFC 4998 §5.3",
     "renewal.continues": "docs/spec/renewal.md §1",
     "seal.age": "docs/spec/renewal.md §5",
-    "authorities": "docs/spec/seal.md §5",
+    "authorities": "docs/spec/seal.md §7",
 }
 
 
