@@ -12,13 +12,21 @@ from guzheng.proof import exhibit, package, timestamp
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import Refuted, require
 from guzheng.proof.exhibit import verify_exhibit
+from guzheng.proof.fork import Fork
+from guzheng.proof.note import VerifierKey
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Report
 from guzheng.proof.steps import Steps, need
 from guzheng.proof.timestamp import TimestampToken
 
-__all__ = ["verify_certificate", "verify_exhibit", "verify_file", "verify_package"]
+__all__ = [
+    "verify_certificate",
+    "verify_exhibit",
+    "verify_file",
+    "verify_fork",
+    "verify_package",
+]
 _Member = TypeVar("_Member")
 
 
@@ -62,6 +70,20 @@ def verify_package(
         own = _below(prefix, papers)
         found = verify_exhibit(own, _below(prefix, observed), trust, folder=name, prefix=prefix)
         steps.findings.extend(found.findings)
+    return steps.report()
+
+
+def verify_fork(octets: bytes, trust: Trust) -> Report:
+    """A file of docs/spec/fork.md. Passed: the log signed two histories, told as found."""
+
+    def prove() -> str:
+        ledger = need(trust.ledger, "the log's keys")
+        keys = [VerifierKey.parse(one) for one in ledger.logs]
+        both = Fork.parse(octets).require_proved(keys)
+        return "; ".join(f"{one.origin}: {one.size} {one.root.hex()}" for one in both)
+
+    steps = Steps()
+    steps.check("fork", prove)
     return steps.report()
 
 

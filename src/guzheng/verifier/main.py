@@ -89,6 +89,7 @@ class Question:
     roots: tuple[x509.Certificate, ...] | None = None
     ledger: LedgerPolicy | None = None
     with_sm3: bool = False
+    fork: bool = False  # the file is said to prove that a log forked
     authorities: int = 1  # how many distinct ones must attest each manifest
     judged_at: datetime | None = None  # whether it still stands then is asked, too
 
@@ -153,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="sha256:HEX",
         help="以指纹代替文件；此时 PATH 是 .tsa / "
         "a digest instead of the file; PATH is then the .tsa",
+    )
+    parser.add_argument(
+        "--fork",
+        action="store_true",
+        help="PATH 是日志分叉的证明，须给 --policy / PATH proves a log's fork; needs --policy",
     )
     parser.add_argument(
         "--sm3", action="store_true", help="同时重算 SM3（较慢）/ recompute SM3 too (slower)"
@@ -237,6 +243,7 @@ def _question(given: argparse.Namespace) -> Question:
             given.policy,
         ),
         with_sm3=given.sm3,
+        fork=given.fork,
         authorities=given.authorities,
         judged_at=_given("--at", lambda: instant.parse(f"{given.at}T00:00:00.000Z"), given.at),
     )
@@ -275,6 +282,10 @@ def _verdict(asked: Question) -> Verdict:
         with asked.path.open("rb") as stream:
             hashes = _hashes(stream)
         return _file_verdict(hashes, _bounded(asked.token), asked.roots)
+    if asked.fork:
+        trust = Trust(ledger=asked.ledger)
+        report = verify.verify_fork(_bounded(asked.path), trust)
+        return _of(report, "none", trust, (), ledger=_source(asked.ledger))
     if asked.path.is_dir():
         return _members_verdict(reading.read_folder(asked.path, with_sm3=asked.with_sm3), asked)
     with asked.path.open("rb") as stream:

@@ -23,6 +23,10 @@ def text(
     """Many lines, the last one ended. `trusted` and `ledger`: given, package or none.
 
     `clock_not_verified`: an authority says so of the clock it told the time by."""
+    if any(one.step == "fork" for one in report.findings):  # nothing is said of any exhibit
+        lines = [say(f"verdict.fork-{report.outcome.value}", language), ""]
+        lines += [line for one in report.findings for line in _lines(one, language)]
+        return "\n".join(lines) + "\n"
     lines = [say(f"verdict.{report.outcome.value}", language)]
     if report.outcome is Outcome.PASSED and attested_at:
         lines.append(
