@@ -67,7 +67,7 @@ def test_json_is_as_good(opened: Open) -> None:
         json={"commitments": [commitment(-1).hex(), commitment(-1).hex()]},
         headers=MAY,
     )
-    assert answer.status_code == 202
+    assert answer.status_code == 201
     first, second = answer.json()["indexes"]
     assert first == second
     assert answer.json()["state"] == "sequenced"

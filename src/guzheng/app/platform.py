@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
+from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Audit
 from guzheng.app.judging import Judge
 from guzheng.app.outside import open_further
@@ -69,12 +70,13 @@ class Platform:
         self.trust = Trust(policy.parse_roots(self.roots_pem()), self.gathering.policy)
         self.adding = Adding(parts.ledger)
         self.road = self._road()
+        self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
         self.jobs = Jobs(
             config.database_url or config.data / JOBS,
             parts.leases,
-            Work(self._advance, self.index.unfinished),
+            Work(self._advance, self.index.unfinished, self.anchoring.round),
             at_once=config.workers,
             patience=Patience.of(config.retry_seconds),
             runner=f"runner-{parts.entropy(8).hex()}" if config.database_url else "embedded",
@@ -375,6 +377,10 @@ class Platform:
         """Whether these entries are under a signed checkpoint within the time."""
         return self.adding.wait(indexes, seconds)
 
+    def wait_for_quorum(self, index: int) -> None:
+        """Until the policy is met by a published checkpoint that has this entry."""
+        self.gathering.cosign(index)
+
     def prove_entry(self, index: int) -> bytes:
         """The `.tlog-proof` of any entry."""
         if index >= (size := self.ledger.entries.size()):
@@ -452,6 +458,11 @@ class Platform:
     def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
         """Every damaged, missing or extra byte, by name; empty when all is well."""
         return upkeep.fsck(self.parts, self.road, self.trust, tell)
+
+    def anchor(self) -> tuple[tuple[AnchorView, ...], tuple[Problem, ...]]:
+        """Anchor the newest checkpoint now; gives what is anchored, and what failed."""
+        problems = self.anchoring.round(at_once=True)
+        return self.anchoring.views(), problems
 
     def ages(self, months: int | None = None) -> renewal.Ages:
         """Until when each finished exhibit is vouched for, and what ages."""

@@ -9,17 +9,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guzheng import words
 from guzheng.ledger import COMMITMENT_SIZE, MOST_COMMITMENTS
-from guzheng.refusals import Problem, Refused
-from guzheng.web import problems
-from guzheng.web.crowd import Crowd
+from guzheng.refusals import Refused
+from guzheng.web.crowd import Crowd, Until
 from guzheng.web.ports import Platform
 
 BODY_LIMIT: Final = 1024 * 1024
@@ -41,8 +38,8 @@ _BODY: Final = {
         },
     }
 }
-_PATH: Final = "/api/ledger/entries"
-_OCTETS: Final = "application/octet-stream"
+PATH: Final = "/api/ledger/entries"
+OCTETS: Final = "application/octet-stream"
 
 
 def routes(platform: Platform) -> APIRouter:
@@ -52,19 +49,19 @@ def routes(platform: Platform) -> APIRouter:
     @router.post("/entries", status_code=HTTPStatus.CREATED, openapi_extra=_BODY)
     async def add(
         request: Request,
-        wait: Literal["sequenced", "checkpointed"] = Query(default="checkpointed"),
+        wait: Until = "checkpointed",
     ) -> Response:
         """Commitments of 32 octets: one after another as `application/octet-stream`, or
-        `{"commitments": ["<64 hex digits>", …]}`. With `wait=sequenced` it answers when they
-        are durable; else when a signed checkpoint has them."""
+        `{"commitments": ["<64 hex digits>", …]}`. `wait` says when to answer: once they are
+        durable, or under a signed checkpoint, or under one that the ledger's policy is met by.
+        """
         platform.require_may_add(key_of(request.headers.get("authorization", "")))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         commitments = commitments_in(media_type, await _whole(request))
-        added = await crowd.add(commitments, until_checkpoint=wait == "checkpointed")
-        state = "checkpointed" if added.checkpointed else "sequenced"
+        added = await crowd.add(commitments, wait)
         return JSONResponse(
-            {"indexes": added.indexes, "state": state},
-            status_code=HTTPStatus.CREATED if added.checkpointed else HTTPStatus.ACCEPTED,
+            {"indexes": added.indexes, "state": added.state},
+            status_code=HTTPStatus.CREATED if added.state == wait else HTTPStatus.ACCEPTED,
         )
 
     @router.get("/entries/{index}/proof")
@@ -73,54 +70,6 @@ def routes(platform: Platform) -> APIRouter:
         return PlainTextResponse(platform.prove_entry(index))
 
     return router
-
-
-def front(platform: Platform) -> ASGIApp:
-    """The same endpoint, bare: an ASGI application for a process that does nothing else.
-
-    Only octets, no pages, no documents; what is refused is problem+json without a language."""
-    crowd = Crowd(platform)
-
-    async def answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        headers = dict(scope["headers"])
-        platform.require_may_add(key_of(headers.get(b"authorization", b"").decode("latin-1")))
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > BODY_LIMIT:
-                raise _too_big()
-        soon = b"wait=sequenced" in scope["query_string"]
-        found = commitments_in(_OCTETS, body)
-        added = await crowd.add(found, until_checkpoint=not soon)
-        return (
-            HTTPStatus.CREATED if added.checkpointed else HTTPStatus.ACCEPTED,
-            b'{"indexes":%s,"state":"%s"}'
-            % (
-                str(added.indexes).encode(),
-                b"checkpointed" if added.checkpointed else b"sequenced",
-            ),
-        )
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        media_type = b"application/json"
-        try:
-            if (scope["method"], scope["path"]) != ("POST", _PATH):
-                raise Refused("web.not-found", expected=f"POST {_PATH}", found=scope["path"])
-            status, body = await answer(scope, receive)
-        except Problem as problem:
-            trouble = problems.trouble_of(problem, words.SOURCE)
-            response = problems.problem_json(trouble)
-            status, body = response.status_code, bytes(response.body)
-            media_type = b"application/problem+json"
-        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return application
 
 
 def key_of(authorization: str) -> str:
@@ -133,7 +82,7 @@ def key_of(authorization: str) -> str:
 
 def commitments_in(media_type: str, body: bytes) -> list[bytes]:
     """The commitments of a request; Refused when it holds none, too many, or something else."""
-    if media_type == _OCTETS:
+    if media_type == OCTETS:
         found = [body[at : at + COMMITMENT_SIZE] for at in range(0, len(body), COMMITMENT_SIZE)]
     else:
         found = _listed(body)
@@ -164,7 +113,7 @@ def _listed(body: bytes) -> list[bytes]:
     except (ValueError, TypeError, RecursionError) as error:
         raise Refused(
             "web.malformed-json",
-            expected=f'{_OCTETS}, or {{"commitments": ["64 hex digits", …]}}',
+            expected=f'{OCTETS}, or {{"commitments": ["64 hex digits", …]}}',
             found=str(error)[:200],
         ) from error
 
@@ -174,11 +123,11 @@ async def _whole(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_LIMIT:
-            raise _too_big()
+            raise too_big()
     return body
 
 
-def _too_big() -> Refused:
+def too_big() -> Refused:
     return Refused(
         "web.upload-too-big", expected=f"≤ {BODY_LIMIT:,} octets", found="more octets"
     )

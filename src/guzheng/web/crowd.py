@@ -2,23 +2,23 @@
 
 An endpoint awaits its own; threads take whatever has gathered meanwhile, bring all of it into
 the ledger in one transaction and under one checkpoint, and wake everybody with one call into
-each event loop. Two threads, so that one gathers and sequences while the other waits for its
-checkpoint. A request is answered only for what is durable; one that fails fails alone unless
-the ledger itself is in trouble, which everybody who waits is then told.
+each event loop. Three threads, so that one gathers and sequences while others wait for their
+checkpoint and its witnesses. A request is answered only for what is durable; one that fails
+fails alone unless the ledger itself is in trouble, which everybody who waits is then told.
 """
 
 import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from guzheng.refusals import Problem, Unavailable
 
 MOST_TOGETHER: Final = 10_000  # commitments in one transaction
 MOST_WAITING: Final = 200_000  # beyond these a request is sent away at once
 WAIT_SECONDS: Final = 30.0
-_THREADS: Final = 2
+_THREADS: Final = 3
 _IDLE_SECONDS: Final = 5.0
 
 
@@ -29,19 +29,24 @@ class Adder(Protocol):
 
     def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float, /) -> bool: ...
 
+    def wait_for_quorum(self, index: int, /) -> None: ...
+
+
+Until = Literal["sequenced", "checkpointed", "cosigned"]
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The numbers of the entries, and whether a signed checkpoint has them."""
+    """The numbers of the entries, and how far they have come."""
 
     indexes: list[int]
-    checkpointed: bool
+    state: Until
 
 
 @dataclass(slots=True)
 class _Waiting:
     commitments: list[bytes]
-    until_checkpoint: bool
+    until: Until
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Added]"
 
@@ -59,10 +64,10 @@ class Crowd:
         self._count = 0
         self._threads = 0
 
-    async def add(self, commitments: list[bytes], *, until_checkpoint: bool) -> Added:
-        """As soon as the commitments are durable, or also under a signed checkpoint."""
+    async def add(self, commitments: list[bytes], until: Until) -> Added:
+        """As soon as they are durable; or under a signed checkpoint; or that is cosigned."""
         loop = asyncio.get_running_loop()
-        one = _Waiting(commitments, until_checkpoint, loop, loop.create_future())
+        one = _Waiting(commitments, until, loop, loop.create_future())
         with self._came:
             if self._count + len(commitments) > MOST_WAITING:
                 raise Unavailable(
@@ -103,25 +108,28 @@ class Crowd:
             return taken
 
     def _bring_in(self, taken: list[_Waiting]) -> None:
+        """Stage by stage: after each, those are told who wait for no more."""
+        left, added = taken, dict[int, list[int]]()
+
+        def told(state: Until) -> list[_Waiting]:
+            _tell([(one, Added(added[id(one)], state)) for one in left if one.until == state])
+            return [one for one in left if one.until != state]
+
         try:
             flat = [each for one in taken for each in one.commitments]
             numbers = iter(self._adder.add_commitments(flat))
             added = {id(one): [next(numbers) for _ in one.commitments] for one in taken}
+            left = told("sequenced")
+            last = max((number for one in left for number in added[id(one)]), default=-1)
+            if left and not self._adder.wait_for_checkpoint([last], WAIT_SECONDS):
+                _tell([(one, Added(added[id(one)], "sequenced")) for one in left])
+                return
+            left = told("checkpointed")
+            if left:
+                self._adder.wait_for_quorum(last)
+                told("cosigned")
         except Problem as problem:
-            _tell([(one, problem) for one in taken])
-            return
-        soon = [one for one in taken if not one.until_checkpoint]
-        _tell([(one, Added(added[id(one)], checkpointed=False)) for one in soon])
-        rest = [one for one in taken if one.until_checkpoint]
-        if not rest:
-            return
-        try:
-            indexes = [number for one in rest for number in added[id(one)]]
-            done = self._adder.wait_for_checkpoint(indexes, WAIT_SECONDS)
-        except Problem as problem:
-            _tell([(one, problem) for one in rest])
-        else:
-            _tell([(one, Added(added[id(one)], checkpointed=done)) for one in rest])
+            _tell([(one, problem) for one in left])
 
 
 def _tell(told: _Told) -> None:

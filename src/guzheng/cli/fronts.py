@@ -1,0 +1,50 @@
+"""Running one door of the platform alone, on granian: many processes, one address."""
+
+import contextlib
+import ctypes
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable
+from typing import cast
+
+HEADER_MILLISECONDS = 10_000
+_BACKLOG = 1024
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> None:
+    """Serve what `load` makes in each process, until a signal ends it. `load` is pickled."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    # A process that is forked would share chains, locks and threads with this one.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Server(
+        "guzheng.cli.fronts",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        workers=processes,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=10,
+    )
+    # Granian takes an object with RSGI's methods; its types know functions only.
+    server.serve(
+        target_loader=cast(Callable[..., Callable[..., object]], load), wrap_loader=False
+    )
+
+
+def end_with_parent() -> None:
+    """prctl(2): whoever started us was killed, so nobody would ever stop us."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

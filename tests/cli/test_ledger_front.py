@@ -1,0 +1,118 @@
+"""`guzheng ledger front`: the door for commitments as a program, and what its end leaves."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guzheng.app import Platform
+from guzheng.config import Config
+from guzheng.proof import tree
+from guzheng.proof.manifest import LEAF_LABEL
+from guzheng.proof.tlogproof import TlogProof
+from tests.cli.conftest import PROGRAM
+
+KEY = "front"
+HEADERS = {
+    "Authorization": f"Bearer {KEY}",
+    "Content-Type": "application/octet-stream",
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    place = tmp_path / "data"
+    place.mkdir(mode=0o700)
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    (place / "guzheng.toml").write_text(f'ledger_keys = ["{digest}"]\n')
+    return place
+
+
+@pytest.fixture
+def front(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(PROGRAM), "ledger", "front", "--data", str(data), "--port", str(port)]
+    started = subprocess.Popen([*command, "--processes", "2"], start_new_session=True)
+    address = f"http://127.0.0.1:{port}/api/ledger/entries"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                assert httpx.get(address).status_code == 405
+                break
+            except httpx.TransportError:
+                assert started.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield started, address
+    finally:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+
+
+def commitment(number: int) -> bytes:
+    return hashlib.sha256(b"front %d" % number).digest()
+
+
+def test_what_was_acknowledged_is_there_after_kill_9(
+    data: Path, front: tuple[subprocess.Popen[bytes], str]
+) -> None:
+    started, address = front
+    acknowledged: dict[int, int] = {}
+
+    def add(number: int) -> None:
+        until = ("sequenced", "checkpointed", "cosigned")[number % 3]
+        try:
+            answer = httpx.post(
+                f"{address}?wait={until}",
+                content=commitment(number),
+                headers=HEADERS,
+                timeout=60,
+            )
+        except httpx.TransportError:
+            return  # killed meanwhile: nothing was promised
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["state"] == until
+        acknowledged[number] = answer.json()["indexes"][0]
+
+    with ThreadPoolExecutor(8) as crowd:
+        asked = [crowd.submit(add, number) for number in range(120)]
+        while len(acknowledged) < 40:
+            assert not any(one.done() and one.exception() for one in asked)
+            time.sleep(0.01)
+        os.killpg(started.pid, signal.SIGKILL)
+    for one in asked:
+        one.result()
+    platform = Platform(Config(data))
+    head = platform.ledger.integrate()
+    assert len(set(acknowledged.values())) == len(acknowledged) >= 40
+    for number, index in acknowledged.items():
+        proof = TlogProof.parse(platform.ledger.prove(index))
+        leaf = tree.leaf_hash(LEAF_LABEL + commitment(number))
+        tree.require_included(leaf, index, head.size, proof.path, head.root)
+    assert platform.fsck(lambda _: None) == []
+
+
+def test_what_it_does_not_take(front: tuple[subprocess.Popen[bytes], str]) -> None:
+    octets = b"x" * 32
+    for query, headers, body, status in (
+        ("", {}, octets, 403),
+        ("", HEADERS, octets[1:], 422),
+        ("", HEADERS, b"", 422),
+        ("?wait=forever", HEADERS, octets, 400),
+        ("", HEADERS, b"x" * (1 << 21), 413),
+    ):
+        answer = httpx.post(front[1] + query, content=body, headers=headers, timeout=30)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"]
