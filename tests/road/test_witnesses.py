@@ -8,6 +8,7 @@ import pytest
 
 from guzheng.app import Platform
 from guzheng.config import load
+from guzheng.proof import instant
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import read
@@ -42,7 +43,10 @@ def test_sealed_at_the_quorum(tmp_path: Path, witnesses: Three) -> None:
     entry = TlogProof.parse(read(platform.blobs, f"exhibits/{exhibit}/entry.tlog-proof"))
     assert len(entry.note.signatures) >= 2 + 3
     facts = json.loads(read(platform.blobs, f"exhibits/{exhibit}/certificate.json"))
-    assert facts["entry"]["witnesses"] == sorted(one.key.name for one in witnesses)
+    named = [one["name"] for one in facts["entry"]["witnesses"]]
+    assert named == sorted(one.key.name for one in witnesses)
+    times = {instant.encode(one.attested_at) for one in view.entry.witnesses}
+    assert {one["attested_at"] for one in facts["entry"]["witnesses"]} == times
     assert places(platform) == []
     platform.write_package([exhibit], tmp_path / "p.zip")
     roots = tmp_path / "roots.pem"
@@ -117,7 +121,9 @@ def test_a_policy_that_is_not_ours_is_refused(tmp_path: Path, text: str) -> None
     file.write_text(text.replace("{other}", other))
     environment = {"GUZHENG_LEDGER_POLICY": str(file)}
     if text == "quorum none":  # a ledger knows its own keys
-        assert not Platform(load(tmp_path / "data", environment=environment)).gathering.witnesses
+        assert not Platform(
+            load(tmp_path / "data", environment=environment)
+        ).gathering.witnesses
         return
     with pytest.raises(Refused, match=r"config\.value-refused"):
         Platform(load(tmp_path / "data", environment=environment))

@@ -15,6 +15,7 @@ from guzheng.proof.digest import sha256
 from guzheng.proof.errors import Malformed
 from tests.stations.certify_cases import CAPTURE, NUMBER, URL, facts, item
 
+WITNESS = {"name": "witness.example.org", "attested_at": "2026-11-21T10:44:13.000Z"}
 DRAWN = frozenset(range(0x20, 0xFFFF)) - frozenset(range(0x0600, 0x0700))
 GIVEN = Circumstances(DRAWN, "CN=固证证书签章", ("manifest.json", "seal.tsa"), URL)
 ALONE = Circumstances(DRAWN, "CN=固证证书签章", ("manifest.json", "seal.tsa"))
@@ -93,9 +94,12 @@ def test_a_ledger_without_witnesses_is_said_to_rest_on_the_operator() -> None:
     assert isinstance(entry, dict)
     alone = "账本尚无见证人；账本未被改写，目前只由运营者一方担保"
     assert alone in words_of()
-    witnessed = words_of(entry=entry | {"witnesses": ["witness.example.org"]})
+    witnessed = words_of(entry=entry | {"witnesses": [WITNESS]})
     assert alone not in witnessed
-    assert "witness.example.org" in witnessed
+    assert "witness.example.org · 2026-11-21 18:44:13.000 (UTC+08:00)" in witnessed
+    assert "没有改写其此前所见" in witnessed
+    assert "不是独立第三方" in witnessed
+    assert "由上列见证人见证" in witnessed
 
 
 def test_an_own_authority_is_said_to_be_no_third_party() -> None:

@@ -99,12 +99,27 @@ class FurtherSeal:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who has seen the checkpoint, and the time that stands in the cosignature."""
+
+    name: str
+    attested_at: datetime
+
+    @classmethod
+    def read(cls, value: object) -> "Witness":
+        fields = Fields(value, "certificate.entry.witnesses")
+        witness = cls(fields.text("name"), fields.instant("attested_at"))
+        fields.end()
+        return witness
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     origin: str
     index: int
     size: int
     root: str
-    witnesses: tuple[str, ...]
+    witnesses: tuple[Witness, ...]
 
     @classmethod
     def read(cls, value: object) -> "Entry":
@@ -114,7 +129,7 @@ class Entry:
             index=fields.count("index"),
             size=fields.count("size"),
             root=fields.text("root"),
-            witnesses=fields.texts("witnesses"),
+            witnesses=tuple(map(Witness.read, fields.items("witnesses", most=64))),
         )
         fields.end()
         return entry

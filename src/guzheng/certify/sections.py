@@ -9,6 +9,7 @@ from guzheng.certify import wording
 from guzheng.certify.facts import Capture, Facts, FurtherSeal
 from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
+from guzheng.proof import timestamp
 from guzheng.proof.instant import beijing
 from guzheng.proof.manifest import Item
 
@@ -104,9 +105,14 @@ def time(facts: Facts, pen: Pen) -> Printed:
         else wording.ACCURACY.filled(milliseconds=f"{accuracy:,}")
     )
     received = wording.BY_PLATFORM_CLOCK
+    unverified = facts.seal.policy == timestamp.CLOCK_NOT_VERIFIED
+    warning = pen.both(wording.CLOCK_NOT_VERIFIED, "warn") if unverified else []
     rows = [
         pen.row(
-            wording.SEALED_AT, pen.line(beijing(facts.sealed_at), "strong"), *pen.both(stated)
+            wording.SEALED_AT,
+            pen.line(beijing(facts.sealed_at), "strong"),
+            *pen.both(stated),
+            *warning,
         ),
         pen.row(wording.RECEIVED_AT, pen.line(beijing(facts.observed_at)), *pen.both(received)),
     ]
@@ -126,13 +132,18 @@ def issue(facts: Facts, pen: Pen, *, own_authority: bool) -> Printed:
     policy = wording.POLICY.filled(policy=seal.policy)
     place = wording.ENTRY.filled(index=entry.index, size=entry.size)
     witnesses = (
-        [pen.line("、".join(entry.witnesses))]
+        [
+            *(pen.line(f"{one.name} · {beijing(one.attested_at)}") for one in entry.witnesses),
+            *pen.both(wording.WITNESSED, "mute"),
+        ]
         if entry.witnesses
         else pen.both(wording.NO_WITNESS, "warn")
     )
     independent = any(not one.own for one in facts.further_seals)
     outside = pen.both(wording.OUTSIDE_AS_WELL) if independent else []
     affiliation = wording.OWN_AUTHORITY if own_authority else wording.OUTSIDE_AUTHORITY
+    if own_authority and entry.witnesses:
+        affiliation = wording.OWN_AUTHORITY_WITNESSED
     rows = [
         pen.row(
             wording.AUTHORITY,

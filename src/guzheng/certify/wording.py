@@ -125,6 +125,10 @@ NO_LOWER_BOUND_MEANING = Phrase(
 # Issue and ledger.
 AUTHORITY = Phrase("时间戳机构", "Authority")
 SERIAL = Phrase("令牌序列号 {serial}", "token serial {serial}")
+CLOCK_NOT_VERIFIED = Phrase(
+    "时钟未经核验：签发时没有同任何外部时间源核对",
+    "clock not verified: it was compared with no outside source of time",
+)
 POLICY = Phrase("签发策略 {policy}", "policy {policy}")
 LEDGER = Phrase("透明账本", "Ledger")
 ENTRY = Phrase("第 {index} 条，账本共 {size} 条", "entry {index} of {size}")
@@ -135,12 +139,24 @@ NO_WITNESS = Phrase(
     "Caution: the ledger has no witness yet; "
     "that it was not rewritten rests on the operator alone",
 )
+WITNESSED = Phrase(
+    "各见证人独立确认：账本的这一状态没有改写其此前所见；所列为其副署时间",
+    "each states that this state of the ledger rewrites nothing it had seen before; "
+    "the times are those of the cosignatures",
+)
 AFFILIATION = Phrase("关联关系", "Affiliation")
 OWN_AUTHORITY = Phrase(
     "时间戳机构与账本均由本平台运营者自行运行并担保，不是独立第三方；"
     "申请人与运营者有关联的，本证书是关联方的陈述",
     "The operator runs, and alone vouches for, its timestamp authority and ledger; where the "
     "applicant is connected with the operator, this is an affiliated statement",
+)
+OWN_AUTHORITY_WITNESSED = Phrase(
+    "时间戳机构由本平台运营者自行运行并担保，不是独立第三方；账本由运营者运行，"
+    "由上列见证人见证；申请人与运营者有关联的，本证书是关联方的陈述",
+    "The operator runs, and alone vouches for, its timestamp authority; it runs the ledger, "
+    "which the witnesses above watch; where the applicant is connected with the operator, this "
+    "is an affiliated statement",
 )
 OUTSIDE_AUTHORITY = Phrase(
     "时间戳由外部机构签发；账本由本平台运营者运行并担保，申请人与运营者有关联的，"

@@ -6,7 +6,7 @@ papers is refused.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from cryptography import x509
@@ -16,6 +16,7 @@ from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.fields import Fields, to_base64
 from guzheng.proof.manifest import Manifest
+from guzheng.proof.note import LAST_SECOND, Note
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
 
@@ -100,8 +101,20 @@ def _entry(entry: TlogProof, witnesses: tuple[str, ...]) -> Mapping[str, object]
         "index": entry.index,
         "size": checkpoint.size,
         "root": to_base64(checkpoint.root),
-        "witnesses": list(witnesses),
+        "witnesses": [
+            {"name": name, "attested_at": instant.encode(_cosigned_at(entry.note, name))}
+            for name in witnesses
+        ],
     }
+
+
+def _cosigned_at(note: Note, name: str) -> datetime:
+    """The time that stands in the cosignature (tlog-cosignature); of several, the latest."""
+    stamps = [
+        int.from_bytes(one.octets[:8], "big") for one in note.signatures if one.name == name
+    ]
+    seconds = min(max(stamps, default=0), LAST_SECOND)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def encode(facts: Mapping[str, object]) -> bytes:
@@ -112,6 +125,7 @@ def names_in(facts_json: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The witnesses and the further seals that a certificate names."""
     facts = Fields(canonical.parse(facts_json), "certificate")
     further = facts.items("further_seals", most=64) if facts.has("further_seals") else []
-    named = Fields(facts.take("entry"), "certificate.entry").texts("witnesses")
+    listed = Fields(facts.take("entry"), "certificate.entry").items("witnesses", most=64)
+    named = tuple(Fields(one, "certificate.entry.witnesses").text("name") for one in listed)
     seals = [Fields(one, "certificate.further_seals").text("paper") for one in further]
     return named, tuple(seals)
