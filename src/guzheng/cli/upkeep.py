@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from guzheng.app import set_aside_damaged, system_now
+from guzheng.app import Platform, set_aside_damaged, system_now
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.proof import canonical
@@ -53,11 +53,13 @@ def doctor(data: Path, speaker: Speaker) -> int:
     browser = platform.find_browser()
     checks = [
         ("keys", True, str(data / "keys")),
+        ("keys-ending", *platform.keys_ending()),
+        ("sm2", *platform.sm2()),
         ("ledger", True, platform.ledger.origin),
         ("disk", free > 2 << 30, f"{free / 2**30:.1f} GiB"),
         ("browser", browser is not None, browser or "apt-get install chromium"),
         ("fonts", *platform.fonts()),
-        ("clock", platform.clock().verified, platform.clock().source),
+        ("clock", *_clock(platform)),
     ]
     for name, good, detail in checks:
         if speaker.as_json:
@@ -73,6 +75,20 @@ def doctor(data: Path, speaker: Speaker) -> int:
                 detail=detail,
             )
     return 0
+
+
+def _clock(platform: Platform) -> tuple[bool, str]:
+    """Whether it is verified; the sources with offset and bound, or what they said instead."""
+    platform.measure_clock()
+    reading = platform.clock()
+    said = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in reading.silent]
+    said += [f"{name}: contradicts" for name in reading.false]
+    if reading.problem is not None:
+        said.insert(0, f"{reading.problem.code}: {reading.problem.found}")
+    if reading.verified:
+        offset, bound = reading.offset_ms or 0.0, reading.uncertainty_ms or 0.0
+        said.insert(0, f"{offset:+.1f} ms, ±{bound:.0f} ms")
+    return reading.verified, legible("; ".join([reading.source or reading.profile, *said]))
 
 
 COMMANDS = (rebuild, fsck, doctor)

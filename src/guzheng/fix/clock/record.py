@@ -64,7 +64,7 @@ def encode(
             value["agreement"] = {
                 "offset_microseconds": change.measured.agreement.offset,
                 "uncertainty_microseconds": change.measured.agreement.uncertainty,
-                "false": list(change.measured.agreement.false),
+                "falsetickers": list(change.measured.agreement.false),
             }
     return canonical.encode(value)
 
