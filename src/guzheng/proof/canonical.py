@@ -25,12 +25,7 @@ def parse(octets: bytes) -> object:
     """The value of canonical JSON. Raises Malformed for any other spelling of it."""
     try:
         text = octets.decode("utf-8", "strict")
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_float=_no_fraction,
-            parse_constant=_no_fraction,
-        )
+        value: object = _READER.decode(text)
         again = encode(value)
     except (ValueError, RecursionError) as error:
         raise Malformed("canonical.not-json", "JSON", str(error)[:120]) from error
@@ -105,3 +100,8 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_fraction(text: str) -> NoReturn:
     raise Malformed("canonical.fraction", "integers only", text[:40])
+
+
+_READER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_no_fraction, parse_constant=_no_fraction
+)

@@ -69,13 +69,9 @@ class CaptureRecord:
         Fields(fields, "capture").one_of("schema", (SCHEMA,))
         found = {name: one for name, one in fields.items() if name != "schema"}
         _require_form("record", found, "capture")
-        failed, fails, looked = (
-            found["outcome"] == "failed",
-            "failure" in found,
-            "viewer" in found,
-        )
+        failed, looked = found["outcome"] == "failed", "viewer" in found
         expected = "a failure when it failed, a viewer when it was captured"
-        fits = failed == fails and (failed or looked)
+        fits = failed == ("failure" in found) and (failed or looked)
         require(fits, Malformed, "capture.outcome", expected, found["outcome"])
         items = Fields(fields, "capture").items("artefacts", most=1000)
         return cls(found, tuple(map(Item.read, items)))

@@ -24,12 +24,6 @@ RULES = {
     "item.digest": "FIPS 180-4",
     "capture.digest": "docs/spec/manifest.md §4",
     "token.form": "RFC 3161 §2.4.2",
-    "token.imprint": "RFC 3161 §2.4.2",
-    "token.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
-    "token.trust": "RFC 5280 §6",
-    "seal.imprint": "RFC 3161 §2.4.2",
-    "seal.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
-    "seal.trust": "RFC 5280 §6",
     "leaf": "docs/spec/leaf.md",
     "entry.inclusion": "RFC 6962 §2.1.1",
     "entry.checkpoint": "C2SP signed-note",
@@ -40,9 +34,6 @@ RULES = {
     "fork": "docs/spec/fork.md",
     "further": "docs/spec/package.md §2",
     "anchor.checkpoint": "docs/spec/anchors.md §2",
-    "anchor.imprint": "RFC 3161 §2.4.2",
-    "anchor.signature": "RFC 3161 §2.3, RFC 5816 §2.2.1",
-    "anchor.trust": "RFC 5280 §6",
     "anchor.evm": "docs/spec/anchors.md §3",
     "anchor.ots": "docs/spec/anchors.md §4",
     "renewal.covered": "RFC 4998 §4.3, §5.3",
@@ -51,6 +42,10 @@ RULES = {
     "seal.age": "docs/spec/renewal.md §5",
     "authorities": "docs/spec/seal.md §7",
 }
+for _stamp in ("token", "seal", "anchor"):
+    RULES[f"{_stamp}.imprint"] = "RFC 3161 §2.4.2"
+    RULES[f"{_stamp}.signature"] = "RFC 3161 §2.3, RFC 5816 §2.2.1"
+    RULES[f"{_stamp}.trust"] = "RFC 5280 §6"
 
 
 @dataclass(slots=True)

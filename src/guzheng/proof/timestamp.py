@@ -67,10 +67,8 @@ def _tlv(tag: int, content: bytes) -> bytes:
 
 def parse(octets: bytes) -> TimestampToken:
     """A TimeStampResp, or a bare TimeStampToken. Raises ProofError, and nothing else."""
-    size = len(octets)
-    require(
-        size <= MAX_OCTETS, Malformed, "timestamp.too-large", f"≤ {MAX_OCTETS} octets", size
-    )
+    if len(octets) > MAX_OCTETS:
+        raise Malformed("timestamp.too-large", f"at most {MAX_OCTETS} octets", len(octets))
     whole = der.parse(octets, der.SEQUENCE, "TimeStampResp")
     reader = whole.reader("TimeStampResp")
     if reader.tag == der.OID:  # a ContentInfo: the token without the answer round it
@@ -91,7 +89,7 @@ def parse(octets: bytes) -> TimestampToken:
 def _token(octets: bytes) -> TimestampToken:
     signed = cms.parse(octets)
     if signed.content_type != TST_INFO or signed.content is None:
-        raise Malformed("timestamp.not-a-token", expected=TST_INFO, found=signed.content_type)
+        raise Malformed("timestamp.not-a-token", TST_INFO, signed.content_type)
     reader = der.parse(signed.content, der.SEQUENCE, "TSTInfo").reader("TSTInfo")
     version = der.integer(reader.take(der.INTEGER))
     require(version == 1, Malformed, "timestamp.version", "TSTInfo version 1", version)
