@@ -22,6 +22,7 @@ _AT_LEAST_ONE = (
     "timestamp_seconds",
     "capture_seconds",
     "retry_seconds",
+    "anchor_interval_seconds",
     "ledger_witness_seconds",
     "largest_upload",
     "tsa_burst",
@@ -36,6 +37,8 @@ _CLOCK_PROFILES = ("auto", "production", "evaluation")
 _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
+_ONE_OF = {"sm2": ("auto", "required", "off"), "tsa_key": ("p256", "rsa3072", "pkcs11")}
+_SECRET = {"pkcs11_pin"}  # never shown, not even when it is refused
 _T = TypeVar("_T")
 
 
@@ -88,6 +91,23 @@ class Config:
         1000, "Largest error of the clock under which timestamps are issued; at most 1000"
     )
     clock_poll_seconds: int = _setting(64, "How often the sources of time are asked")
+    tsa_key: str = _setting(
+        "p256", "Kind of the local authority's next key: p256, rsa3072, or pkcs11 (in a device)"
+    )
+    tsa_warn_days: int = _setting(
+        60, "Warn so many days before a certificate of the local authority ends"
+    )
+    pkcs11_module: str = _setting("", "Path of the PKCS#11 module of the device with keys")
+    pkcs11_token: str = _setting("", "Label of the token in that device")
+    pkcs11_key: str = _setting(
+        "", "Label of the key pair that `guzheng keys rotate` takes next"
+    )
+    pkcs11_pin: str = field(
+        default="",
+        repr=False,
+        metadata={"says": "PIN of that token; give it in the environment, or in a file"},
+    )
+    pkcs11_pin_file: str = _setting("", "File that holds that PIN, if the environment does not")
     sm2: str = _setting(
         "auto",
         "SM2 timestamps: auto (where this machine can), required (or it does not start), off",
@@ -139,10 +159,30 @@ class Config:
     ledger_monitoring: tuple[str, ...] = _setting(
         (), "NAME=URL: where a witness shows what it has seen, if not where it is asked"
     )
+    ledger_mirrors: tuple[str, ...] = _setting(
+        (), "Addresses of mirrors of the ledger, which `ledger monitor` compares"
+    )
     ledger_witness_seconds: int = _setting(5, "How long to wait for each witness")
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"
+    )
+    anchor_interval_seconds: int = _setting(
+        3600, "How long between two checkpoints that are anchored on systems of others"
+    )
+    anchor_authorities: tuple[str, ...] = _setting(
+        (), "RFC 3161 authorities that stamp the ledger's checkpoints, each `name address`"
+    )
+    anchor_evm_url: str = _setting(
+        "", "JSON-RPC address of a node of an Ethereum-compatible network; empty: no such one"
+    )
+    anchor_evm_chain: int = _setting(1, "Chain id of that network (EIP-155)")
+    anchor_evm_contract: str = _setting("", "Address of the contract CheckpointAnchor on it")
+    anchor_evm_key: str = _setting(
+        "", "File (mode 600) with the private key of the account that anchors, in hexadecimal"
+    )
+    anchor_calendars: tuple[str, ...] = _setting(
+        (), "OpenTimestamps calendars to anchor on, each `name address`"
     )
     renew_months: int = _setting(
         12, "What ends within so many months is renewed by `guzheng keep renew`"
@@ -184,16 +224,14 @@ def _require_sensible(config: Config) -> None:
                 found=str(getattr(config, name)),
                 act="mend the setting",
             )
-    ledger_mirrors: tuple[str, ...] = _setting(
-        (), "Addresses of mirrors of the ledger, which `ledger monitor` compares"
-    )
-    if config.sm2 not in {"auto", "required", "off"}:
-        raise Refused(
-            "config.value-refused",
-            expected="sm2: auto, required or off",
-            found=repr(config.sm2),
-            act="mend the setting",
-        )
+    for name, values in _ONE_OF.items():
+        if getattr(config, name) not in values:
+            raise Refused(
+                "config.value-refused",
+                expected=f"{name}: {', '.join(values)}",
+                found=repr(getattr(config, name)),
+                act="mend the setting",
+            )
     if config.journal_client not in {"keyed", "address", "none"}:
         raise Refused(
             "config.value-refused",
@@ -274,7 +312,7 @@ def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
             raise Refused(
                 "config.value-refused",
                 expected=f"{name}: {type(known[name]).__name__}",
-                found=repr(value),
+                found="a value of another type" if name in _SECRET else repr(value),
                 act="mend the file",
             )
     return values

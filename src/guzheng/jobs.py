@@ -53,7 +53,7 @@ class Work:
 
     advance: Callable[[str], bool]
     unfinished: Callable[[], tuple[str, ...]]
-    tend: Callable[[], object] = tuple[()]
+    tend: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

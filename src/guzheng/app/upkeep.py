@@ -124,11 +124,14 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
     return faults
 
 
+_OURS = ("ledger/", package.ANCHORS, record.FOLDER, prove.DISPUTES)
+
+
 def _foreign(parts: Parts) -> Iterator[str]:
     """Files in no folder of ours."""
     for name in parts.blobs.names():
         in_exhibit = name.startswith(package.EXHIBITS) and name.count("/") > 1
-        if not in_exhibit and not name.startswith(("ledger/", record.FOLDER, prove.DISPUTES)):
+        if not in_exhibit and not name.startswith(_OURS):
             yield name
 
 
