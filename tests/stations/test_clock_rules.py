@@ -201,6 +201,37 @@ def test_no_token_is_older_than_the_last() -> None:
         rules.require_not_before(NOON + 1, START)
 
 
+@given(
+    st.integers(-900_000, 900_000),
+    st.integers(0, 600_000),
+    st.integers(0, 600 * SECOND),
+    st.integers(-12_000, 12_000) | st.sampled_from([9_000, 9_001, 10_000, -9_500]),
+    st.integers(0, 120_000),
+    st.integers(-1_500, 1_500),
+    st.integers(0, 1_500),
+)
+def test_in_a_window_every_tick_is_as_sound_as_it_says(
+    offset: int, uncertainty: int, age: int, moved: int, later: int, jitter: int, gap: int
+) -> None:
+    last = of(Claim("a", offset, uncertainty))
+    now = after(age / SECOND, moved=moved / SECOND)
+    try:
+        window = rules.window_from(last, now, Limits())
+    except Unavailable:
+        return
+    tick = replace(
+        now,
+        realtime=now.realtime + later + jitter,
+        boottime=now.boottime + later,
+        gap=gap,
+    )
+    if window.covers(tick):
+        assert rules.require_sound(last, tick, Limits()) <= window.bound
+    assert not window.covers(replace(now, boot="another"))
+    assert not window.covers(after(1, since=now))
+    assert not window.covers(after(0, moved=0.01, since=now))
+
+
 # -------------------------------------------------------------------------------- leap seconds
 
 NEW_YEAR = (datetime(2027, 1, 1, tzinfo=UTC) - rules.EPOCH) // timedelta(microseconds=1)

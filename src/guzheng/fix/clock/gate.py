@@ -26,10 +26,12 @@ from guzheng.fix.clock.rules import (
     Limits,
     Measurement,
     Tick,
+    Window,
     jumped,
     measured,
     require_not_before,
     require_sound,
+    window_from,
 )
 from guzheng.refusals import Problem, Unavailable
 
@@ -110,6 +112,8 @@ class Gate:
         self._watched = False
         self._wake = threading.Event()
         self._reconciled = False
+        self._never = False
+        self._window: tuple[Window, timedelta, str] | None = None
         self.refused = 0  # readings that were not given, for whoever counts
 
     # ---- readings ------------------------------------------------------------------------
@@ -119,12 +123,37 @@ class Gate:
         if self.profile == EVALUATION and self._never_verified():
             now = self._ticks()
             return Reading(now.at, CUSTOMARY_BOUND, verified=False, source=MACHINE)
-        self._refresh()
         with self._memory.turn() as turn:  # nobody else gives out a time meanwhile
+            quick = self._within_window(turn)
+        if quick is not None:
+            return quick
+        self._refresh()
+        with self._memory.turn() as turn:
             now, reading = self._judged(turn)
             if reading.verified:
                 turn.issue(now)
+                self._open_window(now, reading.source)
         return reading
+
+    def _within_window(self, turn: Turn) -> Reading | None:
+        """What was judged a moment ago still holds: no more than two looks and one write."""
+        opened = self._window
+        if opened is None or turn.issued.standing is not Standing.VERIFIED:
+            return None
+        now = self._ticks()
+        window, bound, source = opened
+        if not window.covers(now) or now.realtime < turn.issued.not_before(now.boot):
+            return None
+        turn.issue(now)
+        return Reading(now.at, bound, verified=True, source=source)
+
+    def _open_window(self, now: Tick, source: str) -> None:
+        last = self._memory.newest()
+        self._window = None
+        if last is not None and last.measured is not None:
+            with suppress(Unavailable):
+                window = window_from(last.measured, now, self._limits)
+                self._window = window, timedelta(microseconds=window.bound), source
 
     def _judged(self, turn: Turn) -> tuple[Tick, Reading]:
         self._reconcile(turn)
@@ -135,7 +164,7 @@ class Gate:
         newest = last.measured if last else None
         try:
             bound = require_sound(newest, now, self._limits)
-            require_not_before(turn.last(now.boot), now)
+            require_not_before(turn.issued.not_before(now.boot), now)
         except Unavailable as problem:
             self.refused += 1
             stopped = Change(now.at, Standing.STOPPED, self.profile, problem.code, newest)
@@ -179,9 +208,8 @@ class Gate:
     def _never_verified(self) -> bool:
         """Nothing was ever promised here, so there is nothing to remember or to take back."""
         if not self._reconciled:
-            self._reconciled = self._changes.last() is None
-            return self._reconciled
-        return self._memory.standing() is None
+            self._reconciled = self._never = self._changes.last() is None
+        return self._never
 
     def _is_evaluation(self, standing: Standing | None, last: Round | None) -> bool:
         if self.profile != AUTO:
@@ -235,6 +263,7 @@ class Gate:
                 name: after.boottime + microseconds
                 for name, microseconds in heard.resting.items()
             }
+            self._window = None
             self._memory.keep(Round(after, newest, heard.silent, resting | rests))
 
     def _is_due(self, before: Round | None, now: Tick) -> bool:

@@ -12,13 +12,14 @@ the other; a second program with an older time cannot overtake.
 
 import contextlib
 import fcntl
+import functools
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from guzheng.fix.clock.rules import Agreement, Claim, Measurement, Tick
 from guzheng.proof import canonical
@@ -28,7 +29,8 @@ from guzheng.store import durable
 
 MEASURED, ISSUED = "measured.json", "issued"
 AHEAD = 1_000_000  # microseconds: how often a token has to wait for the disk at most
-_FORM = struct.Struct(">8s36sqqB3x")
+_BOOT_OCTETS = 36
+_FORM = struct.Struct(f">8s{_BOOT_OCTETS}sqqB3x")
 _MAGIC = b"gz-clock"
 _OPEN = os.O_RDWR | os.O_CLOEXEC
 
@@ -91,12 +93,11 @@ def _plain(value: object) -> object:
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(NamedTuple):
     """`last`: no verified token is later, as far as this run of the machine knows; `ahead`:
     none is later, come what may. `standing` None: not known yet."""
 
-    boot: str = ""
+    boot: bytes = bytes(_BOOT_OCTETS)
     last: int = 0
     ahead: int = 0
     standing: Standing | None = None
@@ -104,17 +105,22 @@ class Issued:
     def not_before(self, boot: str) -> int:
         """No token may be older than this. After a new start of the machine what was written
         last may not have reached the disk; what was durable is later than it."""
-        return self.last if self.boot == boot else self.ahead
+        return self.last if self.boot == _boot(boot) else self.ahead
 
 
-def parse_issued(octets: bytes, path: Path) -> Issued:
+@functools.cache
+def _boot(boot: str) -> bytes:
+    return boot.encode("ascii")[:_BOOT_OCTETS].ljust(_BOOT_OCTETS, b"\0")
+
+
+def parse_issued(octets: bytes, path: str) -> Issued:
     if not octets:
         return Issued()
     try:
         magic, boot, last, ahead, number = _FORM.unpack(octets)
         if magic != _MAGIC:
             raise ValueError(magic)
-        return Issued(boot.decode("ascii").rstrip("\0"), last, ahead, _STANDINGS[number])
+        return Issued(boot, last, ahead, _STANDINGS[number])
     except (struct.error, ValueError, KeyError) as error:
         raise Refused(
             "clock.memory-damaged",
@@ -127,36 +133,33 @@ def parse_issued(octets: bytes, path: Path) -> Issued:
 class Turn:
     """The file of the last token, held; nobody else gives out a time meanwhile."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    __slots__ = ("_descriptor", "_path", "issued")
+
+    def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor, self._path = descriptor, path
         self.issued = parse_issued(os.pread(descriptor, _FORM.size + 1, 0), path)
 
-    def last(self, boot: str) -> int:
-        return self.issued.not_before(boot)
-
     def issue(self, now: Tick) -> None:
         """A token of this time is about to be signed."""
-        with durable.reported(str(self._path)):
-            ahead = max(self.issued.ahead, now.realtime)
-            if now.realtime >= self.issued.ahead or self.issued.boot != now.boot:
-                ahead = now.realtime + AHEAD
-            self._write(replace(self.issued, boot=now.boot, last=now.realtime, ahead=ahead))
+        before, boot, ahead = self.issued, _boot(now.boot), self.issued.ahead
+        if now.realtime >= ahead or before.boot != boot:
+            ahead = max(ahead, now.realtime + AHEAD)
+        self._write(Issued(boot, now.realtime, ahead, before.standing), ahead != before.ahead)
 
     def stand(self, standing: Standing) -> None:
-        with durable.reported(str(self._path)):
-            self._write(replace(self.issued, standing=standing), flush=True)
+        self._write(self.issued._replace(standing=standing), durably=True)
 
-    def _write(self, issued: Issued, *, flush: bool = False) -> None:
+    def _write(self, issued: Issued, durably: bool) -> None:  # noqa: FBT001 - of this class only
         octets = _FORM.pack(
-            _MAGIC,
-            issued.boot.encode("ascii")[:36],
-            issued.last,
-            issued.ahead,
-            _NUMBERS[issued.standing],
+            _MAGIC, issued.boot, issued.last, issued.ahead, _NUMBERS[issued.standing]
         )
-        os.pwrite(self._descriptor, octets, 0)
-        if flush or issued.ahead != self.issued.ahead:
-            os.fdatasync(self._descriptor)
+        try:
+            os.pwrite(self._descriptor, octets, 0)
+            if durably:
+                os.fdatasync(self._descriptor)
+        except OSError as error:
+            with durable.reported(self._path):
+                raise error
         self.issued = issued
 
 
@@ -165,36 +168,43 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._issued = str(folder / ISSUED)
+        self._measured = str(folder / MEASURED)
         self._known: tuple[tuple[int, int], Round | None] | None = None
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[Turn]:
         """One at a time, of all threads and programs; the kernel ends it with its holder."""
-        with self._alone(ISSUED) as descriptor:
-            yield Turn(descriptor, self._folder / ISSUED)
+        descriptor = self._locked(self._issued)
+        try:
+            yield Turn(descriptor, self._issued)
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
         """One program asks at a time; who waited finds the answers."""
-        with self._alone("asking"):
+        descriptor = self._locked(str(self._folder / "asking"))
+        try:
             yield
+        finally:
+            os.close(descriptor)
 
-    @contextlib.contextmanager
-    def _alone(self, name: str) -> Iterator[int]:
-        # Opened each time: a lock is of the opening, which a fork would share.
-        path = self._folder / name
+    def _locked(self, path: str) -> int:
+        # Opened each time: a lock is of the opening, which threads and a fork would share.
         try:
             descriptor = os.open(path, _OPEN)
         except FileNotFoundError:
-            with durable.reported(str(path)):
+            with durable.reported(path):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 descriptor = os.open(path, _OPEN | os.O_CREAT, 0o600)
                 durable.sync_directory(self._folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
+        except OSError:
             os.close(descriptor)
+            raise
+        return descriptor
 
     def standing(self) -> Standing | None:
         """As it was last known here, without waiting for a turn."""
@@ -204,27 +214,26 @@ class Memory:
         return self._peek().not_before(boot)
 
     def _peek(self) -> Issued:
-        path = self._folder / ISSUED
         try:
-            return parse_issued(path.read_bytes(), path)
+            return parse_issued(Path(self._issued).read_bytes(), self._issued)
         except FileNotFoundError:
             return Issued()
 
     def keep(self, last: Round) -> None:
-        durable.replace(self._folder / MEASURED, last.encode())
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.replace(Path(self._measured), last.encode())
 
     def newest(self) -> Round | None:
         """The last round of any program; None when there was none that can be read."""
-        path = self._folder / MEASURED
         try:
-            found = path.stat()
+            found = os.stat(self._measured)  # noqa: PTH116 - once for each token
         except FileNotFoundError:
             return None
         version, known = (found.st_ino, found.st_mtime_ns), self._known
         if known is not None and known[0] == version:
             return known[1]
         try:
-            newest = Round.parse(path.read_bytes())
+            newest = Round.parse(Path(self._measured).read_bytes())
         except (ValueError, TypeError, KeyError, ProofError):
             newest = None
         self._known = version, newest

@@ -13,7 +13,7 @@ All times are whole microseconds. Nothing here reads a clock or asks anybody.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from guzheng.refusals import Unavailable
@@ -21,6 +21,7 @@ from guzheng.refusals import Unavailable
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DRIFT = 500, 1_000_000  # parts per million: MAXFREQ of the kernel, and RFC 5905's MAXFREQ
 JUMP = 10_000  # what reading two clocks one after another may differ by on a busy machine
+WINDOW, WINDOW_SLACK = 100_000, 1_000
 LEAP_PAUSE = 5_000_000  # on either side of the end of the month
 _MILLISECOND = 1000
 _CLEAR = "the operator looks at guzheng doctor, and sets the machine's clock right"
@@ -191,6 +192,40 @@ def require_sound(last: Measurement | None, now: Tick, limits: Limits) -> int:
             f"{agreement.offset / 1e6:+.3f} s, and at most {bound / 1e6:.3f} s wrong",
         )
     return bound
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A moment in which every tick is sound within `bound`, so that a thousand tokens need not
+    be judged one by one. `skew`: CLOCK_REALTIME less CLOCK_BOOTTIME; another one shows that
+    the clock was set."""
+
+    bound: int
+    skew: int
+    boot: str
+    first: int  # CLOCK_BOOTTIME
+    last: int
+
+    def covers(self, now: Tick) -> bool:
+        moved = abs(now.realtime - now.boottime - self.skew)
+        within = self.first <= now.boottime <= self.last
+        return within and moved + now.gap <= WINDOW_SLACK and now.boot == self.boot
+
+
+def window_from(last: Measurement, now: Tick, limits: Limits) -> Window:
+    """From `now` on; `Unavailable` when the clock is not sound to its end."""
+    end = replace(
+        now,
+        realtime=now.realtime + WINDOW,
+        boottime=now.boottime + WINDOW,
+        gap=now.gap + 2 * WINDOW_SLACK,
+    )
+    bound = require_sound(last, end, limits)
+    skew = now.realtime - now.boottime
+    moved = abs(skew - (last.tick.realtime - last.tick.boottime))
+    if moved + WINDOW_SLACK > JUMP + last.tick.gap:  # what it may move yet would be a jump
+        raise _unsound("clock.jumped", "a clock that runs evenly", f"moved by {moved} µs")
+    return Window(bound, skew, now.boot, now.boottime, now.boottime + WINDOW)
 
 
 def require_not_before(last_issued: int, now: Tick) -> None:
