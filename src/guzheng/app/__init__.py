@@ -9,7 +9,7 @@
 Faces (web, cli, worker) see `Platform` and its views, and nothing below.
 """
 
-from guzheng.app.parts import Parts, open_parts, system_now, system_tick
+from guzheng.app.parts import Parts, open_parts, system_entropy, system_now, system_tick
 from guzheng.app.platform import Platform
 from guzheng.app.upkeep import set_aside_damaged
 from guzheng.app.views import ClockReading, EntryView, ExhibitView, PaperView
@@ -23,6 +23,7 @@ __all__ = [
     "Platform",
     "open_parts",
     "set_aside_damaged",
+    "system_entropy",
     "system_now",
     "system_tick",
 ]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from guzheng import fix
+from guzheng.app.signing import device_of
 from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, Stores, open_stores
 from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.config import Config
@@ -47,7 +48,7 @@ class Parts:
     journal: fix.FileJournal
     gate: Gate
     papers: ClockPapers
-    local: fix.LocalAuthority
+    local: fix.RotatingAuthority
     sm2: fix.LocalAuthority | None
     authority: fix.TimestampAuthority
     blobs: Store
@@ -61,6 +62,11 @@ class Parts:
 def system_now() -> datetime:
     """The one clock of the platform; whether to believe it is `Platform.clock`'s to say."""
     return datetime.now(UTC)
+
+
+def system_entropy(octets: int) -> bytes:
+    """The one source of chance."""
+    return os.urandom(octets)
 
 
 def system_tick() -> fix.Tick:
@@ -89,7 +95,7 @@ def open_parts(
     config: Config,
     *,
     now: Callable[[], datetime] = system_now,
-    entropy: Callable[[int], bytes] = os.urandom,
+    entropy: Callable[[int], bytes] = system_entropy,
     ticks: Callable[[], fix.Tick] | None = None,
 ) -> Parts:
     """Open what is in the data directory, and make what is not there yet.
@@ -135,14 +141,27 @@ def _opened(
     _require_keys_of(stores.blobs, keys_folder)
     keys_folder.mkdir(mode=0o700, exist_ok=True)
     operator = config.operator or fix.OPERATOR
-    keys = fix.load_or_make(keys_folder, now=now, entropy=entropy, operator=operator)
+    keys = fix.load_or_make(
+        keys_folder,
+        now=now,
+        entropy=entropy,
+        operator=operator,
+        tsa_kind="rsa3072" if config.tsa_key == "rsa3072" else "p256",
+    )
     journal = fix.FileJournal(data / "journal", now=now)
     library = _libcrypto(config)
     ledger = _open_ledger(stores, keys_folder, library, entropy)
     papers = ClockPapers(stores.blobs, ledger, stores.leases, entropy)
     gate = open_gate(config, papers, ticks, entropy)
     clock = shared(gate, now)
-    local = fix.local_authority(keys, now=now, entropy=entropy, journal=journal, clock=clock)
+    local = fix.rotating_authority(
+        keys_folder,
+        now=now,
+        entropy=entropy,
+        journal=journal,
+        clock=clock,
+        in_device=device_of(config),
+    )
     sm2 = None
     if library is not None:
         national = fix.sm2_ceremony.load_or_make(
@@ -218,7 +237,7 @@ def _libcrypto(config: Config) -> fix.Libcrypto | None:
         return None
 
 
-def _authority(config: Config, local: fix.LocalAuthority) -> fix.TimestampAuthority:
+def _authority(config: Config, local: fix.RotatingAuthority) -> fix.TimestampAuthority:
     if not config.timestamp_url:
         return local
     return fix.HttpAuthority(config.timestamp_url, timeout_seconds=config.timestamp_seconds)

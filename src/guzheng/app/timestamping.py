@@ -15,6 +15,7 @@ from guzheng.app.auditing import Audit
 from guzheng.app.clients import client_names
 from guzheng.app.parts import Parts
 from guzheng.config import Config
+from guzheng.fix import RotatingAuthority
 from guzheng.fix.admission import Admission, Limits, TooMany, bucket_of, client_of
 from guzheng.fix.authority import Answer, LocalAuthority, rejected
 from guzheng.fix.request import MAX_REQUEST_OCTETS, Failure, asks_for_sm3
@@ -62,7 +63,7 @@ class Timestamping:
     ) -> None:
         self.counts = counts
         self.monotonic = monotonic
-        self._local: LocalAuthority = parts.local
+        self._local: RotatingAuthority = parts.local
         self._sm2: LocalAuthority | None = parts.sm2
         self._audit = audit
         self._admission = Admission(

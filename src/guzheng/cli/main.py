@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from guzheng.cli import evidence, keeping, ledger, programs, running, timestamping, upkeep
+from guzheng.cli import evidence, keeping, keys, ledger, programs, running, timestamping, upkeep
 from guzheng.cli.options import Common, options
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.refusals import Problem
@@ -39,6 +39,7 @@ for family in (
     running.COMMANDS,
     upkeep.COMMANDS,
     keeping.COMMANDS,
+    keys.COMMANDS,
     ledger.COMMANDS,
     programs.COMMANDS,
     timestamping.COMMANDS,

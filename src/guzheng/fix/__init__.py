@@ -31,7 +31,7 @@ from guzheng.fix.journal import FileJournal, Journal
 from guzheng.fix.profiles import OPERATOR
 from guzheng.fix.rotation import Generation, InDevice, RotatingAuthority, signing_key
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
-from guzheng.fix.signing import SigningKey, signing_key_of
+from guzheng.fix.signing import KeyKind, SigningKey, signing_key_of
 from guzheng.fix.sm2 import Libcrypto, Sm2Scalars, open_libcrypto
 from guzheng.fix.sm2_ceremony import Sm2Keys
 
@@ -44,6 +44,7 @@ __all__ = [
     "FileJournal",
     "FurtherAuthorities",
     "HttpAuthority",
+    "KeyKind",
     "Keys",
     "Libcrypto",
     "LocalAuthority",

@@ -176,10 +176,10 @@ def damaged(path: Path, found: str) -> Refused:
     return refused("fix.keys-damaged", path, "what the ceremony wrote", found)
 
 
-def refused(code: str, path: Path, expected: str, found: str) -> Refused:
+def refused(code: str, path: Path, expected: str, found: str, act: str = "") -> Refused:
     return Refused(
         code,
         expected=expected,
         found=f"{found}: {path.name}",
-        act=f"set {path} right or restore it from its copy; it is never made anew",
+        act=act or f"set {path} right or restore it from its copy; it is never made anew",
     )

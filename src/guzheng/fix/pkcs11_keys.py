@@ -31,6 +31,7 @@ from pkcs11.exceptions import (
     PinLenRange,
     PinLocked,
     PKCS11Error,
+    UserAlreadyLoggedIn,
 )
 from pkcs11.types import SignMixin
 from pkcs11.util.ec import encode_ec_public_key
@@ -133,6 +134,8 @@ class Device:
         token = library.get_token(token_label=self._place.token)
         try:
             return token.open(user_pin=self._place.pin)
+        except UserAlreadyLoggedIn:  # by another `Device`: a login is the whole process's
+            return token.open()
         except _PIN_REFUSED:
             self._refused_pin = True
             raise

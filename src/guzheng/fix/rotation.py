@@ -92,7 +92,11 @@ def signing_key(generation: Generation, in_device: InDevice | None) -> SigningKe
         path = generation.folder / _DEVICE_KEY
         if in_device is None:
             raise keyfolder.refused(
-                "fix.pkcs11-unset", path, "the settings of its device", "none"
+                "fix.pkcs11-unset",
+                path,
+                "the settings of its device",
+                "none",
+                "set pkcs11_module, pkcs11_token and the PIN",
             )
         key = in_device(keyfolder.octets_in(path).decode("utf-8", "replace"))
         if key.public_key_der != sm2_x509.public_key_der_of(generation.certificate):
@@ -211,7 +215,11 @@ def rotate(
     root_key = keys_dir / ceremony.FOLDER / f"root{KEY}"
     if not os.path.lexists(root_key):
         raise keyfolder.refused(
-            "fix.root-offline", root_key, "the root's key, or a certificate by it", "none"
+            "fix.root-offline",
+            root_key,
+            "the root's key, or a certificate by it",
+            "none",
+            "guzheng keys request; then issue where the root's key is; then install",
         )
     request_pem = request(keys_dir, kind, entropy=entropy, in_device=in_device)
     certificate_pem = issue(keys_dir, request_pem, at=at, entropy=entropy)
@@ -234,7 +242,7 @@ class RotatingAuthority:
         now: Callable[[], datetime],
     ) -> None:
         self._keys_dir = keys_dir
-        self._folder = keys_dir / FOLDER
+        self._folder = str(keys_dir / FOLDER)
         self._make = make
         self._now = now
         self._lock = threading.Lock()
@@ -284,7 +292,7 @@ class RotatingAuthority:
     def _changed_at(self) -> tuple[int, int]:
         """When the folder was changed; and how many it holds, since ticks may be long."""
         try:
-            found = self._folder.stat()
+            found = os.stat(self._folder)  # noqa: PTH116 - for each token: half the price
         except FileNotFoundError:
             return 0, 0
         return found.st_mtime_ns, found.st_nlink
@@ -324,7 +332,11 @@ def _require_fresh(keys_dir: Path, public_key_der: bytes) -> None:
         for path in folder.glob(f"*{CERTIFICATE}"):
             if sm2_x509.public_key_der_of(keyfolder.certificate_in(path)) == public_key_der:
                 raise keyfolder.refused(
-                    "fix.key-certified-before", path, "a key without a certificate", "its key"
+                    "fix.key-certified-before",
+                    path,
+                    "a key without a certificate",
+                    "the key of",
+                    "make another key, and ask for its certificate",
                 )
 
 

@@ -86,6 +86,12 @@ def find_root_pem(keys_dir: Path) -> bytes:
     return keyfolder.certificate_in(path).public_bytes(Encoding.PEM)
 
 
+def find_tsa(keys_dir: Path) -> x509.Certificate | None:
+    """The SM2 authority's certificate, where there is one."""
+    path = keys_dir / FOLDER / f"tsa{CERTIFICATE}"
+    return keyfolder.certificate_in(path) if os.path.lexists(path) else None
+
+
 def _made(
     library: Libcrypto, *, operator: str, at: datetime, entropy: Callable[[int], bytes]
 ) -> Mapping[str, bytes]:
