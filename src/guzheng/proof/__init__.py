@@ -1,8 +1,9 @@
 """What makes evidence evidence: the formats, and the checks. Read by an expert in an afternoon.
 
 Everything here is a function of its arguments. Nothing reads a file, asks a network, looks at a
-clock, draws a random number, writes a log, or keeps anything between two calls; an import
-contract, ruff, and a test that runs under Python's audit hook hold it to that. Every parser
+clock, draws a random number, writes a log, or keeps anything between two calls (but for how a
+certificate reads and who signed it, in chain.py, which no time and no caller can change); an
+import contract, ruff, and a test under Python's audit hook hold it to that. Every parser
 returns a value or raises `errors.ProofError`; every verdict is a `report.Report` with three
 values. It needs the standard library and `cryptography`, and knows nothing else of ours.
 
