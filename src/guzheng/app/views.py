@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from guzheng.fix.clock import Sight, Standing
 from guzheng.intake import Line
-from guzheng.proof import canonical
+from guzheng.proof import canonical, instant
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Problem, Refused
 
@@ -86,6 +86,7 @@ class LedgerStanding:
     checkpointed: int
     published: int
     witnesses: tuple[tuple[str, int], ...] = ()
+    cosigned: tuple[WitnessView, ...] = ()  # of the published checkpoint
 
     def value(self) -> dict[str, object]:
         return {
@@ -96,6 +97,10 @@ class LedgerStanding:
             "checkpointed": self.checkpointed,
             "published": self.published,
             "witnesses": [{"name": name, "size": size} for name, size in self.witnesses],
+            "cosigned": [
+                {"name": one.name, "attested_at": instant.encode(one.attested_at)}
+                for one in self.cosigned
+            ],
         }
 
 

@@ -13,8 +13,10 @@ from guzheng.app.views import EntryView, LedgerStanding, WitnessView
 from guzheng.config import Config
 from guzheng.ledger import Gathering, HttpWitness, Ledger, Monitor, Place, Sizes
 from guzheng.ledger.anchors import AnchorBook
+from guzheng.ledger.ledger import CHECKPOINT
 from guzheng.proof import package, policy
 from guzheng.proof.errors import ProofError
+from guzheng.proof.note import Note
 from guzheng.proof.policy import NONE, LedgerPolicy
 from guzheng.proof.report import Report
 from guzheng.proof.tlogproof import TlogProof
@@ -75,7 +77,8 @@ def open_gathering(config: Config, ledger: Ledger) -> Gathering:
 
 def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:
     signed, published = ledger.signed(), ledger.published()
-    known = gathering.known_sizes()
+    known, note = gathering.known_sizes(), ledger.read(CHECKPOINT)
+    cosigned = gathering.witnessed(Note.parse(note)) if note is not None else ()
     return LedgerStanding(
         origin=ledger.origin,
         vkeys=tuple(str(key) for key in ledger.signer.keys),
@@ -86,6 +89,7 @@ def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:
         witnesses=tuple(
             (one.name, known.get(one.name, 0)) for one in gathering.policy.witnesses
         ),
+        cosigned=tuple(WitnessView(one.witness.name, one.attested_at) for one in cosigned),
     )
 
 

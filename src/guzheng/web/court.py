@@ -98,12 +98,14 @@ def page_facts(
     platform: Platform, asked: Mapping[str, str], language: words.Language
 ) -> dict[str, object]:
     """What the page shows in any case."""
-    note = platform.ledger_read("checkpoint")
+    note, standing = platform.ledger_read("checkpoint"), platform.ledger_standing()
+    cosigned = {one.name: one.attested_at for one in standing.cosigned}
     return {
         "section": "ledger",
         "checkpoint": note.decode("utf-8", "replace") if note else "",
         "reading": _reading(note) if note else None,
         "vkey": platform.ledger_vkey(),
+        "witnesses": [(name, cosigned.get(name)) for name, _ in standing.witnesses],
         "asked": {name: asked.get(name, "") for name in (*ASKED, "name")},
         "about": " · ".join(asked[name] for name in (*ASKED, "name") if asked.get(name)),
         "answers": (),

@@ -49,6 +49,37 @@ class PaperView(Protocol):
     def size(self) -> int: ...
 
 
+class WitnessView(Protocol):
+    """A witness who cosigned, and the time it stated."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def attested_at(self) -> datetime: ...
+
+
+class EntryView(Protocol):
+    """How far an entry of the ledger has come, and whom it awaits."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def witnesses(self) -> Sequence[WitnessView]: ...
+    @property
+    def awaited(self) -> Sequence[str]: ...
+
+
+class LedgerStanding(Protocol):
+    """The witnesses of the policy with the size each has seen; who cosigned what is public."""
+
+    @property
+    def witnesses(self) -> Sequence[tuple[str, int]]: ...
+    @property
+    def cosigned(self) -> Sequence[WitnessView]: ...
+
+
 class ExhibitView(Protocol):
     """An exhibit as its papers show it at this moment."""
 
@@ -72,6 +103,8 @@ class ExhibitView(Protocol):
     def refusal(self) -> Mapping[str, str] | None: ...
     @property
     def progress(self) -> Sequence[Mapping[str, str]]: ...
+    @property
+    def entry(self) -> EntryView | None: ...
 
 
 class Platform(Protocol):
@@ -148,6 +181,12 @@ class Platform(Protocol):
     def ledger_read(self, path: str, /) -> bytes | None: ...
 
     def ledger_vkey(self) -> str: ...
+
+    def ledger_policy(self) -> bytes:
+        """Keys, witnesses and quorum, as c2sp.org/tlog-policy."""
+        ...
+
+    def ledger_standing(self) -> LedgerStanding: ...
 
     @property
     def timestamping(self) -> Timestamping: ...

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal, cast
 
 from guzheng.proof import timestamp
-from guzheng.web.ports import ExhibitView, PaperView
+from guzheng.web.ports import EntryView, ExhibitView, PaperView
 from guzheng.web.spelling import moment_of
 
 Progress = Literal["done", "now", "waiting", "stopped", "skipped"]
@@ -128,6 +128,8 @@ def _done(view: ExhibitView, step: str) -> Step:
         case "logged":
             index = fact(facts, "entry", "index")
             known = isinstance(index, int)
+            if view.entry is not None and view.entry.witnesses:
+                return _witnessed(view.entry)
             return Step(
                 step, "done", None, "walk.entry" if known else "", {"index": str(index)}
             )
@@ -136,7 +138,20 @@ def _done(view: ExhibitView, step: str) -> Step:
             return Step(step, "done", None, "walk.number" if number else "", {"number": number})
 
 
+def _witnessed(entry: EntryView) -> Step:
+    """Cosigned by the quorum: who, and since when enough of them had seen it."""
+    who = "、".join(one.name for one in entry.witnesses)
+    facts = {"index": str(entry.index), "who": who}
+    at = max(one.attested_at for one in entry.witnesses)
+    return Step("logged", "done", at, "walk.witnessed", facts)
+
+
 def _pending(view: ExhibitView, step: str, progress: Progress) -> Step:
+    if step == "logged" and view.entry is not None:
+        who = "、".join(view.entry.awaited)
+        facts = {"index": str(view.entry.index), "who": who}
+        waits = f"walk.{view.entry.state}" + ("-awaits" if who else "")
+        return Step(step, progress, None, waits, facts)
     if progress == "now" and view.progress:
         latest = view.progress[-1]
         facts = {"step": latest.get("step", ""), "detail": latest.get("detail", "")}
