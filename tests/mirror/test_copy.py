@@ -19,7 +19,7 @@ from guzheng.mirror.paths import Paths
 from guzheng.proof import tiles
 from guzheng.proof.errors import ProofError
 from guzheng.proof.fork import Fork
-from guzheng.proof.note import Checkpoint, Note
+from guzheng.proof.note import Checkpoint, Note, Signature
 from tests.mirror.sites import ORIGIN, Site, entries_of
 from tests.proof.keys import key_of
 
@@ -106,6 +106,33 @@ def test_a_growing_log_is_followed(
         require_same(copy, site, largest)
     if any(one > other for one, other in pairwise(sizes)):
         assert "mirror.behind" in mirror.told or largest == 0
+
+
+def test_witnesses_who_were_late_are_added_and_none_is_taken_away(mirror: Mirror) -> None:
+    copy, site = mirror.open(), Site(entries_of(9)).show(9)
+    early, late = key_of("early.example/w", 2, 4), key_of("late.example/w", 3, 4)
+    log_signed = Note.parse(site.files["checkpoint"])
+    own = copy.cosigner.name
+
+    def show(*lines: Signature) -> set[str]:
+        note = Note(log_signed.text, (*log_signed.signatures, *lines))
+        site.files["checkpoint"] = note.encode()
+        copy.follow(site.fetch)
+        return {one.name for one in Note.parse(copy.read("checkpoint") or b"").signatures}
+
+    first = early.sign(log_signed.text, 1)
+    assert show(first) == {ORIGIN, early.key.name, own}
+    assert show(first, late.sign(log_signed.text, 2)) == {
+        ORIGIN,
+        early.key.name,
+        late.key.name,
+        own,
+    }
+    assert late.key.name in show(first)
+    # Whoever speaks in the mirror's name is not passed on.
+    show(first, late.sign(log_signed.text, 2), Signature(own, b"none", bytes(72)))
+    assert copy.check() == 9
+    require_same(copy, site, 9)
 
 
 def test_full_tiles_instead_of_partial_ones_that_are_gone(mirror: Mirror) -> None:

@@ -145,6 +145,31 @@ def test_requests_that_pass_each_other_between_check_and_record(place: Place) ->
     witness.memory.close()
 
 
+def test_killed_at_each_step(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.witness.dying", str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    lives = ran.stdout.splitlines()
+    unheard = 0
+    for life in lives:
+        told, _, after = life.partition("|")
+        size, _, answers = after.strip().partition(" ")
+        handed = [one.split(":")[0] for one in told.split()[2:] if one.endswith(":200")]
+        if handed:
+            assert int(size) >= int(handed[-1]), life
+        if size != "0":  # whatever anybody heard: the other side of the fork has no chance
+            assert "200" not in answers.partition("]")[0], life
+            assert answers.endswith("] 200"), life
+            unheard += size not in handed
+    assert len(lives) > 10
+    assert unheard == 2, "twice it died after the commit and before the answer"
+
+
 # -- the program itself ------------------------------------------------------------------------
 
 
