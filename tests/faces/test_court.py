@@ -177,3 +177,11 @@ def test_the_file_stays_on_the_device(
     assert "核验通过" in page.text("[data-verdict]")
     assert page.complaints == []
     page.close()
+
+
+def test_the_page_says_how_to_run_a_witness(face: Face, certified: Certified) -> None:
+    page = face.client.get("/ledger", params={"lang": "en"}).text
+    assert "guzheng-witness add-log" in page
+    policy = face.client.get("/ledger.policy").text
+    assert policy.startswith("log ")
+    assert "quorum" in policy

@@ -42,6 +42,12 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             raise Refused("ledger.not-found", expected="a tile of the tree", found=path[:100])
         return Response(octets, media_type="application/octet-stream", headers=_FOR_EVER)
 
+    @router.api_route("/ledger.policy", methods=READ, include_in_schema=False)
+    def policy() -> Response:
+        return Response(
+            platform.ledger_policy(), media_type="text/plain; charset=utf-8", headers=_FOR_A_DAY
+        )
+
     @router.api_route("/roots.pem", methods=READ, include_in_schema=False)
     def roots() -> Response:
         headers = {**_FOR_A_DAY, "Content-Disposition": 'attachment; filename="roots.pem"'}
