@@ -22,7 +22,8 @@ from eth_account.signers.local import LocalAccount
 from guzheng.ledger.anchors.evm import contract
 
 NODE = Path(__file__).resolve().parent / "oracles" / "node"
-_ANVIL = NODE / "node_modules" / ".bin" / "anvil"
+ANVIL = "@foundry-rs/anvil-linux-amd64"
+_PROGRAM = NODE / "node_modules" / ANVIL / "bin" / "anvil"
 CHAIN = 31_337
 # anvil's own first account and its key are printed at every start of it: no secret.
 RICH = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
@@ -31,7 +32,7 @@ RICH = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 def missing_npm(package: str) -> str:
     """Why an npm package of the oracles cannot be used; empty when it can."""
     if not shutil.which("node"):
-        return "no node here: as root, `make ready` installs it"
+        return "no node here, which nothing but this test needs"
     if not (NODE / "node_modules" / package).is_dir():
         return f"no {package} here: `npm ci --prefix tests/oracles/node`, as `make test` does"
     return ""
@@ -59,11 +60,11 @@ class Evm:
 
 @contextlib.contextmanager
 def evm() -> Iterator[Evm]:
-    if reason := missing_npm("@foundry-rs/anvil"):
+    if reason := missing_npm(ANVIL):
         pytest.skip(reason)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [str(_ANVIL), "--port", str(port), "--chain-id", str(CHAIN), "--silent"]
+    command = [str(_PROGRAM), "--port", str(port), "--chain-id", str(CHAIN), "--silent"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         account = Account.create()

@@ -30,6 +30,7 @@ VENV = ROOT / ".venv"
 ORACLES = ROOT / ".venv-oracles"
 VERIFIER = ROOT / ".venv-verifier"
 REQUIREMENTS = ROOT / "requirements"
+NODE = ROOT / "tests" / "oracles" / "node"
 UV = VENV / "bin" / "uv"
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 OLDEST = (3, 11)
@@ -246,6 +247,26 @@ def readers_beside() -> None:
         once(venv, "packages", made_from, zh, en, partial(install_beside, venv, wanted))
 
 
+def node_packages() -> None:
+    """For the tests: an EVM and the Solidity compiler. Never fatal, and never without npm."""
+    zh, en = "EVM 与 Solidity 编译器", "an EVM and the Solidity compiler (npm)"
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        say("!", f"没有 npm：{zh}，{TESTS[0]}。", f"no npm: {TESTS[1]}.")
+        return
+    if not (NODE / "node_modules").is_dir():
+        (VENV / ".setup" / "node").unlink(missing_ok=True)
+    wanted = fingerprint(NODE / "package-lock.json")
+    command = ["npm", "ci", "--prefix", NODE, "--ignore-scripts", "--no-audit", "--no-fund"]
+
+    def work() -> None:
+        run(command, zh=f"{zh}取不到。", en=f"{en} could not be had.")
+
+    try:
+        once(VENV, "node", wanted, zh, en, work)
+    except Stop as stopped:
+        say("!", stopped.zh, stopped.en, f"{TESTS[0]} {TESTS[1]}")
+
+
 def missing_of(packages: Sequence[Debian]) -> list[Debian]:
     """Which are missing: a program on PATH counts, whoever put it there."""
     asked = [p for p in packages if p.program is None or shutil.which(p.program) is None]
@@ -308,6 +329,7 @@ def prepare(level: str) -> None:
         python_packages(level)
         if level == "test":
             readers_beside()
+            node_packages()
         debian_packages(DEBIAN[level])
     say("✓", "准备就绪", "ready", f"{time.monotonic() - began:.1f} s")
 
