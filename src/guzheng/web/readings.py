@@ -231,6 +231,18 @@ def other_papers(view: ExhibitView) -> tuple[PaperView, ...]:
     return tuple(sorted(others, key=lambda one: (order.get(one.name, len(order)), one.name)))
 
 
+def words_of_paper(name: str) -> str:
+    """Under which code of page.paper a paper is described; those that came later by kind."""
+    folder, _, kind = name.partition("/")
+    match folder, kind.rpartition(".")[2]:
+        case "renewals", _:
+            return "renewal"
+        case "anchors", "tsa" | "ots" | "json" | "tlog-proof" as suffix:
+            return f"anchor-{suffix}"
+        case _:
+            return name.replace(".", "-")
+
+
 def interval_of(view: ExhibitView) -> Interval | None:
     """Known once sealed; a lower end only when the facts name an independent one."""
     not_after = moment_of(fact(view.facts, "seal", "attested_at"))
