@@ -12,6 +12,7 @@ from guzheng.config import Config
 from guzheng.intake import Upload, by_digest
 from guzheng.proof.digest import sha256, sm3
 from guzheng.refusals import Refused
+from tests.stations.sm2_cases import NO_SM2
 
 NAMES = ("照片 (1).jpg", "it's.txt", "$(touch hacked).txt", "-n", "a&b;c.txt")
 
@@ -45,8 +46,10 @@ def test_every_command_of_the_recipe(
     with zipfile.ZipFile(tmp_path / "two exhibits.zip") as package:
         package.extractall(folder)
     recipe = (folder / "VERIFY.md").read_text("utf-8")
-    typed = re.findall(r"^ {4,}((?:sha256sum|openssl) (?:.*\\\n)*.*)", recipe, re.MULTILINE)
+    form = r"^ {7}((?:sha256sum|openssl|T=.*) (?:.*\\\n)*.*)"
+    typed = re.findall(form, recipe, re.MULTILINE)
     assert len(typed) >= 3 + len(NAMES) + 1 + 2
+    assert sum(one.startswith("T=") for one in typed) == (0 if NO_SM2 else 2)
     for command in typed:
         done = subprocess.run(
             ["bash", "-c", command], cwd=folder, capture_output=True, check=False
@@ -54,6 +57,28 @@ def test_every_command_of_the_recipe(
         assert done.returncode == 0, (command, done.stderr)
     assert not (folder / "hacked").exists()
     assert "two exhibits.zip" in recipe
+
+
+@pytest.mark.oracle("openssl")
+@pytest.mark.skipif(bool(NO_SM2), reason=NO_SM2)
+@pytest.mark.parametrize("altered", ["manifest.json", "seal.sm2.tsa", "../../trust/roots.pem"])
+def test_the_recipe_for_sm2_fails_where_it_must(
+    platform: Platform, exhibits: list[str], tmp_path: Path, altered: str
+) -> None:
+    platform.write_package(exhibits[1:], tmp_path / "x.zip")
+    with zipfile.ZipFile(tmp_path / "x.zip") as package:
+        package.extractall(tmp_path)
+    recipe = (tmp_path / "VERIFY.md").read_text("utf-8")
+    found = re.search(r"^ {7}(T=.*\\\n(?:.*\\\n)*.*)", recipe, re.MULTILINE)
+    assert found is not None
+    member = tmp_path / "exhibits" / exhibits[1] / altered
+    octets = bytearray(member.read_bytes())
+    octets[-3] ^= 1
+    member.write_bytes(b"" if altered.endswith("pem") else bytes(octets))
+    done = subprocess.run(
+        ["bash", "-c", found[1]], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode != 0
 
 
 def test_the_same_package_twice_is_the_same_file(

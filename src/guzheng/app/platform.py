@@ -308,13 +308,21 @@ class Platform:
         prove.write_package(
             self.blobs,
             [prove.Exhibit(one, road.folder_of(one)) for one in exhibits],
-            recipe_md=prove.recipe(manifests, out.name),
+            recipe_md=prove.recipe(manifests, out.name, self._further_seals(exhibits)),
             roots_pem=self.roots_pem(),
             ledger_policy=self.ledger_policy(),
             out=out,
             approve=approve,
         )
         return reports[0]
+
+    def _further_seals(self, exhibits: Sequence[str]) -> dict[str, bytes]:
+        """Member of a package → octets, of every seal besides the first."""
+        return {
+            f"{package.EXHIBITS}{one}/{seal}": read(self.blobs, road.folder_of(one) + seal)
+            for one in exhibits
+            for seal in package.seals_of(self.road.papers(one))[1:]
+        }
 
     def ledger_policy(self) -> bytes:
         """The tlog-policy of this installation, as it goes into packages."""

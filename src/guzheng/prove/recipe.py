@@ -1,10 +1,11 @@
 """VERIFY.md: how to check this very package with sha256sum and openssl, in both languages."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from guzheng.proof import package
+from guzheng.proof import package, sm2, timestamp
 from guzheng.proof.manifest import Manifest
+from guzheng.prove import sm2_recipe
 
 _HEAD = """\
 # 怎样核验 · How to verify
@@ -61,6 +62,14 @@ _TAIL = """\
    `certificate.pdf` 带有电子签名：用 PDF 阅读器的签名面板，或 `pdfsig certificate.pdf` 查看。
    `certificate.pdf` is signed: see the signature panel of a PDF reader, or run `pdfsig`.
 
+7. 后来的文书（若有）· Papers that came later, if there are any
+
+   `anchors/` 是账本检查点在别处的收据；`renewals/` 是到期前的续期（RFC 4998）。它们能离线核验到
+   哪一步，见 docs/spec/anchors.md 与 docs/spec/renewal.md；续期也可用 Bouncy Castle 核验。
+   `anchors/` holds receipts of the ledger's checkpoint elsewhere, `renewals/` the renewals made
+   before anything expired (RFC 4998). How far each can be checked offline: docs/spec/anchors.md,
+   docs/spec/renewal.md; Bouncy Castle reads renewals too.
+
 ## 三、证明什么，不证明什么 · What this proves, and what it does not
 
 - 证明：这些字节在时间戳所载时间已经存在，此后逐字节未变；该记录已进入账本。
@@ -72,8 +81,10 @@ _TAIL = """\
 """
 
 
-def recipe(manifests: Iterable[Manifest], file_name: str) -> bytes:
-    """The page for a package of these exhibits."""
+def recipe(
+    manifests: Iterable[Manifest], file_name: str, seals: Mapping[str, bytes] | None = None
+) -> bytes:
+    """The page for a package of these exhibits; `seals`: its further seals, by member name."""
     found = tuple(manifests)
     lines = [_HEAD.format(package=shlex.quote(file_name))]
     for manifest in found:
@@ -99,5 +110,23 @@ def recipe(manifests: Iterable[Manifest], file_name: str) -> bytes:
             f"       openssl ts -verify -data {folder}{package.MANIFEST} \\\n"
             f"         -in {folder}{package.SEAL} -CAfile trust/roots.pem\n"
         )
+    lines += _further(dict(seals or {}))
     lines.append(_TAIL)
     return "\n".join(lines).encode()
+
+
+def _further(seals: Mapping[str, bytes]) -> Iterator[str]:
+    """The other seals over the same manifest; those of SM2 need more than one command."""
+    national: list[str] = []
+    for member, octets in sorted(seals.items()):
+        folder, _, seal = member.rpartition("/")
+        if timestamp.parse(octets).signed.signature_oid == sm2.SM2_WITH_SM3:
+            national.append(sm2_recipe.commands(folder + "/", seal, octets))
+        else:
+            yield (
+                f"       openssl ts -verify -data {folder}/{package.MANIFEST} \\\n"
+                f"         -in {member} -CAfile trust/roots.pem\n"
+            )
+    if national:
+        yield sm2_recipe.HEAD
+        yield from national
