@@ -11,6 +11,7 @@ from guzheng.certify import wording
 from guzheng.certify.document import Circumstances, code_of, document_of
 from guzheng.certify.glyphs import pieces, visible
 from guzheng.certify.wording import Phrase
+from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
 from guzheng.proof.errors import Malformed
 from tests.stations.certify_cases import CAPTURE, NUMBER, URL, facts, item
@@ -106,6 +107,40 @@ def test_an_own_authority_is_said_to_be_no_third_party() -> None:
     assert "不是独立第三方" in words_of()
     outside = Circumstances(DRAWN, "CN=x", operator_runs_authority=False)
     assert "时间戳由外部机构签发" in said(document_of(facts(), outside))
+
+
+OUTSIDE = {
+    "paper": "seal.ntsc.tsa",
+    "attested_at": "2026-11-21T10:44:12.512Z",
+    "authority": "CN=Outside TSA,O=Somebody else",
+    "policy": "1.2.3.4.1",
+    "serial": "ab12",
+}
+OURS_AGAIN = {
+    **OUTSIDE,
+    "paper": "seal.sm2.tsa",
+    "authority": "CN=固证本地国密时间戳机构",
+    "policy": timestamp.CLOCK_NOT_VERIFIED,
+}
+
+
+def test_who_else_stamped_is_said_with_the_time_and_whether_it_is_an_outside_party() -> None:
+    text = words_of(further_seals=[OUTSIDE])
+    assert wording.FURTHER_OUTSIDE.zh in text
+    assert "CN=Outside TSA,O=Somebody else" in text
+    assert "2026-11-21 18:44:12.512 (UTC+08:00) · 令牌序列号 ab12" in text
+    assert wording.OUTSIDE_AS_WELL.zh in text
+    assert wording.OUTSIDE_AS_WELL.en in text
+    assert wording.OWN_AUTHORITY.zh in text, "the first seal is ours all the same"
+
+
+def test_our_own_second_seal_is_no_outside_party() -> None:
+    text = words_of(further_seals=[OURS_AGAIN])
+    assert wording.FURTHER_OWN.zh in text
+    assert wording.FURTHER_OUTSIDE.zh not in text
+    assert wording.OUTSIDE_AS_WELL.zh not in text
+    without = words_of().count(wording.CLOCK_NOT_VERIFIED.zh)
+    assert text.count(wording.CLOCK_NOT_VERIFIED.zh) == without + 1
 
 
 def test_a_token_without_accuracy_is_said_to_state_none() -> None:

@@ -5,23 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guzheng.fix import rules
-from guzheng.fix.rules import FAILURES, LONGEST_PAUSE_SECONDS, PAUSE_SECONDS, Standing
+from guzheng.fix.rules import FAILURES, LONGEST_PAUSE_SECONDS, PAUSE_SECONDS, Conduct
 
 MANY = st.integers(0, 10_000)
 
 
 def test_whoever_was_never_asked_is_asked() -> None:
-    assert rules.may_ask(Standing(), 0.0)
-    assert rules.may_ask(Standing(), -1e9)
+    assert rules.may_ask(Conduct(), 0.0)
+    assert rules.may_ask(Conduct(), -1e9)
 
 
 @given(st.integers(0, FAILURES - 1), st.floats(0, 1e6))
 def test_a_few_failures_are_nothing(failures: int, at: float) -> None:
-    assert rules.may_ask(Standing(failures, at), at)
+    assert rules.may_ask(Conduct(failures, at), at)
 
 
 def test_it_is_left_alone_for_longer_each_time_and_never_for_ever() -> None:
-    pauses = [rules.pause_seconds(Standing(number)) for number in range(40)]
+    pauses = [rules.pause_seconds(Conduct(number)) for number in range(40)]
     assert pauses[:FAILURES] == [0.0] * FAILURES
     assert pauses[FAILURES] == PAUSE_SECONDS
     assert pauses[FAILURES + 1] == 2 * PAUSE_SECONDS
@@ -31,15 +31,15 @@ def test_it_is_left_alone_for_longer_each_time_and_never_for_ever() -> None:
 
 @given(MANY, st.floats(0, 1e6), st.floats(0, 1e6))
 def test_after_a_pause_one_asks_and_no_other(failures: int, asked_at: float, at: float) -> None:
-    standing = Standing(failures, asked_at)
-    if rules.may_ask(standing, at) and rules.pause_seconds(standing) > 0:
-        assert not rules.may_ask(rules.asked(standing, at), at)
+    conduct = Conduct(failures, asked_at)
+    if rules.may_ask(conduct, at) and rules.pause_seconds(conduct) > 0:
+        assert not rules.may_ask(rules.asked(conduct, at), at)
 
 
 @given(MANY, st.floats(0, 1e6))
 def test_one_sound_answer_forgives_everything(failures: int, at: float) -> None:
-    assert rules.may_ask(rules.answered(Standing(failures, at)), at)
-    assert rules.failed(Standing(failures, at)).failures == failures + 1
+    assert rules.may_ask(rules.answered(Conduct(failures, at)), at)
+    assert rules.failed(Conduct(failures, at)).failures == failures + 1
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,9 @@ def further(one: FurtherSeal, pen: Pen) -> Printed:
     """Who else stamped the manifest, and when: an outside authority, or ours again."""
     label = wording.FURTHER_OWN if one.own else wording.FURTHER_OUTSIDE
     at = wording.FURTHER_AT.filled(at=beijing(one.seal.attested_at), serial=one.seal.serial)
-    return pen.row(label, pen.line(one.seal.authority), pen.line(at.zh, "mute"))
+    unverified = one.seal.policy == timestamp.CLOCK_NOT_VERIFIED
+    warning = pen.both(wording.CLOCK_NOT_VERIFIED, "warn") if unverified else []
+    return pen.row(label, pen.line(one.seal.authority), pen.line(at.zh, "mute"), *warning)
 
 
 def annex(facts: Facts, pen: Pen) -> Printed | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from cryptography import x509
 
 from guzheng.fix import rules
-from guzheng.fix.rules import Standing
+from guzheng.fix.rules import Conduct
 from guzheng.fix.seal import SEAL, TimestampAuthority, stamp
 from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
@@ -46,7 +46,7 @@ class FurtherAuthorities:
         self._roots = roots
         self._spare_seconds = spare_seconds
         self._monotonic = monotonic
-        self._standings: dict[str, Standing] = {}
+        self._conducts: dict[str, Conduct] = {}
         self._turn = threading.Lock()
 
     @property
@@ -116,12 +116,12 @@ class FurtherAuthorities:
     def _may_ask(self, name: str) -> bool:
         at = self._monotonic()
         with self._turn:
-            standing = self._standings.get(name, Standing())
-            if not rules.may_ask(standing, at):
+            conduct = self._conducts.get(name, Conduct())
+            if not rules.may_ask(conduct, at):
                 return False
-            self._standings[name] = rules.asked(standing, at)
+            self._conducts[name] = rules.asked(conduct, at)
             return True
 
-    def _note(self, name: str, change: Callable[[Standing], Standing]) -> None:
+    def _note(self, name: str, change: Callable[[Conduct], Conduct]) -> None:
         with self._turn:
-            self._standings[name] = change(self._standings[name])
+            self._conducts[name] = change(self._conducts[name])

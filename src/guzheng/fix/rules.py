@@ -16,34 +16,34 @@ OWN = frozenset({"sm2"})  # seal.sm2.tsa is the platform's own authority again
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Conduct:
     """How an authority did lately: failures in a row, and when it was asked last."""
 
     failures: int = 0
     asked_at: float = float("-inf")
 
 
-def pause_seconds(standing: Standing) -> float:
+def pause_seconds(conduct: Conduct) -> float:
     """How long it is left alone after it was asked last."""
-    times = min(standing.failures - FAILURES, 10)
+    times = min(conduct.failures - FAILURES, 10)
     return 0.0 if times < 0 else min(PAUSE_SECONDS * 2.0**times, LONGEST_PAUSE_SECONDS)
 
 
-def may_ask(standing: Standing, at: float) -> bool:
-    return at - standing.asked_at >= pause_seconds(standing)
+def may_ask(conduct: Conduct, at: float) -> bool:
+    return at - conduct.asked_at >= pause_seconds(conduct)
 
 
-def asked(standing: Standing, at: float) -> Standing:
+def asked(conduct: Conduct, at: float) -> Conduct:
     """Before the answer: while one asks after a pause, nobody else does."""
-    return Standing(standing.failures, at)
+    return Conduct(conduct.failures, at)
 
 
-def failed(standing: Standing) -> Standing:
-    return Standing(standing.failures + 1, standing.asked_at)
+def failed(conduct: Conduct) -> Conduct:
+    return Conduct(conduct.failures + 1, conduct.asked_at)
 
 
-def answered(standing: Standing) -> Standing:
-    return Standing(0, standing.asked_at)
+def answered(conduct: Conduct) -> Conduct:
+    return Conduct(0, conduct.asked_at)
 
 
 def named(line: str) -> tuple[str, str] | None:
