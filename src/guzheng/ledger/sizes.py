@@ -5,6 +5,7 @@ itself (HTTP 409); a lost or damaged one is begun anew. Nothing that is signed o
 depends on it.
 """
 
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,8 +13,6 @@ from pathlib import Path
 
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
-from guzheng.refusals import Unavailable
-from guzheng.store import durable
 
 
 class Sizes:
@@ -35,12 +34,15 @@ class Sizes:
             self._known[witness] = size
 
     def save(self) -> None:
-        """Durably, if anything is new; a full disk loses the hint and nothing else."""
+        """If anything is new. In one step, and without waiting for the disk: a power cut or a
+        full disk loses the hint and nothing else, and somebody waits for the checkpoint."""
         with self._lock:
             if self._path is None or self._known == self._saved:
                 return
-            with suppress(Unavailable, OSError):
-                durable.replace(self._path, canonical.encode(dict(self._known)))
+            beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            with suppress(OSError):
+                beside.write_bytes(canonical.encode(dict(self._known)))
+                beside.replace(self._path)
                 self._saved = dict(self._known)
 
 
