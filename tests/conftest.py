@@ -49,6 +49,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.S3]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Postgres]:
-    with engines.postgres_at(tmp_path_factory.mktemp("engines") / "postgres") as running:
+def postgres() -> Iterator[engines.Postgres]:
+    with engines.postgres_running() as running:
         yield running

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import pytest
 from guzheng.store.s3 import Bucket, open_bucket
 
 WAIT_SECONDS = 90.0
-KEYS = ("guzheng", "a secret of the tests")
+KEYS = ("guzheng", "a-secret-of-the-tests")
 REGION = "us-east-1"
 together = pytest.mark.xdist_group("engines")  # so that no other process starts them again
 
@@ -235,21 +236,25 @@ def run_unprivileged(command: list[str]) -> None:
         pytest.fail(f"{command[0]}: {done.stderr.decode(errors='replace')}")
 
 
-def postgres_room(folder: Path) -> Path:
-    """A folder that the unprivileged user may write to, and reach."""
-    folder.mkdir()
-    if os.geteuid() == 0:
-        for above in folder.parents:  # pytest makes its own for the user alone
-            if above.stat().st_mode & 0o001 == 0:
-                above.chmod(above.stat().st_mode | 0o011)
-        shutil.chown(folder, _NOBODY, _NOBODY)
-    return folder
+@contextlib.contextmanager
+def postgres_room() -> Iterator[Path]:
+    """A folder that the unprivileged user may write to, and reach.
+
+    Not below pytest's own: each of its runs closes that to everybody but its user."""
+    folder = Path(tempfile.mkdtemp(prefix="guzheng-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, _NOBODY, _NOBODY)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def postgres_at(place: Path) -> Iterator[Postgres]:
-    server = Postgres.make(postgres_room(place) / "cluster")
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+def postgres_running() -> Iterator[Postgres]:
+    with postgres_room() as room:
+        server = Postgres.make(room / "cluster")
+        try:
+            yield server.start()
+        finally:
+            server.stop()

@@ -234,20 +234,18 @@ def grown(postgres: engines.Postgres) -> tuple[engines.Postgres, str]:
 
 
 @engines.together
-def test_a_server_that_may_forget_is_refused(
-    tmp_path: Path, postgres: engines.Postgres
-) -> None:
-    folder = engines.postgres_room(tmp_path / "room") / "copy"
-    careless = postgres.copy(folder)
-    with (folder / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
-        settings.write("fsync = off\n")
-    careless.start()
-    try:
-        with pytest.raises(Refused) as refused:
-            open_database(careless.url("postgres"))
-        assert refused.value.code == "store.server-unsuited"
-    finally:
-        careless.stop()
+def test_a_server_that_may_forget_is_refused() -> None:
+    with engines.postgres_room() as room:
+        careless = engines.Postgres.make(room / "careless")
+        with (careless.folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write("fsync = off\n")
+        careless.start()
+        try:
+            with pytest.raises(Refused) as refused:
+                open_database(careless.url("postgres"))
+            assert refused.value.code == "store.server-unsuited"
+        finally:
+            careless.stop()
     with pytest.raises(Unavailable) as away:
         open_database(careless.url("postgres"))
     assert away.value.code == "store.server-away"

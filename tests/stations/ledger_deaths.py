@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from guzheng.ledger import FileLastSigned, Ledger, Signer
+from guzheng.ledger import FileLastSigned, LastSigned, Ledger, Signer, TileStore
 from guzheng.proof.note import Note
 from guzheng.store.blobs import find
 from guzheng.store.directory import DirectoryBlobs
@@ -35,7 +35,7 @@ SEEN = "seen.notes"
 class DyingBlobs:
     """Dies before, in the middle of, or after each write."""
 
-    def __init__(self, real: DirectoryBlobs, at: Death) -> None:
+    def __init__(self, real: TileStore, at: Death) -> None:
         self._real = real
         self._at = at
 
@@ -65,7 +65,7 @@ class DyingBlobs:
 class DyingLastSigned:
     """Dies before and after the memory of having signed."""
 
-    def __init__(self, real: FileLastSigned, at: Death) -> None:
+    def __init__(self, real: LastSigned, at: Death) -> None:
         self._real = real
         self._at = at
 
@@ -74,6 +74,14 @@ class DyingLastSigned:
 
     def read(self) -> bytes | None:
         return self._real.read()
+
+    def intended(self) -> bytes | None:
+        return self._real.intended()
+
+    def intend(self, text: bytes) -> None:
+        self._at("before intending")
+        self._real.intend(text)
+        self._at("after intending")
 
     def swap(self, old: bytes | None, new: bytes) -> None:
         self._at("before remembering")

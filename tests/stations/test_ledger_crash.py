@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from guzheng.ledger import FileLastSigned, Ledger, fsck
+from guzheng.ledger import FileLastSigned, LastSigned, Ledger, fsck
 from guzheng.refusals import Unavailable
 from guzheng.store.directory import DirectoryBlobs
 from tests.stations.ledgers import (
@@ -29,8 +29,8 @@ def test_killed_at_every_write_it_ends_with_the_same_tree(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.split("\n")[:-1]
-    # Three moments of tiles, two of memory, two of publishing, in each of two integrations.
-    assert [line.split()[1] for line in lines] == ["died"] * 14 + ["lived"]
+    # Three moments of tiles, two of intending, two of memory, two of publishing, in each of two.
+    assert [line.split()[1] for line in lines] == ["died"] * 18 + ["lived"]
 
 
 class Unlucky:
@@ -69,7 +69,7 @@ class UnluckyBlobs:
 
 
 class UnluckyLastSigned:
-    def __init__(self, real: FileLastSigned, luck: Unlucky) -> None:
+    def __init__(self, real: LastSigned, luck: Unlucky) -> None:
         self._real = real
         self._luck = luck
 
@@ -78,6 +78,12 @@ class UnluckyLastSigned:
 
     def read(self) -> bytes | None:
         return self._real.read()
+
+    def intended(self) -> bytes | None:
+        return self._real.intended()
+
+    def intend(self, text: bytes) -> None:
+        self._real.intend(text)
 
     def swap(self, old: bytes | None, new: bytes) -> None:
         self._real.swap(old, new)

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from guzheng.refusals import Unavailable
+from guzheng.refusals import Refused, Unavailable
 from guzheng.store import durable
 from guzheng.store.lease import Place, leased
 
@@ -32,6 +32,16 @@ class LastSigned(Protocol):
 
     def read(self) -> bytes | None:
         """The note, or None when nothing was ever signed."""
+        ...
+
+    def intended(self) -> bytes | None:
+        """The body that somebody was about to sign, or signed and could not say; or None."""
+        ...
+
+    def intend(self, text: bytes) -> None:
+        """Durably say which body is signed next, in a turn and before it is; or Unavailable.
+
+        Where a turn can be broken, this is what lets only one of two go on to sign."""
         ...
 
     def swap(self, old: bytes | None, new: bytes) -> None:
@@ -61,6 +71,11 @@ class FileLastSigned:
         except FileNotFoundError:
             return None
 
+    def intended(self) -> None:
+        """Nobody breaks this turn: it is the kernel's."""
+
+    def intend(self, text: bytes) -> None: ...
+
     def swap(self, old: bytes | None, new: bytes) -> None:
         _require_same(self.read(), old)
         durable.replace(self._path, new)
@@ -77,12 +92,17 @@ class Cell(Protocol):
 class CellLastSigned:
     """In a cell that many machines see, such as an object of S3; the turn is a lease.
 
-    The lease spares work and protects nothing: after a failover two may believe they hold it.
-    Of two who then sign, the swap lets one, and the other's signature is never seen."""
+    The lease spares work and protects nothing: after a failover two may believe they hold it,
+    each with a database of its own. So the cell also holds what is about to be signed. It is
+    written there by a swap before the signature is made, and whoever finds it there signs
+    nothing that does not continue it: of two who would fork, one never signs.
+
+    Its bytes: a line with the length of the signed note, the note, the body intended."""
 
     def __init__(self, cell: Cell, leases: Place) -> None:
         self._cell = cell
         self._leases = leases
+        self._turn = threading.local()  # what the cell held when it was last looked at
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -90,11 +110,39 @@ class CellLastSigned:
             yield
 
     def read(self) -> bytes | None:
-        return self._cell.read()
+        self._turn.held = self._cell.read()
+        return _parts_of(self._turn.held)[0]
+
+    def intended(self) -> bytes | None:
+        return _parts_of(self._turn.held)[1]
+
+    def intend(self, text: bytes) -> None:
+        note, _ = _parts_of(self._turn.held)
+        self._swap(b"%d\n" % len(note or b"") + (note or b"") + text)
 
     def swap(self, old: bytes | None, new: bytes) -> None:
-        if not self._cell.swap(old, new):
+        _require_same(_parts_of(self._turn.held)[0], old)
+        self._swap(b"%d\n" % len(new) + new)
+
+    def _swap(self, octets: bytes) -> None:
+        if not self._cell.swap(self._turn.held, octets):
             raise _signed_meanwhile()
+        self._turn.held = octets
+
+
+def _parts_of(held: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """The signed note, and the body intended."""
+    if held is None:
+        return None, None
+    length, _, rest = held.partition(b"\n")
+    if not length.isdigit() or int(length) > len(rest):
+        raise Refused(
+            "ledger.memory-damaged",
+            expected="the checkpoint signed last",
+            found=f"{len(held)} octets of another form",
+            act="nothing is signed; ask the witnesses what they have seen, and restore it",
+        )
+    return rest[: int(length)] or None, rest[int(length) :] or None
 
 
 class MemoryLastSigned:
@@ -109,6 +157,11 @@ class MemoryLastSigned:
 
     def read(self) -> bytes | None:
         return self._note
+
+    def intended(self) -> None:
+        """Nobody breaks this turn either."""
+
+    def intend(self, text: bytes) -> None: ...
 
     def swap(self, old: bytes | None, new: bytes) -> None:
         _require_same(self._note, old)

@@ -129,8 +129,11 @@ class Ledger:
                 #    will be served, to be the one signed before, extended: never smaller,
                 #    never another, whatever the table said on the way.
                 new = Checkpoint(self.origin, edge.size, edge.root())
-                if old is not None:
-                    self._require_continues(old, new)
+                for other in filter(None, (old, self._intended())):
+                    self._require_continues(other, new)
+                # Said before it is done: of two who integrate at once with tables that
+                # differ, one goes on, and the other must continue what that one signs.
+                self.last_signed.intend(new.encode())
                 note = self.signer.sign(new.encode())
                 self.require_ours(note.encode())  # what a stranger will check
                 # 3. The memory of having signed, before anybody sees the signature.
@@ -190,7 +193,14 @@ class Ledger:
             )
         return edge
 
+    def _intended(self) -> Checkpoint | None:
+        """What another integrator was about to sign, and perhaps did."""
+        text = self.last_signed.intended()
+        return None if text is None else Checkpoint.parse(text)
+
     def _require_continues(self, old: Checkpoint, new: Checkpoint) -> None:
+        if new.size < old.size:
+            raise _behind(old.size, new.size)
         try:
             proof = Subtrees(self.tile).consistency(old.size, new.size)
             tree.require_consistent(old.size, old.root, new.size, new.root, proof)

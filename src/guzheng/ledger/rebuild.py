@@ -22,27 +22,29 @@ def rebuild_from_tiles(ledger: Ledger) -> int:
     """Complete the table, and the memory of what was signed; gives the number of entries."""
     with ledger.last_signed.turn():
         signed = _recall(ledger)
+        intended = ledger.last_signed.intended()
+        if intended is not None:  # it may have been signed, so its entries are no others
+            signed = Checkpoint.parse(intended)
         size = signed.size if signed else 0
         _require_signed_root(ledger, signed)
         start, batch = 0, list[bytes]()
-        while True:
-            group = _group(ledger, (start + len(batch)) // WIDTH)
+        agreed = True
+        while agreed:
+            group = _group(ledger, (start + len(batch)) // WIDTH, size)
             batch += group
-            agreed = True
             if len(batch) >= BATCH or len(group) < WIDTH:
                 agreed = _complete(ledger, start, batch, size)
                 start, batch = start + len(batch), []
-            if len(group) < WIDTH or not agreed:
+            if len(group) < WIDTH:
                 break
-        sequenced = ledger.entries.size()
-        known = max(sequenced, size) if agreed else size
         for name in ledger.blobs.names(f"{FOLDER}tile/"):
-            # Left by a run that died before it signed; the entry that gets this number now
-            # may be another one. No checkpoint speaks of these files.
+            # Left by a run that died before it signed, or that was not let sign; the entry
+            # that gets this number now may be another one. No checkpoint speaks of these
+            # files, and what is in the table makes them again.
             with contextlib.suppress(ProofError):  # not a tile: fsck names it
-                if Tile.parse(name.removeprefix(FOLDER)).end > known:
+                if Tile.parse(name.removeprefix(FOLDER)).end > size:
                     ledger.blobs.remove(name)
-        return sequenced
+        return ledger.entries.size()
 
 
 def _recall(ledger: Ledger) -> Checkpoint | None:
@@ -83,7 +85,7 @@ def _require_signed_root(ledger: Ledger, signed: Checkpoint | None) -> None:
     edge = Edge()
     size = signed.size if signed else 0
     for start in range(0, size, WIDTH):
-        for _ in edge.grow(_group(ledger, start // WIDTH)[: size - start]):
+        for _ in edge.grow(_group(ledger, start // WIDTH, size)[: size - start]):
             pass
     if signed and (edge.size != size or edge.root() != signed.root):
         raise Refused(
@@ -94,8 +96,11 @@ def _require_signed_root(ledger: Ledger, signed: Checkpoint | None) -> None:
         )
 
 
-def _group(ledger: Ledger, index: int) -> list[bytes]:
-    """The entries of a group, as far as any of its bundles has them."""
+def _group(ledger: Ledger, index: int, size: int) -> list[bytes]:
+    """The entries of a group, as far as any of its bundles has them.
+
+    Those of the signed tree first: where two servers lived at once, a bundle of the one that
+    was not let sign may lie beside them, and be longer."""
     full = Tile(ENTRIES, index)
     widest: list[bytes] = _entries(ledger, full)
     if not widest:
@@ -103,7 +108,9 @@ def _group(ledger: Ledger, index: int) -> list[bytes]:
             with contextlib.suppress(ProofError):
                 entries = _entries(ledger, Tile.parse(name.removeprefix(FOLDER)))
                 widest = max(widest, entries, key=len)
-    return widest
+    width = size - index * WIDTH
+    signed = _entries(ledger, Tile(ENTRIES, index, width)) if 0 < width < WIDTH else []
+    return widest if widest[: len(signed)] == signed else signed
 
 
 def _entries(ledger: Ledger, bundle: Tile) -> list[bytes]:

@@ -70,9 +70,9 @@ _GUARDS = (
 # PostgreSQL: the order is looked at once for each statement, however many rows it has; that
 # no leaf and no number comes twice is kept by the keys of the tables.
 _SERVER_GUARDS = (
-    """CREATE FUNCTION guzheng_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
+    """CREATE OR REPLACE FUNCTION guzheng_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'entries are never changed and never deleted'; END $$""",
-    """CREATE FUNCTION guzheng_in_order() RETURNS trigger LANGUAGE plpgsql AS $$
+    """CREATE OR REPLACE FUNCTION guzheng_in_order() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE first bigint; last bigint; fresh_rows bigint;
     BEGIN
       SELECT min(idx), max(idx), count(*) INTO first, last, fresh_rows FROM fresh;

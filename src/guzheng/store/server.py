@@ -204,19 +204,23 @@ class ServerLeases:
 
     def _ask(self, question: str, name: str) -> bool:
         """In the session; a lost one is opened anew, and with it all its leases are lost."""
+        number = {"number": number_of(f"lease {name}")}
         with told(self._engine):
-            try:
-                if not self._session:
-                    made = self._engine.connect()
-                    self._session.append(made.execution_options(isolation_level="AUTOCOMMIT"))
-                number = {"number": number_of(f"lease {name}")}
-                return bool(self._session[0].execute(text(question), number).scalar_one())
-            except exc.DBAPIError:
-                while self._session:
-                    lost = self._session.pop()
-                    lost.invalidate()
-                    lost.close()
-                raise
+            while True:
+                kept = bool(self._session)
+                try:
+                    if not kept:
+                        made = self._engine.connect()
+                        options = {"isolation_level": "AUTOCOMMIT"}
+                        self._session.append(made.execution_options(**options))
+                    return bool(self._session[0].execute(text(question), number).scalar_one())
+                except exc.DBAPIError:
+                    while self._session:
+                        lost = self._session.pop()
+                        lost.invalidate()
+                        lost.close()
+                    if not kept:
+                        raise
 
 
 def _close(session: list[Connection]) -> None:
