@@ -4,6 +4,7 @@ Real authorities, a real EVM, a calendar; then the package as a stranger judges 
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,7 +97,8 @@ def test_renewed_in_time_it_still_stands(
     assert codes(judged(bare, "--at", later)) == {"renewal.aged"}
     entries = aged.ledger.entries.size()
     assert {one.exhibit for one in aged.ages().due} == set(exhibits)
-    assert aged.renew() == (exhibits, ())
+    done, faults = aged.renew()
+    assert (set(done), faults) == (set(exhibits), ())
     assert aged.renew() == ((), ()), "a second run finds nothing to do"
     assert aged.ages().due == ()
     assert aged.ledger.entries.size() == entries + 1
@@ -180,6 +182,7 @@ def test_anchored_everywhere_and_judged(
             assert told["anchor.trust"][0] is Outcome.PASSED
             assert told["anchor.evm"][1].startswith(f"chain {CHAIN}, contract {node.address}")
             assert told["anchor.ots"][1].startswith("Bitcoin block 900000")
+        openssl_agrees(tmp_path, platform, first, court.roots)
         asked = calendar.asked, court.asked
         assert platform.anchoring.round() == ()
         assert (calendar.asked, court.asked) == asked, "what is done is not asked again"
@@ -194,6 +197,21 @@ def test_anchored_everywhere_and_judged(
             "anchor.ots-differs",
             "timestamp.imprint-differs",
         } <= codes(judged(place))
+
+
+def openssl_agrees(folder: Path, platform: Platform, exhibit: str, roots: Path) -> None:
+    """The two commands of docs/spec/anchors.md §2."""
+    held = f"exhibits/{exhibit}/"
+    place = unpacked(members_of(packed(platform, exhibit, folder).read_bytes()), folder / "by")
+    commands = (
+        f"awk 'BEGIN{{RS=\"\"}} NR==2' {held}anchors/checkpoint.tlog-proof > ../body && "
+        f"openssl ts -verify -data ../body -in {held}anchors/checkpoint.court.tsa "
+        f"-CAfile {roots}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", commands], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert "Verification: OK" in done.stdout, done.stderr
 
 
 def test_anchors_that_are_away_hinder_nobody(

@@ -66,9 +66,9 @@ _TAIL = """\
 
    `anchors/` 是账本检查点在别处的收据；`renewals/` 是到期前的续期（RFC 4998）。它们能离线核验到
    哪一步，见 docs/spec/anchors.md 与 docs/spec/renewal.md；续期也可用 Bouncy Castle 核验。
-   `anchors/` holds receipts of the ledger's checkpoint elsewhere, `renewals/` the renewals made
-   before anything expired (RFC 4998). How far each can be checked offline: docs/spec/anchors.md,
-   docs/spec/renewal.md; Bouncy Castle reads renewals too.
+   `anchors/` holds receipts of the ledger's checkpoint elsewhere, `renewals/` the renewals
+   made before anything expired (RFC 4998). How far each can be checked offline is said in
+   docs/spec/anchors.md and docs/spec/renewal.md; Bouncy Castle reads renewals too.
 
 ## 三、证明什么，不证明什么 · What this proves, and what it does not
 
