@@ -201,6 +201,18 @@ def test_what_comes_late_is_added_to_what_is_published(
     assert len(names(gathering, ledger.read(CHECKPOINT) or b"")) == 3
 
 
+def test_what_nobody_waits_for_is_published_too(tmp_path: Path, witnesses: Three) -> None:
+    ledger, gathering = bound(tmp_path, witnesses)
+    gathering.catch_up()
+    assert ledger.read(CHECKPOINT) is None
+    append(ledger, range(300))
+    gathering.catch_up()
+    assert gathering.cosigned_over(299) is not None
+    asked = witnesses[0].asked
+    gathering.catch_up()
+    assert witnesses[0].asked == asked
+
+
 def test_two_programs_gather_at_once(tmp_path: Path, witnesses: Three) -> None:
     """One is overtaken by the other's larger checkpoint, and takes it or a later one."""
     one, other = bound(tmp_path, witnesses), bound(tmp_path, witnesses)

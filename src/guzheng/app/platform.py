@@ -35,7 +35,13 @@ from guzheng.app.views import (
     facts_of,
     refusal_of,
 )
-from guzheng.app.witnessing import find_entry, monitored, open_gathering, standing_of
+from guzheng.app.witnessing import (
+    find_entry,
+    kept_up,
+    monitored,
+    open_gathering,
+    standing_of,
+)
 from guzheng.config import Config
 from guzheng.fix.clock import EVALUATION
 from guzheng.fix.journal import Checked
@@ -437,7 +443,8 @@ class Platform:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """What a server does besides: heads of the journal into the ledger, metrics."""
+        """What a server does besides: heads of the journal into the ledger, what nobody waits
+        for under a published checkpoint, metrics."""
         from guzheng.app.metrics import TimestampMetrics, metrics_served
 
         metrics = TimestampMetrics(self.timestamping.counts, self.parts)
@@ -446,6 +453,7 @@ class Platform:
             self.timekeeping(),
             metrics_served(self.config.metrics_port, metrics),
             journaling.heads_kept(self.parts, audit),
+            kept_up(self.gathering),
         ):
             yield
 

@@ -4,8 +4,10 @@ The policy is a c2sp.org/tlog-policy file. It may leave out `log` lines: a ledge
 keys. Absent, nobody is asked, and every certificate says so.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+import threading
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +22,11 @@ from guzheng.proof.note import Note
 from guzheng.proof.policy import NONE, LedgerPolicy
 from guzheng.proof.report import Report
 from guzheng.proof.tlogproof import TlogProof
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 from guzheng.store.blobs import Blobs
 
 SIZES = "witness-sizes.json"
+_LOOK_SECONDS = 5.0
 
 
 def ledger_policy(config: Config, ledger: Ledger) -> LedgerPolicy:
@@ -73,6 +76,27 @@ def open_gathering(config: Config, ledger: Ledger) -> Gathering:
         Sizes(config.data / SIZES),
         seconds=config.ledger_witness_seconds,
     )
+
+
+@contextlib.contextmanager
+def kept_up(gathering: Gathering) -> Iterator[None]:
+    """While a server runs: what nobody waits for is published too, and soon.
+
+    Commitments of others and records of the platform have no road of their own."""
+    ended = threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            with contextlib.suppress(Problem):  # the next round tries again
+                gathering.catch_up()
+
+    thread = threading.Thread(target=keep, name="ledger-keeps-up", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:

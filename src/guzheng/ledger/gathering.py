@@ -106,6 +106,12 @@ class Gathering:
         """A published checkpoint that has this entry and the quorum; gathers it if need be."""
         return self.cosigned_over(index) or self._shared()
 
+    def catch_up(self) -> None:
+        """Bring every entry that has a number under a published checkpoint, with the quorum."""
+        size = self._ledger.entries.size()
+        if size and self.cosigned_over(size - 1) is None:
+            self._shared()
+
     def witnessed(self, note: Note) -> tuple[Cosigned, ...]:
         """Who of the policy's witnesses cosigned, and when; whether they are enough or not."""
         times = note.find_signed(one.key for one in self.policy.witnesses)
