@@ -3,7 +3,8 @@
 Prints one JSON object. A token is the whole of `LocalAuthority.respond`: reading the request,
 clock, serial, signature, certificates included. Rounds alternate between the two, so that what
 else the machine does falls on both; the ratio is between their best rounds, and the median of
-the rounds' own ratios stands beside it. Goals: RSA-3072 at least 0.9, P-256 at least 0.5.
+the rounds' own ratios stands beside it. Goals: RSA-3072 and SM2 at least 0.9, P-256
+at least 0.75. Where the system's OpenSSL has no SM2, that is said and counts as nothing.
 """
 
 import argparse
@@ -11,20 +12,32 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from guzheng.fix import LocalAuthority, random_serials, signing_key_of, unverified
+from guzheng.fix import (
+    LocalAuthority,
+    SigningKey,
+    random_serials,
+    signing_key_of,
+    sm2,
+    sm2_authority,
+    sm2_ceremony,
+    unverified,
+)
 from guzheng.fix.profiles import OPERATOR, certificates_of
 from guzheng.fix.signing import PrivateKey
 from guzheng.proof import timestamp
-from guzheng.proof.digest import sha256
+from guzheng.proof.digest import Digest, sha256, sm3
+from guzheng.refusals import Unavailable
 
-GOALS = {"P-256": 0.5, "RSA-3072": 0.9}
+GOALS = {"P-256": 0.75, "RSA-3072": 0.9, "SM2": 0.9}
 
 
 def main() -> int:
@@ -32,22 +45,48 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=4.0, help="for each key")
     arguments.add_argument("--rounds", type=int, default=40)
     chosen = arguments.parse_args()
+    found = {
+        name: measure(key, authority, over, chosen.seconds, chosen.rounds)
+        for name, key, authority, over in candidates()
+    }
+    for name, one in found.items():
+        one |= {"goal": GOALS[name], "met": one["ratio"] >= GOALS[name]}
+    missing = sorted(GOALS.keys() - found.keys())
+    print(json.dumps({"bench": "timestamps", "keys": found, "missing": missing}, indent=2))
+    return 0 if all(one["met"] for one in found.values()) else 1
+
+
+def candidates() -> Iterator[tuple[str, SigningKey, LocalAuthority, Digest]]:
+    """Name, key, authority under it, and what it is asked to stamp."""
+    photograph = b"one photograph"
     keys: dict[str, PrivateKey] = {
         "P-256": ec.generate_private_key(ec.SECP256R1()),
         "RSA-3072": rsa.generate_private_key(public_exponent=65537, key_size=3072),
     }
-    found = {name: measure(key, chosen.seconds, chosen.rounds) for name, key in keys.items()}
-    for name, goal in GOALS.items():
-        found[name] |= {"goal": goal, "met": found[name]["ratio"] >= goal}
-    print(json.dumps({"bench": "timestamps", "keys": found}, indent=2))
-    return 0 if all(one["met"] for one in found.values()) else 1
+    for name, key in keys.items():
+        yield name, signing_key_of(key), authority_of(key), sha256(photograph)
+    try:
+        library = sm2.open_libcrypto()
+    except Unavailable:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        national = sm2_ceremony.load_or_make(
+            Path(folder) / "keys", library, now=_now, entropy=os.urandom
+        )
+    authority = sm2_authority(national, now=_now, entropy=os.urandom)
+    yield "SM2", sm2.signing_key_of(national.tsa_key), authority, sm3(photograph)
 
 
-def measure(key: PrivateKey, seconds: float, rounds: int) -> dict[str, float | bool]:
-    authority = authority_of(key)
-    request_der = timestamp.encode_request(sha256(b"one photograph"), 0x1234_5678_9ABC)
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def measure(
+    key: SigningKey, authority: LocalAuthority, over: Digest, seconds: float, rounds: int
+) -> dict[str, float | bool]:
+    request_der = timestamp.encode_request(over, 0x1234_5678_9ABC)
     message = bytes(150)  # as long as the signed attributes
-    sign = signing_key_of(key).sign
+    sign = key.sign
     both: list[Callable[[], object]] = [
         lambda: sign(message),
         lambda: authority.respond(request_der),
@@ -78,13 +117,13 @@ def authority_of(key: PrivateKey) -> LocalAuthority:
         tsa=key.public_key(),
         signer=key.public_key(),
         operator=OPERATOR,
-        at=datetime.now(UTC),
+        at=_now(),
         entropy=os.urandom,
     )
     return LocalAuthority(
         signing_key_of(key),
         certificates["tsa"].public_bytes(Encoding.DER),
-        clock=unverified(lambda: datetime.now(UTC)),
+        clock=unverified(_now),
         serial=random_serials(os.urandom),
     )
 
