@@ -1,6 +1,7 @@
 """`python -m guzheng.mirror`: over HTTP, killed and started again, one at a time, full disk."""
 
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -139,14 +140,21 @@ def test_answers_are_bounded(site: Site) -> None:
     site.files["bomb"] = bytes(LARGEST + 2)
     with site.served(packed=True) as url:
         with pytest.raises(Unreachable):
-            over_http(url)("bomb")
-        assert over_http(url)("absent") is None
-        assert over_http(url)("checkpoint") == site.files["checkpoint"]
+            over_http(url, time.monotonic)("bomb")
+        assert over_http(url, time.monotonic)("absent") is None
+        assert over_http(url, time.monotonic)("checkpoint") == site.files["checkpoint"]
+        hours = itertools.count(step=3600).__next__
+        with pytest.raises(Unreachable, match="not whole"):
+            over_http(url, hours)("checkpoint")
     site.files["bomb"] = b"not gzip"
     with pytest.raises(Unreachable):
-        over_http("http://127.0.0.1:9/")("checkpoint")
-    with pytest.raises(Unreachable):
-        over_http("nonsense:")("checkpoint")
+        over_http("http://127.0.0.1:9/", time.monotonic)("checkpoint")
+
+
+def test_a_log_is_reached_over_http_only(site: Site, tmp_path: Path) -> None:
+    ran = once(site, f"file://{tmp_path}/", tmp_path / "m")
+    assert ran.returncode == 1
+    assert "mirror.bad-address" in ran.stderr
 
 
 @pytest.mark.parametrize("vkeys", [["nothing"], []])

@@ -63,6 +63,7 @@ def status(answer: bytes) -> int:
         (post("Content-Length: 99999999999999999999\r\n"), 413),
         (post(""), 411),
         (post("Content-Length: -1\r\n"), 411),
+        (post("Content-Length: 3\r\nContent-Length: 3\r\n", b"abc"), 411),
         (post("Content-Length: 0x3\r\n", b"abc"), 411),
         (post("Content-Length: \u0663\r\n", b"abc"), 411),
         (post("Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"), 411),
@@ -92,6 +93,16 @@ def test_a_head_has_no_body_and_a_connection_is_kept(server: Server) -> None:
     assert b"HEAD /a" not in answer
     assert answer.endswith(b"GET /b 0")
     assert b"Server: guzheng\r\n" in answer
+
+
+def test_what_follows_a_body_that_was_not_read_is_no_request(server: Server) -> None:
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = f"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
+    answer = send(server, head.encode() + hidden)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"hidden" not in answer
+    refused = send(server, post("Content-Length: 5000\r\n", hidden * 2))
+    assert refused.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_body_cut_short_is_not_judged(server: Server) -> None:

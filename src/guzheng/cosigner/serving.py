@@ -82,14 +82,18 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # what follows would be taken for another request
         self._answer(Asked(self.command, self.path))
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+        # One length, or a proxy before us and we might disagree where the next request begins.
+        length, *more = self.headers.get_all("Content-Length", [""])
+        plain = length.isascii() and length.isdigit() and not more
+        if "Transfer-Encoding" in self.headers or not plain:
             self._refuse(411, "a request with a Content-Length\n")
         elif len(length) > 12 or int(length) > self.server.largest_body:
             self._refuse(413, f"at most {self.server.largest_body} octets\n")

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Callable
 
 SILENCE_SECONDS = 30
+PATIENCE_SECONDS = 300  # for one answer, however it comes
+_BLOCK = 1 << 16
 LARGEST = 256 * (2 + 0xFFFF)  # octets of the largest bundle there can be
 Fetch = Callable[[str], bytes | None]  # a path below the log's prefix; None: not there
 
@@ -15,7 +17,8 @@ class Unreachable(Exception):
     """Nothing usable came; it may be asked again."""
 
 
-def over_http(prefix: str) -> Fetch:
+def over_http(prefix: str, tick: Callable[[], float]) -> Fetch:
+    """`tick`: seconds that only grow; a log that drips is not waited for without end."""
     base = prefix.rstrip("/") + "/"
 
     def fetch(path: str) -> bytes | None:
@@ -24,7 +27,7 @@ def over_http(prefix: str) -> Fetch:
         )
         try:
             with urllib.request.urlopen(asked, timeout=SILENCE_SECONDS) as answer:  # noqa: S310
-                octets = answer.read(LARGEST + 1)
+                octets = _read(answer, tick, path)
                 packed = answer.headers.get("Content-Encoding", "") == "gzip"
         except urllib.error.HTTPError as error:
             with error:
@@ -39,6 +42,15 @@ def over_http(prefix: str) -> Fetch:
         return octets
 
     return fetch
+
+
+def _read(answer: http.client.HTTPResponse, tick: Callable[[], float], path: str) -> bytes:
+    octets, end = bytearray(), tick() + PATIENCE_SECONDS
+    while len(octets) <= LARGEST and (block := answer.read1(_BLOCK)):
+        octets += block
+        if tick() > end:
+            raise Unreachable(f"{path}: not whole after {PATIENCE_SECONDS} s")
+    return bytes(octets)
 
 
 def _unpacked(octets: bytes, path: str) -> bytes:

@@ -33,9 +33,13 @@ USAGE, TRY_AGAIN = 64, 75
 
 class Program:
     def __init__(
-        self, now: Callable[[], datetime], entropy: Callable[[int], bytes], language: Language
+        self,
+        now: Callable[[], datetime],
+        tick: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        language: Language,
     ) -> None:
-        self._now, self._entropy, self._language = now, entropy, language
+        self._now, self._tick, self._entropy, self._language = now, tick, entropy, language
 
     def tell(self, code: str, facts: dict[str, object]) -> None:
         words = say(code, self._language, **facts)
@@ -45,6 +49,8 @@ class Program:
 
     def run(self, given: argparse.Namespace) -> int:
         keys = _keys(given.vkey)
+        if not given.log.startswith(("http://", "https://")):
+            raise Refused("mirror.bad-address", found=repr(given.log[:200]))
         files.make_directory(given.data)
         with _alone(given.data):
             for part in given.data.rglob(f"{files.PART}*"):  # of a run that was killed
@@ -83,7 +89,7 @@ class Program:
 
     def _round(self, copy: Copy, log: str) -> int:
         try:
-            copy.follow(over_http(log))
+            copy.follow(over_http(log, self._tick))
         except Refused as refusal:
             self.tell(refusal.code, refusal.facts)
             return 1
@@ -117,10 +123,13 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 def run(
-    arguments: Sequence[str], now: Callable[[], datetime], entropy: Callable[[int], bytes]
+    arguments: Sequence[str],
+    now: Callable[[], datetime],
+    tick: Callable[[], float],
+    entropy: Callable[[int], bytes],
 ) -> int:
     given = _parser().parse_args(arguments)
-    program = Program(now, entropy, given.lang)
+    program = Program(now, tick, entropy, given.lang)
     try:
         return program.run(given)
     except Refused as refusal:
