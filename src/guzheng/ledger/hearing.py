@@ -28,7 +28,7 @@ from guzheng.proof.note import Checkpoint
 from guzheng.proof.policy import LedgerPolicy
 from guzheng.refusals import Refused, Unavailable
 
-_KEEP = "sign nothing, and keep everything as it is; run ledger monitor; docs/spec/ledger.md §6"
+_KEEP = "sign nothing, and keep everything; see docs/operate/have-the-ledger-witnessed.md"
 
 
 def require_heard(
