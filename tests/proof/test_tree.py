@@ -235,3 +235,56 @@ def test_no_proof_is_made_that_a_tree_shrank() -> None:
 def flipped(octets: bytes, bit: int) -> bytes:
     number = int.from_bytes(octets, "big") ^ 1 << bit % (8 * len(octets))
     return number.to_bytes(len(octets), "big")
+
+
+def rfc9162_root(hashed: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """RFC 9162 §2.1.3.2, as it is written there: bits of the index, level by level."""
+    here, last, result = index, size - 1, hashed
+    for sibling in path:
+        assert last, "the path is no longer than the tree is high"
+        if here & 1 or here == last:
+            result = tree.node_hash(sibling, result)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            result = tree.node_hash(result, sibling)
+        here, last = here >> 1, last >> 1
+    assert last == 0
+    return result
+
+
+def rfc9162_roots(old: int, new: int, nodes: list[bytes]) -> tuple[bytes, bytes]:
+    """RFC 9162 §2.1.4.2."""
+    here, last = old - 1, new - 1
+    while here & 1:
+        here, last = here >> 1, last >> 1
+    of_old = of_new = nodes[0]
+    for node in nodes[1:]:
+        assert last, "the proof is no longer than the tree is high"
+        if here & 1 or here == last:
+            of_old, of_new = tree.node_hash(node, of_old), tree.node_hash(node, of_new)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            of_new = tree.node_hash(of_new, node)
+        here, last = here >> 1, last >> 1
+    assert last == 0
+    return of_old, of_new
+
+
+SIZES = st.one_of(st.integers(2, 300), st.integers(2, tree.MAX_SIZE))
+
+
+@given(st.data())
+def test_sides_are_those_of_rfc_9162(data: st.DataObject) -> None:
+    """Whatever the hashes are: both put them together in the same order."""
+    size = data.draw(SIZES)
+    index = data.draw(st.integers(0, size - 1))
+    path = [
+        tree.leaf_hash(bytes([at])) for at in range(len(tree.inclusion_ranges(index, size)))
+    ]
+    wanted = rfc9162_root(b"leaf", index, size, path)
+    tree.require_included(b"leaf", index, size, path, wanted)
+    old = data.draw(st.integers(1, size - 1))
+    nodes = [tree.leaf_hash(bytes([at])) for at in range(len(tree.node_ranges(old, size)))]
+    assert tree.roots_of(old, size, nodes) == rfc9162_roots(old, size, nodes)

@@ -2,8 +2,9 @@
 
 Leaf and node are hashed under different prefixes, so neither can pass for the other. A proof
 is a list of subtree roots: the first half of this module says which subtrees (as ranges of
-leaves), the second half checks a proof against signed roots, by the algorithms of RFC 9162,
-sections 2.1.3.2 and 2.1.4.2. Reads nothing and keeps nothing: storage is in tiles and ledger.
+leaves), the second half puts them together and compares with signed roots: what begins before
+the place in question stands on its left. It accepts what the algorithms of RFC 9162, sections
+2.1.3.2 and 2.1.4.2, accept, and the tests hold it to them. Storage is in tiles and ledger.
 """
 
 from collections.abc import Sequence
@@ -103,17 +104,13 @@ def require_included(
 ) -> None:
     """The leaf with this hash is number `index` of the tree of `size` leaves with this root."""
     require(0 <= index < size, NotIncluded, "tree.no-such-leaf", f"below {size}", index)
-    length = len(inclusion_ranges(index, size))
+    ranges, result = inclusion_ranges(index, size), entry_hash
+    length = len(ranges)
     require(len(path) == length, NotIncluded, "tree.path-length", length, len(path))
-    here, last, result = index, size - 1, entry_hash
-    for sibling in path:
-        if here & 1 or here == last:  # a right child, or the odd one carried upwards
-            result = node_hash(sibling, result)
-            while not here & 1 and here:  # levels on which it had no sibling
-                here, last = here >> 1, last >> 1
-        else:
-            result = node_hash(result, sibling)
-        here, last = here >> 1, last >> 1
+    for (start, _), sibling in zip(ranges, path, strict=True):
+        # A subtree without the leaf that begins before it stands on its left.
+        left = start < index
+        result = node_hash(sibling, result) if left else node_hash(result, sibling)
     require(result == root, NotIncluded, "tree.not-included", root, result)
 
 
@@ -138,18 +135,12 @@ def require_consistent(
 
 def roots_of(old: int, new: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
     """The roots of both trees that these nodes (see node_ranges) make."""
-    here, last = old - 1, new - 1
-    while here & 1:
-        here, last = here >> 1, last >> 1
     of_old = of_new = nodes[0]
-    for node in nodes[1:]:
-        if here & 1 or here == last:
+    for (start, _), node in zip(node_ranges(old, new)[1:], nodes[1:], strict=True):
+        if start < old:  # on the left, and in both trees
             of_old, of_new = node_hash(node, of_old), node_hash(node, of_new)
-            while not here & 1 and here:
-                here, last = here >> 1, last >> 1
         else:
             of_new = node_hash(of_new, node)
-        here, last = here >> 1, last >> 1
     return of_old, of_new
 
 
