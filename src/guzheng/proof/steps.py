@@ -32,7 +32,6 @@ RULES = {
     "certificate.content": "docs/spec/certificate.md",
     "certificate.signature": "ETSI EN 319 142-1",
     "fork": "docs/spec/fork.md",
-    "further": "docs/spec/package.md §2",
     "anchor.checkpoint": "docs/spec/anchors.md §2",
     "anchor.evm": "docs/spec/anchors.md §3",
     "anchor.ots": "docs/spec/anchors.md §4",
