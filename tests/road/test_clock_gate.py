@@ -13,6 +13,7 @@ import pytest
 
 from guzheng import fix
 from guzheng.app import Platform
+from guzheng.app.metrics import TimestampMetrics
 from guzheng.config import Config, load
 from guzheng.fix.clock import record
 from guzheng.proof import timestamp
@@ -57,6 +58,17 @@ def standings(platform: Platform) -> list[str]:
     return [f"{one.standing.value} {one.code}".strip() for one in papers]
 
 
+def measured_by(platform: Platform) -> dict[str, float]:
+    """What Prometheus is told of the clock; standings that it has not are left out."""
+    metrics = TimestampMetrics(platform.timestamping.counts, platform.parts)
+    samples = [one for metric in metrics.collect() for one in metric.samples]
+    return {
+        f"{one.name} {one.labels.get('standing', '')}": one.value
+        for one in samples
+        if one.name.startswith("guzheng_clock") and (one.value or not one.labels)
+    }
+
+
 def drift(servers: list[NtpServer], seconds: float) -> None:
     for one in servers:
         one.offset_seconds = seconds
@@ -86,8 +98,17 @@ def test_drift_stops_the_timestamps_and_the_right_time_starts_them_again(
         assert problem is not None
         assert problem.code == "clock.over-limit"
 
+        told = measured_by(platform)
+        assert told.pop("guzheng_clock_standing stopped") == 1.0
+        assert told.pop("guzheng_clock_offset_seconds ") > 4
+        assert not told
+
         drift(servers, 0)
         until(lambda: platform.clock().verified)
+        told = measured_by(platform)
+        assert told.pop("guzheng_clock_standing verified") == 1.0
+        assert 0 < told.pop("guzheng_clock_bound_seconds ") <= 1
+        assert abs(told.pop("guzheng_clock_offset_seconds ")) <= 1
         assert platform.walk(late, silent) == "certified"
     assert standings(platform) == ["verified", "stopped clock.over-limit", "verified"]
     assert platform.ledger.entries.size() == 5

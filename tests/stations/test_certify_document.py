@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from guzheng import fix
 from guzheng.certify import wording
 from guzheng.certify.document import Circumstances, code_of, document_of
 from guzheng.certify.glyphs import pieces, visible
@@ -141,6 +142,14 @@ def test_our_own_second_seal_is_no_outside_party() -> None:
     assert wording.OUTSIDE_AS_WELL.zh not in text
     without = words_of().count(wording.CLOCK_NOT_VERIFIED.zh)
     assert text.count(wording.CLOCK_NOT_VERIFIED.zh) == without + 1
+
+
+def test_a_clock_that_nobody_compared_is_said_to_be_that() -> None:
+    seal = facts()["seal"]
+    assert isinstance(seal, dict)
+    assert "时钟未经核验" in words_of(seal=seal | {"policy": fix.LOCAL_POLICY_OID})
+    for policy in (fix.MEASURED_POLICY_OID, "1.2.3.4"):
+        assert "时钟未经核验" not in words_of(seal=seal | {"policy": policy})
 
 
 def test_a_token_without_accuracy_is_said_to_state_none() -> None:

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from guzheng.app.parts import Parts
 from guzheng.app.timestamping import GRANTED, JOURNAL_FAILED, MICROSECONDS, SECONDS
+from guzheng.fix.clock import Sight, Standing
 from guzheng.refusals import Refused
 from guzheng.store.counts import Counts
 
@@ -59,6 +60,25 @@ class TimestampMetrics(Collector):
             "When the authority's certificate ends, in Unix time",
             value=self._parts.local.not_after.timestamp(),
         )
+        yield from _clock(self._parts.gate.look())
+
+
+def _clock(sight: Sight) -> Iterator[Metric]:
+    """How the clock stands; offset and bound only while they are known."""
+    standing = GaugeMetricFamily(
+        "guzheng_clock_standing", "1 for the one that the clock has", labels=["standing"]
+    )
+    for one in Standing:
+        standing.add_metric([one.value], float(sight.standing is one))
+    yield standing
+    for name, says, value in (
+        ("offset", "Standard time less ours", sight.offset),
+        ("bound", "By how much our time may be wrong", sight.bound),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(
+                f"guzheng_clock_{name}_seconds", says, value=value.total_seconds()
+            )
 
 
 def _labelled(
