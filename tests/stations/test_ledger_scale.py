@@ -46,6 +46,12 @@ def primary(room: Path) -> Iterator[engines.Postgres]:
     server.stop()
 
 
+@pytest.fixture
+def url(postgres: engines.Postgres) -> str:
+    """A database on the server that all tests share, which nobody kills."""
+    return postgres.database(engines.fresh("ledger"))
+
+
 @contextlib.contextmanager
 def in_its_place(
     server: engines.Postgres, other: engines.Postgres
@@ -186,14 +192,9 @@ def test_of_two_servers_that_both_live_one_goes_on(
     require_one_history(winner, tmp_path)
 
 
-def test_two_integrators_without_a_lease(
-    primary: engines.Postgres, bucket: Bucket, tmp_path: Path
-) -> None:
+def test_two_integrators_without_a_lease(url: str, bucket: Bucket, tmp_path: Path) -> None:
     """Leases of their own keep nobody out; one history comes of it all the same."""
-    ledgers = [
-        ledger_on(primary.url(DATABASE), bucket, tmp_path, tmp_path / f"leases-{one}")
-        for one in range(3)
-    ]
+    ledgers = [ledger_on(url, bucket, tmp_path, tmp_path / f"leases-{one}") for one in range(3)]
     codes: set[str] = set()
 
     def work(who: int) -> None:
@@ -215,9 +216,9 @@ def test_two_integrators_without_a_lease(
 
 
 def test_a_second_integrator_waits_and_finds_the_work_done(
-    primary: engines.Postgres, bucket: Bucket, tmp_path: Path
+    url: str, bucket: Bucket, tmp_path: Path
 ) -> None:
-    one, other = (ledger_on(primary.url(DATABASE), bucket, tmp_path) for _ in range(2))
+    one, other = (ledger_on(url, bucket, tmp_path) for _ in range(2))
     append(one, range(300))
     sizes: list[int] = []
 
@@ -237,12 +238,14 @@ def test_a_second_integrator_waits_and_finds_the_work_done(
     require_one_history(other, tmp_path)
 
 
-def test_death_at_every_step(primary: engines.Postgres, s3: engines.S3, tmp_path: Path) -> None:
+def test_death_at_every_step(
+    postgres: engines.Postgres, s3: engines.S3, tmp_path: Path
+) -> None:
     """kill -9 of the integrator before, between and after its writes; then anybody goes on."""
     name = engines.fresh("deaths")
     program = [sys.executable, "-m", "tests.stations.scaled_deaths"]
     done = subprocess.run(
-        [*program, str(tmp_path), primary.url(""), s3.endpoint, name],
+        [*program, str(tmp_path), postgres.url(""), s3.endpoint, name],
         check=False,
         capture_output=True,
         text=True,
