@@ -164,10 +164,10 @@ def generalized_time(element: Element) -> datetime:
     form = _TIME_FORM.fullmatch(text)
     if form is None or (form[2] and form[2].endswith("0")):
         raise Malformed("der.malformed", "YYYYMMDDhhmmss[.f]Z", repr(text[:40]))
-    digits = form[1]
-    parts = [int(digits[at : at + 2]) for at in range(4, 14, 2)]
+    year, rest = int(form[1][:4]), form[1][4:]
+    month, day, hour, minute, second = (int(rest[at : at + 2]) for at in range(0, 10, 2))
     try:
-        whole = datetime(int(digits[:4]), *parts, tzinfo=UTC)
+        whole = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:
         raise Malformed("der.malformed", "a real date", text) from error
     instant.require_year(whole)
