@@ -334,10 +334,29 @@ def test_a_memory_that_is_not_ours_is_not_believed(machine: Machine, tmp_path: P
     (tmp_path / MEASURED).write_bytes(b"{")
     assert gate(machine, tmp_path)().verified  # it is asked again
     (tmp_path / ISSUED).write_bytes(b"x" * 60)
-    with pytest.raises(Refused, match=r"clock\.memory-damaged"):
-        gate(machine, tmp_path)()
-    with pytest.raises(Refused, match=r"clock\.memory-damaged"):
-        gate(machine, tmp_path).look()
+    assert code_of(gate(machine, tmp_path)) == "clock.memory-damaged"
+    seen = gate(machine, tmp_path).look()
+    assert seen.standing is Standing.STOPPED
+    assert seen.problem is not None
+    assert seen.problem.code == "clock.memory-damaged"
+
+
+def test_a_memory_that_cannot_be_used_stops_it(machine: Machine, tmp_path: Path) -> None:
+    machine.says(0)
+    (tmp_path / "clock").write_text("a file where the folder would be")
+    one = gate(machine, tmp_path / "clock")
+    assert code_of(one) == "clock.memory-unusable"
+    assert one.look().standing is not Standing.VERIFIED
+
+
+def test_a_record_that_is_damaged_stops_it(machine: Machine, tmp_path: Path) -> None:
+    def damaged() -> Standing | None:
+        raise Refused("keep.damaged", expected="a paper", found="none")
+
+    machine.last = damaged  # type: ignore[method-assign]  # what was recorded, in this test
+    machine.says(0)
+    assert code_of(gate(machine, tmp_path)) == "keep.damaged"
+    assert gate(machine, tmp_path).look().standing is Standing.STOPPED
 
 
 def test_a_round_is_read_back_as_it_was(machine: Machine) -> None:

@@ -33,7 +33,7 @@ from guzheng.fix.clock.rules import (
     require_sound,
     window_from,
 )
-from guzheng.refusals import Problem, Unavailable
+from guzheng.refusals import Problem, Refused, Unavailable
 
 PRODUCTION, EVALUATION, AUTO = "production", "evaluation", "auto"
 PROFILES = (AUTO, PRODUCTION, EVALUATION)
@@ -120,6 +120,14 @@ class Gate:
 
     def __call__(self) -> Reading:
         """A reading, or `Unavailable`. Asks the sources first when nobody else does."""
+        try:
+            return self._read()
+        except Refused as refusal:  # a record that is damaged: whoever asks can only wait
+            raise Unavailable(
+                refusal.code, expected=refusal.expected, found=refusal.found, act=refusal.act
+            ) from refusal
+
+    def _read(self) -> Reading:
         if self.profile == EVALUATION and self._never_verified():
             now = self._ticks()
             return Reading(now.at, CUSTOMARY_BOUND, verified=False, source=MACHINE)
@@ -176,9 +184,15 @@ class Gate:
         return now, Reading(now.at, micros, verified=True, source=source_of(newest))
 
     def look(self) -> Sight:
-        """How it stands, for pages and doctors; asks nobody, changes nothing."""
+        """How it stands, for pages and doctors; asks nobody, changes and raises nothing."""
         if self.profile == EVALUATION:
             return Sight(Standing.UNVERIFIED, self.profile, MACHINE)
+        try:
+            return self._seen()
+        except Problem as problem:
+            return Sight(Standing.STOPPED, self.profile, MACHINE, problem=problem)
+
+    def _seen(self) -> Sight:
         now, last = self._ticks(), self._memory.newest()
         silent = tuple(sorted(last.silent.items())) if last else ()
         if self._is_evaluation(self._memory.standing() or self._changes.last(), last):

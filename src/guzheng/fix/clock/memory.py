@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from guzheng.fix.clock.rules import Agreement, Claim, Measurement, Tick
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
-from guzheng.refusals import Refused
+from guzheng.refusals import Unavailable
 from guzheng.store import durable
 
 MEASURED, ISSUED = "measured.json", "issued"
@@ -122,7 +122,7 @@ def parse_issued(octets: bytes, path: str) -> Issued:
             raise ValueError(magic)
         return Issued(boot, last, ahead, _STANDINGS[number])
     except (struct.error, ValueError, KeyError) as error:
-        raise Refused(
+        raise Unavailable(
             "clock.memory-damaged",
             expected="the time of the last token",
             found=f"{path}: {len(octets)} octets that are not ours",
@@ -158,9 +158,17 @@ class Turn:
             if durably:
                 os.fdatasync(self._descriptor)
         except OSError as error:
-            with durable.reported(self._path):
-                raise error
+            raise _unusable(self._path, error) from error
         self.issued = issued
+
+
+def _unusable(path: str, error: OSError) -> Unavailable:
+    return Unavailable(
+        "clock.memory-unusable",
+        expected="a file that this user can read and write, on a disk with room",
+        found=f"{path}: {error.strerror or type(error).__name__}",
+        act="the operator mends it; nothing was issued",
+    )
 
 
 class Memory:
@@ -193,18 +201,20 @@ class Memory:
     def _locked(self, path: str) -> int:
         # Opened each time: a lock is of the opening, which threads and a fork would share.
         try:
-            descriptor = os.open(path, _OPEN)
-        except FileNotFoundError:
-            with durable.reported(path):
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                descriptor = os.open(path, _OPEN | os.O_CREAT, 0o600)
-                durable.sync_directory(self._folder)
-        try:
+            descriptor = self._opened(path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            os.close(descriptor)
-            raise
+        except OSError as error:
+            raise _unusable(path, error) from error
         return descriptor
+
+    def _opened(self, path: str) -> int:
+        try:
+            return os.open(path, _OPEN)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, _OPEN | os.O_CREAT, 0o600)
+            durable.sync_directory(self._folder)
+            return descriptor
 
     def standing(self) -> Standing | None:
         """As it was last known here, without waiting for a turn."""
@@ -218,23 +228,28 @@ class Memory:
             return parse_issued(Path(self._issued).read_bytes(), self._issued)
         except FileNotFoundError:
             return Issued()
+        except OSError as error:
+            raise _unusable(self._issued, error) from error
 
     def keep(self, last: Round) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        durable.replace(Path(self._measured), last.encode())
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.replace(Path(self._measured), last.encode())
+        except OSError as error:
+            raise _unusable(self._measured, error) from error
 
     def newest(self) -> Round | None:
         """The last round of any program; None when there was none that can be read."""
         try:
             found = os.stat(self._measured)  # noqa: PTH116 - once for each token
-        except FileNotFoundError:
+        except OSError:
             return None
         version, known = (found.st_ino, found.st_mtime_ns), self._known
         if known is not None and known[0] == version:
             return known[1]
         try:
             newest = Round.parse(Path(self._measured).read_bytes())
-        except (ValueError, TypeError, KeyError, ProofError):
+        except (OSError, ValueError, TypeError, KeyError, ProofError):
             newest = None
         self._known = version, newest
         return newest

@@ -26,7 +26,7 @@ def shared(clock: Clock, now: Callable[[], datetime]) -> Clock:
     def read() -> Reading:
         nonlocal known
         before, began = known, now()
-        if before is not None and _NONE <= began - before[0] < SHARED:
+        if before is not None and _NONE < began - before[0] < SHARED:
             return before[1]
         reading = clock()
         if reading.verified:
