@@ -9,7 +9,7 @@ import pytest
 
 from guzheng.ledger import Gathering, HttpWitness, Ledger, Sizes
 from guzheng.ledger.ledger import CHECKPOINT
-from guzheng.proof.note import Note, VerifierKey
+from guzheng.proof.note import Checkpoint, Note, VerifierKey
 from guzheng.proof.policy import LedgerPolicy, parse_ledger_policy, require_quorum
 from guzheng.refusals import Refused, Unavailable
 from tests.stations.ledgers import append, leaf, open_ledger, require_all_well, require_proves
@@ -199,6 +199,25 @@ def test_what_comes_late_is_added_to_what_is_published(
             break
         deadline.wait(0.05)
     assert len(names(gathering, ledger.read(CHECKPOINT) or b"")) == 3
+
+
+def test_what_is_public_never_goes_back(tmp_path: Path, witnesses: Three) -> None:
+    """Neither to an older checkpoint, nor to fewer cosignatures, nor to another tree."""
+    ledger, gathering = bound(tmp_path, witnesses)
+    append(ledger, range(5))
+    older = gathering.cosign(4)
+    append(ledger, range(9))
+    newest = gathering.cosign(8)
+    bare = ledger.checkpoint()
+    assert ledger.publish(older) == newest
+    assert ledger.publish(bare) == newest
+    assert len(names(gathering, ledger.read(CHECKPOINT) or b"")) == 3
+    fork = Checkpoint(ledger.origin, 9, bytes(32)).encode()
+    with pytest.raises(Refused, match=r"ledger\.fork"):
+        ledger.publish(ledger.signer.sign(fork).encode())
+    with pytest.raises(Refused, match=r"ledger\.not-ours"):
+        ledger.publish(Note(fork, Note.parse(bare).signatures).encode())
+    assert ledger.read(CHECKPOINT) == newest
 
 
 def test_what_nobody_waits_for_is_published_too(tmp_path: Path, witnesses: Three) -> None:

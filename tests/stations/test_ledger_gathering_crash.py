@@ -14,5 +14,5 @@ def test_killed_at_every_step_between_leaf_and_proof(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line.split()[1] for line in done.stdout.splitlines()]
-    # Three moments of tiles, two of memory, two of asking, two of publishing, two of the proof.
-    assert lines == ["died"] * 11 + ["lived"]
+    # Three moments of tiles; two of what is to be signed, memory, asking, publishing, proof.
+    assert lines == ["died"] * 13 + ["lived"]

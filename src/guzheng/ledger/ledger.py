@@ -157,6 +157,13 @@ class Ledger:
                     return published
                 if served == ours:
                     note = _merged(published, note)
+                elif served.size == ours.size:
+                    raise Refused(
+                        "ledger.fork",
+                        expected=f"the root that is published: {served.root.hex()}",
+                        found=f"{ours.root.hex()}, at the same size {ours.size}",
+                        act="sign nothing, and keep both: this key signed elsewhere too",
+                    )
             self._replace(note)
             return note
 
