@@ -53,7 +53,7 @@ soak: ready ## property tests and fuzzing for as long as it takes (about half an
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak --timeout=3600 $(ARGS)
 
 bench: ready ## the figures of docs/performance.md, as ratios in one run
-	@for figure in bench/*.py; do echo "· $$figure"; $(BIN)/python "$$figure"; done
+	@for figure in bench/*.py; do echo "· $$figure"; PYTHONPATH=. $(BIN)/python "$$figure"; done
 
 sizes: ## the ten largest files, functions and classes: says when to think, never fails
 	@$(PYTHON) tools/sizes.py
