@@ -7,7 +7,8 @@ shared by threads; a face that wants many tokens in one flush issues several bef
 
 import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -69,22 +70,24 @@ class Timestamping:
         self._admission = Admission(
             Limits(config.tsa_rate, config.tsa_burst, config.tsa_per_day)
         )
-        self._proxies = tuple(ipaddress.ip_network(one) for one in config.trusted_proxies)
-        self._name = client_names(config.journal_client, parts.data / JOURNAL, parts.entropy)
+        self._who = _reader(
+            config.trusted_proxies,
+            client_names(config.journal_client, parts.data / JOURNAL, parts.entropy),
+        )
         self._admitting = threading.Lock()
         self._failing: Failure | None = None
         self._refused, self._reminded = 0, float("-inf")
 
     def admit(self, address: str, forwarded: str | None) -> str:
         """The client's name in the journal; `TooMany` when it must wait."""
-        client = client_of(address, forwarded, self._proxies)
+        bucket, name = self._who(address, forwarded)
         try:
             with self._admitting:
-                self._admission.admit(bucket_of(client), self.monotonic())
+                self._admission.admit(bucket, self.monotonic())
         except TooMany as refusal:
             self.turned_away(refusal)
             raise
-        return self._name(client)
+        return name
 
     def issue(self, request_der: bytes, client: str) -> Answer:
         """The answer, which must not leave before `committed`."""
@@ -135,6 +138,20 @@ class Timestamping:
         if ours and self._failing is not failure:
             self._failing = failure
             self._audit.tell("tsa.failing", failure=failure.name.lower(), code=code)
+
+
+def _reader(
+    proxies: Sequence[str], name: Callable[[str], str]
+) -> Callable[[str, str | None], tuple[str, str]]:
+    """Address and X-Forwarded-For → whose bucket, and which name in the journal."""
+    networks = tuple(ipaddress.ip_network(one) for one in proxies)
+
+    @lru_cache(maxsize=4096)
+    def who(address: str, forwarded: str | None) -> tuple[str, str]:
+        client = client_of(address, forwarded, networks)
+        return bucket_of(client), name(client)
+
+    return who
 
 
 def open_timestamping(

@@ -82,7 +82,6 @@ def _too_many(wait: float, limit: str) -> TooMany:
     return TooMany(max(1, math.ceil(wait)), expected=f"at most {limit}")
 
 
-@lru_cache(maxsize=4096)
 def client_of(address: str, forwarded: str | None, proxies: tuple[Network, ...]) -> str:
     """Who asks: the peer, or behind proxies of the operator's the one whom they name.
 

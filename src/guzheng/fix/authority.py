@@ -10,6 +10,8 @@ and the token leaves when that line is on the disk (docs/spec/journal.md). Seria
 chance (128 random bits), so that any number of authorities may use one key.
 """
 
+import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
@@ -34,6 +36,7 @@ LOCAL_POLICY_OID = timestamp.CLOCK_NOT_VERIFIED
 MEASURED_POLICY_OID = "2.25.80420843206472939301963061422340605242"
 
 
+_SERIALS_AT_ONCE = 64
 _LONGEST_BOUND = timedelta(days=1)
 _NO_BOUND = timedelta()
 
@@ -169,8 +172,28 @@ def rejected(failure: Failure, text: str) -> Answer:
 
 
 def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
-    """128 random bits under a leading 1: never zero, never negative, below RFC 3161's 160."""
-    return lambda: 1 << 128 | int.from_bytes(entropy(16), "big")
+    """128 random bits under a leading 1: never zero, never negative, below RFC 3161's 160.
+
+    Drawn for many at once; a process that was forked draws its own."""
+    drawn: deque[int] = deque()
+    owner = 0
+
+    def serial() -> int:
+        nonlocal owner
+        if owner != os.getpid():
+            drawn.clear()
+            owner = os.getpid()
+        while True:
+            try:
+                return drawn.pop()
+            except IndexError:
+                octets = entropy(16 * _SERIALS_AT_ONCE)
+                drawn.extend(
+                    1 << 128 | int.from_bytes(octets[at : at + 16], "big")
+                    for at in range(0, len(octets), 16)
+                )
+
+    return serial
 
 
 def require_suited(certificate: x509.Certificate, key: SigningKey) -> None:

@@ -19,7 +19,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -232,6 +232,10 @@ def rotate(
 # ---- the authority that goes on ----------------------------------------------------------
 
 
+_GLANCE = timedelta(seconds=1)  # how long a key that was put there may go unseen
+_NO_TIME = timedelta()
+
+
 class RotatingAuthority:
     """Our own authority, whichever of its keys signs now. Threads may share it."""
 
@@ -249,6 +253,7 @@ class RotatingAuthority:
         self._seen = (-1, -1)
         self._known: tuple[Generation, ...] = ()
         self._made: dict[int, LocalAuthority] = {}
+        self._asked: tuple[datetime, LocalAuthority] | None = None
         self.current()  # at the start whatever is wrong with the keys is told at once
 
     @property
@@ -274,13 +279,18 @@ class RotatingAuthority:
 
     def current(self) -> LocalAuthority:
         """The authority under the key that signs at this moment."""
+        now, asked = self._now(), self._asked
+        if asked and _NO_TIME < now - asked[0] < _GLANCE:  # not for each token of a second
+            return asked[1]
         if self._changed_at() != self._seen:
             self._look()
-        generation = signing_at(self._known, self._now())
+        generation = signing_at(self._known, now)
         authority = self._made.get(generation.number)
         if authority is None:
             with self._lock:
                 authority = self._made[generation.number] = self._make(generation)
+        if generation is signing_at(self._known, now + _GLANCE):  # else to the moment
+            self._asked = now, authority
         return authority
 
     def _look(self) -> None:

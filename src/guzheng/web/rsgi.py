@@ -31,6 +31,7 @@ from guzheng.web.pages import accepted_language
 PATHS: Final = frozenset({"/tsa", "/"})
 BODY_SECONDS: Final = 10.0
 MAX_INSIDE: Final = 4096
+_DRAINED: Final = 64 * 1024
 _HEADERS: Final = [("content-type", REPLY), ("cache-control", "no-store")]
 _PROBLEM_HEADERS: Final = [
     ("content-type", "application/problem+json"),
@@ -81,13 +82,16 @@ class Face:
         self._timestamping = open_timestamping()
         self._inside = 0
         self._committer: _Committer | None = None
+        self._patience: _Patience | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._patience = _Patience(loop)
         self._committer = _Committer(self._timestamping.committed, loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         del loop
-        if self._committer is not None:
+        if self._patience is not None and self._committer is not None:
+            self._patience.end()
             self._committer.end()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
@@ -109,11 +113,11 @@ class Face:
         try:
             length = headers.get("content-length")
             require_query(scope.method, headers.get("content-type"), length)
-            if self._inside >= MAX_INSIDE or self._committer is None:
+            if self._inside >= MAX_INSIDE or not (self._patience and self._committer):
                 raise Unavailable("web.busy", expected=f"at most {MAX_INSIDE} at once")
             self._inside += 1
             try:
-                question = await _question(exchange, length)
+                question = await self._patience.question(exchange, length)
                 answer = self._timestamping.issue(question, client)
                 if answer.group is None:
                     return answer.response_der
@@ -133,22 +137,55 @@ class Face:
         exchange.response_bytes(int(trouble.status), headers, body)
 
 
-async def _question(exchange: Exchange, length: str | None) -> bytes:
-    """The body, of no more octets and within no more seconds than a question needs."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            if length is not None:
-                return await exchange()
-            received = b""
-            async for chunk in exchange:
-                received += chunk
-                if len(received) > QUERY_LIMIT:
-                    raise too_big(f"more than {QUERY_LIMIT}")
-            return received
-    except TimeoutError as error:
-        raise Refused(
-            "web.too-slow", expected=f"a question within {BODY_SECONDS:g} s", found="none"
-        ) from error
+class _Patience:
+    """Ends whoever reads for too long: one look a second at all, not a timer for each."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reading: dict[asyncio.Task[object], float] = {}
+        self._look()
+
+    async def question(self, exchange: Exchange, length: str | None) -> bytes:
+        """The body, of no more octets and within no more seconds than a question needs."""
+        task = asyncio.current_task(self._loop)
+        assert task is not None  # noqa: S101 - we are inside one
+        self._reading[task] = self._loop.time()
+        try:
+            return await _read(exchange, length)
+        except asyncio.CancelledError:
+            if task.uncancel() or self._loop.time() - self._reading[task] < BODY_SECONDS:
+                raise  # the server ends, not the patience
+            raise Refused(
+                "web.too-slow", expected=f"a question within {BODY_SECONDS:g} s", found="none"
+            ) from None
+        finally:
+            del self._reading[task]
+
+    def _look(self) -> None:
+        late = self._loop.time() - BODY_SECONDS
+        for task, begun in self._reading.items():
+            if begun < late:
+                task.cancel()
+        self._timer = self._loop.call_later(1.0, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+
+async def _read(exchange: Exchange, length: str | None) -> bytes:
+    if length is not None:
+        return await exchange()
+    received, size = b"", 0
+    async for chunk in exchange:
+        size += len(chunk)
+        if size <= QUERY_LIMIT:
+            received += chunk
+        elif size > _DRAINED:
+            break
+    # Read on a little, so that who sends without looking still sees why he was refused.
+    if size > QUERY_LIMIT:
+        raise too_big(f"more than {QUERY_LIMIT}")
+    return received
 
 
 class _Committer:
@@ -159,36 +196,42 @@ class _Committer:
     ) -> None:
         self._commit = commit
         self._loop = loop
-        self._waiting: queue.SimpleQueue[tuple[Answer, asyncio.Future[bytes]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: list[_Waiting] = []
+        self._flushing = False
+        self._batches: queue.SimpleQueue[list[_Waiting]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     async def committed(self, answer: Answer) -> bytes:
         future: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting.put((answer, future))
+        self._waiting.append((answer, future))
+        if not self._flushing:
+            self._flushing = True
+            # After all that is ready now: they go into the same flush.
+            self._loop.call_soon(self._next)
         return await future
 
-    def end(self) -> None:
-        self._waiting.put(None)
-        self._thread.join()
+    def _next(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._flushing = bool(batch)
+        if batch:
+            self._batches.put(batch)
 
     def _run(self) -> None:
-        one = self._waiting.get()
-        while one is not None:
-            batch = [one]
-            with contextlib.suppress(queue.Empty):
-                while (another := self._waiting.get_nowait()) is not None:
-                    batch.append(another)
-                self._waiting.put(None)  # the end was among them: after this batch
+        while batch := self._batches.get():
             done = [(future, self._commit(answer)) for answer, future in batch]
             with contextlib.suppress(RuntimeError):  # the loop ended: nobody is waiting
-                self._loop.call_soon_threadsafe(_tell, done)
-            one = self._waiting.get()
+                self._loop.call_soon_threadsafe(self._tell, done)
+
+    def _tell(self, done: list[tuple[asyncio.Future[bytes], bytes]]) -> None:
+        self._next()  # the disk works while these are sent
+        for future, response in done:
+            if not future.done():  # else the client went away
+                future.set_result(response)
+
+    def end(self) -> None:
+        self._batches.put([])
+        self._thread.join()
 
 
-def _tell(done: list[tuple[asyncio.Future[bytes], bytes]]) -> None:
-    for future, response in done:
-        if not future.done():  # else the client went away
-            future.set_result(response)
+_Waiting = tuple[Answer, asyncio.Future[bytes]]
