@@ -21,7 +21,7 @@ from pyhanko.sign.validation.status import PdfSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
-from guzheng.proof import timestamp
+from guzheng.proof import package, timestamp
 from tests.verifier.packed import FILES, KEPT, Packed, unpacked
 
 
@@ -37,13 +37,15 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def stamped(packed: Packed) -> dict[str, bytes]:
-    """Every token of the package, and the octets that it stands over."""
+    """Every token of the package, and the octets that it stands over; those of SM2, which
+    neither of these tools can read, have their own: tests/stations/test_prove_recipe.py."""
     ours, theirs = (f"exhibits/{one}/" for one in (packed.deposit, packed.hash_only))
     found = {f"{ours}tokens/{name}.tsa": octets for name, octets in FILES.items()}
     found[f"{theirs}tokens/kept.bin.tsa"] = KEPT
     for one in (ours, theirs):
         found[f"{one}seal.tsa"] = packed.members[f"{one}manifest.json"]
-    assert set(found) == {name for name in packed.members if name.endswith(".tsa")}
+    named = {name for name in packed.members if name.endswith(".tsa")}
+    assert set(found) == {one for one in named if not one.endswith(package.SEAL_SM2)}
     return found
 
 
