@@ -9,6 +9,7 @@ Each is chosen by itself, but many machines need both, and a copy of `keys/` eac
 the last signature is never in the database: a database may be restored from yesterday's backup.
 """
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,6 +49,7 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
     data = config.data
     leases: Place = data / "leases"
     if config.database_url:
+        _require_extra("psycopg")
         from guzheng.store.server import ServerLeases
 
         database = open_database(config.database_url)
@@ -58,6 +60,7 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
     if not config.s3_bucket:
         last_signed = FileLastSigned(keys_folder / LAST_SIGNED)
         return Stores(DirectoryBlobs(data / "blobs"), index, entries, leases, last_signed)
+    _require_extra("obstore")
     from guzheng.store import s3
 
     bucket = s3.open_bucket(
@@ -68,6 +71,17 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
     )
     cell = s3.Cell(bucket, LAST_SIGNED)
     return Stores(s3.S3Blobs(bucket), index, entries, leases, CellLastSigned(cell, leases))
+
+
+def _require_extra(package: str) -> None:
+    """One machine alone needs neither driver, and is installed without them."""
+    if importlib.util.find_spec(package) is None:
+        raise Refused(
+            "config.extra-missing",
+            expected="the packages for many machines",
+            found=f"no {package}",
+            act="pip install 'guzheng[server,scale]'",
+        )
 
 
 def _keys_in(file: str) -> tuple[str, str] | None:

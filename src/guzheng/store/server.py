@@ -49,7 +49,10 @@ _DAMAGED = ("XX001", "XX002")
 def open_server(url: str) -> Engine:
     """The engine for one database; raises Refused where it could forget, or the URL is none."""
     try:
-        made = make_url(url).set(drivername=DRIVER)
+        made = make_url(url)
+        if made.drivername not in {"postgresql", "postgres", DRIVER}:
+            raise ValueError("another kind of database")
+        made = made.set(drivername=DRIVER)
         engine = create_engine(
             made,
             pool_size=4,
