@@ -58,7 +58,7 @@ def test_one_round_with_packed_answers(site: Site, tmp_path: Path) -> None:
     assert secret not in ran.stderr
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_killed_while_copying_it_goes_on(site: Site, tmp_path: Path, seed: int) -> None:
     dice, data = Random(seed), tmp_path / "m"
     with site.served() as url:

@@ -235,11 +235,11 @@ def watch(data: Path, log: Log) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_killed_at_any_moment_and_started_again(data: Path, seed: int) -> None:
     watch(data, BRANCHES[0])
     dice, handed = Random(seed), [set[tuple[int, bytes]]() for _ in range(3)]
-    for life in range(4):
+    for life in range(3):
         with running(data) as program:
             clients = [
                 threading.Thread(
