@@ -250,13 +250,13 @@ def test_one_checkpoint_each_interval() -> None:
     held, clock = book()
     held.begin(note(checkpoint(1)))
     held.begin(note(checkpoint(5)))
-    assert held.sizes() == [1]
+    assert [one.size for one in held.anchored()] == [1]
     clock.at += HOUR
     held.begin(note(checkpoint(9)))
     held.begin(note(checkpoint(9)))
-    assert held.sizes() == [1, 9]
+    assert [one.size for one in held.anchored()] == [1, 9]
     held.begin(note(checkpoint(10)), at_once=True)
-    assert held.sizes() == [1, 9, 10]
+    assert [one.size for one in held.anchored()] == [1, 9, 10]
 
 
 def test_receipts_only_once_there_are_some() -> None:
@@ -283,6 +283,37 @@ def test_one_that_is_away_hinders_no_other() -> None:
     away.problem = None
     assert held.advance() == ()
     assert len(next(held.anchored()).receipts) == 2
+
+
+def test_an_earlier_checkpoint_is_never_stated_after_a_later_one() -> None:
+    """A contract that never goes back would refuse it for ever."""
+    slow = Slow(problem=Unavailable("anchor.unavailable"))
+    held, _ = book(slow)
+    held.begin(note(checkpoint(1)))
+    held.begin(note(checkpoint(2)), at_once=True)
+    assert len(held.advance()) == 1
+    assert len(slow.seen) == 1, "the second is not asked about before the first has its receipt"
+    slow.problem = None
+    assert held.advance() == ()
+    assert [len(one.receipts) for one in held.anchored()] == [1, 1]
+
+
+def test_what_everybody_has_is_looked_at_no_more() -> None:
+    held, _ = book(Slow())
+    held.begin(note(checkpoint(3)))
+    held.advance()
+    (one,) = held.unfinished()
+    assert (one.after, one.size) == (0, 3)
+    paper = "anchors/checkpoint.slow.ots"
+    assert list(held.lacking(one, paper)) == [0, 1, 2]
+    held.given(one, paper, [1])
+    assert (held.lacking(one, paper), len(list(held.unfinished()))) == ([1], 1)
+    held.given(one, paper, [])
+    assert list(held.unfinished()) == []
+    held.begin(note(checkpoint(7)), at_once=True)
+    (one,) = held.unfinished()
+    assert (one.after, one.size) == (3, 7)
+    assert [one.size for one in held.anchored()] == [3, 7]
 
 
 def test_killed_after_any_write() -> None:

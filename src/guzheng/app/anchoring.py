@@ -16,7 +16,7 @@ from guzheng import fix, road
 from guzheng.app.parts import Parts
 from guzheng.config import Config
 from guzheng.ledger.anchors import AnchorBook, Anchored, StampAnchor
-from guzheng.ledger.anchors.book import Anchor
+from guzheng.ledger.anchors.book import Anchor, paper_of
 from guzheng.proof import package
 from guzheng.proof.digest import Digest
 from guzheng.proof.note import Note
@@ -24,7 +24,7 @@ from guzheng.proof.policy import Trust
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Problem, Refused
 from guzheng.road import Road
-from guzheng.store.blobs import AlreadyKept, find, read
+from guzheng.store.blobs import AlreadyKept, read
 from guzheng.store.lease import leased
 
 LEASE = "anchors"
@@ -63,30 +63,29 @@ class Anchoring:
             return problems
 
     def views(self) -> tuple[AnchorView, ...]:
-        """Newest first."""
-        wanted = {f"anchors/checkpoint.{one.name}.{one.suffix}" for one in self.book.anchors}
-        found = [
+        """The newest, and those that something is awaited for; newest first."""
+        wanted = {paper_of(one) for one in self.book.anchors}
+        newest = self.book.newest()
+        held = {
+            one.size: one for one in (*self.book.unfinished(), *([newest] if newest else []))
+        }
+        return tuple(
             AnchorView(
-                one.size,
-                tuple(sorted(one.receipts)),
-                tuple(sorted(wanted - one.receipts.keys())),
+                size,
+                tuple(sorted(held[size].receipts)),
+                tuple(sorted(wanted - held[size].receipts.keys())),
             )
-            for one in self.book.anchored()
-        ]
-        return tuple(reversed(found))
+            for size in sorted(held, reverse=True)
+        )
 
     def _hand_out(self) -> None:
         """Each entry belongs to the smallest anchored checkpoint that has it."""
-        start = 0
-        for held in self.book.anchored():
+        for held in list(self.book.unfinished()):
             for paper in sorted(held.receipts):
-                mark = f"{held.place}given.{paper.removeprefix(package.ANCHORS)}"
-                if find(self.parts.blobs, mark) is not None:
-                    continue
-                served = [self._given(held, paper, one) for one in range(start, held.size)]
-                if all(served):
-                    self.parts.blobs.put(mark, [b""])
-            start = held.size
+                lacking = self.book.lacking(held, paper)
+                left = [one for one in lacking if not self._given(held, paper, one)]
+                if lacking:
+                    self.book.given(held, paper, left)
 
     def _given(self, held: Anchored, paper: str, index: int) -> bool:
         """Whether this exhibit needs nothing more; False while it is still on its road."""

@@ -1,13 +1,17 @@
 """Which checkpoints are anchored where: one each interval, whatever the number of entries.
 
-    anchors/<SHA-256 of the origin>/<size>/checkpoint            the note as published
-                                          /begun                 when
+    anchors/<SHA-256 of the origin>/newest             size and time of the last one taken up
+                                   /open/<size>        has work left
+                                   /<size>/checkpoint            the note as published
+                                          /after                 the size taken up before it
                                           /checkpoint.<name>.…   a receipt
                                           /pending.<name>        what an anchor goes on from
+                                          /given.<name>.…        the entries that still lack that receipt
 
 Everything is durable before the next step relies on it: the checkpoint before any anchor is
 asked, what is pending before it is sent. Killed anywhere, the next round goes on from there.
 Receipts never change. A ledger never forks, so within an origin the size names the checkpoint.
+A round looks at what is open, and at nothing older: it costs the same after ten years.
 """
 
 import contextlib
@@ -25,7 +29,7 @@ from guzheng.store.blobs import AlreadyKept, Blobs, find, read
 
 FOLDER = "anchors/"
 _STEPS = 8  # of one anchor in one round; what needs more goes on in the next
-_SIZE = re.compile(r"[0-9]{19}", re.ASCII)
+_CHECKPOINT = re.compile(r"[0-9]{19}/checkpoint", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,12 @@ class Anchor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """A checkpoint that is being anchored, and its receipts: paper → octets."""
+    """A checkpoint that is being anchored, and its receipts: paper → octets.
+
+    Its entries are those from `after` on: the ones before have an earlier checkpoint."""
 
     size: int
+    after: int
     place: str
     note: bytes
     receipts: dict[str, bytes]
@@ -70,7 +77,9 @@ class Anchored:
 
 @dataclass(frozen=True, slots=True)
 class AnchorBook:
-    """The anchored checkpoints of one ledger; `interval` lies between two of them."""
+    """The anchored checkpoints of one ledger; `interval` lies between two of them.
+
+    One process at a time may begin and advance: its caller holds a lease."""
 
     blobs: Blobs
     origin: str
@@ -85,34 +94,41 @@ class AnchorBook:
     def begin(self, published: bytes, *, at_once: bool = False) -> None:
         """Take up the published checkpoint, if it is newer and the interval has passed."""
         checkpoint = Checkpoint.parse(Note.parse(published).text)
-        sizes = self.sizes()
-        if checkpoint.size <= max(sizes, default=0):
+        before, begun_at = self._newest()
+        before = max([before, *self._open()])  # of one that was killed before it said so
+        if checkpoint.size <= before:
             return
-        if sizes and not at_once and self.now() < self._begun(sizes[-1]) + self.interval:
+        if begun_at is not None and not at_once and self.now() < begun_at + self.interval:
             return
-        with contextlib.suppress(AlreadyKept):  # another process, with other cosignatures
-            self.blobs.put(f"{self._place(checkpoint.size)}checkpoint", [published])
-        self._begun(checkpoint.size)
+        place = self._place(checkpoint.size)
+        with contextlib.suppress(AlreadyKept):
+            self.blobs.put(f"{place}after", [str(before).encode()])
+        with contextlib.suppress(AlreadyKept):  # the same, with fewer cosignatures
+            self.blobs.put(f"{place}checkpoint", [published])
+        self.blobs.put(self._mark(checkpoint.size), [b""])
+        newest = f"{checkpoint.size} {instant.encode(self.now())}"
+        self.blobs.replace(f"{self.folder}newest", newest.encode())
 
-    def _begun(self, size: int) -> datetime:
-        """When it was taken up; now, if who took it up was killed before he wrote it."""
-        name = f"{self._place(size)}begun"
-        if find(self.blobs, name) is None:
-            with contextlib.suppress(AlreadyKept):
-                self.blobs.put(name, [instant.encode(self.now()).encode()])
-        return instant.parse(read(self.blobs, name).decode())
+    def _newest(self) -> tuple[int, datetime | None]:
+        said = find(self.blobs, f"{self.folder}newest")
+        if said is None:
+            return 0, None
+        size, _, begun_at = said.decode().partition(" ")
+        return int(size), instant.parse(begun_at)
 
     def advance(self) -> tuple[Problem, ...]:
-        """Go on with whatever lacks a receipt; what failed is told, and hinders no other."""
+        """Go on with whatever lacks a receipt; what failed is told, and hinders no other.
+
+        Each anchor in the order of sizes: one that never goes back must not see a later
+        checkpoint before an earlier one."""
         problems = []
-        for held in self.anchored():
-            for anchor in self.anchors:
-                if paper_of(anchor) in held.receipts:
-                    continue
-                try:
-                    self._advance(held, anchor)
-                except Problem as problem:
-                    problems.append(problem)
+        for anchor in self.anchors:
+            try:
+                for held in self.unfinished():
+                    if paper_of(anchor) not in held.receipts:
+                        self._advance(held, anchor)
+            except Problem as problem:
+                problems.append(problem)
         return tuple(problems)
 
     def _advance(self, held: Anchored, anchor: Anchor) -> None:
@@ -132,27 +148,56 @@ class AnchorBook:
                 self.blobs.replace(kept, progress.pending)
             pending = progress.pending
 
+    def lacking(self, held: Anchored, paper: str) -> Sequence[int]:
+        """The entries whose exhibits may still lack this receipt."""
+        said = find(self.blobs, _given(held, paper))
+        return range(held.after, held.size) if said is None else [*map(int, said.split())]
+
+    def given(self, held: Anchored, paper: str, left: Sequence[int]) -> None:
+        """All but these have it; when all have all, the checkpoint is looked at no more."""
+        self.blobs.replace(_given(held, paper), " ".join(map(str, left)).encode())
+        if not any(self.lacking(held, paper_of(one)) for one in self.anchors):
+            self.blobs.remove(self._mark(held.size))
+
+    def unfinished(self) -> Iterator[Anchored]:
+        """Those with work left, the smallest first."""
+        return map(self._read, self._open())
+
     def anchored(self) -> Iterator[Anchored]:
-        """Every checkpoint that was taken up, the smallest first."""
-        for size in self.sizes():
-            place = self._place(size)
-            note = read(self.blobs, f"{place}checkpoint")
-            yield Anchored(size, place, note, self._receipts(place))
+        """Every checkpoint that was ever taken up, the smallest first."""
+        names = (one.removeprefix(self.folder) for one in self.blobs.names(self.folder))
+        sizes = {int(one[:19]) for one in names if _CHECKPOINT.fullmatch(one)}
+        return map(self._read, sorted(sizes))
 
-    def sizes(self) -> list[int]:
-        found = {one.removeprefix(self.folder)[:19] for one in self.blobs.names(self.folder)}
-        return sorted(int(one) for one in found if _SIZE.fullmatch(one))
+    def newest(self) -> Anchored | None:
+        size, _ = self._newest()
+        return self._read(size) if size else None
 
-    def _receipts(self, place: str) -> dict[str, bytes]:
-        names = (one.removeprefix(place) for one in self.blobs.names(place))
-        return {
+    def _read(self, size: int) -> Anchored:
+        place = self._place(size)
+        names = [one.removeprefix(place) for one in self.blobs.names(place)]
+        receipts = {
             f"{FOLDER}{one}": read(self.blobs, place + one)
             for one in names
             if one.startswith("checkpoint.")
         }
+        after = int(read(self.blobs, f"{place}after"))
+        return Anchored(size, after, place, read(self.blobs, f"{place}checkpoint"), receipts)
+
+    def _open(self) -> list[int]:
+        """Marks are the last to be written, so what they name is whole."""
+        opened = f"{self.folder}open/"
+        return sorted(int(one.removeprefix(opened)) for one in self.blobs.names(opened))
+
+    def _mark(self, size: int) -> str:
+        return f"{self.folder}open/{size:019d}"
 
     def _place(self, size: int) -> str:
         return f"{self.folder}{size:019d}/"
+
+
+def _given(held: Anchored, paper: str) -> str:
+    return f"{held.place}given.{paper.removeprefix(FOLDER)}"
 
 
 def paper_of(anchor: Anchor) -> str:
