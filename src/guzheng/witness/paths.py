@@ -50,8 +50,8 @@ class Paths:
         rows = []
         for origin in origins:
             seen = memory.find_latest(id_of(origin))
-            link = f"{self._prefix}/{id_of(origin)}/checkpoint"
-            size = f'<a href="{escape(link)}">{seen.size}</a>' if seen else "—"
+            link = f"{id_of(origin)}/checkpoint"  # relative: a proxy may add a prefix
+            size = f'<a href="{link}">{seen.size}</a>' if seen else "—"
             rows.append(f"<tr><td><code>{escape(origin)}</code></td><td>{size}</td></tr>")
         name = escape(self._witness.cosigner.name)
         keys = "".join(
