@@ -94,12 +94,14 @@ def further(*outside: Authority, required: int, folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def authority(
-    folder: Path, name: str = "World", *, clock: Callable[[], datetime] = now
+    folder: Path,
+    name: str = "World",
+    *,
+    made: Callable[[], datetime] = now,
+    clock: Callable[[], datetime] = now,
 ) -> Iterator[Authority]:
-    """`clock`: when its keys were made, and what it attests."""
-    keys = fix.load_or_make(
-        folder / f"{name}-tsa", now=clock, entropy=os.urandom, operator=name
-    )
+    """`made`: when its keys were made; `clock`: what it attests."""
+    keys = fix.load_or_make(folder / f"{name}-tsa", now=made, entropy=os.urandom, operator=name)
     local = fix.local_authority(keys, now=clock, entropy=os.urandom)
     roots = folder / f"{name}-roots.pem"
     roots.write_bytes(fix.roots_pem(keys))

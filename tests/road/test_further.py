@@ -6,7 +6,7 @@ on with the others, and whoever does not believe the operator still learns who a
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tests.road.test_fsck import places
 from tests.verifier.packed import judged
 from tests.world import Authority, authority, further
 
+LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
 WRONG = ("slow", "garbled", "refuses", "wrong-imprint", "wrong-nonce", "dies")
 
 
@@ -171,15 +172,23 @@ def test_one_authority_under_two_names_counts_once(
     assert seals(platform, exhibit) == {"seal.ann.tsa", "seal.again.tsa"}
 
 
-def test_an_authority_whose_certificate_had_ended(tmp_path: Path) -> None:
-    """Nor whose clock is years behind ours: its seal would refute the exhibit."""
-    long_ago = datetime(1999, 1, 1, tzinfo=UTC)
-    with authority(tmp_path, "Old", clock=lambda: long_ago) as old:
+@pytest.mark.parametrize(
+    ("clock", "fault"),
+    [
+        (lambda: LONG_AGO, "fix.clocks-apart"),  # its seal would refute the exhibit
+        (lambda: datetime.now(UTC), "fix.answer-unsound"),  # its certificate has ended
+    ],
+    ids=["years-behind", "expired"],
+)
+def test_an_authority_that_has_grown_old(
+    tmp_path: Path, clock: Callable[[], datetime], fault: str
+) -> None:
+    with authority(tmp_path, "Old", made=lambda: LONG_AGO, clock=clock) as old:
         platform = opened(tmp_path, old, required=1)
         exhibit = platform.deposit("a.txt", [b"words"])
         with pytest.raises(Unavailable, match=r"fix\.authorities-missing") as problem:
             platform.walk(exhibit, silent)
-        assert "fix.clocks-apart" in problem.value.found
+        assert fault in problem.value.found
     assert not seals(platform, exhibit)
 
 
