@@ -34,7 +34,7 @@ class Witness:
     well, slow (well, but late), deaf (never), down (hangs up), busy (503), garbled,
     forges (its signature does not fit), equivocates (cosigns another root), silent-200 (no
     line of its own), boasts (says it has seen more than there is), endless (a huge answer),
-    hides (shows nothing on its monitoring path).
+    hides (shows nothing on its monitoring path), tomorrow (its clock is two hours ahead).
     """
 
     name: str
@@ -57,7 +57,7 @@ class Witness:
         return 0 if note is None else Checkpoint.parse(Note.parse(note).text).size
 
     def cosign(self, text: bytes) -> Signature:
-        seconds = int(time.time())
+        seconds = int(time.time()) + (7200 if self.mood == "tomorrow" else 0)
         signed = self.private.sign(self.key.message_of(text, seconds))
         return Signature(self.key.name, self.key.id, seconds.to_bytes(8, "big") + signed)
 
@@ -191,6 +191,6 @@ def environment_of(
     file.write_bytes(policy_of(witnesses, quorum))
     return {
         "GUZHENG_LEDGER_POLICY": str(file),
-        "GUZHENG_LEDGER_WITNESS_SECONDS": "2",
+        "GUZHENG_LEDGER_WITNESS_SECONDS": "30",
         "GUZHENG_RETRY_SECONDS": "1",
     }

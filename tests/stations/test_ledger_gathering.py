@@ -14,8 +14,9 @@ from guzheng.proof.policy import LedgerPolicy, parse_ledger_policy, require_quor
 from guzheng.refusals import Refused, Unavailable
 from tests.stations.ledgers import append, leaf, open_ledger, require_all_well, require_proves
 from tests.witnesses import Witness, policy_of, three
+from tests.world import now
 
-SECONDS = 3.0
+SECONDS = 30.0  # only who is deaf is waited for so long, and no quorum waits for him
 Three = tuple[Witness, Witness, Witness]
 
 
@@ -36,7 +37,7 @@ def bound(
     """The ledger kept there, as a program that starts now opens it."""
     ledger = open_ledger(place)
     demanded = policy_for(ledger, witnesses, quorum)
-    asked = [HttpWitness(one, timeout_seconds=seconds) for one in demanded.witnesses]
+    asked = [HttpWitness(one, timeout_seconds=seconds, now=now) for one in demanded.witnesses]
     sizes = Sizes(place / "sizes.json")
     return ledger, Gathering(ledger, demanded, asked, sizes, seconds=seconds)
 
@@ -80,6 +81,7 @@ MOODS = (
     ("silent-200", "cosignature"),
     ("boasts", "size"),
     ("endless", "more"),
+    ("tomorrow", "T"),
 )
 
 
@@ -164,7 +166,7 @@ def test_many_who_wait_share_one_gathering(tmp_path: Path, witnesses: Three) -> 
 
 
 def test_many_who_wait_share_its_failure_too(tmp_path: Path, witnesses: Three) -> None:
-    ledger, gathering = bound(tmp_path, witnesses, seconds=1.0)
+    ledger, gathering = bound(tmp_path, witnesses)
     append(ledger, range(1))
     gathering.cosign(0)
     for one in witnesses[:2]:

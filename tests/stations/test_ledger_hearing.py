@@ -144,11 +144,11 @@ def test_it_signs_while_the_silent_ones_are_no_quorum(
     known. A lie counts as silence: nobody can stop the ledger by it, or make it sign."""
     place, _ = restored
     witnesses[0].mood = witnesses[1].mood = mood
-    ledger, _ = bound(place, witnesses, seconds=1.0)
+    ledger, _ = bound(place, witnesses)
     with pytest.raises(Refused, match=r"ledger\.witness-ahead"):  # the third has seen it
         ledger.integrate()
     witnesses[2].mood = mood
-    ledger, _ = bound(place, witnesses, seconds=1.0)
+    ledger, _ = bound(place, witnesses)
     ledger.append(b"another leaf", "ex_other")
     with pytest.raises(Unavailable, match=r"ledger\.witnesses-silent"):
         ledger.integrate()
@@ -157,11 +157,11 @@ def test_it_signs_while_the_silent_ones_are_no_quorum(
 def test_one_of_three_may_be_silent(tmp_path: Path, witnesses: Three) -> None:
     grown(tmp_path, witnesses, 10)
     witnesses[1].mood = "deaf"
-    ledger, gathering = bound(tmp_path, witnesses, seconds=1.0)
+    ledger, gathering = bound(tmp_path, witnesses, seconds=4.0)
     append(ledger, range(11))
     gathering.cosign(10)
     witnesses[0].mood = "down"
-    ledger, gathering = bound(tmp_path, witnesses, seconds=1.0)
+    ledger, gathering = bound(tmp_path, witnesses, seconds=4.0)
     append(ledger, range(12))
     with pytest.raises(Unavailable, match=r"ledger\.witnesses-silent"):
         gathering.cosign(11)

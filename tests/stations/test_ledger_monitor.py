@@ -45,7 +45,7 @@ def copy_of(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def place(url: str) -> Place:
-    return Place(url, timeout_seconds=3)
+    return Place(url, timeout_seconds=30)
 
 
 def grown(folder: Path, witnesses: Three, numbers: range) -> tuple[Ledger, Monitor]:

@@ -72,7 +72,7 @@ class Platform:
         self.config = config
         self.parts = parts = parts or open_parts(config)
         self.blobs, self.index, self.ledger = parts.blobs, parts.index, parts.ledger
-        self.gathering = open_gathering(config, parts.ledger)
+        self.gathering = open_gathering(config, parts.ledger, parts.now)
         self.trust = Trust(policy.parse_roots(self.roots_pem()), self.gathering.policy)
         self.adding = Adding(parts.ledger)
         self.road = self._road()

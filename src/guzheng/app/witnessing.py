@@ -7,7 +7,7 @@ keys. Absent, nobody is asked, and every certificate says so.
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def ledger_policy(config: Config, ledger: Ledger) -> LedgerPolicy:
     return dataclasses.replace(stated, logs=(*own, *others))
 
 
-def open_gathering(config: Config, ledger: Ledger) -> Gathering:
+def open_gathering(config: Config, ledger: Ledger, now: Callable[[], datetime]) -> Gathering:
     """The ledger bound to the witnesses of the policy, all of which must have a URL."""
     demanded = ledger_policy(config, ledger)
     shown = dict(one.partition("=")[::2] for one in config.ledger_monitoring)
@@ -66,6 +66,7 @@ def open_gathering(config: Config, ledger: Ledger) -> Gathering:
             one,
             timeout_seconds=config.ledger_witness_seconds,
             monitoring=shown.get(one.name),
+            now=now,
         )
         for one in demanded.witnesses
     ]

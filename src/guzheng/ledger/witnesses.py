@@ -14,11 +14,12 @@ import time
 import weakref
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import httpx
 
-from guzheng.proof import policy
+from guzheng.proof import instant, policy
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey, require_checkpoint
 from guzheng.refusals import Refused, Unavailable
@@ -27,6 +28,7 @@ SIZE_TYPE = "text/x.tlog.size"
 MAX_ANSWER_OCTETS = 64 * 1024  # a checkpoint with a dozen post-quantum signatures
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
 _MAX_SHOWN = 200
+_AHEAD = timedelta(hours=1)  # of our own clock; tlog-cosignature lets us refuse the future
 
 
 class OtherSize(Exception):
@@ -46,14 +48,17 @@ class HttpWitness:
         *,
         timeout_seconds: float,
         monitoring: str | None = None,
+        now: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`monitoring`: the prefix of what it shows, if it differs from where it is asked."""
+        """`monitoring`: the prefix of what it shows, if it differs from where it is asked.
+        `now`: the clock that its times are held against; without one any time is taken.
+        """
         self.name, self.key = witness.name, witness.key
         self._asked = _prefix(witness.name, witness.url or "")
         self._shown = _prefix(witness.name, monitoring) if monitoring else self._asked
         self._timeout_seconds = timeout_seconds
-        self._monotonic = monotonic
+        self._now, self._monotonic = now, monotonic
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
 
@@ -79,8 +84,13 @@ class HttpWitness:
             times = Note(text, own).find_signed([self.key])
         except ProofError as error:
             raise self._unsound("its cosignature", f"{error.code}: {error.found}") from error
-        if times.get(self.key) is None:
+        at = times.get(self.key)
+        if at is None:
             raise self._unsound(self.key.name, "no cosignature of its key that states a time")
+        if (
+            self._now is not None and at > self._now() + _AHEAD
+        ):  # it would stand on certificates
+            raise self._unsound("a time that has come", instant.encode(at))
         return Note(text, own)
 
     def _is_own(self, signature: Signature) -> bool:
