@@ -33,6 +33,7 @@ def test_a_transcript(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("GUZHENG_SM2", "off")  # the same on a machine that has none
     (tmp_path / "photo.jpg").write_bytes(b"light")
     (tmp_path / "words.txt").write_bytes(b"words")
     (tmp_path / "empty.txt").touch()
