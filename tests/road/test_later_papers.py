@@ -82,7 +82,7 @@ def exhibits(sealed: tuple[Path, datetime, str, str], tmp_path: Path) -> tuple[s
 def aged(exhibits: tuple[str, str], tmp_path: Path, clock: Clock) -> Iterator[Platform]:
     """Sealed by its own authority; years later there is a younger one."""
     clock.at += 4 * YEAR + timedelta(days=200)
-    with world.authority(tmp_path, clock=clock) as outside:
+    with world.authority(tmp_path, made=clock, clock=clock) as outside:
         roots, url = str(outside.roots), outside.url
         yield opened(tmp_path, clock, timestamp_url=url, timestamp_roots=roots)
 
@@ -146,7 +146,7 @@ def test_anchored_everywhere_and_judged(
 ) -> None:
     first, second = exhibits
     with (
-        world.authority(tmp_path, clock=clock) as court,
+        world.authority(tmp_path, made=clock, clock=clock) as court,
         anchoring.evm() as node,
         anchoring.calendar() as calendar,
     ):
@@ -246,16 +246,25 @@ def test_settings_that_are_no_anchor(
             opened(tmp_path, clock, **settings)
 
 
-def test_an_altered_receipt_is_a_fault(
+def test_one_still_on_its_way_and_an_altered_receipt(
     exhibits: tuple[str, str], tmp_path: Path, clock: Clock
 ) -> None:
-    with world.authority(tmp_path, clock=clock) as court:
+    with world.authority(tmp_path, made=clock, clock=clock) as court:
         settings: dict[str, object] = {
             "timestamp_roots": str(court.roots),
             "anchor_authorities": (f"court {court.url}",),
         }
         platform = opened(tmp_path, clock, **settings)
-        platform.anchor()
+        on_its_way = platform.deposit("third.txt", [b"third"])
+        while package.ENTRY not in platform.road.papers(on_its_way):
+            platform.road.advance(on_its_way, lambda _step, _detail: None)
+        assert platform.anchor()[1] == ()
+        receipt = "anchors/checkpoint.court.tsa"
+        assert receipt not in platform.road.papers(on_its_way), "it has no certificate yet"
+        platform.walk(on_its_way, lambda _step, _detail: None)
+        assert platform.anchoring.round() == ()
+        assert receipt in platform.road.papers(on_its_way)
+        assert court.asked == 1
         name = f"exhibits/{exhibits[0]}/anchors/checkpoint.court.tsa"
         octets = bytearray(read(platform.blobs, name))
         octets[-1] ^= 1

@@ -6,7 +6,7 @@
                                           /after                 the size taken up before it
                                           /checkpoint.<name>.…   a receipt
                                           /pending.<name>        what an anchor goes on from
-                                          /given.<name>.…        the entries that still lack that receipt
+                                          /given.<name>.…        entries that still lack it
 
 Everything is durable before the next step relies on it: the checkpoint before any anchor is
 asked, what is pending before it is sent. Killed anywhere, the next round goes on from there.
