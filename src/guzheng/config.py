@@ -88,7 +88,7 @@ class Config:
     )
     clock_sources: int = _setting(1, "How many sources of time must agree at least")
     clock_limit_milliseconds: int = _setting(
-        1000, "Largest error of the clock under which timestamps are issued; at most 1000"
+        1000, "Largest error of the clock under which timestamps are issued; 2 to 1000"
     )
     clock_poll_seconds: int = _setting(64, "How often the sources of time are asked")
     tsa_key: str = _setting(
@@ -267,8 +267,8 @@ def _require_sensible_clock(config: Config) -> None:
             [] if config.clock_profile in _CLOCK_PROFILES else [config.clock_profile],
         ),
         (
-            "clock_limit_milliseconds: 1 to 1000",
-            [one for one in (config.clock_limit_milliseconds,) if not 1 <= one <= 1000],
+            "clock_limit_milliseconds: 2 to 1000",
+            [one for one in (config.clock_limit_milliseconds,) if not 2 <= one <= 1000],
         ),
         ("time_servers: names of servers, each perhaps with :port", wrong),
     ):
