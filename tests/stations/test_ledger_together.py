@@ -99,3 +99,19 @@ def test_a_fault_of_ours_is_raised_and_strands_nobody(gathered: threading.Event)
     outcomes = all_at_once(table, gathered, 5)
     assert sum(isinstance(outcome, ZeroDivisionError) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, list) for outcome in outcomes) == 4
+
+
+def test_a_fault_among_the_refused_strands_nobody(gathered: threading.Event) -> None:
+    table = Table(gathered)
+
+    def faulty(leaves: Leaves) -> None:
+        if len(leaves) > 2:
+            raise Refused("ledger.leaf-of-another")
+        if len(table.transactions) == 4:
+            raise ZeroDivisionError
+
+    table.trouble = faulty
+    outcomes = all_at_once(table, gathered, 6)
+    assert sum(isinstance(outcome, ZeroDivisionError) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, list) for outcome in outcomes) >= 4
+    assert None not in outcomes

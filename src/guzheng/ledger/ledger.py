@@ -10,6 +10,7 @@ nothing is signed that does not continue it.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 
@@ -31,6 +32,7 @@ from guzheng.store.blobs import NotKept
 FOLDER = "ledger/"
 CHECKPOINT = "checkpoint"
 MAX_LEAF = 1024  # digests only: what needs more does not belong where nothing can be forgotten
+_NOTES = 8  # checkpoints whose signatures were checked a moment ago
 BATCH = 256 * WIDTH  # entries in memory at a time: a digest each, so some 10 MiB
 
 
@@ -59,6 +61,8 @@ class Ledger:
         self.signer = signer
         self.last_signed = last_signed
         self._subtrees = Subtrees(self.tile)
+        # The same octets are asked about for every proof, and have one answer.
+        self._checked = functools.lru_cache(_NOTES)(self._require_ours)
         self._ask: Callable[[], None] | None = None
 
     @property
@@ -262,7 +266,7 @@ class Ledger:
             raise _damaged(
                 "ledger.damaged-entry", f"entry {index} under the root", error.code
             ) from error
-        return TlogProof(index, path, Note.parse(note)).encode()
+        return TlogProof(index, path, self._checked(note)[0]).encode()
 
     def prove_consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """That the tree of `new` entries continues the one of `old`: what a witness asks for.
@@ -323,8 +327,12 @@ class Ledger:
 
     def require_ours(self, note: bytes) -> Checkpoint:
         """The checkpoint of a note, signed by this ledger's key and under its name."""
+        return self._checked(note)[1]
+
+    def _require_ours(self, octets: bytes) -> tuple[Note, Checkpoint]:
         try:
-            return require_checkpoint(Note.parse(note), self.signer.key)
+            note = Note.parse(octets)
+            return note, require_checkpoint(note, self.signer.key)
         except ProofError as error:
             raise Refused(
                 "ledger.not-ours",

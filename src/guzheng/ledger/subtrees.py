@@ -17,6 +17,7 @@ from guzheng.proof import tiles, tree
 from guzheng.proof.tiles import WIDTH, Reader, Tile
 
 _REMEMBERED = 1024  # tiles, of 16 KiB each with the nodes inside
+_EDGES = 1024  # roots at the right end of trees: some twenty for each size
 _HEIGHT = 8  # of a full tile: 256 is 2**8
 
 
@@ -26,10 +27,12 @@ class Subtrees:
     def __init__(self, read: Reader) -> None:
         self._read = read
         self._nodes = functools.lru_cache(_REMEMBERED)(self._nodes_of)
+        self._edge = functools.lru_cache(_EDGES)(self._edge_of)
 
     def forget(self) -> None:
         """What was read may have been damaged."""
         self._nodes.cache_clear()
+        self._edge.cache_clear()
 
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """The path of a leaf in the tree of this size, and nothing about whether it leads."""
@@ -45,7 +48,10 @@ class Subtrees:
         height = (end - start).bit_length() - 1
         if end - start == 1 << height:
             return self._node(start >> height, height, size)
-        middle = start + (1 << height)
+        return self._edge(start, end, size)
+
+    def _edge_of(self, start: int, end: int, size: int) -> bytes:
+        middle = start + (1 << (end - start).bit_length() - 1)
         return tree.node_hash(self.root(start, middle, size), self.root(middle, end, size))
 
     def _node(self, number: int, height: int, size: int) -> bytes:

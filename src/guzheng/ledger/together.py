@@ -22,6 +22,7 @@ class _Caller:
         self.leaves = leaves
         self.numbers: list[int] | None = None
         self.problem: Problem | None = None
+        self.called = threading.Event()  # settled, or to lead
 
     @property
     def settled(self) -> bool:
@@ -33,19 +34,36 @@ class Together:
 
     def __init__(self, append: Callable[[Leaves], list[int]]) -> None:
         self._append = append
+        self._queueing = threading.Lock()
         self._waiting: list[_Caller] = []
-        self._queueing, self._leading = threading.Lock(), threading.Lock()
+        self._led = False  # whether somebody appends for all at this moment
 
     def append(self, leaves: Leaves) -> list[int]:
         mine = _Caller(leaves)
         with self._queueing:
             self._waiting.append(mine)
-        with self._leading:  # while one commits, the others gather here
-            while not mine.settled:
-                self._settle(self._next())
+            leads, self._led = not self._led, True
+        if not leads:
+            self._wait(mine)
+        if not mine.settled:
+            try:
+                while not mine.settled:
+                    self._lead(self._next(), mine)
+            finally:
+                self._hand_over()
         if mine.numbers is None:
             raise mine.problem or AssertionError("settled without a word")
         return mine.numbers
+
+    def _wait(self, mine: _Caller) -> None:
+        try:
+            mine.called.wait()
+        except BaseException:  # interrupted: whoever is not there cannot be called to lead
+            with self._queueing:
+                self._waiting = [one for one in self._waiting if one is not mine]
+            if mine.called.is_set() and not mine.settled:
+                self._hand_over()
+            raise
 
     def _next(self) -> list[_Caller]:
         """Those who have waited longest, as far as one transaction should go."""
@@ -59,6 +77,23 @@ class Together:
             taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
 
+    def _hand_over(self) -> None:
+        """Who led goes; the first of those who gathered meanwhile leads."""
+        with self._queueing:
+            self._led = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].called.set()
+
+    def _lead(self, group: list[_Caller], leader: _Caller) -> None:
+        try:
+            self._settle(group)
+        except BaseException:
+            # A fault of ours, which is raised to whoever leads; the others try for themselves.
+            with self._queueing:
+                others = [one for one in group if not one.settled and one is not leader]
+                self._waiting = others + self._waiting
+            raise
+
     def _settle(self, group: list[_Caller]) -> None:
         try:
             numbers = self._append([leaf for one in group for leaf in one.leaves])
@@ -71,13 +106,10 @@ class Together:
         except Problem as problem:
             for one in group:
                 one.problem = problem
-        except BaseException:
-            # A fault of ours, which is raised to whoever leads; the others try for themselves.
-            with self._queueing:
-                self._waiting = [one for one in group if not one.settled] + self._waiting
-            raise
         else:
             at = 0
             for one in group:
                 one.numbers = numbers[at : at + len(one.leaves)]
                 at += len(one.leaves)
+        for one in group:
+            one.called.set()
