@@ -14,7 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guzheng.app import system_tick
-from guzheng.fix.clock import Sources, adjtimex, chrony, ntp
+from guzheng.fix.clock import (
+    PRODUCTION,
+    Change,
+    Gate,
+    Limits,
+    Memory,
+    Sources,
+    Standing,
+    Timing,
+    adjtimex,
+    chrony,
+    ntp,
+)
 from guzheng.fix.clock.adjtimex import KernelClock
 from guzheng.fix.clock.rules import Claim, Tick, agree
 from guzheng.refusals import Unavailable
@@ -339,3 +351,45 @@ def test_a_real_chronyd(tmp_path: Path, offset: float) -> None:
         claim = until_synchronised(command)
         # As far as chronyd can tell, our clock is `offset` behind: the sign is NTP's.
         assert abs(claim.offset / 1e6 - offset) < claim.uncertainty / 1e6 + SLACK
+
+
+class Forgetful:
+    """Changes that nobody keeps."""
+
+    def last(self) -> Standing | None:
+        return None
+
+    def append(self, change: Change) -> None:
+        del change
+
+
+def test_a_chronyd_that_sees_drift_closes_the_gate_and_opens_it_again(tmp_path: Path) -> None:
+    (tmp_path / "chrony").mkdir()
+    with ntp_server() as server, chronyd(tmp_path / "chrony", server) as command:
+        alone = Sources((), system_tick, os.urandom, most=MOST, chronyc=command, kernel=None)
+        gate = Gate(
+            Memory(tmp_path / "clock"),
+            Forgetful(),
+            lambda resting, seconds: alone.ask(resting, timeout_seconds=max(seconds, 5)),
+            system_tick,
+            profile=PRODUCTION,
+            limits=Limits(age=30_000_000),
+            timing=Timing(every_seconds=1),
+        )
+
+        def until(wanted: Standing) -> None:
+            end = time.monotonic() + 90
+            while gate.look().standing is not wanted:
+                assert time.monotonic() < end, gate.look()
+                gate.measure()
+                time.sleep(0.2)
+
+        until(Standing.VERIFIED)
+        assert gate().source == "chrony"
+        server.offset_seconds = 5
+        until(Standing.STOPPED)
+        with pytest.raises(Unavailable, match=r"clock\.(over-limit|stale)"):
+            gate()
+        server.offset_seconds = 0
+        until(Standing.VERIFIED)
+        assert gate().verified
