@@ -12,6 +12,11 @@ from guzheng.proof.report import Finding, Outcome
 from guzheng.words import find_words
 
 _STATUS = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_CHECKED: 2}
+_SUMS = {
+    Outcome.PASSED: "cli.monitor-passed",
+    Outcome.FAILED: "cli.monitor-failed",
+    Outcome.NOT_CHECKED: "cli.monitor-not-checked",
+}
 _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_CHECKED: "?"}
 
 
@@ -57,7 +62,7 @@ def monitor(
             sys.stdout.write(canonical.encode(_value(finding)).decode() + "\n")
         else:
             _say(speaker, finding)
-    speaker.note(f"cli.monitor-{report.outcome.value}", count=len(report.findings))
+    speaker.note(_SUMS[report.outcome], count=len(report.findings))
     return _STATUS[report.outcome]
 
 

@@ -11,6 +11,14 @@ from guzheng.words import Language, find_words, say
 EX_TEMPFAIL = 75  # sysexits.h: it may work later
 
 
+_ENTRIES = {
+    "sequenced": "cli.entry-sequenced",
+    "checkpointed": "cli.entry-checkpointed",
+    "cosigned": "cli.entry-cosigned",
+    "anchored": "cli.entry-anchored",
+}
+
+
 def status_of(problem: Problem) -> int:
     return EX_TEMPFAIL if isinstance(problem, Unavailable) else 1
 
@@ -77,7 +85,7 @@ class Speaker:
             f"{legible(one.name)} ({instant.beijing(one.attested_at)})"
             for one in entry.witnesses
         )
-        self.note(f"cli.entry-{entry.state}", index=entry.index, witnesses=witnesses or "—")
+        self.note(_ENTRIES[entry.state], index=entry.index, witnesses=witnesses or "—")
         if entry.awaited:
             self.note("cli.entry-awaits", names="、".join(map(legible, entry.awaited)))
 

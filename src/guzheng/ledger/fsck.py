@@ -60,7 +60,9 @@ def _signed(ledger: Ledger) -> tuple[Checkpoint | None, list[Damage]]:
         if note is None and name == _CHECKPOINT and ledger.is_witnessed:
             continue  # no witnesses were heard yet
         try:
-            kept[name] = require_checkpoint(Note.parse(note or b""), ledger.signer.key)
+            parsed = Note.parse(note or b"")
+            parsed.find_signed(ledger.signer.keys)  # each that is there must be true
+            kept[name] = require_checkpoint(parsed, ledger.signer.key)
         except ProofError as error:
             code = "ledger.missing" if note is None else "ledger.differs"
             damage.append(Damage(name, code, "a signed checkpoint", error.code))
