@@ -215,7 +215,7 @@ for number in range(1_000_000):
 
 def test_killed_at_any_moment_no_token_is_without_its_line(folder: Path) -> None:
     sent: list[bytes] = []
-    for life in range(4):
+    for life in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(folder), str(life)], stdout=subprocess.PIPE
         ) as program:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -98,9 +99,12 @@ def load_face(data: Path) -> "Face":
 
 
 def _end_with_parent() -> None:
-    """prctl(2): whoever started us was killed, so nobody would ever stop us."""
+    """prctl(2): when who started us is killed, nobody would ever stop us."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        sys.exit(0)  # it was killed before we could ask to be told
 
 
 @click.command("journal")
