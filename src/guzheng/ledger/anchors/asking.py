@@ -1,5 +1,6 @@
 """HTTP to systems that owe us nothing: one question, one answer, bounded in length and time."""
 
+import ssl
 from collections.abc import Mapping
 
 import httpx
@@ -21,6 +22,7 @@ class Asker:
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise _bad_url(url)
         self._name, self._timeout_seconds = name, timeout_seconds
+        self._tls = ssl.create_default_context()  # the system's roots
 
     def ask(
         self,
@@ -36,7 +38,10 @@ class Asker:
         try:
             with (
                 httpx.Client(
-                    timeout=self._timeout_seconds, trust_env=False, follow_redirects=False
+                    verify=self._tls,
+                    timeout=self._timeout_seconds,
+                    trust_env=False,
+                    follow_redirects=False,
                 ) as client,
                 client.stream(method, url, content=content, headers=dict(headers or {})) as got,
             ):
