@@ -1,6 +1,7 @@
 """The whole road with witnesses: an exhibit is sealed at the quorum, and not before."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import read
 from guzheng.verifier.main import main as verify
+from guzheng.words import LANGUAGES, find_words
 from tests.road.deaths import silent
 from tests.road.test_fsck import places
+from tests.stations.ledgers import require_no_fork
 from tests.witnesses import Witness, environment_of, policy_of, three
 
 Three = tuple[Witness, Witness, Witness]
@@ -101,6 +104,40 @@ def test_nobody_can_be_asked_at_the_start(tmp_path: Path, witnesses: Three) -> N
     for one in witnesses:
         one.mood = "well"
     assert platform.walk(exhibit, silent) == "certified"
+
+
+def test_a_restored_backup_and_the_way_back(tmp_path: Path, witnesses: Three) -> None:
+    data, yesterday = tmp_path / "data", tmp_path / "yesterday"
+    platform = opened(tmp_path, witnesses)
+    platform.walk(platform.deposit("a.txt", [b"a"]), silent)
+    shutil.copytree(data, yesterday)
+    platform.walk(platform.deposit("b.txt", [b"b"]), silent)
+    sealed = platform.ledger.read("checkpoint")
+    shutil.copytree(data / "blobs/ledger", tmp_path / "mirrored")
+    # Everything from yesterday, the papers too: the witnesses alone know of b.txt.
+    data.rename(tmp_path / "lost")
+    yesterday.rename(data)
+    platform = opened(tmp_path, witnesses)
+    exhibit = platform.deposit("c.txt", [b"c"])
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"ledger\.witness-ahead"):
+            platform.walk(exhibit, silent)
+    assert platform.ledger.entries.size() == 1
+    for language in LANGUAGES:
+        assert find_words("ledger.witness-ahead", language)
+        assert "rebuild" in (find_words("act.ledger.witness-ahead", language) or "")
+    # The way back: the ledger's files from a mirror, then rebuild.
+    shutil.copytree(tmp_path / "mirrored", data / "blobs/ledger", dirs_exist_ok=True)
+    platform = opened(tmp_path, witnesses)
+    with pytest.raises(Refused, match=r"ledger\.memory-behind"):
+        platform.walk(exhibit, silent)
+    assert platform.rebuild().damaged == ()
+    assert platform.ledger.entries.size() == 3  # what was seen, and then c.txt
+    assert platform.walk(exhibit, silent) == "certified"
+    require_no_fork(platform.ledger, [sealed or b""])
+    entry = platform.exhibit(exhibit).entry
+    assert entry is not None
+    assert (entry.state, entry.index) == ("cosigned", 2)
 
 
 def test_without_a_policy_nobody_is_asked_and_it_is_said(tmp_path: Path) -> None:
