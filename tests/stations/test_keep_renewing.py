@@ -81,14 +81,16 @@ class World:
     def _authority(self) -> LocalAuthority:
         return self.by.authority(at=self.now)
 
-    def seal(self, number: int) -> str:
+    def seal(self, number: int, kind: str = "deposit") -> str:
         exhibit = f"ex_{number:026d}"
         place, octets = f"exhibits/{exhibit}/", f"photograph {number}".encode()
         digests = (sha256(octets), sm3(octets))
         item = Item("a.jpg", "original", "image/jpeg", len(octets), digests)
-        manifest = Manifest(exhibit, "deposit", "a", self.now, (item,), os.urandom(32)).encode()
+        manifest = Manifest(exhibit, kind, "a", self.now, (item,), os.urandom(32)).encode()
         stamped = {"tokens/a.jpg.tsa": sha256(octets), "seal.tsa": sha256(manifest)}
-        papers = {"items/a.jpg": octets, "manifest.json": manifest}
+        papers = {"manifest.json": manifest}
+        if kind == "deposit":
+            papers["items/a.jpg"] = octets
         for name, digest in stamped.items():
             papers[name] = self._authority().respond(timestamp.encode_request(digest, 1))
         for name in ("leaf", "entry.tlog-proof", "certificate.json", "certificate.pdf"):
@@ -291,6 +293,14 @@ def test_an_original_that_was_altered_is_not_covered_as_it_is() -> None:
         world.renew()
     assert refused.value.code == "keep.damaged"
     assert (world.asked, world.logged) == (0, [])
+
+
+def test_originals_that_stayed_with_their_owner() -> None:
+    """The record covers the manifest that names them, under SHA-512 too."""
+    world = World()
+    world.seal(0, "hash-only")
+    thirty_years(world)
+    assert len(world.records(world.exhibits[0])) == 3
 
 
 def test_ages_name_what_ends_first() -> None:
