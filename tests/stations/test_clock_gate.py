@@ -322,7 +322,10 @@ def test_what_is_not_recorded_is_not_issued(machine: Machine, tmp_path: Path) ->
     machine.journal_broken = True
     with pytest.raises(Unavailable):
         one()
+    with pytest.raises(Unavailable):
+        one()
     assert machine.told == ["verified"]
+    assert [each.standing for each in machine.alarms] == ["verified", "stopped"]
     machine.journal_broken = False
     assert code_of(one) == "clock.over-limit"
     assert len(machine.changes) == 2

@@ -113,6 +113,7 @@ class Gate:
         self._wake = threading.Event()
         self._reconciled = False
         self._never = False
+        self._alarmed: Standing | None = None
         self._window: tuple[Window, timedelta, str] | None = None
         self.refused = 0  # readings that were not given, for whoever counts
 
@@ -246,7 +247,9 @@ class Gate:
         """Recorded first: killed between the two, the next one finds it there."""
         if turn.issued.standing is change.standing:
             return
-        self._alarm(change)
+        if self._alarmed is not change.standing:  # once, also when it cannot be recorded
+            self._alarmed = change.standing
+            self._alarm(change)
         self._changes.append(change)
         turn.stand(change.standing)
 
