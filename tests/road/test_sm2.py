@@ -14,6 +14,7 @@ from guzheng.proof.package import Observed
 from guzheng.proof.policy import parse_roots
 from guzheng.proof.report import Outcome, Report
 from guzheng.proof.verify import verify_exhibit
+from guzheng.refusals import Refused
 from guzheng.road import BESIDE
 from tests.stations.sm2_cases import NO_SM2
 
@@ -121,3 +122,15 @@ def test_without_sm2_all_else_is_made_and_it_may_come_later(tmp_path: Path) -> N
     # And away again: what was sealed under SM2 is judged without the machine's help.
     again = opened(tmp_path / "data", sm2="off")
     assert packed(again, second, tmp_path / "again.zip").outcome is Outcome.PASSED
+
+
+def test_lost_sm2_keys_are_not_made_anew(tmp_path: Path) -> None:
+    """Another root in the place of the old one would orphan every SM2 seal."""
+    data = tmp_path / "data"
+    made(opened(data))
+    (data / "keys/sm2").rename(tmp_path / "away")
+    with pytest.raises(Refused) as refusal:
+        opened(data)
+    assert (refusal.value.code, "sm2" in refusal.value.found) == ("fix.keys-missing", True)
+    (tmp_path / "away").rename(data / "keys/sm2")
+    made(opened(data))

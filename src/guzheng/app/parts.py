@@ -22,6 +22,7 @@ from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
 from guzheng.ledger import Ledger, open_signer
+from guzheng.ledger.keys import SM2_FILE
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
 from guzheng.proof import policy
 from guzheng.proof.errors import ProofError
@@ -150,6 +151,11 @@ def _opened(
     )
     journal = fix.FileJournal(data / "journal", now=now)
     library = _libcrypto(config)
+    national = None
+    if library is not None:  # before the ledger's SM2 key, which then tells that they were made
+        national = fix.sm2_ceremony.load_or_make(
+            keys_folder, library, now=now, entropy=entropy, operator=operator
+        )
     ledger = _open_ledger(stores, keys_folder, library, entropy)
     papers = ClockPapers(stores.blobs, ledger, stores.leases, entropy)
     gate = open_gate(config, papers, ticks, entropy)
@@ -163,10 +169,7 @@ def _opened(
         in_device=device_of(config),
     )
     sm2 = None
-    if library is not None:
-        national = fix.sm2_ceremony.load_or_make(
-            keys_folder, library, now=now, entropy=entropy, operator=operator
-        )
+    if national is not None:
         sm2 = fix.sm2_authority(
             national, now=now, entropy=entropy, journal=journal, clock=clock
         )
@@ -212,10 +215,13 @@ def _require_keys_of(blobs: Blobs, keys_folder: Path) -> None:
     """Where something was signed, a missing key is lost, and must not be made anew."""
     if find(blobs, FOLDER + CHECKPOINT) is None:
         return
-    for code, place in (
+    wanted = [
         ("fix.keys-missing", keys_folder / fix.ceremony.FOLDER),
         ("ledger.key-missing", keys_folder / "ledger.key"),
-    ):
+    ]
+    if os.path.lexists(keys_folder / SM2_FILE):
+        wanted.append(("fix.keys-missing", keys_folder / fix.sm2_ceremony.FOLDER))
+    for code, place in wanted:
         if not os.path.lexists(place):
             raise Refused(
                 code,

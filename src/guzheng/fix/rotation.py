@@ -11,13 +11,13 @@ machine that has the root, `install` takes its certificate in. Where the root's 
 `rotate` does the three. One key has one certificate: a key that any certificate here already
 names is `Refused`.
 
-`RotatingAuthority` asks for every request which generation signs now; a folder that appeared
-meanwhile is seen at once, so that no restart and no lost request belongs to a rotation.
+`RotatingAuthority` asks which generation signs now; a folder that appeared meanwhile is seen
+within a second, so that no restart and no lost request belongs to a rotation.
 """
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -273,6 +273,9 @@ class RotatingAuthority:
 
     def issue(self, request_der: bytes, client: str) -> Answer:
         return self.current().issue(request_der, client)
+
+    def issue_all(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
+        return self.current().issue_all(asked)
 
     def commit(self, answer: Answer) -> None:
         self.current().commit(answer)  # all generations have one journal
