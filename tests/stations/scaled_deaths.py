@@ -23,9 +23,12 @@ from tests.stations.ledgers import append, leaf
 from tests.stations.scaled import CELL, ledger_on, require_one_history
 
 
-def grow(ledger: Ledger) -> None:
+def begin(ledger: Ledger) -> None:
     append(ledger, range(3))
     ledger.integrate()
+
+
+def grow(ledger: Ledger) -> None:
     append(ledger, range(3, 260))
     ledger.integrate()
 
@@ -40,6 +43,7 @@ def die_at(url: str, bucket: Bucket, place: Path, moment: int) -> None:
             (place / "moment").write_text(name)
             os.kill(os.getpid(), signal.SIGKILL)
 
+    begin(ledger_on(url, bucket, place))
     engine = open_database(url)
     last_signed = CellLastSigned(Cell(bucket, CELL), ServerLeases(engine))
     grow(
