@@ -91,11 +91,22 @@ class Timestamping:
 
     def issue(self, request_der: bytes, client: str) -> Answer:
         """The answer, which must not leave before `committed`."""
-        authority = self._sm2 if self._sm2 and asks_for_sm3(request_der) else self._local
-        answer = authority.issue(request_der, client)
-        if answer.failure is not None:
-            self._rejected(answer.failure)
-        return answer
+        return self.issue_all([(request_der, client)])[0]
+
+    def issue_all(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
+        """The answers to many questions at once, in their order; SM3 is SM2's to stamp."""
+        national = [bool(self._sm2) and asks_for_sm3(one) for one, _ in asked]
+        if self._sm2 is None or not any(national):
+            answers = self._local.issue_all(asked)
+        else:
+            answers = [
+                (self._sm2 if sm2 else self._local).issue(*one)
+                for one, sm2 in zip(asked, national, strict=True)
+            ]
+        for one in answers:
+            if one.failure is not None:
+                self._rejected(one.failure)
+        return answers
 
     def committed(self, answer: Answer) -> bytes:
         """The octets that may leave now: the token, or why there is none."""

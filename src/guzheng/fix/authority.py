@@ -49,6 +49,14 @@ class Answer(NamedTuple):
     failure: Failure | None
 
 
+class _Written(NamedTuple):
+    """What is about to be signed, and the line of the journal that says so."""
+
+    tst_info_der: bytes
+    group: Group
+    with_certificates: bool
+
+
 class LocalAuthority:
     """Answers under one key and one certificate; how its clock stands decides the policy.
 
@@ -114,17 +122,28 @@ class LocalAuthority:
 
     def issue(self, request_der: bytes, client: str) -> Answer:
         """The answer, which must not leave before `commit`; many may be committed at once."""
-        try:
-            return self._granted(request.parse(request_der), client)
-        except Rejection as rejection:
-            return rejected(rejection.failure, rejection.text)
+        return self.issue_all(((request_der, client),))[0]
+
+    def issue_all(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
+        """The answers to many questions, each with its client.
+
+        First all is written that will be signed, then all of it is signed: a signature needs
+        the processor's cache for itself, and so each of them costs a fifth less."""
+        written = [self._written(request_der, client) for request_der, client in asked]
+        return [self._signed(one) if isinstance(one, _Written) else one for one in written]
 
     def commit(self, answer: Answer) -> None:
         """Return when its line is durable; `Unavailable` if not: throw the answer away."""
         if answer.group is not None:
             self._journal.commit(answer.group)
 
-    def _granted(self, asked: request.TimestampRequest, client: str) -> Answer:
+    def _written(self, request_der: bytes, client: str) -> _Written | Answer:
+        try:
+            return self._recorded(request.parse(request_der), client)
+        except Rejection as rejection:
+            return rejected(rejection.failure, rejection.text)
+
+    def _recorded(self, asked: request.TimestampRequest, client: str) -> _Written:
         if request.is_sm3(asked) and not self._stamps_sm3:
             raise Rejection(Failure.BAD_ALG, "SM3 is stamped by an SM2 authority")
         if asked.policy_der not in (b"", self._policy_der, self._measured_policy_der):
@@ -145,12 +164,18 @@ class LocalAuthority:
         )
         try:
             group = self._journal.append(tst_info_der, client=client, signer=self.signer)
-            response_der = self._template.granted(
-                tst_info_der, with_certificates=asked.wants_certificate
-            )
         except Unavailable as error:
             raise Rejection(Failure.SYSTEM_FAILURE, error.code) from error
-        return Answer(response_der, group, None)
+        return _Written(tst_info_der, group, asked.wants_certificate)
+
+    def _signed(self, written: _Written) -> Answer:
+        try:
+            response_der = self._template.granted(
+                written.tst_info_der, with_certificates=written.with_certificates
+            )
+        except Unavailable as error:
+            return rejected(Failure.SYSTEM_FAILURE, error.code)
+        return Answer(response_der, written.group, None)
 
     def _read(self) -> Reading:
         try:

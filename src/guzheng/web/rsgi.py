@@ -10,7 +10,9 @@ Bounds: octets and seconds of a question, questions inside at once, and what gra
 
 import asyncio
 import contextlib
+import os
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -86,7 +88,7 @@ class Face:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._patience = _Patience(loop)
-        self._committer = _Committer(self._timestamping.committed, loop)
+        self._committer = _Committer(self._timestamping, loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         del loop
@@ -118,10 +120,7 @@ class Face:
             self._inside += 1
             try:
                 question = await self._patience.question(exchange, length)
-                answer = self._timestamping.issue(question, client)
-                if answer.group is None:
-                    return answer.response_der
-                return await self._committer.committed(answer)
+                return await self._committer.answered(question, client)
             finally:
                 self._inside -= 1
         except Problem as problem:
@@ -189,27 +188,43 @@ async def _read(exchange: Exchange, length: str | None) -> bytes:
 
 
 class _Committer:
-    """One thread that flushes: whoever comes while it does goes into the next flush."""
+    """Signs what was asked in one turn of the loop together; one thread flushes the journal.
 
-    def __init__(
-        self, commit: Callable[[Answer], bytes], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._commit = commit
+    Whoever comes while it flushes goes into the next flush."""
+
+    def __init__(self, timestamping: Timestamping, loop: asyncio.AbstractEventLoop) -> None:
+        self._timestamping = timestamping
         self._loop = loop
+        self._asked: list[tuple[tuple[bytes, str], asyncio.Future[bytes]]] = []
         self._waiting: list[_Waiting] = []
         self._flushing = False
         self._batches: queue.SimpleQueue[list[_Waiting]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    async def committed(self, answer: Answer) -> bytes:
+    async def answered(self, question: bytes, client: str) -> bytes:
         future: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting.append((answer, future))
-        if not self._flushing:
-            self._flushing = True
-            # After all that is ready now: they go into the same flush.
-            self._loop.call_soon(self._next)
+        if not self._asked:
+            self._loop.call_soon(self._sign)  # after all that is ready now
+        self._asked.append(((question, client), future))
         return await future
+
+    def _sign(self) -> None:
+        asked, self._asked = self._asked, []
+        answers: list[Answer] = []
+        try:
+            answers = self._timestamping.issue_all([one for one, _ in asked])
+        finally:
+            if not answers:  # our bug, which the loop tells: nobody may wait for ever
+                for _, future in asked:
+                    future.cancel()
+        for answer, (_, future) in zip(answers, asked, strict=True):
+            if answer.group is not None:
+                self._waiting.append((answer, future))
+            elif not future.done():
+                future.set_result(answer.response_der)
+        if not self._flushing:
+            self._next()
 
     def _next(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -218,10 +233,17 @@ class _Committer:
             self._batches.put(batch)
 
     def _run(self) -> None:
-        while batch := self._batches.get():
-            done = [(future, self._commit(answer)) for answer, future in batch]
-            with contextlib.suppress(RuntimeError):  # the loop ended: nobody is waiting
-                self._loop.call_soon_threadsafe(self._tell, done)
+        batch: list[_Waiting] | None = None
+        try:
+            while batch := self._batches.get():
+                done = [
+                    (future, self._timestamping.committed(answer)) for answer, future in batch
+                ]
+                with contextlib.suppress(RuntimeError):  # the loop ended: nobody is waiting
+                    self._loop.call_soon_threadsafe(self._tell, done)
+        finally:
+            if batch:  # our bug: without a journal this process must end, and another begins
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def _tell(self, done: list[tuple[asyncio.Future[bytes], bytes]]) -> None:
         self._next()  # the disk works while these are sent
