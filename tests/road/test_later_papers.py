@@ -4,7 +4,9 @@ Real authorities, a real EVM, a calendar; then the package as a stranger judges 
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +117,27 @@ def test_renewed_in_time_it_still_stands(
     name = f"exhibits/{exhibit}/renewals/0001.ers"
     members[name] = read(aged.blobs, f"exhibits/{other}/renewals/0001.ers")
     assert "renewal.group-differs" in codes(judged(unpacked(members, tmp_path / "forged")))
+
+
+def test_killed_while_it_renews(aged: Platform, exhibits: tuple[str, str]) -> None:
+    """kill -9 between two records: the next run finds the one that is left."""
+    config = aged.config
+    given = [str(config.data), config.timestamp_url, config.timestamp_roots]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.road.renewal_death", *given, aged.now().isoformat()],
+        cwd=Path(__file__).resolve().parents[2],
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    entries = aged.ledger.entries.size()
+    renewed = {one for one in exhibits if "renewals/0001.ers" in aged.road.papers(one)}
+    assert len(renewed) == 1, "one is kept, whole"
+    left = set(exhibits) - renewed
+    assert {one.exhibit for one in aged.ages().due} == left
+    assert aged.renew() == (tuple(left), ())
+    assert aged.renew() == ((), ())
+    assert aged.ledger.entries.size() == entries + 1, "one token more, and nothing else"
+    assert list(aged.fsck(lambda _: None)) == []
 
 
 def test_what_was_missed_is_named(
