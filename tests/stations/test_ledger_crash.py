@@ -29,7 +29,7 @@ def test_killed_at_every_write_it_ends_with_the_same_tree(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.split("\n")[:-1]
-    # Three moments of tiles, two of intending, two of memory, two of publishing, in each of two.
+    # Three moments of tiles, two of intending, of memory and of publishing, in each of two.
     assert [line.split()[1] for line in lines] == ["died"] * 18 + ["lived"]
 
 
