@@ -59,6 +59,10 @@ READING = (
 # What may be left unread where it is not asked about.
 APART = (
     ("SM2", ("sm2", "sm2_x509")),
+    (
+        "the certificate's words and print, the package's form",
+        ("certificate", "pdf", "package"),
+    ),
     ("receipts and renewals, that an exhibit may have", ("renewal", "anchors", "later")),
     ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork")),
 )
@@ -195,7 +199,7 @@ def counts() -> str:
         count = sum(held[name] for name in names_apart)
         total -= count
         lines.append(f"| | of these {what} | {count} |")
-    lines.append(f"| | **what an exhibit without them rests on** | **{total}** |")
+    lines.append(f"| | **what bytes, time and place in the ledger rest on** | **{total}** |")
     return "\n".join(lines) + "\n"
 
 
