@@ -22,6 +22,7 @@ from guzheng.config import Config
 from guzheng.web import create_app
 
 PROBLEM = "application/problem+json"
+schemathesis.serializer.alias("application/timestamp-query", "application/octet-stream")
 
 
 @pytest.fixture(scope="module")
