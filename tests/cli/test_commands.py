@@ -32,6 +32,7 @@ def arguments(name: str, exhibit: str, tmp_path: Path, file: Path) -> tuple[obje
         "keep": ("keep", "status"),
         "journal": ("journal", "verify"),
         "keys": ("keys", "list"),
+        "ledger": ("ledger", "status"),
     }.get(name, (name,))
 
 
@@ -55,7 +56,7 @@ def test_options_stand_before_or_after(
     ):
         ran = cli(*typed)
         assert ran.status == 0, ran
-        if name in {"roots", "doctor", "keys", "journal"}:
+        if name in {"roots", "doctor", "keys", "journal", "ledger"}:
             continue
         for line in ran.lines:
             assert line.keys() >= OF_AN_EXHIBIT
@@ -125,6 +126,8 @@ def test_doctor_says_what_this_machine_can_do(cli: Command) -> None:
     assert ran.status == 0
     assert {line["check"] for line in ran.lines} == {
         "keys",
+        "keys-ending",
+        "sm2",
         "ledger",
         "disk",
         "browser",

@@ -260,8 +260,11 @@ def test_what_is_no_query_is_refused(
 def test_time_tells_its_source(face: Face) -> None:
     told = face.client.get("/api/time").json()
     assert set(told) == {
+        "code",
         "now",
+        "profile",
         "source",
+        "standing",
         "offset_ms",
         "uncertainty_ms",
         "synced_at",
