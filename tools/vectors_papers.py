@@ -87,7 +87,7 @@ _REFUSED = {
     "integer-as-fraction": ("1.0", "canonical.fraction"),
     "integer-of-5000-digits": ("9" * 5000, "canonical.not-json"),
     "seventeen-levels": ("[" * 16 + "0" + "]" * 16, "canonical.too-deep"),
-    "five-thousand-levels": ("[" * 5000, "canonical.not-json"),
+    "five-thousand-levels": ("[" * 5000, "canonical.too-deep"),
     "nothing": ("", "canonical.not-json"),
     "two-values": ("{}{}", "canonical.not-json"),
     "single-quotes": ("{'a':1}", "canonical.not-json"),

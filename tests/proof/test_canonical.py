@@ -135,10 +135,30 @@ def test_a_value_that_holds_itself_is_too_deep() -> None:
     assert refusal.value.code == "canonical.too-deep"
 
 
-def test_a_bomb_of_brackets_is_refused_and_nothing_else() -> None:
-    for octets in (b"[" * 1_000_000, b'{"":' * 500_000, b"[" * 500_000 + b"]" * 500_000):
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"[" * 1_000_000,
+        b'{"":' * 500_000,
+        b"[" * 500_000 + b"]" * 500_000,
+        b'["\\"",' + b"[" * 500_000,
+        b'"' + b"\\" * 1_000_001 + b"[" * 500_000,
+    ],
+)
+def test_a_bomb_of_brackets_is_refused_and_nothing_else(octets: bytes) -> None:
+    """Whatever depth another library thinks the stack can bear: that would end the process."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
         with pytest.raises(Malformed):
             canonical.parse(octets)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_brackets_in_a_text_are_no_depth() -> None:
+    value = {"[": "[" * 100, "t": ["\\", '"', '\\"[', "]"]}
+    assert canonical.parse(canonical.encode(value)) == value
 
 
 @pytest.mark.parametrize("octets", [b"[]", b'""', b"null", b"1"])

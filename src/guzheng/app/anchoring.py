@@ -6,7 +6,9 @@ what there is into the exhibits whose entries lie below. Killed anywhere, the ne
 the rest; a mark says which exhibits were all served, so that they are not looked at again.
 """
 
+import contextlib
 import functools
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,6 +131,17 @@ def open_anchoring(config: Config, parts: Parts, walk: Road, trust: Trust) -> An
     )
 
 
+@contextlib.contextmanager
+def _depth_kept() -> Iterator[None]:
+    """A library of Ethereum's raises Python's limit a hundredfold when it is imported: brackets
+    in a request would then end the process, where they are refused otherwise."""
+    before = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def _anchors(config: Config, parts: Parts, trust: Trust) -> Iterator[Anchor]:
     for name, url in _named(config.anchor_authorities):
         authority = fix.HttpAuthority(url, timeout_seconds=config.timestamp_seconds)
@@ -136,7 +149,8 @@ def _anchors(config: Config, parts: Parts, trust: Trust) -> Iterator[Anchor]:
     try:
         if config.anchor_evm_url:
             # Imported when configured: the extra `anchors` is nobody's burden otherwise.
-            from guzheng.ledger.anchors.evm import EvmAnchor, load_key
+            with _depth_kept():
+                from guzheng.ledger.anchors.evm import EvmAnchor, load_key
 
             yield EvmAnchor(
                 "evm",

@@ -7,12 +7,14 @@ two different byte strings can never stand for one paper.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import NoReturn, cast
 
 from guzheng.proof.errors import Malformed, require
 
 MAX_DEPTH = 16  # our deepest paper has 6 levels; a bomb of brackets must not exhaust the stack
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)  # or a text, passed over
 MAX_INTEGER = 2**53 - 1  # RFC 8785 §3.2.2.3 by way of I-JSON (RFC 7493 §2.2)
 
 
@@ -23,6 +25,7 @@ def encode(value: object) -> bytes:
 
 def parse(octets: bytes) -> object:
     """The value of canonical JSON. Raises Malformed for any other spelling of it."""
+    _require_shallow(octets)
     try:
         text = octets.decode("utf-8", "strict")
         value: object = _READER.decode(text)
@@ -35,6 +38,18 @@ def parse(octets: bytes) -> object:
         wanted = "the canonical spelling of RFC 8785"
         raise Malformed("canonical.other-spelling", wanted, f"a difference at octet {at}")
     return value
+
+
+def _require_shallow(octets: bytes) -> None:
+    """Before the library descends: how deep it dares to is a setting that others may change."""
+    depth = 0
+    for found in _BRACKETS.finditer(octets):
+        if found[0] in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise Malformed("canonical.too-deep", f"at most {MAX_DEPTH} levels", "more")
+        elif found[0] in b"]}":
+            depth -= 1
 
 
 def parse_object(octets: bytes) -> dict[str, object]:
