@@ -126,7 +126,7 @@ def test_a_body_that_is_no_list(opened: Open, body: bytes) -> None:
 @pytest.mark.parametrize("index", ["-1", "99999999", "9" * 30, "x", "1.5"])
 def test_no_proof_of_what_is_not_there(opened: Open, index: str) -> None:
     answer = opened.face.client.get(f"/api/ledger/entries/{index}/proof")
-    assert answer.status_code in {400, 404}
+    assert answer.status_code in {404, 422}
     assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -29,7 +29,6 @@ _STATUS_OF_CODE = {
     "web.method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
     "web.malformed-json": HTTPStatus.BAD_REQUEST,
-    "web.malformed-query": HTTPStatus.BAD_REQUEST,
     "web.cut-off": HTTPStatus.BAD_REQUEST,
 }
 _STATUS_OF_ENDING = {
