@@ -220,6 +220,7 @@ def other_papers(view: ExhibitView) -> tuple[PaperView, ...]:
                 "manifest.json",
                 "capture.json",
                 "seal.tsa",
+                "seal.sm2.tsa",
                 "leaf",
                 "entry.tlog-proof",
                 "order.json",
@@ -239,6 +240,8 @@ def words_of_paper(name: str) -> str:
             return "renewal"
         case "anchors", "tsa" | "ots" | "json" | "tlog-proof" as suffix:
             return f"anchor-{suffix}"
+        case _ if name.startswith("seal.") and name not in {"seal.tsa", "seal.sm2.tsa"}:
+            return "seal-further"
         case _:
             return name.replace(".", "-")
 
