@@ -218,8 +218,12 @@ class _Queue:
             "log_level": "CRITICAL",  # what fails is said by its face, and stays in the index
         }
         self._dbos = DBOS
+        said = logging.getLogger("dbos")
+        if not said.handlers:  # else it takes hold of standard error as it is now, for good
+            said.addHandler(logging.NullHandler())
+            said.propagate = False
         DBOS(config=config)
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        said.setLevel(logging.CRITICAL)
 
         @DBOS.step(
             name="advance",
