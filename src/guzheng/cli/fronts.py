@@ -6,11 +6,43 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar, cast
 
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 HEADER_MILLISECONDS = 10_000
 _BACKLOG = 1024
 _PR_SET_PDEATHSIG = 1
+
+
+def options(default: int) -> Callable[[_Command], _Command]:
+    """`--port`, `--host` and `--processes`."""
+
+    def given(command: _Command) -> _Command:
+        ports = click.IntRange(0, 65535)
+        for option in (
+            click.option(
+                "--processes",
+                default=1,
+                show_default=True,
+                type=click.IntRange(1, 256),
+                help="进程数 / processes",
+            ),
+            click.option(
+                "--host",
+                default="127.0.0.1",
+                show_default=True,
+                help="地址 / address to listen on",
+            ),
+            click.option(
+                "--port", default=default, show_default=True, type=ports, help="端口 / port"
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return given
 
 
 def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> None:

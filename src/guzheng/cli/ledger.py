@@ -31,19 +31,7 @@ def ledger(
 
 
 @ledger.command("front")
-@click.option(
-    "--port", default=8161, show_default=True, type=click.IntRange(0, 65535), help="端口 / port"
-)
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="地址 / address to listen on"
-)
-@click.option(
-    "--processes",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 256),
-    help="进程数 / processes",
-)
+@fronts.options(8161)
 @common
 def front(port: int, host: str, processes: int, data: Path, speaker: Speaker) -> int:
     """只接收承诺值入册（ledger_keys） / take commitments into the ledger, and nothing else."""

@@ -1,19 +1,15 @@
 """`guzheng tsa`: the authority alone, fast. `guzheng journal`: what it signed, checked."""
 
 import contextlib
-import ctypes
 import functools
-import multiprocessing
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from guzheng.app import system_now
+from guzheng.cli import fronts
 from guzheng.cli.options import common, opened
 from guzheng.cli.running import require_free_port
 from guzheng.cli.speaking import Speaker
@@ -23,63 +19,23 @@ from guzheng.proof import canonical
 if TYPE_CHECKING:
     from guzheng.web.rsgi import Face
 
-_PR_SET_PDEATHSIG = 1
-_HEADER_MILLISECONDS = 10_000
-_BACKLOG = 1024
-
 
 @click.command("tsa")
-@click.option(
-    "--port", default=3161, show_default=True, type=click.IntRange(0, 65535), help="端口 / port"
-)
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="地址 / address to listen on"
-)
-@click.option(
-    "--processes",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 256),
-    help="签发进程数 / signing processes",
-)
+@fronts.options(3161)
 @common
 def tsa(port: int, host: str, processes: int, data: Path, speaker: Speaker) -> int:
     """只提供时间戳服务（RFC 3161） / serve timestamps alone (RFC 3161)."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
     from guzheng.app.auditing import Audit
 
     platform = opened(data)  # whatever is wrong is said here, before a process starts
     port = require_free_port(host, port)
-    # A process that is forked would share chains, locks and threads with this one.
-    multiprocessing.set_start_method("spawn", force=True)
-    server = Server(
-        "guzheng.cli.timestamping",
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        workers=processes,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
-        log_level=LogLevels.error,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=10,
-    )
     audit = Audit(data, system_now)
     address = f"http://{host}:{port}/tsa"
     speaker.note("cli.stamping", address=address, data=data.resolve(), count=processes)
     with platform.watched(), contextlib.ExitStack() as stack:
         audit.tell("tsa.started", address=address, processes=processes)
         stack.callback(audit.tell, "tsa.stopped")
-        # Granian takes an object with RSGI's three methods; its types know functions only.
-        loader = cast(Callable[..., Callable[..., object]], functools.partial(load_face, data))
-        server.serve(target_loader=loader, wrap_loader=False)
+        fronts.serve(host, port, processes, functools.partial(load_face, data))
     return 0
 
 
@@ -92,19 +48,10 @@ def load_face(data: Path) -> "Face":
     from guzheng.app.timestamping import open_timestamping
     from guzheng.web.rsgi import Face
 
-    _end_with_parent()
+    fronts.end_with_parent()
     settings = config.load(data)
     parts = open_parts(settings)
     return Face(lambda: open_timestamping(settings, parts, time.monotonic))
-
-
-def _end_with_parent() -> None:
-    """prctl(2): when who started us is killed, nobody would ever stop us."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        sys.exit(0)  # it was killed before we could ask to be told
 
 
 @click.command("journal")
