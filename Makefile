@@ -22,7 +22,7 @@ serve: ## install what is missing, then serve on http://127.0.0.1:8000 (PORT=…
 	@exec $(BIN)/guzheng serve --port $(PORT)
 
 test: ready lint ## install what is missing, then lint and run every test (ARGS=… for pytest)
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not soak" $(ARGS)
+	@$(BIN)/python tools/tests.py -n $(JOBS) --dist loadgroup $(ARGS)
 
 ##@ Parts of `make test`
 .PHONY: ready lint fmt types arch

@@ -81,6 +81,7 @@ def test_a_fault_of_ours_tells_a_number_and_nothing_else(platform: Platform) -> 
             assert "Traceback" not in answer.text
             assert "web.fault" in answer.text
             assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Served:
     client: httpx.Client
     roots: Path
     data: Path
-    pid: int = 0
+    kill: Callable[[], object] = lambda: None
 
     def ask(self, question: bytes = ASKED, forwarded: str = "") -> httpx.Response:
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}
@@ -80,7 +80,12 @@ def programs(data: Path, *, processes: int = 1, **environment: str) -> Iterator[
                     client.get("/tsa")
                     break
                 time.sleep(0.1)
-            yield Served(client, data / "keys" / "authority" / "root.pem", data, program.pid)
+
+            def kill() -> None:
+                program.kill()
+                program.wait(60)
+
+            yield Served(client, data / "keys" / "authority" / "root.pem", data, kill)
         if program.poll() is None:
             program.send_signal(signal.SIGTERM)
             assert program.wait(60) == 0, program.communicate()
@@ -352,10 +357,16 @@ def signers(data: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
             if b"multiprocessing.spawn" in (entry / "cmdline").read_bytes() and any(
-                str(data) in str(one.readlink()) for one in (entry / "fd").iterdir()
+                str(data) in opened for opened in _opened_by(entry)
             ):
                 found.append(int(entry.name))
     return found
+
+
+def _opened_by(process: Path) -> Iterator[str]:
+    for one in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):  # closed since it was listed
+            yield str(one.readlink())
 
 
 def test_killed_at_any_moment_every_token_has_its_line(tmp_path: Path) -> None:
@@ -391,7 +402,7 @@ def test_killed_at_any_moment_every_token_has_its_line(tmp_path: Path) -> None:
                 os.kill(signers(data)[0], signal.SIGKILL)
             enough = len(received) + 50
             wait_for(lambda: len(received) >= enough)
-            os.kill(served.pid, signal.SIGKILL)
+            served.kill()
             wait_for(lambda: not signers(data))  # nobody goes on signing without it
         finally:
             ended.set()

@@ -340,7 +340,7 @@ def test_many_programs_append_and_integrate_at_once(tmp_path: Path) -> None:
     run = [sys.executable, "-c", MANY, str(tmp_path)]
     root = Path(__file__).parents[2]
     programs = [subprocess.Popen([*run, str(number)], cwd=root) for number in range(3)]
-    assert [program.wait(120) for program in programs] == [0, 0, 0]
+    assert [program.wait(240) for program in programs] == [0, 0, 0]
     ledger = open_ledger(tmp_path)
     assert ledger.integrate().size == 120
     everything = {leaf(number) for number in (*range(90), *range(1000, 1030))}

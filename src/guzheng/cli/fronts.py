@@ -1,8 +1,9 @@
 """Running one door of the platform alone, on granian: many processes, one address."""
 
-import contextlib
 import ctypes
+import functools
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -71,12 +72,18 @@ def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> N
     )
     # Granian takes an object with RSGI's methods; its types know functions only.
     server.serve(
-        target_loader=cast(Callable[..., Callable[..., object]], load), wrap_loader=False
+        target_loader=cast(
+            Callable[..., Callable[..., object]],
+            functools.partial(_load_under, os.getpid(), load),
+        ),
+        wrap_loader=False,
     )
 
 
-def end_with_parent() -> None:
-    """prctl(2): whoever started us was killed, so nobody would ever stop us."""
+def _load_under(parent: int, load: Callable[[], object]) -> object:
+    """In each process: `load`, and end when `parent` does, since nobody else would stop us."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before that was asked: no signal will come
+            raise SystemExit(1)
+    return load()

@@ -47,7 +47,6 @@ def load_door(data: Path) -> "Door":
     """In each process: a platform of its own over the same data."""
     from guzheng.web.adding_front import Door
 
-    fronts.end_with_parent()
     return Door(lambda: opened(data))
 
 

@@ -48,7 +48,6 @@ def load_face(data: Path) -> "Face":
     from guzheng.app.timestamping import open_timestamping
     from guzheng.web.rsgi import Face
 
-    fronts.end_with_parent()
     settings = config.load(data)
     parts = open_parts(settings)
     return Face(lambda: open_timestamping(settings, parts, time.monotonic))

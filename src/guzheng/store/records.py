@@ -32,7 +32,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store.durable import reported
 
-BUSY_MILLISECONDS = 10_000
+BUSY_MILLISECONDS = 30_000  # SQLite's writers do not queue: on a slow disk one waits long
 _SETTINGS = (
     f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",  # first: the next one may have to wait
     "PRAGMA journal_mode=WAL",

@@ -90,8 +90,14 @@ def _answers(pages: Pages) -> _Answer:
         language = language_of(request)
         trouble = _trouble(request, error, language)
         if problems.wants_json(request):
-            return problems.problem_json(trouble)
-        return pages.trouble(request, trouble)
+            response = problems.problem_json(trouble)
+        else:
+            response = pages.trouble(request, trouble)
+        if trouble.code == "web.fault" and request.scope["http_version"].startswith("1"):
+            # The server closes the connection after a fault; said, so that a client does not
+            # send its next request into it.
+            response.headers["Connection"] = "close"
+        return response
 
     return answer
 
