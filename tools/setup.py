@@ -82,6 +82,7 @@ DEBIAN = {
         Debian("softhsm2", *TESTS),
         Debian("default-jdk-headless", *TESTS, program="javac"),
         Debian("libbcpkix-java", *TESTS),
+        Debian("tshark", *TESTS, program="tshark"),
     ],
 }
 DEBIAN["test"] = DEBIAN["serve"] + DEBIAN["test"]
