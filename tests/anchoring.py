@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from guzheng.ledger.anchors.evm import contract
+from tests.ports import free_port
 
 NODE = Path(__file__).resolve().parent / "oracles" / "node"
 ANVIL = "@foundry-rs/anvil-linux-amd64"
@@ -62,8 +62,7 @@ class Evm:
 def evm() -> Iterator[Evm]:
     if reason := missing_npm(ANVIL):
         pytest.skip(reason)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(_PROGRAM), "--port", str(port), "--chain-id", str(CHAIN), "--silent"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import psycopg
 import pytest
 
 from guzheng.store.s3 import Bucket, open_bucket
+from tests.ports import free_port
 
 WAIT_SECONDS = 90.0
 KEYS = ("guzheng", "a-secret-of-the-tests")
@@ -37,14 +37,6 @@ def fresh(prefix: str) -> str:
 
 
 _numbers = itertools.count()
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        doors = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for door in doors:
-            door.bind(("127.0.0.1", 0))
-        return [door.getsockname()[1] for door in doors]
 
 
 def until(done: Callable[[], bool], what: str, program: subprocess.Popen[bytes]) -> None:
@@ -96,7 +88,7 @@ def s3_at(place: Path) -> Iterator[S3]:
         )
     )
     names = [f"{one}.port{kind}" for one in _PARTS for kind in ("", ".grpc")]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = {name: free_port() for name in names}
     program = subprocess.Popen(
         [
             *(weed, "server", f"-dir={place}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
@@ -154,7 +146,7 @@ class Postgres:
                 "fsync = on\nmax_wal_senders = 4\nhot_standby = on\n"
                 "log_min_messages = fatal\nautovacuum = off\n"
             )
-        return cls(folder, free_ports(1)[0])
+        return cls(folder, free_port())
 
     def start(self) -> "Postgres":
         program = subprocess.Popen(
@@ -204,7 +196,7 @@ class Postgres:
                 *(["-R"] if standby else []),
             ]
         )
-        return Postgres(folder, free_ports(1)[0])
+        return Postgres(folder, free_port())
 
 
 def _tool(name: str) -> Path:

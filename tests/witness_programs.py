@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.road.programs import free_port
+from tests.ports import free_port
 
 SECONDS = 60.0
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from guzheng.proof import tree
 from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.tlogproof import TlogProof
 from tests.cli.conftest import PROGRAM
+from tests.ports import free_port
 
 KEY = "front"
 HEADERS = {
@@ -38,8 +38,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def front(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(PROGRAM), "ledger", "front", "--data", str(data), "--port", str(port)]
     started = subprocess.Popen([*command, "--processes", "2"], start_new_session=True)
     address = f"http://127.0.0.1:{port}/api/ledger/entries"

@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.road.programs import (
     answering,
     ended,
-    free_port,
     lines,
     ran,
     running,

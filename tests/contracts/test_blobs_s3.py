@@ -13,6 +13,7 @@ from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import AlreadyKept, NotKept, read
 from guzheng.store.s3 import OWN, PART, Bucket, Cell, S3Blobs, _by_segment, open_bucket
 from tests import engines
+from tests.ports import free_port
 
 pytestmark = engines.together
 MIB = 1 << 20
@@ -101,7 +102,7 @@ def test_names_are_ordered_whatever_the_order_of_the_listing(found: set[str]) ->
 
 def test_a_server_that_is_away_is_said(s3: engines.S3) -> None:
     bucket = s3.bucket(engines.fresh("away"))
-    port = engines.free_ports(1)[0]
+    port = free_port()
     with pytest.raises(Unavailable) as refused:
         open_bucket(
             bucket.name,

@@ -31,7 +31,8 @@ from guzheng.proof.digest import sha256
 from guzheng.web import create_app
 from tests.cli.conftest import command
 from tests.faces.conftest import serving
-from tests.road.programs import free_port, ran, running
+from tests.ports import free_port
+from tests.road.programs import ran, running
 from tests.stations.test_fix_authority import failure_of
 from tests.stations.timestamps import FILE, Answer, openssl
 from tests.world import small_disk

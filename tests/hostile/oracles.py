@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,9 +45,7 @@ def replaying(package: Path, folder: Path) -> Iterator[str]:
     manage, wayback = oracle("wb-manager"), oracle("wayback")
     for arguments in (["init", "seen"], ["add", "--unpack-wacz", "seen", str(package)]):
         subprocess.run([manage, *arguments], cwd=folder, capture_output=True, check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [wayback, "-b", "127.0.0.1", "-p", str(port), "-t", "8"],
         cwd=folder,

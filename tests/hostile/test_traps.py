@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.hostile.capturing import (
 )
 from tests.hostile.conftest import Site
 from tests.hostile.site import TWO_GIB
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 SHORT = {"wall_seconds": 40, "page_seconds": 4}
@@ -87,10 +87,7 @@ def test_a_name_without_address(tmp_path: Path) -> None:
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    _refused(tmp_path, f"http://127.0.0.1:{port}/", "capture.connection-refused")
+    _refused(tmp_path, f"http://127.0.0.1:{free_port()}/", "capture.connection-refused")
 
 
 def test_a_server_that_never_answers(traps: Site, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -56,11 +55,6 @@ def running(*arguments: object, **environment: str) -> Iterator["subprocess.Pope
             process.kill()
         with contextlib.suppress(ValueError):  # its pipes were read to their end already
             process.communicate()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def answering(address: str, process: "subprocess.Popen[str]", seconds: float = 60) -> None:

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests import engines
-from tests.road.programs import answering, free_port, ran, running
+from tests.ports import free_port
+from tests.road.programs import answering, ran, running
 
 pytestmark = engines.together
 
