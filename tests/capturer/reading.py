@@ -2,12 +2,13 @@
 
 import types
 from datetime import datetime
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from guzheng.proof.digest import Digest
+from guzheng.proof.manifest import Item
 
 from guzheng.capturer.record import CaptureRecord
 from guzheng.proof import capture, instant
-from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import Item
 
 
 def read(octets: bytes) -> CaptureRecord:
@@ -27,7 +28,7 @@ def _typed(kind: Any, value: Any) -> object:
         return instant.parse(value)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], one) for one in value)
-    if get_origin(kind) is types.UnionType:
+    if get_origin(kind) in {types.UnionType, Union}:
         return _typed(get_args(kind)[0], value)
     if get_origin(kind) is Literal or kind in {str, int}:
         return value

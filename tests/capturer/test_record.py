@@ -5,6 +5,9 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+from guzheng.proof.digest import sha256, sm3
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Item
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,9 +23,6 @@ from guzheng.capturer.record import (
     Viewer,
 )
 from guzheng.proof import canonical, capture
-from guzheng.proof.digest import sha256, sm3
-from guzheng.proof.errors import ProofError
-from guzheng.proof.manifest import Item
 from tests.capturer.reading import read
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -49,7 +49,9 @@ RECORD = CaptureRecord(
     software="guzheng-capturer 0.1.0",
     private_addresses_allowed=("127.0.0.0/8",),
     trusted_spki=(),
-    limits=Bounds(wall_seconds=150, page_seconds=60, bytes=9, requests=9),
+    limits=Bounds(
+        wall_seconds=150, page_seconds=60, bytes=9, requests=9, memory_octets=9
+    ),
     limits_hit=(),
     notes=("capture.http-error-status",),
     steps=(Step(0, "egress.open", "", "the only way out"),),
@@ -79,6 +81,8 @@ RECORD = CaptureRecord(
     observed_title="证据",
     observed_status=404,
     viewer=VIEWER,
+    grade="reduced",
+    missing=("grade.cgroup",),
 )  # fmt: skip
 
 

@@ -19,12 +19,13 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
-from guzheng.capturer.act import Act, not_written
 from guzheng.capturer.clock import Clock
-from guzheng.capturer.environment import Surroundings
+from guzheng.capturer.environment import PRELOADING, Surroundings
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import MAX_ORDER_OCTETS
 from guzheng.capturer.order import CaptureOrder
+
+from guzheng.capturer.act import Act, not_written
+from guzheng.capturer.limits import MAX_ORDER_OCTETS
 from guzheng.proof import canonical
 
 _USAGE = "usage: python -m guzheng.capturer ORDER.json OUT/"
@@ -102,6 +103,7 @@ def _surroundings() -> Surroundings:
         proxy_variables=tuple(
             sorted(name for name in os.environ if name.lower().endswith("_proxy"))
         ),
+        preload_variables=tuple(name for name in PRELOADING if os.environ.get(name)),
         software=f"guzheng-capturer {metadata.version('guzheng')}",
     )
 

@@ -14,30 +14,42 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from guzheng.capturer import artefacts, environment, writing
-from guzheng.capturer import browser as chromium
+from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
+from guzheng.capturer.confinement import Confinement, confine
 from guzheng.capturer.devtools import CommandRefused, Values, listing
 from guzheng.capturer.egress import Egress
-from guzheng.capturer.environment import Program, Surroundings
+from guzheng.capturer.environment import Start, Surroundings
 from guzheng.capturer.exchange import ARCHIVED, FROM_CACHE, FROM_WORKER, WEBSOCKET
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.flags import flags_of
+from guzheng.capturer.grades import Grade
 from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
-from guzheng.capturer.jobuser import uid_for_job
 from guzheng.capturer.journal import Journal, cut
-from guzheng.capturer.limits import LANGUAGE, TIME_ZONE, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
-from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
+from guzheng.capturer.packages import Installed, Program
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
 from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
-from guzheng.proof import canonical, instant
 from guzheng.proof.manifest import Item
 
+from guzheng.capturer import artefacts, environment, machine, packages, writing
+from guzheng.capturer import browser as chromium
+from guzheng.capturer.limits import (
+    LANGUAGE,
+    PROCESSORS,
+    TASKS,
+    TIME_ZONE,
+    VIEWPORT_HEIGHT,
+    VIEWPORT_WIDTH,
+)
+from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
+from guzheng.proof import canonical, instant
+
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
+_DEATHS = frozenset({"capture.browser-died", "capture.page-moved", "capture.page-not-drawn"})
 _LOOK_SECONDS = 10
 
 
@@ -56,6 +68,9 @@ class Act:
     targets: Targets = field(init=False)
     started_at: datetime = field(init=False)
     egress: Egress | None = None
+    confinement: Confinement | None = None
+    start: Start | None = None
+    grade: Grade = field(default_factory=Grade)
     folder: JobFolder | None = None
     browser: chromium.Browser | None = None
     viewer: Viewer | None = None
@@ -83,7 +98,7 @@ class Act:
                 await self._leave()
             self._write_down(items)
         except CaptureFailed as failure:
-            self.fail(failure)
+            self.fail(self._truly(failure))
             return False
         except TimeoutError:
             self.fail(_too_slow(self.order.limits))
@@ -92,7 +107,7 @@ class Act:
             self.fail(_STOPPED)
             return False
         except CommandRefused as error:
-            self.fail(_gone(error))
+            self.fail(self._truly(_gone(error)))
             return False
         except OSError as error:
             self.fail(not_written(error))
@@ -100,12 +115,15 @@ class Act:
         finally:
             if self.folder is not None:
                 self.folder.remove()
+            if self.confinement is not None:
+                self.confinement.close()
         return True
 
     async def _see(self, items: Path) -> None:
         url = require_url(self.order.url)
         program_path = chromium.find_chromium(self.order.chromium)
-        uid = uid_for_job(own_uid=self.surroundings.own_uid, seed=self.surroundings.process)
+        self.confinement = self._confine()
+        uid = self.confinement.uid
         self.folder = folder = JobFolder(self.surroundings.temporary, uid)
         profile_at_start = sorted(entry.name for entry in folder.profile.iterdir())
         self.egress = Egress(
@@ -124,6 +142,8 @@ class Act:
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
+        self.start = Start(profile_at_start, cookies, cut(str(self.browser.sandbox)), cage)
+        self.start.judge(self.grade, self.surroundings.preload_variables)
         self.journal.step("environment.checked", f"sandbox {self.browser.sandbox}")
         self.visit = Visit(
             self.order,
@@ -136,14 +156,25 @@ class Act:
         )
         await self.visit.go()
         # Not sooner: reading 300 MB beside the start and the load slows both down.
-        identified = asyncio.create_task(asyncio.to_thread(environment.identify, program_path))
+        identified = asyncio.create_task(asyncio.to_thread(_identify, program_path))
         await self.visit.scroll()
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
-        program = await identified
+        program, installed = await identified
+        self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
         await self._make_artefacts(self.visit, items)
-        await self._write_environment(items, program, profile_at_start, cookies, cage)
+        await self._write_environment(items, program, installed)
+
+    def _confine(self) -> Confinement:
+        return confine(
+            Caps(self.order.limits.memory_octets, TASKS, PROCESSORS),
+            self.grade,
+            own_uid=self.surroundings.own_uid,
+            process=self.surroundings.process,
+            temporary=self.surroundings.temporary,
+            now=self.started_at.timestamp(),
+        )
 
     def _launch(
         self, program: Path, folder: JobFolder, uid: int, port: int, version: int | None
@@ -233,29 +264,29 @@ class Act:
         )
 
     async def _write_environment(
-        self,
-        items: Path,
-        program: Program,
-        profile_at_start: list[str],
-        cookies: int,
-        cage: dict[str, object],
+        self, items: Path, program: Program, installed: Installed
     ) -> None:
         if self.browser is None or self.egress is None:
+            return
+        if self.start is None or self.confinement is None:
             return
         launch = self.browser.launch
         value = await asyncio.to_thread(
             environment.report,
             self.surroundings,
             program,
+            installed,
+            self.start,
+            self.confinement,
+            self.grade,
             browser={
                 "product": self.browser.product,
                 "sandbox": str(self.browser.sandbox),
-                "sandboxed_processes": cage,
                 "own_user": launch.uid != launch.own_uid,
                 "strangers_at_egress": self.egress.strangers,
             },
-            profile_at_start=profile_at_start,
-            cookies_at_start=cookies,
+            flags=launch.flags,
+            connections=self.egress.connections,
             certificates={
                 host: [base64.b64encode(der).decode() for der in chain]
                 for host, chain in self.chains.items()
@@ -272,7 +303,8 @@ class Act:
             await self.recorder.finish(lambda: None)
             if self.viewer is None:
                 binary = self.browser.launch.binary
-                program = await asyncio.to_thread(environment.identify, binary)
+                program, installed = await asyncio.to_thread(_identify, binary)
+                self.grade.judge("grade.program-verified", installed.fault)
                 self.viewer = self._viewer(self.browser, program)
         if self.egress is not None:
             await self.egress.close()
@@ -315,6 +347,10 @@ class Act:
         if self.targets.download:
             journal.note("capture.download-denied")
         connections = self.egress.connections if self.egress else []
+        if self.confinement is not None and self.confinement.find_cause() is not None:
+            journal.note("capture.out-of-memory")  # a frame or a worker: the page went on
+        if machine.preset_names(one.host for one in connections):
+            journal.note("capture.name-preset")
         if any(one.outcome == "refused-address" for one in connections):
             journal.note("capture.address-refused-within")
 
@@ -328,6 +364,12 @@ class Act:
         (self.out / "capture.json").write_bytes(record.encode())
         (self.out / "failure.json").write_bytes(canonical.encode(value))
 
+    def _truly(self, failure: CaptureFailed) -> CaptureFailed:
+        """A death whose cause the kernel knows."""
+        if failure.code not in _DEATHS or self.confinement is None:
+            return failure
+        return self.confinement.find_cause() or failure
+
     def abandon(self) -> None:
         """The event loop does not answer: kill, write, and let the caller end the program."""
         if self.browser is not None:
@@ -337,6 +379,8 @@ class Act:
         if self.folder is not None:
             self.folder.remove()
         self.fail(_too_slow(self.order.limits))
+        if self.confinement is not None:
+            self.confinement.close()
 
     def _status(self) -> int | None:
         documents = self.visit.documents if self.visit else []
@@ -374,7 +418,15 @@ class Act:
             observed_status=self._status(),
             viewer=self.viewer,
             failure=failure,
+            grade=self.grade.word if self.viewer else None,
+            missing=self.grade.missing if self.viewer else (),
         )
+
+
+def _identify(path: Path) -> tuple[Program, Installed]:
+    """What the browser is, and whether it is what its package brought."""
+    program = packages.identify(path)
+    return program, packages.compare(program)
 
 
 _STOPPED = CaptureFailed(

@@ -95,6 +95,7 @@ class Launch:
     uid: int
     own_uid: int
     environment: Mapping[str, str]
+    prefix: tuple[str, ...] = ()  # takes it into its network namespace
 
 
 @dataclass(slots=True)
@@ -161,6 +162,7 @@ def _spawn(launch: Launch, sandbox: Sandbox, listen: EventListener) -> Browser:
     setpriv = shutil.which("setpriv")
     if setpriv is not None:
         command = [setpriv, *_privileges(launch, sandbox), "--", *command]
+    command = [*launch.prefix, *command]
     theirs_in, ours_out = _pipe()
     ours_in, theirs_out = _pipe()
     words = launch.job_folder / "stderr.txt"
@@ -263,15 +265,19 @@ async def observed_cage(devtools: Devtools) -> dict[str, object]:
     """What the kernel says of the processes that run page code (proc(5))."""
     answer = await devtools.call("SystemInfo.getProcessInfo")
     counts = {"renderers": 0, "seccomp_filtered": 0, "own_namespace": 0}
+    no_new_privileges = False
     processes = answer.get("processInfo")
     for one in processes if isinstance(processes, list) else []:
-        if not isinstance(one, dict) or one.get("type") != "renderer":
+        if not isinstance(one, dict) or one.get("type") not in {"renderer", "browser"}:
             continue
         status = await asyncio.to_thread(_status_of, one.get("id"))
+        if one.get("type") == "browser":
+            no_new_privileges = status.get("NoNewPrivs") == "1"
+            continue
         counts["renderers"] += 1
         counts["seccomp_filtered"] += status.get("Seccomp") == "2"
         counts["own_namespace"] += len(status.get("NSpid", "").split()) > 1
-    return {**counts}
+    return {**counts, "no_new_privileges": no_new_privileges}
 
 
 def _status_of(pid: object) -> dict[str, str]:

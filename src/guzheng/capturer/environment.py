@@ -2,27 +2,28 @@
 
 A list of plain facts with the file or call each comes from, made while the browser runs, and an
 original of its own. What was not looked at is listed as such: a reader must not take silence
-for a pass.
+for a pass. What this machine could not give stands under `grade`, with the reason.
 """
 
-import hashlib
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from guzheng.proof.digest import Digest
+from guzheng.capturer import machine, routes
+from guzheng.capturer.confinement import Confinement
+from guzheng.capturer.grades import Grade
+from guzheng.capturer.packages import Installed, Program
+from guzheng.capturer.software import software
+from guzheng.capturer.timekeeping import Timekeeping, ask_kernel
 
 SCHEMA = "guzheng.environment/1"
 NOT_CHECKED = (
-    "clock-offset",  # against other clocks, before and after
-    "second-resolver",  # whether another resolver gives the same addresses
-    "public-address",  # under which address this machine is seen
-    "route",
-    "memory-of-the-machine",
+    "public-address",  # under which address others see this machine
+    "machine-below",  # the host of a virtual machine or a container, its firmware
 )
-_POLICY_FOLDERS = (Path("/etc/chromium/policies"), Path("/etc/opt/chrome/policies"))
-_READ_OCTETS = 1024 * 1024
+# Each loads code into, or looks into, every program that is started with it.
+PRELOADING = ("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "SSLKEYLOGFILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,101 +35,108 @@ class Surroundings:
     temporary: Path
     path: str
     proxy_variables: tuple[str, ...]  # names only: a value may hold a password
+    preload_variables: tuple[str, ...]  # those of PRELOADING that were set
     software: str
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The browser's program file, by what it is and not by what it says it is."""
+class Contact(Protocol):
+    """Of a connection: the name that was asked for, and the address that answered."""
 
-    path: str
-    size: int
-    digest: Digest
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def peer(self) -> str: ...
 
 
-def identify(path: Path) -> Program:
-    with path.open("rb") as stream:
-        value = hashlib.file_digest(stream, "sha256").digest()
-    return Program(str(path), path.stat().st_size, Digest("sha256", value))
+@dataclass(slots=True)
+class Start:
+    """How it was before the first page: looked at once, when the browser had come up."""
+
+    profile_entries: Sequence[str]
+    cookies: int
+    sandbox: str
+    cage: Mapping[str, object]
+    clock: Timekeeping = field(default_factory=ask_kernel)
+
+    def judge(self, grade: Grade, preload_variables: Sequence[str]) -> None:
+        """Everything that can be said before a page was opened."""
+        kind = self.sandbox.partition(":")[0]
+        grade.judge(
+            "grade.namespace-sandbox", "" if kind == "namespace" else f"sandbox {self.sandbox}"
+        )
+        renderers, filtered = self.cage.get("renderers"), self.cage.get("seccomp_filtered")
+        every = renderers == filtered and renderers != 0
+        grade.judge(
+            "grade.seccomp", "" if every else f"{filtered} of {renderers} renderers filtered"
+        )
+        raised = not self.cage.get("no_new_privileges")
+        grade.judge(
+            "grade.no-new-privs", "the browser may gain privileges by execve" if raised else ""
+        )
+        grade.judge("grade.clock-verified", self.clock.fault)
+        grade.judge("grade.clean-start", self._stain(preload_variables))
+
+    def _stain(self, preload_variables: Sequence[str]) -> str:
+        if self.profile_entries:
+            return f"the profile was not empty: {self.profile_entries[0]}"
+        if self.cookies:
+            return f"{self.cookies} cookies before the first page"
+        return machine.preload_fault(preload_variables) or machine.policy_fault()
 
 
 def report(
     surroundings: Surroundings,
     program: Program,
+    installed: Installed,
+    start: Start,
+    confinement: Confinement,
+    grade: Grade,
     *,
-    browser: dict[str, object],
-    profile_at_start: Sequence[str],
-    cookies_at_start: int,
-    certificates: dict[str, list[str]],
+    browser: Mapping[str, object],
+    flags: Sequence[str],
+    connections: Sequence[Contact],
+    certificates: Mapping[str, list[str]],
 ) -> dict[str, object]:
     """The value of items/environment.json."""
+    peers = dict.fromkeys(one.peer for one in connections if one.peer)
     return {
         "schema": SCHEMA,
-        "machine": {
-            "system": platform.system(),
-            "release": platform.release(),
-            "version": platform.version(),
-            "architecture": platform.machine(),
-            "distribution": _distribution(),
-            "python": platform.python_version(),
-        },
-        "software": surroundings.software,
+        **grade.value(),
+        "machine": machine.machine(),
+        "kernel": machine.kernel(),
+        "limits": confinement.value(),
+        "clock": {"before": start.clock.value(), "after": ask_kernel().value()},
+        "software": software(),
         "browser": {
             "program": program.path,
             "size": program.size,
             "sha256": program.digest.hex,
+            "package": installed.value(),
+            "flags": list(flags),
+            "sandboxed_processes": dict(start.cage),
             **browser,
         },
         "profile": {
-            "entries_at_start": list(profile_at_start),
-            "cookies_at_start": cookies_at_start,
+            "entries_at_start": list(start.profile_entries),
+            "cookies_at_start": start.cookies,
             "extensions": "disabled",
-            "policies": _policies(),
+            "policies": machine.policies(),
         },
+        "preloaded": machine.preloads(surroundings.preload_variables),
+        "trust": machine.trust(),
         "network": {
-            "hosts_file": _file_facts(Path("/etc/hosts")),
-            "resolver_file": _file_facts(Path("/etc/resolv.conf")),
-            "resolvers": _resolvers(),
+            "hosts_file": machine.file_facts(Path("/etc/hosts")),
+            "names_preset": machine.preset_names(one.host for one in connections),
+            "resolver_file": machine.file_facts(Path("/etc/resolv.conf")),
+            "name_service_file": machine.file_facts(Path("/etc/nsswitch.conf")),
+            "resolvers": machine.resolvers(),
             "proxy_variables": list(surroundings.proxy_variables),
             "proxy_of_browser": "our own egress on loopback; it does not decrypt",
+            "interfaces": routes.interfaces(),
+            "default_routes": routes.default_routes(),
+            "local_addresses": {one: routes.local_address_towards(one) for one in peers},
         },
         "certificates_der": dict(certificates),
         "not_checked": list(NOT_CHECKED),
     }
-
-
-def _file_facts(path: Path) -> dict[str, object]:
-    try:
-        octets = path.read_bytes()[:_READ_OCTETS]
-    except OSError as error:
-        return {"path": str(path), "absent": error.strerror or "unreadable"}
-    lines = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
-    return {
-        "path": str(path),
-        "sha256": hashlib.sha256(octets).hexdigest(),
-        "entries": sum(1 for line in lines if line),
-    }
-
-
-def _resolvers() -> list[str]:
-    try:
-        lines = Path("/etc/resolv.conf").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    return [line.split()[1] for line in lines if line.startswith("nameserver ")][:10]
-
-
-def _distribution() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
-    except OSError:
-        return ""
-
-
-def _policies() -> list[dict[str, object]]:
-    """Policies of the machine can preset pages and trust; on a clean one there are none."""
-    found = []
-    for folder in _POLICY_FOLDERS:
-        if folder.is_dir():
-            found += [_file_facts(path) for path in sorted(folder.rglob("*.json"))[:100]]
-    return found

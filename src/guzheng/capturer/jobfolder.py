@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from guzheng.capturer.leftovers import PREFIX, token_of
+
 _PLACES = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 (mkdtemp makes it ours)
 _SMALL_SHM = 512 * 1024 * 1024
 _ANYBODY_MAY_PASS = 0o001
@@ -17,7 +19,8 @@ class JobFolder:
         parent = next(
             (place for place in (temporary, *_PLACES) if _is_open_to_all(place)), temporary
         )
-        self.path = Path(tempfile.mkdtemp(prefix="guzheng-capture-", dir=parent))
+        prefix = f"{PREFIX}{token_of(os.getpid())}-"  # so that a later job knows whose it was
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         self.path.chmod(0o711)
         self.browser = self.path / "browser"
         self.profile = self.browser / "profile"

@@ -4,13 +4,15 @@ A limit that is reached is never silent: the capture fails with its number, or g
 names it in `limits_hit` and `notes` of the record.
 """
 
-from guzheng.capturer.record import Bounds
 from guzheng.proof.fields import Fields
+
+from guzheng.capturer.record import Bounds
 
 USUAL = Bounds(
     wall_seconds=150,  # from start to folder; enforced from outside the event loop too
     page_seconds=60,  # until the page has loaded and been scrolled through
     bytes=512 * 1024 * 1024,  # through the egress, both directions together
+    memory_octets=2048 * 1024 * 1024,  # 464 MB were measured with all artefacts
     requests=5000,  # 188 were measured on a heavy page; a runaway makes thousands
 )
 
@@ -27,6 +29,7 @@ def read_bounds(value: object) -> Bounds:
         page_seconds=chosen("page_seconds", USUAL.page_seconds),
         bytes=chosen("bytes", USUAL.bytes),
         requests=chosen("requests", USUAL.requests),
+        memory_octets=chosen("memory_octets", USUAL.memory_octets),
     )
     fields.end()
     return bounds
@@ -41,6 +44,10 @@ RESOLVE_SECONDS = 10  # two tries of the usual resolver
 CONNECT_SECONDS = 15  # one full TCP retry series of 1+2+4+8 s
 MAX_CONNECTIONS = 2000  # a page uses 6 per host; this stops a loop of broken ones
 COPY_OCTETS = 64 * 1024  # one read of a socket
+
+# --- job: the capturer, the browser, and all that they start ----------------------------------
+TASKS = 1200  # threads count; 190 were measured, and each frame of another site adds 20
+PROCESSORS = 4  # more than a page needs; a page that spins in 64 workers gets no more
 
 # --- browser ----------------------------------------------------------------------------------
 START_SECONDS = 30  # 0.6 s were measured; a loaded machine needs more

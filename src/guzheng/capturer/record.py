@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol, cast
 
-from guzheng.proof import canonical, instant
-from guzheng.proof.capture import SCHEMA
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import Item
+
+from guzheng.proof import canonical, instant
+from guzheng.proof.capture import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Bounds:
     page_seconds: int
     bytes: int
     requests: int
+    memory_octets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class CaptureRecord:
     observed_status: int | None = None
     viewer: Viewer | None = None
     failure: Failure | None = None
+    grade: Literal["full", "reduced"] | None = None
+    missing: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         return canonical.encode({"schema": SCHEMA, **_members_of(self)})

@@ -32,6 +32,8 @@ class Capture:
     private_addresses: tuple[str, ...]
     sandbox: str
     notes: tuple[str, ...]
+    grade: str | None
+    missing: tuple[str, ...]
 
     @classmethod
     def read(cls, value: object) -> "Capture":
@@ -49,6 +51,8 @@ class Capture:
             private_addresses=fields.texts("private_addresses_allowed"),
             sandbox=fields.text("sandbox"),
             notes=fields.texts("notes"),
+            grade=fields.text_or_none("grade"),
+            missing=fields.texts("missing") if fields.has("missing") else (),
         )
         fields.end()
         return capture

@@ -100,6 +100,7 @@ PRIVATE_ALLOWED = Phrase(
     "the content may not come from the public Internet",
 )
 NOTES = Phrase("取证备注", "Notes of the capture")
+GRADE = Phrase("取证环境", "Surroundings of the capture")
 
 # Fingerprints.
 ITEM_DIGESTS = Phrase("文件指纹", "File")

@@ -7,12 +7,14 @@ what this platform's browser saw; a missing thing is stated, never silent.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from guzheng.proof import canonical
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import Malformed, require
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import Item, require_exhibit_name
+
+from guzheng.proof import canonical
 
 SCHEMA = "guzheng.capture/1"
 MAX_ENTRIES = 100_000  # requests, connections, steps; an order usually allows 5,000 requests
@@ -28,8 +30,9 @@ _PARTS = {
         elapsed_milliseconds:count software private_addresses_allowed:texts trusted_spki:texts
         limits:bounds limits_hit:texts notes:texts steps:step* redirects:redirect*
         connections:connection* tls:session* requests:request* artefacts:items viewer?:viewer
-        failure?:failure""",
-    "bounds": "wall_seconds:count page_seconds:count bytes:count requests:count",
+        failure?:failure grade?:full|reduced missing:texts""",
+    "bounds": """
+        wall_seconds:count page_seconds:count bytes:count requests:count memory_octets:count""",
     "step": "at_milliseconds:count step detail why",
     "redirect": "url to means:http|page status?:count",
     "connection": """
@@ -63,6 +66,12 @@ class CaptureRecord:
     fields: Mapping[str, object]
     artefacts: tuple[Item, ...]
 
+    @property
+    def shortfall(self) -> tuple[str, ...]:
+        """Codes: the grade, then what was missing for a full one; nothing if it was full."""
+        missing = cast("list[str]", self.fields["missing"])
+        return ("grade.reduced", *missing) if "grade" in self.fields and missing else ()
+
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureRecord":
         fields = canonical.parse_object(octets)
@@ -73,6 +82,9 @@ class CaptureRecord:
         expected = "a failure when it failed, a viewer when it was captured"
         fits = failed == ("failure" in found) and (failed or looked)
         require(fits, Malformed, "capture.outcome", expected, found["outcome"])
+        word = "reduced" if found["missing"] else "full"
+        fits = found.get("grade") == (word if looked else None)
+        require(fits, Malformed, "capture.grade", word, found.get("grade"))
         items = Fields(fields, "capture").items("artefacts", most=1000)
         return cls(found, tuple(map(Item.read, items)))
 

@@ -10,9 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from cryptography import x509
-
-from guzheng.proof import canonical, instant
-from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.fields import Fields, to_base64
 from guzheng.proof.manifest import Manifest
@@ -20,13 +17,16 @@ from guzheng.proof.note import LAST_SECOND, Note
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
 
+from guzheng.proof import canonical, instant
+from guzheng.proof.capture import CaptureRecord
+
 SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
 _BEIJING = timedelta(hours=8)
 _MILLISECOND = timedelta(milliseconds=1)
 # Of a capture: the page, and with what it was looked at.
 _CAPTURE = """
-    requested_url final_url observed_title observed_status observed_started_at
+    grade missing requested_url final_url observed_title observed_status observed_started_at
     observed_finished_at browser sandbox software private_addresses_allowed notes"""
 
 

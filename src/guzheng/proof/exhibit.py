@@ -23,19 +23,18 @@ from datetime import timedelta
 from functools import partial
 
 from cryptography import x509
-
-from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
 from guzheng.proof.digest import Digest, hash_of, sha256
 from guzheng.proof.errors import (
     DigestMismatch,
     Inconsistent,
     Malformed,
+    ProofError,
     Refuted,
     Undecided,
     UnknownKey,
     require,
 )
-from guzheng.proof.manifest import Item, Manifest, leaf_of
+from guzheng.proof.manifest import Extent, Item, Manifest, leaf_of
 from guzheng.proof.note import VerifierKey
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import LedgerPolicy, Trust, require_quorum
@@ -43,6 +42,9 @@ from guzheng.proof.report import Report
 from guzheng.proof.steps import Steps, missing, need
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
+
+from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
+from guzheng.proof.capture import CaptureRecord
 
 CLOCKS_APART = timedelta(seconds=60)  # R-22: a larger gap between two clocks must be seen
 
@@ -151,9 +153,18 @@ def _check_items(held: Exhibit, manifest: Manifest | None) -> None:
             prove = partial(_require_item, item, name, held.observed.get(name))
             held.steps.check("item.digest", prove, name)
     if manifest is not None and manifest.capture is not None:
-        require_same = manifest.capture.require
-        name = package.CAPTURE
-        held.steps.check("capture.digest", lambda: require_same(held.paper(name), name), name)
+        prove_same = partial(_same_capture, held, manifest.capture)
+        held.steps.check("capture.digest", prove_same, package.CAPTURE)
+
+
+def _same_capture(held: Exhibit, named: Extent) -> str:
+    """The record is the one; told is what the machine that captured could not give."""
+    octets = held.paper(package.CAPTURE)
+    named.require(octets, package.CAPTURE)
+    try:
+        return "; ".join(CaptureRecord.parse(octets).shortfall)
+    except ProofError:
+        return ""  # its form is for whoever reads it: the certificate is derived from it
 
 
 def _require_item(item: Item, name: str, found: Observed | None) -> None:

@@ -3,8 +3,9 @@
 Colour is never used, so that a print in black and white says the same.
 """
 
-from guzheng.proof import instant
 from guzheng.proof.report import Finding, Outcome, Report
+
+from guzheng.proof import instant
 from guzheng.words import Language, find_words, say
 
 _MARK = {Outcome.PASSED: "✓", Outcome.NOT_CHECKED: "–", Outcome.FAILED: "✗"}
@@ -76,7 +77,8 @@ def _lines(finding: Finding, language: Language) -> list[str]:
         lines.append(f"    {say('verdict.expected', language)} {legible(finding.expected)}")
         lines.append(f"    {say('verdict.found', language)} {legible(finding.found)}")
     elif finding.found:
-        lines.append(f"    {legible(finding.found)}")
+        told = (find_words(one, language) or one for one in finding.found.split("; "))
+        lines += [f"    {legible(one)}" for one in told]
     return lines
 
 
