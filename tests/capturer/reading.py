@@ -4,11 +4,10 @@ import types
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import Item
-
 from guzheng.capturer.record import CaptureRecord
 from guzheng.proof import capture, instant
+from guzheng.proof.digest import Digest
+from guzheng.proof.manifest import Item
 
 
 def read(octets: bytes) -> CaptureRecord:

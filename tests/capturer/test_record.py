@@ -5,9 +5,6 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
-from guzheng.proof.digest import sha256, sm3
-from guzheng.proof.errors import ProofError
-from guzheng.proof.manifest import Item
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +20,9 @@ from guzheng.capturer.record import (
     Viewer,
 )
 from guzheng.proof import canonical, capture
+from guzheng.proof.digest import sha256, sm3
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import Item
 from tests.capturer.reading import read
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

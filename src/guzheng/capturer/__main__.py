@@ -19,13 +19,12 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
+from guzheng.capturer.act import Act, not_written
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.environment import PRELOADING, Surroundings
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.order import CaptureOrder
-
-from guzheng.capturer.act import Act, not_written
 from guzheng.capturer.limits import MAX_ORDER_OCTETS
+from guzheng.capturer.order import CaptureOrder
 from guzheng.proof import canonical
 
 _USAGE = "usage: python -m guzheng.capturer ORDER.json OUT/"

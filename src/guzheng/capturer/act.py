@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from guzheng.capturer import artefacts, environment, machine, packages, writing
+from guzheng.capturer import browser as chromium
 from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.confinement import Confinement, confine
@@ -26,17 +28,6 @@ from guzheng.capturer.flags import flags_of
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
 from guzheng.capturer.journal import Journal, cut
-from guzheng.capturer.order import CaptureOrder, require_url, without_password
-from guzheng.capturer.packages import Installed, Program
-from guzheng.capturer.recorder import Recorder
-from guzheng.capturer.targets import Targets
-from guzheng.capturer.visit import Visit
-from guzheng.capturer.wacz import PageEntry
-from guzheng.capturer.warc import Entropy
-from guzheng.proof.manifest import Item
-
-from guzheng.capturer import artefacts, environment, machine, packages, writing
-from guzheng.capturer import browser as chromium
 from guzheng.capturer.limits import (
     LANGUAGE,
     PROCESSORS,
@@ -45,8 +36,16 @@ from guzheng.capturer.limits import (
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
 )
+from guzheng.capturer.order import CaptureOrder, require_url, without_password
+from guzheng.capturer.packages import Installed, Program
 from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
+from guzheng.capturer.recorder import Recorder
+from guzheng.capturer.targets import Targets
+from guzheng.capturer.visit import Visit
+from guzheng.capturer.wacz import PageEntry
+from guzheng.capturer.warc import Entropy
 from guzheng.proof import canonical, instant
+from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
 _DEATHS = frozenset({"capture.browser-died", "capture.page-moved", "capture.page-not-drawn"})

@@ -4,9 +4,8 @@ A limit that is reached is never silent: the capture fails with its number, or g
 names it in `limits_hit` and `notes` of the record.
 """
 
-from guzheng.proof.fields import Fields
-
 from guzheng.capturer.record import Bounds
+from guzheng.proof.fields import Fields
 
 USUAL = Bounds(
     wall_seconds=150,  # from start to folder; enforced from outside the event loop too

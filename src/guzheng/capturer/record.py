@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol, cast
 
-from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import Item
-
 from guzheng.proof import canonical, instant
 from guzheng.proof.capture import SCHEMA
+from guzheng.proof.digest import Digest
+from guzheng.proof.manifest import Item
 
 
 @dataclass(frozen=True, slots=True)

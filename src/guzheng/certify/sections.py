@@ -4,15 +4,14 @@ Who vouches for a row is in the row: 自述 the applicant, 平台陈述 this pla
 token or the ledger. A fact that is missing has a row that says so.
 """
 
-from guzheng.certify.pen import Pen, Printed
-from guzheng.proof.instant import beijing
-from guzheng.proof.manifest import Item
-
 from guzheng import words
 from guzheng.certify import wording
 from guzheng.certify.facts import Capture, Facts, FurtherSeal
+from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
 from guzheng.proof import timestamp
+from guzheng.proof.instant import beijing
+from guzheng.proof.manifest import Item
 
 INLINE_ITEMS = 2  # more than this and the files are listed in the annex
 

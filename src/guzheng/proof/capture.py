@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from guzheng.proof import canonical
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import Malformed, require
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import Item, require_exhibit_name
-
-from guzheng.proof import canonical
 
 SCHEMA = "guzheng.capture/1"
 MAX_ENTRIES = 100_000  # requests, connections, steps; an order usually allows 5,000 requests

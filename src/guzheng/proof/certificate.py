@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from cryptography import x509
+
+from guzheng.proof import canonical, instant
+from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.fields import Fields, to_base64
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.note import LAST_SECOND, Note
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
-
-from guzheng.proof import canonical, instant
-from guzheng.proof.capture import CaptureRecord
 
 SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt

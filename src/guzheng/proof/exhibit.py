@@ -23,6 +23,9 @@ from datetime import timedelta
 from functools import partial
 
 from cryptography import x509
+
+from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
+from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, hash_of, sha256
 from guzheng.proof.errors import (
     DigestMismatch,
@@ -42,9 +45,6 @@ from guzheng.proof.report import Report
 from guzheng.proof.steps import Steps, missing, need
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
-
-from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
-from guzheng.proof.capture import CaptureRecord
 
 CLOCKS_APART = timedelta(seconds=60)  # a larger gap between two clocks must be seen
 

@@ -3,9 +3,8 @@
 Colour is never used, so that a print in black and white says the same.
 """
 
-from guzheng.proof.report import Finding, Outcome, Report
-
 from guzheng.proof import instant
+from guzheng.proof.report import Finding, Outcome, Report
 from guzheng.words import Language, find_words, say
 
 _MARK = {Outcome.PASSED: "✓", Outcome.NOT_CHECKED: "–", Outcome.FAILED: "✗"}
