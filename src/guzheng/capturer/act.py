@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from guzheng.capturer import artefacts, environment, machine, packages, writing
 from guzheng.capturer import browser as chromium
+from guzheng.capturer import environment, machine, packages, writing
 from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.confinement import Confinement, confine
+from guzheng.capturer.console import ConsoleLog
 from guzheng.capturer.devtools import CommandRefused, Values, listing
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.environment import Start, Surroundings
@@ -36,6 +37,7 @@ from guzheng.capturer.limits import (
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
 )
+from guzheng.capturer.making import Making
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.packages import Installed, Program
 from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
@@ -66,6 +68,7 @@ class Act:
     recorder: Recorder = field(init=False)
     targets: Targets = field(init=False)
     started_at: datetime = field(init=False)
+    making: Making = field(init=False)
     egress: Egress | None = None
     confinement: Confinement | None = None
     start: Start | None = None
@@ -84,6 +87,15 @@ class Act:
         self.journal = Journal(self.clock, self.tell, self.clock.monotonic())
         self.recorder = Recorder(self.clock, self.order.limits.requests)
         self.targets = Targets(self.recorder, self.journal)
+        self.making = Making(
+            self.out / "items",
+            self.journal,
+            self.recorder,
+            ConsoleLog(self.clock),
+            self.started_at,
+            self.names,
+        )
+        self.targets.listeners.append(self.making.console.take)
 
     async def perform(self) -> bool:
         """True if captured; either way the folder says everything."""
@@ -138,6 +150,7 @@ class Act:
         # Not yet `self.browser`: events arrive while it starts, and go to the targets.
         self.browser = await chromium.start(launch, self.targets.take)
         self.journal.step("browser.started", self.browser.product)
+        self.making.console.attach(self.browser.devtools)
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
@@ -154,6 +167,7 @@ class Act:
             self.clock.monotonic() + self.order.limits.page_seconds,
         )
         await self.visit.go()
+        await self.making.view(self.visit)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
         identified = asyncio.create_task(asyncio.to_thread(_identify, program_path))
         await self.visit.scroll()
@@ -162,7 +176,7 @@ class Act:
         program, installed = await identified
         self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
-        await self._make_artefacts(self.visit, items)
+        await self._make_artefacts(self.visit)
         await self._write_environment(items, program, installed)
 
     def _confine(self) -> Confinement:
@@ -203,23 +217,9 @@ class Act:
             },
         )
 
-    async def _make_artefacts(self, visit: Visit, items: Path) -> None:
-        devtools, session = visit.devtools, self.targets.main
+    async def _make_artefacts(self, visit: Visit) -> None:
         self.title, self.final_url = await visit.title()
-        # The document first: painting a very long page may load more of it.
-        self.names.append(await artefacts.copy_document(devtools, session, items))
-        self.journal.step("page.copied")
-        self.names += await artefacts.take_pictures(
-            devtools, session, await visit.size(), items, self.journal
-        )
-        self.journal.step("page.pictured")
-        try:
-            self.names.append(
-                await artefacts.print_page(devtools, session, items, self.started_at)
-            )
-            self.journal.step("page.printed")
-        except CaptureFailed:
-            self.journal.note("capture.print-missing")
+        await self.making.make(visit)
         _, url_now = await visit.title()
         if url_now != self.final_url:
             self.journal.note("capture.page-moved")
@@ -323,6 +323,12 @@ class Act:
             entropy=self.entropy,
         )
         self.names.insert(0, "page.wacz")
+        self.making.write_down(
+            url=self.final_url,
+            title=self.title,
+            software=self.surroundings.software,
+            browser=self.viewer.browser,
+        )
         self.journal.step(
             "archive.written", f"{count} of {len(self.recorder.exchanges)} requests"
         )

@@ -1,7 +1,7 @@
-"""The page as a person sees it: pictures of all of it, a print, and the final document.
+"""The page as a person sees it: a view, pictures of all of it, a print, the final document.
 
 All are originals: each is made once, at the visit, and cannot be derived from another. They
-corroborate one another and the archive.
+corroborate one another and the archive. What can be derived is named in DERIVATIVES.
 """
 
 import base64
@@ -33,7 +33,17 @@ _MEDIA_TYPES = {
     ".pdf": "application/pdf",
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".har": "application/json",
+    ".mhtml": "multipart/related",
+    ".mkv": "video/matroska",
+    ".txt": "text/plain; charset=utf-8",
+    ".zip": "application/zip",
+    ".enc": "application/octet-stream",
 }
+# Made from other items; whoever has those can make it again.
+DERIVATIVES = frozenset({"network.har", "trace.json"})
+_PNG = {"format": "png", "optimizeForSpeed": True}  # the same pixels, less tightly packed
 # Without it a reader would take the page's own <meta charset> for the file's (WHATWG, HTML
 # §13.2.3).
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -41,6 +51,20 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def media_type_of(name: str) -> str:
     return _MEDIA_TYPES[Path(name).suffix]
+
+
+def role_of(name: str) -> str:
+    return "derivative" if name in DERIVATIVES else "original"
+
+
+async def take_view(devtools: Devtools, session: str, folder: Path, name: str) -> bool:
+    """What a person has before him at this moment. False if it could not be painted."""
+    try:
+        answer = await _ask(devtools, "Page.captureScreenshot", _PNG, session)
+        (folder / name).write_bytes(_octets(answer, "a picture"))
+    except CaptureFailed:
+        return False
+    return True
 
 
 async def take_pictures(
@@ -59,7 +83,7 @@ async def take_pictures(
             devtools,
             "Page.captureScreenshot",
             {
-                "format": "png",
+                **_PNG,
                 "captureBeyondViewport": True,
                 "clip": {
                     "x": 0,

@@ -152,6 +152,11 @@ def _died() -> CaptureFailed:
     )
 
 
+def spell(values: Values) -> bytes:
+    """An answer as it came: JSON without blanks, other than ASCII escaped."""
+    return _spell(values).encode("ascii")
+
+
 # --- readers ----------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ FAILED = "failed"  # no response: refused, broken, aborted
 UNFINISHED = "unfinished"  # no response when the capture ended
 FROM_CACHE = "from-cache"  # nothing went over the wire
 FROM_WORKER = "from-service-worker"  # answered inside the browser; its own requests are apart
-WEBSOCKET = "websocket"  # the handshake is archived, the frames are counted
+WEBSOCKET = "websocket"  # the handshake is archived, the frames are an item of their own
 ARCHIVED = frozenset({RECORDED, WITHOUT_BODY, IN_PART})
 
 Headers = list[tuple[str, str]]
@@ -46,12 +46,17 @@ class Exchange:
     response_headers: Headers = field(default_factory=list)
     response_head: str = ""  # raw, HTTP/1 only
     peer: str = ""
+    connection: int = 0  # the browser's number of the connection it came over
     security: Values = field(default_factory=dict)
     body: bytes | None = None
     octets_reported: int = 0  # of the decoded body, as they came in
     redirected_to: str = ""
     finished: bool = False
     finished_at: float = 0.0  # when we heard of it, on the monotonic clock
+    asked: float = 0.0  # these three on the browser's monotonic clock
+    answered: float = 0.0
+    ended: float = 0.0
+    streamed: bytearray | None = None  # of a stream without end, as it came
     failed_because: str = ""
     body_missing_because: str = ""
     from_cache: bool = False
@@ -72,6 +77,7 @@ class Exchange:
             self.request_headers = pairs_of(sent)
         address = text(response, "remoteIPAddress").strip("[]")
         self.peer = address
+        self.connection = int(number(response, "connectionId"))
         self.security = inner(response, "securityDetails")
         self.from_cache |= bool(
             response.get("fromDiskCache") or response.get("fromPrefetchCache")
@@ -87,7 +93,17 @@ class Exchange:
             self.response_head = text(response, "headersText")
             self.status = int(number(response, "statusCode")) or self.status
 
+    @property
+    def wait_milliseconds(self) -> int:
+        return max(0, int((self.answered - self.asked) * 1000)) if self.answered else 0
+
+    @property
+    def receive_milliseconds(self) -> int:
+        return max(0, int((self.ended - self.answered) * 1000)) if self.answered else 0
+
     def close(self) -> None:
+        if self.streamed and len(self.streamed) >= len(self.body or b""):
+            self.body = bytes(self.streamed)
         self.outcome, self.why = self._judge()
 
     def _judge(self) -> tuple[str, str]:

@@ -24,6 +24,8 @@ REASONS = {
     "dialog.dismissed": "a dialog stops the page; nobody is there to answer it",
     "popup.closed": "only the ordered page is evidence",
     "download.denied": "only the ordered page is evidence; a file would fill the disk",
+    "page.viewed": "the page as it first shows itself, before anything is touched",
+    "page.snapped": "layout, text and the page in one file, for comparison and for searching",
     "page.pictured": "the page as a person sees it, in full length",
     "page.printed": "the page for the file of a court",
     "page.copied": "the document after all scripts, for comparison with the archive",

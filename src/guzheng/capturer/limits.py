@@ -78,6 +78,15 @@ BODY_SECONDS = 20  # to fetch outstanding bodies once the page is at rest
 
 # --- artefacts --------------------------------------------------------------------------------
 TILE_PIXELS = 16_000  # Chromium paints nothing beyond 16,384 px in one picture
+LAYOUT_NODES = 200_000  # about 100 MB of layout; news pages have 2,000 to 20,000
+TEXT_OCTETS = 16 * 1024 * 1024  # a long book has 1 MB
+MHTML_OCTETS = 96 * 1024 * 1024  # of what would go into it; the archive has it all anyway
+CONSOLE_LINES = 5_000  # a page that says more repeats itself; its console is shut then
+CONSOLE_OCTETS = 8 * 1024 * 1024
+CONSOLE_TEXT = 4_000  # characters of one line
+SOCKET_FRAMES = 50_000  # named one by one; beyond that they are counted only
+SOCKET_PAYLOAD_OCTETS = 256 * 1024  # of one frame; of a longer one only the digest is kept
+SOCKETS_OCTETS = 32 * 1024 * 1024  # payloads of all sockets; then digests only
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip carries no time of its own: the record does
 
 # --- record -----------------------------------------------------------------------------------

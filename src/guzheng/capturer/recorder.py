@@ -6,7 +6,8 @@ whole, from the store the browser keeps outside the page ("durable messages"), w
 octets themselves: a page in GBK stays in GBK. Content codings are already undone there; warc
 says so in the headers.
 
-The raw events are the seam for a transcript; frames of WebSockets are counted only.
+A stream without end (events of a server) is taken as it comes, since the page may close it and
+nothing would be left to fetch. Frames of WebSockets go to `sockets`.
 """
 
 import asyncio
@@ -35,10 +36,13 @@ from guzheng.capturer.limits import (
     POST_OCTETS,
     QUIET_SECONDS,
 )
+from guzheng.capturer.sockets import SocketLog
 
 _OUTSIDE = ("http:", "https:", "ws:", "wss:")
 _TICK_SECONDS = 0.02
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+# A player fetches while it plays, and stops reading when it has enough: neither is unrest.
+_PATIENT = frozenset({"preflight", "media"})
 
 ENABLE: Values = {
     "maxTotalBufferSize": BODIES_OCTETS,
@@ -58,6 +62,7 @@ class Recorder:
         self.exchanges: list[Exchange] = []
         self.requests_spent = asyncio.Event()
         self.last_stir = clock.monotonic()
+        self.sockets = SocketLog()
         self._clock = clock
         self._requests_allowed = requests_allowed
         self._devtools: Devtools | None = None
@@ -107,6 +112,10 @@ class Recorder:
     def pending(self) -> int:
         return len(self._pending)
 
+    @property
+    def octets_kept(self) -> int:
+        return self._kept
+
     async def finish(self, cut: Callable[[], None]) -> None:
         """`cut` all connections, wait for bodies on their way, then judge every exchange.
 
@@ -139,6 +148,7 @@ class Recorder:
             before.answer(inner(values, "redirectResponse"))
             before.has_extra = flag(values, "redirectHasExtraInfo")
             before.redirected_to = url
+            before.answered = before.ended = number(values, "timestamp")
             before.finished = True
         elif before is not None:
             return  # the same request, told by a second session
@@ -151,7 +161,7 @@ class Recorder:
         if flag(request, "hasPostData") and not exchange.request_body:
             self._begin(self._fetch_post(exchange))
         self._open.add(name)
-        if kind != "preflight":
+        if kind not in _PATIENT:
             self._pending.add(name)
 
     def _new(
@@ -166,6 +176,7 @@ class Recorder:
             session=session,
             request=name,
             began_at=self._time_of(values),
+            asked=number(values, "timestamp"),
         )
         self.exchanges.append(exchange)
         self._now[name] = exchange
@@ -190,11 +201,13 @@ class Recorder:
         if exchange is None:
             return
         exchange.session = session
+        exchange.answered = exchange.ended = number(values, "timestamp")
         exchange.answer(inner(values, "response"))
         exchange.has_extra = flag(values, "hasExtraInfo")
         self._stir()
         if exchange.mime in _ENDLESS:
             self._pending.discard(name)
+            self._begin(self._stream(exchange))
 
     def _got_extra(self, name: str, values: Values, session: str) -> None:
         del session
@@ -211,12 +224,14 @@ class Recorder:
             if exchange.mime not in _ENDLESS:  # a stream without end is no unrest
                 self._stir()
             exchange.octets_reported += int(number(values, "dataLength"))
+            if exchange.streamed is not None:
+                self._keep_streamed(exchange, text(values, "data"))
 
     def _finished(self, name: str, values: Values, session: str) -> None:
-        del values
         self._settle(name)
         if exchange := self._now.get(name):
             exchange.finished = True
+            exchange.ended = number(values, "timestamp")
             exchange.finished_at = self._clock.monotonic()
             if exchange.status and not (exchange.from_cache or exchange.from_worker):
                 self._begin(self._fetch_body(exchange, session))
@@ -224,6 +239,7 @@ class Recorder:
     def _failed(self, name: str, values: Values, session: str) -> None:
         self._settle(name)
         if exchange := self._now.get(name):
+            exchange.ended = number(values, "timestamp")
             if not self._ended:  # after the end it is our own cut that failed it
                 exchange.failed_because = (
                     text(values, "blockedReason")
@@ -275,6 +291,21 @@ class Recorder:
         if exchange.body is not None:
             self._kept += len(exchange.body)
 
+    async def _stream(self, exchange: Exchange) -> None:
+        """From here on every part of the body is told with its octets."""
+        exchange.streamed = bytearray()
+        answer = await self._ask("Network.streamResourceContent", exchange)
+        exchange.body_missing_because = ""
+        early = _decoded([text(answer, "bufferedData")])
+        exchange.streamed[:0] = early
+        self._kept += len(early)
+
+    def _keep_streamed(self, exchange: Exchange, part: str) -> None:
+        if exchange.streamed is not None and self._kept <= BODIES_OCTETS:
+            octets = _decoded([part])
+            exchange.streamed += octets
+            self._kept += len(octets)
+
     async def _fetch_post(self, exchange: Exchange) -> None:
         answer = await self._ask("Network.getRequestPostData", exchange)
         body = text(answer, "postData")
@@ -301,6 +332,8 @@ class Recorder:
         del session
         if exchange := self._now.get(name):
             exchange.began_at = self._time_of(values)
+            exchange.asked = number(values, "timestamp")
+            self.sockets.opened(exchange, values)
             exchange.request_headers = pairs_of(inner(values, "request", "headers"))
 
     def _socket_answered(self, name: str, values: Values, session: str) -> None:
@@ -315,14 +348,16 @@ class Recorder:
             exchange.body = b""
 
     def _socket_frame_sent(self, name: str, values: Values, session: str) -> None:
-        del values, session
+        del session
         if exchange := self._now.get(name):
             exchange.frames_sent += 1
+            self.sockets.take(exchange, "sent", values)
 
     def _socket_frame_received(self, name: str, values: Values, session: str) -> None:
-        del values, session
+        del session
         if exchange := self._now.get(name):
             exchange.frames_received += 1
+            self.sockets.take(exchange, "received", values)
 
     def _socket_failed(self, name: str, values: Values, session: str) -> None:
         del session

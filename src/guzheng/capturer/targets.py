@@ -8,7 +8,8 @@ opens are closed unseen, dialogs are dismissed, downloads are denied; each is a 
 
 import asyncio
 
-from guzheng.capturer.devtools import Devtools, Values, flag, inner, number, text
+from guzheng.capturer.console import ENABLE as ENABLE_CONSOLE
+from guzheng.capturer.devtools import Devtools, EventListener, Values, flag, inner, number, text
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import MAX_DIALOGS
 from guzheng.capturer.recorder import DURABLE, ENABLE, Recorder
@@ -30,6 +31,7 @@ class Targets:
         self.crashed = asyncio.Event()
         self.download: Values = {}  # the last one that was denied
         self.downloads: set[str] = set()
+        self.listeners: list[EventListener] = [recorder.take]
         self._recorder = recorder
         self._journal = journal
         self._devtools: Devtools | None = None
@@ -75,7 +77,8 @@ class Targets:
                 name = text(values, "suggestedFilename")
                 self._journal.step("download.denied", f"{name} {text(values, 'url')}")
             case _:
-                self._recorder.take(method, values, session)
+                for listener in self.listeners:
+                    listener(method, values, session)
 
     def _attached(self, values: Values) -> None:
         devtools = self._devtools
@@ -100,6 +103,7 @@ class Targets:
         ]
         if kind in _WITH_PAGE_DOMAIN:
             ready.append(devtools.post("Page.enable", {}, session))
+        ready += [devtools.post(one, {}, session) for one in ENABLE_CONSOLE]
         ready.append(devtools.post("Target.setAutoAttach", _AUTO_ATTACH, session))
         if flag(values, "waitingForDebugger"):
             ready.append(devtools.post("Runtime.runIfWaitingForDebugger", {}, session))

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from guzheng.capturer import wacz
-from guzheng.capturer.artefacts import media_type_of
+from guzheng.capturer.artefacts import media_type_of, role_of
 from guzheng.capturer.devtools import number, text
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.exchange import Exchange
@@ -45,7 +45,7 @@ def write_archive(
 
 
 def items_of(folder: Path, names: Iterable[str]) -> tuple[Item, ...]:
-    """The artefacts by digest. All are originals: see artefacts."""
+    """The artefacts by digest, originals and derivatives named apart."""
     items = []
     for name in names:
         hashers = [new_hasher("sha256"), new_hasher("sm3")]
@@ -56,7 +56,7 @@ def items_of(folder: Path, names: Iterable[str]) -> tuple[Item, ...]:
                 for hasher in hashers:
                     hasher.update(part)
         digests = (Digest("sha256", hashers[0].digest()), Digest("sm3", hashers[1].digest()))
-        items.append(Item(name, "original", media_type_of(name), size, digests))
+        items.append(Item(name, role_of(name), media_type_of(name), size, digests))
     return tuple(items)
 
 

@@ -1,0 +1,110 @@
+"""The page as a structure: its layout, its text, and all of it in one file.
+
+Further originals beside the archive and the pictures. None of them is the page itself: one that
+cannot be made, or would be too large, is a note, never a failed capture. Nothing here changes
+the page: text is read from an isolated world, the rest is told by the browser.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from guzheng.capturer import world
+from guzheng.capturer.devtools import CommandRefused, Devtools, Values, listing, spell, text
+from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import (
+    ARTEFACT_SECONDS,
+    LAYOUT_NODES,
+    MHTML_OCTETS,
+    TEXT_OCTETS,
+)
+
+# What decides whether a person sees a node; the rest stands in the style sheets of the archive.
+COMPUTED_STYLES = (
+    "display", "visibility", "opacity", "position", "z-index", "overflow",
+    "color", "background-color", "background-image", "font-size",
+)  # fmt: skip
+_NODES = "document.getElementsByTagName('*').length"
+_TEXT = "(document.body || document.documentElement || {innerText: ''}).innerText.slice(0, %d)"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """`take` all of them once the page is at rest."""
+
+    devtools: Devtools
+    session: str
+    frame: str
+    folder: Path
+    journal: Journal
+
+    async def take(self, octets_of_page: int) -> list[str]:
+        """Names of what was made. `octets_of_page`: bodies and document together."""
+        nodes = await self._count_nodes()
+        is_small = nodes <= LAYOUT_NODES
+        wanted: list[tuple[bool, str, Callable[[], Awaitable[bytes]]]] = [
+            (is_small, "text.txt", self._read_text),
+            (is_small, "layout.json", self._read_layout),
+            (octets_of_page <= MHTML_OCTETS, "page.mhtml", self._read_mhtml),
+        ]
+        names = []
+        for fits, name, read in wanted:
+            if not fits:
+                self.journal.limit(f"capture.{_kind(name)}-too-large")
+            elif await self._make(name, read):
+                names.append(name)
+        return names
+
+    async def _make(self, name: str, read: Callable[[], Awaitable[bytes]]) -> bool:
+        try:
+            octets = await read()
+        except (CommandRefused, TimeoutError):
+            octets = b""
+        if not octets:
+            self.journal.note(f"capture.{_kind(name)}-missing")
+            return False
+        (self.folder / name).write_bytes(octets)
+        return True
+
+    async def _count_nodes(self) -> int:
+        try:
+            count = await world.ask(self.devtools, self.session, self.frame, _NODES)
+        except (CommandRefused, TimeoutError):
+            return 0
+        return count if isinstance(count, int) else 0
+
+    async def _read_text(self) -> bytes:
+        """What a person could select and copy, in the order of the document, UTF-8."""
+        found = await world.ask(
+            self.devtools,
+            self.session,
+            self.frame,
+            _TEXT % TEXT_OCTETS,
+            seconds=ARTEFACT_SECONDS,
+        )
+        if not isinstance(found, str):
+            return b""
+        return found.encode("utf-8", "replace") + b"\n"
+
+    async def _read_layout(self) -> bytes:
+        answer = await self._ask(
+            "DOMSnapshot.captureSnapshot",
+            {
+                "computedStyles": COMPUTED_STYLES,
+                "includePaintOrder": True,
+                "includeDOMRects": True,
+            },
+        )
+        return spell(answer) if listing(answer, "documents") else b""
+
+    async def _read_mhtml(self) -> bytes:
+        """RFC 2557; the browser puts together what it has loaded, in seven-bit lines."""
+        answer = await self._ask("Page.captureSnapshot", {"format": "mhtml"})
+        return text(answer, "data").encode("utf-8", "replace")
+
+    async def _ask(self, method: str, values: Values) -> Values:
+        return await self.devtools.call(method, values, self.session, seconds=ARTEFACT_SECONDS)
+
+
+def _kind(name: str) -> str:
+    return "mhtml" if name.endswith(".mhtml") else name.partition(".")[0]

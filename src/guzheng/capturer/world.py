@@ -1,0 +1,35 @@
+"""Asks the page's main frame something from a world of our own, where its scripts have no part.
+
+An isolated world sees the same document, but the page's redefinitions (of `scrollTo`, `Array`,
+`JSON`) do not reach it, and the page does not see that it is there.
+"""
+
+from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, number
+from guzheng.capturer.limits import ANSWER_SECONDS
+
+
+async def ask(
+    devtools: Devtools,
+    session: str,
+    frame: str,
+    expression: str,
+    *,
+    seconds: float = ANSWER_SECONDS,
+) -> object:
+    """The value of the expression as JSON has it. Raises CommandRefused, TimeoutError."""
+    world = await devtools.call("Page.createIsolatedWorld", {"frameId": frame}, session)
+    answer = await devtools.call(
+        "Runtime.evaluate",
+        {
+            "expression": expression,
+            "contextId": int(number(world, "executionContextId")),
+            "returnByValue": True,
+            "awaitPromise": True,
+        },
+        session,
+        seconds=seconds,
+    )
+    if "exceptionDetails" in answer:
+        raise CommandRefused("the document is in no state to be asked")
+    found: Values = inner(answer, "result")
+    return found.get("value")
