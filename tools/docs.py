@@ -53,6 +53,7 @@ READING = (
     ("renewal", "RFC 4998: old timestamps renewed"),
     ("anchors", "receipts of the checkpoint elsewhere"),
     ("later", "receipts and renewals, step by step"),
+    ("moments", "the stamps of a capture while it was under way"),
     ("exhibit", "the numbered steps"),
     ("verify", "packages, files, certificates"),
 )
@@ -63,7 +64,10 @@ APART = (
         "the certificate's words and print, the package's form",
         ("certificate", "pdf", "package"),
     ),
-    ("receipts and renewals, that an exhibit may have", ("renewal", "anchors", "later")),
+    (
+        "receipts, renewals and moments of captures, that an exhibit may have",
+        ("renewal", "anchors", "later", "moments"),
+    ),
     ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork")),
 )
 

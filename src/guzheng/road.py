@@ -22,11 +22,12 @@ from guzheng import fix, intake
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
 from guzheng.intake.rules import distinct, item_name, stated, web_address
 from guzheng.ledger import Gathering, Ledger
-from guzheng.proof import canonical, certificate, instant, package, timestamp
+from guzheng.proof import canonical, certificate, instant, moments, package, timestamp
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
 from guzheng.proof.exhibit import CLOCKS_APART
 from guzheng.proof.manifest import Manifest, SeenCheckpoint, leaf_of, require_exhibit_name
+from guzheng.proof.note import Note
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store import ids
@@ -179,12 +180,37 @@ class Road:
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        exhibit: str | None = None,
+        vantage: str | None = None,
+        retry_of: str | None = None,
     ) -> Order:
+        """`exhibit`: the name it was promised; then it is there once, however often asked."""
         address = web_address(url)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
-        exhibit = ids.new("ex", self.now(), self.entropy)
-        with self._unless_acknowledged(exhibit):
-            return self._order(exhibit, "web", texts, url=address, allow_private=allow_private)
+        exhibit = exhibit or ids.new("ex", self.now(), self.entropy)
+        with leased(self.leases, exhibit, wait=True):
+            if find(self.blobs, folder_of(exhibit) + ORDER) is not None:
+                return self.order(exhibit)
+            with self._unless_acknowledged(exhibit):
+                return self._order(
+                    exhibit,
+                    "web",
+                    texts,
+                    url=address,
+                    allow_private=allow_private,
+                    vantage=vantage,
+                    retry_of=retry_of,
+                )
+
+    def cancel(self, exhibit: str) -> bool:
+        """End the road of a capture that nobody has begun; False when somebody is at it, or
+        the page is captured already."""
+        order = self.order(exhibit)
+        with leased(self.leases, exhibit, wait=False) as held:
+            if not held or self._next(exhibit) is not Step.CAPTURE:
+                return False
+            self._refuse(order, intake.CaptureCancelled())
+        return True
 
     def _order(
         self,
@@ -195,6 +221,8 @@ class Road:
         items: tuple[ReceivedItem, ...] = (),
         url: str | None = None,
         allow_private: tuple[str, ...] = (),
+        vantage: str | None = None,
+        retry_of: str | None = None,
     ) -> Order:
         name, applicant, purpose = texts
         order = Order(
@@ -208,6 +236,8 @@ class Road:
             allow_private=allow_private,
             claimed_applicant=applicant,
             claimed_purpose=purpose,
+            vantage=vantage,
+            retry_of=retry_of,
         )
         self.blobs.put(folder_of(exhibit) + ORDER, [order.encode()])
         self.index.add(order)  # derived: lost here, `rebuild` finds the order again
@@ -360,7 +390,14 @@ class Road:
         return octets
 
     def _capture(self, order: Order, tell: Tell) -> None:
-        intake.capture(order, self.blobs, folder_of(order.exhibit), self.capturing, tell)
+        # A capture cannot be older than a checkpoint that it names, nor than a token.
+        may_ask = intake.Moments(self._stamp, self.gathering.cosigned_over(0))
+        folder = folder_of(order.exhibit)
+        intake.capture(order, self.blobs, folder, self.capturing, tell, may_ask)
+
+    def _stamp(self, digest: Digest) -> bytes:
+        nonce = int.from_bytes(self.entropy(8), "big")
+        return fix.stamp(self.authority, digest, nonce=nonce, roots=self.roots)
 
     def _manifest(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)
@@ -437,8 +474,9 @@ class Road:
         witnesses = {one.witness.key.name for one in self.gathering.witnessed(entry.note)}
         named = tuple(sorted(witnesses))
         further = {one: self._sealed(folder + one) for one in self._further(order.exhibit)}
+        asked = self._moments(folder, record_json)
         facts = certificate.derive(
-            manifest_json, record_json, seal, signer, entry, named, further
+            manifest_json, record_json, seal, signer, entry, named, further, asked
         )
         facts_json = self._put(folder + package.CERTIFICATE_JSON, certificate.encode(facts))
         wanted = package.papers_of(Manifest.parse(manifest_json))
@@ -447,13 +485,24 @@ class Road:
             for one in wanted
             if package.is_paper(one) and not one.startswith("certificate.")
         ]
-        attached = {name: read(self.blobs, folder + name) for name in (*names, *further)}
+        names += [*further, *(moments.papers_of(record_json) if record_json else ())]
+        attached = {name: read(self.blobs, folder + name) for name in names}
         attached[package.CERTIFICATE_JSON] = facts_json
         self._put(folder + package.CERTIFICATE_PDF, self.certify(facts, attached, self.now()))
 
     def _further(self, exhibit: str) -> tuple[str, ...]:
         """Every seal besides the first one, whether or not its authority is still asked."""
         return package.seals_of(self.papers(exhibit))[1:]
+
+    def _moments(self, folder: str, record_json: bytes | None) -> certificate.Moments:
+        """The stamps that the record names, and who had cosigned what the opening names."""
+        named = moments.papers_of(record_json) if record_json else ()
+        stamps = {one: self._sealed(folder + one) for one in named if one != moments.BEFORE}
+        if moments.BEFORE not in named:
+            return certificate.Moments(stamps)
+        note = Note.parse(read(self.blobs, folder + moments.BEFORE))
+        witnesses = {one.witness.key.name for one in self.gathering.witnessed(note)}
+        return certificate.Moments(stamps, note, tuple(sorted(witnesses)))
 
     def _sealed(self, name: str) -> tuple[timestamp.TimestampToken, x509.Certificate]:
         token = timestamp.parse(read(self.blobs, name))

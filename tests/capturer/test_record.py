@@ -12,11 +12,21 @@ from guzheng.capturer.record import (
     Bounds,
     CaptureRecord,
     Connection,
+    Control,
+    Evidence,
     Failure,
+    Judgement,
+    Lookup,
+    Measures,
+    Moment,
+    Opening,
     Redirect,
     Request,
+    SealedKeys,
+    SeenCheckpoint,
     Step,
     TlsSession,
+    Transcript,
     Viewer,
 )
 from guzheng.proof import canonical, capture
@@ -61,7 +71,12 @@ RECORD = CaptureRecord(
     ),
     connections=(
         Connection(
-            1, "example.org", 443, "page", "connected", ("93.184.216.34",), "", "", 1, 2, 3
+            1, "example.org", 443, "page", "connected", ("93.184.216.34",), "", "", 1, 2, 3,
+            agreement="different",
+            resolvers=(
+                Lookup("system", ("93.184.216.34",), ""),
+                Lookup("1.1.1.1", ("93.184.216.35",), "", "yes"),
+            ),
         ),
         Connection(
             2, "inner", 80, "page", "refused-address", ("10.0.0.1",), "", "x", 0, 0, 3, 4
@@ -81,6 +96,15 @@ RECORD = CaptureRecord(
     observed_title="证据",
     observed_status=404,
     viewer=VIEWER,
+    transcript=Transcript(index=sha256(b"index"), connections=2, octets=3),
+    tls_keys=SealedKeys("openssl enc", 4, sha256(b"clear"), sha256(b"sealed")),
+    opening=Opening(
+        "guzheng.opening/1", "ex_" + "0" * 26, "https://example.org/", "c", NOON,
+        SeenCheckpoint("log.example", 7, "cm9vdA==", sha256(b"note")),
+    ),
+    moments=(Moment("opening", sha256(b"o"), 4, "stamped", sha256(b"t")),),
+    scope=(Judgement("scope.login-wall", (Evidence("password-field", "input"),)),),
+    control=Control("http://c.invalid/", Measures(sha256(b"b")), Measures(sha256(b"b")), "yes"),
     grade="reduced",
     missing=("grade.cgroup",),
 )  # fmt: skip
@@ -99,7 +123,8 @@ def test_what_is_written_is_read_back() -> None:
 
 def test_every_field_is_needed_or_optional_and_no_other_is_known() -> None:
     value = canonical.parse_object(RECORD.encode())
-    optional = {"final_url", "observed_title", "observed_status"}
+    optional = {"final_url", "observed_title", "observed_status", "opening", "control"}
+    optional |= {"transcript", "tls_keys"}
     for name in value:
         less = {key: one for key, one in value.items() if key != name}
         if name in optional:
@@ -152,7 +177,9 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
     value = canonical.parse_object(RECORD.encode())
     optional = {
         ".final_url", ".observed_title", ".observed_status", ".redirects[].status",
-        ".connections[].ended_milliseconds", ".requests[].status", ".requests[].octets",
+        ".connections[].ended_milliseconds", ".connections[].resolvers[].authenticated",
+        ".requests[].status", ".requests[].octets",
+        ".moments[].token", ".control.expected.body", ".control.observed.body",
     }  # fmt: skip
     paths = named(value)
     assert optional < paths
@@ -167,12 +194,21 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
 
 def test_no_part_has_room_for_a_further_field() -> None:
     value = canonical.parse_object(RECORD.encode())
-    for name in ("limits", "viewer"):
+    for name in ("limits", "viewer", "opening", "control"):
         part = value[name]
         assert isinstance(part, dict)
         with pytest.raises(ProofError):
             capture.CaptureRecord.parse(canonical.encode({**value, name: {**part, "extra": 1}}))
-    for name in ("steps", "redirects", "connections", "tls", "requests", "artefacts"):
+    for name in (
+        "steps",
+        "redirects",
+        "connections",
+        "tls",
+        "requests",
+        "artefacts",
+        "moments",
+        "scope",
+    ):
         parts = value[name]
         assert isinstance(parts, list)
         with pytest.raises(ProofError):

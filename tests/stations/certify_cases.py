@@ -44,6 +44,7 @@ CAPTURE: Facts = {
     "private_addresses_allowed": [],
     "sandbox": "chromium",
     "notes": [],
+    "scope": [],
 }
 PAGE = [item(name) for name in ("page.wacz", "page.png", "page.pdf", "dom.html", "env.json")]
 

@@ -81,14 +81,19 @@ def test_without_an_independent_lower_bound_none_is_invented() -> None:
 
 @pytest.mark.parametrize(
     ("contained_in", "sentence"),
-    [("content", "见于内容之中："), ("manifest", "见于清单之中：")],
+    [
+        ("content", "见于内容之中：log/x"),
+        ("manifest", "见于清单之中：log/x"),
+        ("record", "检查点（log/x）；界定的是记录的写成时间"),
+    ],
 )
 def test_a_lower_bound_says_where_it_is_contained(contained_in: str, sentence: str) -> None:
     bound = {"at": "2026-11-21T10:40:07.214Z", "contained_in": contained_in, "source": "log/x"}
     text = words_of(not_before=bound)
     assert "2026-11-21 18:40:07.214 (UTC+08:00)" in text
-    assert sentence + "log/x" in text
-    assert "文件最早何时形成。" not in text
+    assert sentence in text
+    # Only a bound in the content itself says anything of the files.
+    assert ("文件最早何时形成。" in text) == (contained_in != "content")
 
 
 def test_a_ledger_without_witnesses_is_said_to_rest_on_the_operator() -> None:

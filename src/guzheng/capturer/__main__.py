@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,7 @@ from guzheng.capturer.clock import Clock
 from guzheng.capturer.environment import PRELOADING, Surroundings
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.limits import MAX_ORDER_OCTETS
+from guzheng.capturer.moments import Desk
 from guzheng.capturer.order import CaptureOrder
 from guzheng.proof import canonical
 
@@ -58,6 +60,7 @@ def run() -> int:
         clock=Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic),
         entropy=secrets.token_bytes,
         tell=_tell,
+        desk=Desk(_say, sys.stdin.fileno()),
     )
     watchdog = threading.Timer(order.limits.wall_seconds + _GRACE_SECONDS, _end, (act,))
     watchdog.daemon = True
@@ -86,8 +89,12 @@ def _end(act: Act) -> None:
 
 
 def _tell(step: str, detail: str) -> None:
+    _say({"step": step, "detail": detail})
+
+
+def _say(line: Mapping[str, str]) -> None:
     try:
-        sys.stdout.buffer.write(canonical.encode({"step": step, "detail": detail}) + b"\n")
+        sys.stdout.buffer.write(canonical.encode(dict(line)) + b"\n")
         sys.stdout.buffer.flush()
     except OSError:
         return  # nobody listens any more; the record has every step

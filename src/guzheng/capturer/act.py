@@ -28,6 +28,7 @@ from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.flags import flags_of
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
+from guzheng.capturer.jobuser import uid_of_tunnel
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import (
     LANGUAGE,
@@ -38,6 +39,7 @@ from guzheng.capturer.limits import (
     VIEWPORT_WIDTH,
 )
 from guzheng.capturer.making import Making
+from guzheng.capturer.moments import Desk, Moments
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.packages import Installed, Program
 from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
@@ -46,12 +48,14 @@ from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
 from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
+from guzheng.capturer.wire import Wire, keep_wire
 from guzheng.proof import canonical, instant
 from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
 _DEATHS = frozenset({"capture.browser-died", "capture.page-moved", "capture.page-not-drawn"})
 _LOOK_SECONDS = 10
+_WIRE, _KEY_LOG = "wire", "tls-keys.log"  # in the job's folder: the tunnel's, the browser's
 
 
 @dataclass(slots=True)
@@ -64,9 +68,11 @@ class Act:
     clock: Clock
     entropy: Entropy
     tell: Callable[[str, str], None]
+    desk: Desk
     journal: Journal = field(init=False)
     recorder: Recorder = field(init=False)
     targets: Targets = field(init=False)
+    moments: Moments = field(init=False)
     started_at: datetime = field(init=False)
     making: Making = field(init=False)
     egress: Egress | None = None
@@ -81,10 +87,14 @@ class Act:
     final_url: str = ""
     chains: dict[str, list[bytes]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    wire: Wire | None = None
+    seeing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.started_at = self.clock.now()
         self.journal = Journal(self.clock, self.tell, self.clock.monotonic())
+        until = self.clock.monotonic() + self.order.limits.wall_seconds + _LOOK_SECONDS
+        self.moments = Moments(self.order.moments, self.desk, self.out, self.journal, until)
         self.recorder = Recorder(self.clock, self.order.limits.requests)
         self.targets = Targets(self.recorder, self.journal)
         self.making = Making(
@@ -104,10 +114,12 @@ class Act:
         try:
             try:
                 async with asyncio.timeout(self.order.limits.wall_seconds):
-                    await self._see(items)
+                    self.seeing = asyncio.create_task(self._see(items))
+                    await self.seeing
             finally:
                 await self._leave()
-            self._write_down(items)
+            await self._keep_wire()
+            await self._write_down(items)
         except CaptureFailed as failure:
             self.fail(self._truly(failure))
             return False
@@ -132,18 +144,13 @@ class Act:
 
     async def _see(self, items: Path) -> None:
         url = require_url(self.order.url)
+        opened = asyncio.create_task(self.moments.open(self.order, self.surroundings.software))
         program_path = chromium.find_chromium(self.order.chromium)
         self.confinement = self._confine()
         uid = self.confinement.uid
         self.folder = folder = JobFolder(self.surroundings.temporary, uid)
         profile_at_start = sorted(entry.name for entry in folder.profile.iterdir())
-        self.egress = Egress(
-            self.order.allow_private,
-            self.order.limits.bytes,
-            self.clock.monotonic,
-            uid,
-            frozenset({(urlsplit(url).hostname or "").lower()}),
-        )
+        self.egress = self._egress(url, uid, folder)
         version = await chromium.major_version_of(program_path)
         launch = self._launch(program_path, folder, uid, await self.egress.open(), version)
         self.journal.step("egress.open")
@@ -151,6 +158,8 @@ class Act:
         self.browser = await chromium.start(launch, self.targets.take)
         self.journal.step("browser.started", self.browser.product)
         self.making.console.attach(self.browser.devtools)
+        await self.egress.ready()
+        self.journal.step("tunnel.ready")
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
@@ -166,6 +175,7 @@ class Act:
             self.journal,
             self.clock.monotonic() + self.order.limits.page_seconds,
         )
+        await opened  # while the browser started: before anything of the page is asked for
         await self.visit.go()
         await self.making.view(self.visit)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
@@ -177,6 +187,7 @@ class Act:
         self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
         await self._make_artefacts(self.visit)
+        self.egress.judge(self.grade)
         await self._write_environment(items, program, installed)
 
     def _confine(self) -> Confinement:
@@ -189,6 +200,24 @@ class Act:
             now=self.started_at.timestamp(),
         )
 
+    def _egress(self, url: str, uid: int, folder: JobFolder) -> Egress:
+        return Egress(
+            allowed=self.order.allow_private,
+            octets_allowed=self.order.limits.bytes,
+            only_uid=uid,
+            page_hosts=frozenset({(urlsplit(url).hostname or "").lower()}),
+            folder=folder.path / _WIRE,
+            origin=self.journal.began,
+            uid=uid_of_tunnel(uid, own_uid=self.surroundings.own_uid),
+            resolvers=self.order.resolvers,
+            fail=self._stop_seeing,
+        )
+
+    def _stop_seeing(self) -> None:
+        """The tunnel is gone: nothing more can be seen of which all is kept."""
+        if self.seeing is not None:
+            self.seeing.cancel()
+
     def _launch(
         self, program: Path, folder: JobFolder, uid: int, port: int, version: int | None
     ) -> chromium.Launch:
@@ -196,6 +225,7 @@ class Act:
             binary=program,
             flags=flags_of(
                 profile=folder.profile,
+                key_log=folder.browser / _KEY_LOG,
                 proxy_port=port,
                 language=self.order.language,
                 trust_spki=self.order.trust_spki,
@@ -205,6 +235,7 @@ class Act:
             job_folder=folder.path,
             uid=uid,
             own_uid=self.surroundings.own_uid,
+            prefix=self.egress.prefix if self.egress else (),
             environment={
                 "HOME": str(folder.browser),
                 "TMPDIR": str(folder.browser),
@@ -308,7 +339,27 @@ class Act:
         if self.egress is not None:
             await self.egress.close()
 
-    def _write_down(self, items: Path) -> None:
+    async def _keep_wire(self) -> None:
+        """Only now is the key log opened: see wire."""
+        if self.folder is None or self.egress is None or self.browser is None:
+            return
+        own_uid, uid = self.surroundings.own_uid, self.browser.launch.uid
+        self.wire = kept = await keep_wire(
+            exhibit=self.order.exhibit,
+            connections=self.egress.connections,
+            folder=self.egress.folder,
+            key_log=self.folder.browser / _KEY_LOG,
+            out=self.out,
+            uids=(own_uid if self.egress.uid is None else self.egress.uid, uid),
+            stamp=self.moments.stamp,
+            entropy=self.entropy,
+        )
+        self.names += kept.names
+        self.journal.step(
+            "wire.kept", f"{kept.transcript.connections} connections, {kept.transcript.index}"
+        )
+
+    async def _write_down(self, items: Path) -> None:
         if self.folder is None or self.visit is None or self.viewer is None:
             return
         count = writing.write_archive(
@@ -333,8 +384,10 @@ class Act:
             "archive.written", f"{count} of {len(self.recorder.exchanges)} requests"
         )
         self._add_notes()
+        listed = writing.items_of(items, self.names)
+        await self.moments.close(self.order.exhibit, listed)
         self.journal.step("capture.finished", self.final_url)
-        record = self._record(None, writing.items_of(items, self.names))
+        record = self._record(None, listed)
         (self.out / "capture.json").write_bytes(record.encode())
 
     def _add_notes(self) -> None:
@@ -410,11 +463,7 @@ class Act:
             notes=tuple(self.journal.notes),
             steps=tuple(self.journal.steps),
             redirects=writing.redirects_of(documents),
-            connections=(
-                writing.connections_of(self.egress, exchanges, self.journal)
-                if self.egress
-                else ()
-            ),
+            connections=(writing.connections_of(self.egress, exchanges) if self.egress else ()),
             tls=writing.tls_of(exchanges, self.chains),
             requests=writing.requests_of(exchanges),
             artefacts=items,
@@ -423,8 +472,12 @@ class Act:
             observed_status=self._status(),
             viewer=self.viewer,
             failure=failure,
+            transcript=self.wire.transcript if self.wire else None,
+            tls_keys=self.wire.keys if self.wire else None,
             grade=self.grade.word if self.viewer else None,
             missing=self.grade.missing if self.viewer else (),
+            opening=self.moments.opening,
+            moments=tuple(self.moments.made),
         )
 
 

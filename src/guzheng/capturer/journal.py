@@ -13,7 +13,10 @@ from guzheng.capturer.limits import MAX_TEXT
 from guzheng.capturer.record import Step
 
 REASONS = {
+    "moment.stamped": "a time that an authority attests, of what was known at that moment",
     "egress.open": "the only way out, so that every address is checked and logged",
+    "tunnel.ready": "it keeps the octets of every connection before it hands them on",
+    "wire.kept": "what passed is fixed by its digests before anybody can read it",
     "browser.started": "a browser that nobody used before, in an empty profile",
     "environment.checked": "a page preset on this machine must be impossible",
     "page.opening": "the ordered URL, as ordered",

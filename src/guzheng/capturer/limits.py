@@ -36,10 +36,19 @@ def read_bounds(value: object) -> Bounds:
 
 # --- order ------------------------------------------------------------------------------------
 MAX_ORDER_OCTETS = 1024 * 1024  # an order is a few hundred octets
+MAX_NOTE = 256 * 1024  # a checkpoint with a hundred cosignatures has 20,000 octets
 MAX_URL = 8192  # longer ones are refused by most servers (RFC 9110 §4.1 asks for 8000)
 
 # --- egress -----------------------------------------------------------------------------------
 RESOLVE_SECONDS = 10  # two tries of the usual resolver
+SECOND_RESOLVER_SECONDS = 5  # only compared: it must not be waited for like ours
+TUNNEL_START_SECONDS = 30  # 0.3 s were measured; a loaded machine needs more
+TUNNEL_END_SECONDS = 15  # it cuts, writes down, and waits for the second resolver
+DISK_SPARED = 64 * 1024 * 1024  # left free on the disk of the transcript
+DISK_SHARE = 3  # transcript, its zip and the archive may all lie on one disk
+KEY_LOG_OCTETS = (
+    16 * 1024 * 1024
+)  # 5 lines of 180 octets a connection; a page makes 2,000 at most
 CONNECT_SECONDS = 15  # one full TCP retry series of 1+2+4+8 s
 MAX_CONNECTIONS = 2000  # a page uses 6 per host; this stops a loop of broken ones
 COPY_OCTETS = 64 * 1024  # one read of a socket

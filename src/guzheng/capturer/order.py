@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from guzheng.capturer.addresses import Network, resolver_address
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import LANGUAGE, MAX_URL, USUAL, read_bounds
+from guzheng.capturer.limits import LANGUAGE, MAX_NOTE, MAX_URL, USUAL, read_bounds
 from guzheng.capturer.record import Bounds
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed, ProofError
@@ -20,7 +21,6 @@ from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import require_exhibit_name
 
 SCHEMA = "guzheng.capture-order/1"
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
@@ -35,6 +35,9 @@ class CaptureOrder:
     chromium: str = ""
     limits: Bounds = USUAL
     language: str = LANGUAGE
+    resolvers: tuple[str, ...] = ()  # asked besides the system's, to compare
+    not_before: str = ""  # the note of a cosigned checkpoint: docs/spec/moments.md
+    moments: tuple[str, ...] = ()  # for which whoever started us gives stamps
 
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureOrder":
@@ -64,6 +67,13 @@ class CaptureOrder:
             chromium=fields.text_or_none("chromium") or "",
             limits=read_bounds(fields.take("limits")) if fields.has("limits") else USUAL,
             language=_language(fields.text_or_none("lang", longest=40) or LANGUAGE),
+            resolvers=(
+                tuple(_resolver(text) for text in fields.texts("resolvers", most=4))
+                if fields.has("resolvers")
+                else ()
+            ),
+            not_before=fields.text_or_none("not_before", longest=MAX_NOTE) or "",
+            moments=fields.texts("moments", most=16) if fields.has("moments") else (),
         )
         fields.end()
         return order
@@ -118,6 +128,16 @@ def _network(text: str) -> Network:
         raise Malformed(
             "order.network", expected="a network such as 127.0.0.0/8", found=text[:60]
         ) from error
+
+
+def _resolver(text: str) -> str:
+    try:
+        resolver_address(text)
+    except ValueError as error:
+        raise Malformed(
+            "order.resolver", expected="a resolver such as 1.1.1.1 or [::1]:53", found=text[:60]
+        ) from error
+    return text
 
 
 def _spki(text: str) -> str:

@@ -52,6 +52,37 @@ class Connection:
     received: int
     began_milliseconds: int
     ended_milliseconds: int | None = None
+    agreement: str = "unasked"
+    resolvers: tuple["Lookup", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What one resolver said of the name; the first is the one whose answers were used."""
+
+    resolver: str
+    answers: tuple[str, ...]
+    failure: str
+    authenticated: Literal["yes", "no"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was kept of the wire; `index` is what was stamped before the keys were read."""
+
+    index: Digest
+    connections: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKeys:
+    """The browser's TLS keys: digests of the log as it was, and of the item that hides it."""
+
+    cipher: str
+    octets: int
+    clear: Digest
+    sealed: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +153,74 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenCheckpoint:
+    """The newest checkpoint that had its quorum, as the order gave it; `note`: its digest."""
+
+    origin: str
+    size: int
+    root: str
+    note: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is stamped before anything is opened: docs/spec/moments.md §2."""
+
+    schema: str
+    exhibit: str
+    requested_url: str
+    software: str
+    observed_at: datetime
+    not_before: SeenCheckpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stamp that was asked for; `answer` is «stamped», or why there is none."""
+
+    name: str
+    digest: Digest
+    asked_milliseconds: int
+    answer: str
+    token: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sign by which a page was recognised, and what was found."""
+
+    evidence: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was got instead of the page: see scope."""
+
+    code: str
+    because: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The control page, measured three ways; None: it could not be."""
+
+    body: Digest | None = None
+    document: Digest | None = None
+    picture: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The page whose truth is known, as this browser showed it: see control."""
+
+    url: str
+    expected: Measures
+    observed: Measures
+    equal: Literal["yes", "no"]
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureRecord:
     """docs/spec/capture.md §4, field by field. Optional fields are absent, never empty."""
 
@@ -148,18 +247,25 @@ class CaptureRecord:
     observed_status: int | None = None
     viewer: Viewer | None = None
     failure: Failure | None = None
+    transcript: Transcript | None = None
+    tls_keys: SealedKeys | None = None
+    opening: Opening | None = None
+    moments: tuple[Moment, ...] = ()
+    scope: tuple[Judgement, ...] = ()
+    control: Control | None = None
     grade: Literal["full", "reduced"] | None = None
     missing: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        return canonical.encode({"schema": SCHEMA, **_members_of(self)})
+        return canonical.encode({"schema": SCHEMA, **value_of(self)})
 
 
 class _Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[object]]]
 
 
-def _members_of(part: _Dataclass) -> dict[str, object]:
+def value_of(part: _Dataclass) -> dict[str, object]:
+    """A part of the record, as it is spelled there."""
     values = ((one.name, getattr(part, one.name)) for one in dataclasses.fields(part))
     return {name: _spelled(value) for name, value in values if value is not None}
 
@@ -177,4 +283,4 @@ def _spelled(value: object) -> object:
         case str() | int():
             return value
         case _:
-            return _members_of(cast(_Dataclass, value))
+            return value_of(cast(_Dataclass, value))

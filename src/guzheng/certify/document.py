@@ -123,11 +123,12 @@ def _stated(read: Facts) -> list[Phrase]:
 
 
 def _not_proved(read: Facts) -> list[Phrase]:
+    bound = read.not_before  # of what was written: the files themselves may be older
     return [
         wording.NOT_TRUTH,
         wording.NOT_AUTHOR,
         wording.NOT_MANNER,
-        *([wording.NOT_EARLIEST] if read.not_before is None else []),
+        *([] if bound and bound.contained_in == "content" else [wording.NOT_EARLIEST]),
         *([wording.NOT_OTHERS] if read.capture else []),
         wording.NOT_ADMISSION,
     ]
@@ -167,6 +168,9 @@ def _attachments(attached: Sequence[str]) -> Printed:
     listed: list[Printed] = [{"name": name, **wording.ATTACHED[name].value()} for name in known]
     further = sorted(one for one in attached if one.startswith("seal.") and one not in known)
     listed += [{"name": one, **wording.ATTACHED_SEALS.value()} for one in further]
+    moments = sum(name.startswith("moments/") for name in attached)
+    if moments:
+        listed.append({"name": f"moments/* × {moments}", **wording.ATTACHED_MOMENTS.value()})
     if tokens:
         listed.append({"name": f"tokens/*.tsa × {tokens}", **wording.ATTACHED_TOKENS.value()})
     return {"title": wording.ATTACHMENTS.value(), "listed": listed}

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from guzheng.proof.certificate import MOMENT_PAPERS
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import KINDS, MAX_ITEMS, Item
-from guzheng.proof.package import SEAL_SM2
+from guzheng.proof.package import MOMENTS, SEAL_SM2
 
 SCHEMA = "guzheng.certificate/1"
 _LONGEST_URL = 65536
@@ -34,6 +35,9 @@ class Capture:
     notes: tuple[str, ...]
     grade: str | None
     missing: tuple[str, ...]
+    scope: tuple[str, ...]
+    control: str | None
+    failure: "Failure | None"
 
     @classmethod
     def read(cls, value: object) -> "Capture":
@@ -53,9 +57,48 @@ class Capture:
             notes=fields.texts("notes"),
             grade=fields.text_or_none("grade"),
             missing=fields.texts("missing") if fields.has("missing") else (),
+            scope=tuple(map(_code, fields.items("scope", most=64))),
+            control=fields.optional("control", _equal),
+            failure=fields.optional("failure", Failure.read),
         )
         fields.end()
         return capture
+
+
+def _code(value: object) -> str:
+    """Of a judgement: what was got. By which signs stands on the record."""
+    fields = Fields(value, "certificate.capture.scope")
+    fields.items("because", most=1000)
+    code = fields.text("code")
+    fields.end()
+    return code
+
+
+def _equal(value: object) -> str:
+    fields = Fields(value, "certificate.capture.control")
+    for name in ("url", "expected", "observed"):
+        fields.take(name)
+    equal = fields.one_of("equal", ("yes", "no"))
+    fields.end()
+    return equal
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no capture, as the record says it."""
+
+    code: str
+    expected: str
+    found: str
+    act: str
+
+    @classmethod
+    def read(cls, value: object) -> "Failure":
+        fields = Fields(value, "certificate.capture.failure")
+        names = ("code", "expected", "found", "act")
+        failure = cls(*(fields.text(one, longest=_LONGEST_URL) for one in names))
+        fields.end()
+        return failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +146,20 @@ class FurtherSeal:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A stamp that was asked for while the capture was under way."""
+
+    name: str
+    seal: Seal
+
+    @classmethod
+    def read(cls, value: object) -> "Moment":
+        fields = Fields(value, "certificate.moments")
+        paper = fields.one_of("paper", MOMENT_PAPERS)
+        return cls(paper.removeprefix(MOMENTS).removesuffix(".tsa"), Seal.taken(fields))
+
+
+@dataclass(frozen=True, slots=True)
 class Witness:
     """Who has seen the checkpoint, and the time that stands in the cosignature."""
 
@@ -144,16 +201,22 @@ class LowerBound:
     """An independent proof that something was not made before: where, and in what, it is."""
 
     at: datetime
-    contained_in: str  # "content" or "manifest"
+    contained_in: str  # "content", "manifest" or "record"
     source: str
+    witnesses: tuple[Witness, ...] = ()
 
     @classmethod
     def read(cls, value: object) -> "LowerBound":
         fields = Fields(value, "certificate.not_before")
         bound = cls(
             at=fields.instant("at"),
-            contained_in=fields.one_of("contained_in", ("content", "manifest")),
+            contained_in=fields.one_of("contained_in", ("content", "manifest", "record")),
             source=fields.text("source"),
+            witnesses=(
+                tuple(map(Witness.read, fields.items("witnesses", most=64)))
+                if fields.has("witnesses")
+                else ()
+            ),
         )
         fields.end()
         return bound
@@ -177,6 +240,7 @@ class Facts:
     further_seals: tuple[FurtherSeal, ...]
     entry: Entry
     not_before: LowerBound | None
+    moments: tuple[Moment, ...]
 
     @property
     def sealed_at(self) -> datetime:
@@ -209,6 +273,11 @@ class Facts:
             entry=Entry.read(fields.take("entry")),
             not_before=(
                 LowerBound.read(fields.take("not_before")) if fields.has("not_before") else None
+            ),
+            moments=(
+                tuple(map(Moment.read, fields.items("moments", most=8)))
+                if fields.has("moments")
+                else ()
             ),
         )
         fields.end()

@@ -10,8 +10,8 @@ and 12: the two that Unicode fonts use); keeps nothing.
 
 import struct
 import unicodedata
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import compress, groupby
 from pathlib import Path
 
 OPEN, CLOSE = "‹", "›"
@@ -67,7 +67,7 @@ def drawn_by(font: Path) -> frozenset[int]:
         members = (0,)
     # Members share their cmap more often than not: read each place once.
     places = {_table(octets, member, b"cmap") for member in members}
-    return frozenset.intersection(*(frozenset(_code_points(octets, at)) for at in places))
+    return frozenset(set.intersection(*(_code_points(octets, at) for at in places)))
 
 
 def _table(octets: bytes, font_at: int, wanted: bytes) -> int:
@@ -79,26 +79,29 @@ def _table(octets: bytes, font_at: int, wanted: bytes) -> int:
     raise ValueError(f"a font without the table {wanted!r}")
 
 
-def _code_points(octets: bytes, cmap_at: int) -> Iterator[int]:
+def _code_points(octets: bytes, cmap_at: int) -> set[int]:
     (count,) = struct.unpack_from(">H", octets, cmap_at + 2)
-    for number in range(count):
-        _, _, within = struct.unpack_from(">HHI", octets, cmap_at + 4 + 8 * number)
-        (form,) = struct.unpack_from(">H", octets, cmap_at + within)
+    records = struct.iter_unpack(">HHI", octets[cmap_at + 4 : cmap_at + 4 + 8 * count])
+    found: set[int] = set()
+    for at in {cmap_at + within for _, _, within in records}:
+        (form,) = struct.unpack_from(">H", octets, at)
         if form == 12:
-            yield from _form_12(octets, cmap_at + within)
+            found.update(*_form_12(octets, at))
         elif form == 4:
-            yield from _form_4(octets, cmap_at + within)
+            found.update(*_form_4(octets, at))
+            found.discard(0xFFFF)  # the end of its segments, and no character
+    return found
 
 
-def _form_12(octets: bytes, at: int) -> Iterator[int]:
+def _form_12(octets: bytes, at: int) -> Iterator[Iterable[int]]:
     (groups,) = struct.unpack_from(">I", octets, at + 12)
     for first, last, glyph in struct.iter_unpack(
         ">III", octets[at + 16 : at + 16 + 12 * groups]
     ):
-        yield from range(first if glyph else first + 1, last + 1)
+        yield range(first if glyph else first + 1, last + 1)
 
 
-def _form_4(octets: bytes, at: int) -> Iterator[int]:
+def _form_4(octets: bytes, at: int) -> Iterator[Iterable[int]]:
     (twice,) = struct.unpack_from(">H", octets, at + 6)
     count = twice // 2
     ends = struct.unpack_from(f">{count}H", octets, at + 14)
@@ -107,10 +110,11 @@ def _form_4(octets: bytes, at: int) -> Iterator[int]:
     offsets_at = at + 16 + 3 * twice
     offsets = struct.unpack_from(f">{count}H", octets, offsets_at)
     for number, (first, last) in enumerate(zip(starts, ends, strict=True)):
-        for point in range(first, last + 1):
-            glyph = (point + deltas[number]) & 0xFFFF
-            if offsets[number]:
-                place = offsets_at + 2 * number + offsets[number] + 2 * (point - first)
-                (glyph,) = struct.unpack_from(">H", octets, place)
-            if glyph and point != 0xFFFF:
-                yield point
+        if offsets[number]:
+            place = offsets_at + 2 * number + offsets[number]
+            glyphs = struct.unpack_from(f">{last + 1 - first}H", octets, place)
+            yield compress(range(first, last + 1), glyphs)  # glyph 0 is none
+        else:
+            none = -deltas[number] & 0xFFFF
+            yield range(first, min(none, last + 1))
+            yield range(max(none + 1, first), last + 1)

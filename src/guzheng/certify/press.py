@@ -111,7 +111,7 @@ def _kind_of(name: str) -> _Kind:
         return _JSON
     if name.endswith(".tsa"):
         return _TOKEN
-    return _TEXT if name.endswith((".tlog-proof", ".pem", ".md")) else _OCTETS
+    return _TEXT if name.endswith((".tlog-proof", ".note", ".pem", ".md")) else _OCTETS
 
 
 def _square_code(text: str) -> str:

@@ -119,12 +119,31 @@ def time(facts: Facts, pen: Pen) -> Printed:
             *warning,
         ),
         pen.row(wording.RECEIVED_AT, pen.line(beijing(facts.observed_at)), *pen.both(received)),
+        *moments(facts, pen),
     ]
     return _section(wording.TIME, rows)
 
 
+def moments(facts: Facts, pen: Pen) -> list[Printed]:
+    """The times between: stamps asked for during the capture, and what bounds it from below."""
+    rows = []
+    if facts.not_before is not None and facts.not_before.witnesses:
+        said = [
+            pen.line(f"{one.name} · {beijing(one.attested_at)}")
+            for one in facts.not_before.witnesses
+        ]
+        rows.append(pen.row(wording.SEEN_BEFORE, *said, *pen.both(wording.SEEN_BEFORE_MEANS)))
+    for one in facts.moments:
+        at = wording.FURTHER_AT.filled(at=beijing(one.seal.attested_at), serial=one.seal.serial)
+        meaning = wording.MOMENT_MEANS[one.name]
+        rows.append(pen.row(wording.MOMENTS[one.name], pen.line(at.zh), *pen.both(meaning)))
+    return rows
+
+
 def lower_bound_source(contained_in: str, source: str) -> Phrase:
     """Which of the two «contains» it is: the content itself, or only what we wrote about it."""
+    if contained_in == "record":
+        return wording.BOUND_BY_RECORD.filled(source=source)
     if contained_in == "content":
         return wording.BOUND_BY_CONTENT.filled(source=source)
     return wording.BOUND_BY_MANIFEST.filled(source=source)

@@ -37,6 +37,11 @@ NOT_AFTER = Phrase("不晚于", "NOT AFTER")
 NO_LOWER_BOUND = Phrase("无独立的“不早于”依据", "No independent lower bound was established")
 BOUND_BY_CONTENT = Phrase("见于内容之中：{source}", "contained in the content: {source}")
 BOUND_BY_MANIFEST = Phrase("见于清单之中：{source}", "contained in the manifest: {source}")
+BOUND_BY_RECORD = Phrase(
+    "取证记录载明见证人此时已副署的账本检查点（{source}）；界定的是记录的写成时间",
+    "the capture record names a checkpoint ({source}) cosigned at this time; it bounds when "
+    "the record was written",
+)
 BY_SEAL = Phrase("依据：RFC 3161 时间戳", "by the RFC 3161 timestamp")
 
 # Section heads.
@@ -118,6 +123,31 @@ ACCURACY = Phrase(
 )
 NO_ACCURACY = Phrase("时间戳令牌未载明精度", "the token states no accuracy")
 RECEIVED_AT = Phrase("平台收到", "Received here")
+SEEN_BEFORE = Phrase("取证开始前的账本检查点", "Checkpoint before it began")
+SEEN_BEFORE_MEANS = Phrase(
+    "取证记录载明该检查点及其副署；副署无法预知，故记录不早于所列最早的副署时间写成",
+    "named by the capture record with its cosignatures; these cannot be foreseen, so the "
+    "record was not written before the earliest of them",
+)
+MOMENTS = {
+    "opening": Phrase("取证开始时的时间戳", "Stamp at the opening"),
+    "transcript": Phrase("传输记录的时间戳", "Stamp of the transcript"),
+    "closing": Phrase("取证结束时的时间戳", "Stamp at the closing"),
+}
+MOMENT_MEANS = {
+    "opening": Phrase(
+        "打开网页之前签发；取证记录载明此令牌，故不早于此时写成",
+        "made before the page was opened; the record names this token, so it was written after",
+    ),
+    "transcript": Phrase(
+        "传输密文的索引在此时已经存在，其后密钥记录才被读取",
+        "the index of the ciphertext existed then; the keys were read only afterwards",
+    ),
+    "closing": Phrase(
+        "所列全部取证文件在此时已经存在",
+        "all the files of this capture existed then",
+    ),
+}
 NO_LOWER_BOUND_MEANING = Phrase(
     "没有独立来源说明文件最早何时形成",
     "no independent source says when the files were made at the earliest",
@@ -252,6 +282,7 @@ ATTACHED = {
     "entry.tlog-proof": Phrase("账本包含证明", "proof of inclusion"),
 }
 ATTACHED_SEALS = Phrase("清单的其他时间戳", "further timestamps of the manifest")
+ATTACHED_MOMENTS = Phrase("取证过程中的时间戳与检查点", "stamps made during the capture")
 ATTACHED_TOKENS = Phrase("原件的时间戳令牌", "timestamps of the originals")
 
 WRITTEN_OUT = Phrase(

@@ -11,21 +11,26 @@ from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.records import ExhibitIndex, Line, Walked
 from guzheng.intake.web import (
+    CaptureCancelled,
     CaptureRefused,
     Capturing,
+    Moments,
     capture,
     captured_items,
     clear_room,
     end_captures,
     rooms,
 )
+from guzheng.intake.watching import find_live_picture
 
 __all__ = [
     "ORDER",
+    "CaptureCancelled",
     "CaptureRefused",
     "Capturing",
     "ExhibitIndex",
     "Line",
+    "Moments",
     "Order",
     "ReceivedItem",
     "Upload",
@@ -37,6 +42,7 @@ __all__ = [
     "digests_of",
     "digests_of_stream",
     "end_captures",
+    "find_live_picture",
     "keep",
     "manifest_of",
     "media_type_of",

@@ -7,6 +7,7 @@ keeps on from the same run and never mixes two. Each run has a folder of its own
 that outlives the worker that started it writes where nobody looks any more.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,22 +15,27 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.rules import distinct, item_name
+from guzheng.intake.watching import watch
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
-from guzheng.proof.errors import ProofError
-from guzheng.proof.fields import Fields
-from guzheng.refusals import Refused, Unavailable
+from guzheng.proof.digest import Digest
+from guzheng.proof.errors import Malformed, ProofError, require
+from guzheng.proof.fields import Fields, to_base64
+from guzheng.proof.moments import NAMES
+from guzheng.proof.moments import papers_of as moments_named
+from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store.blobs import Blobs
 from guzheng.store.durable import reported, sync_directory
 from guzheng.store.receive import keep_stream
 
 CAPTURE = "capture.json"
+_MOMENT_OCTETS = 256 * 1024  # a token, or a note with a hundred cosignatures
 GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
 _OPERATORS = frozenset(
     {"capture.no-browser", "capture.browser-died", "capture.order-malformed"}
@@ -46,6 +52,20 @@ class Capturing:
     seconds: int
     chromium: str
     trust_spki: tuple[str, ...]
+    # By the name of a vantage point: how its captures leave this machine (docs/spec/capture.md).
+    ways: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    stopping: Callable[[str], bool] = lambda _exhibit: False  # whether somebody cancelled it
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What a capture may ask while it is under way: docs/spec/moments.md.
+
+    `before`: the note of the newest checkpoint that met its quorum; `stamp`: the token of the
+    first authority over a digest, or Unavailable."""
+
+    stamp: Callable[[Digest], bytes]
+    before: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +80,9 @@ class Captured:
 class CaptureRefused(Refused):
     """The page could not be captured, nor would it be the next time; what was tried is kept."""
 
-    def __init__(self, failure: Fields, attempt_json: bytes) -> None:
+    def __init__(
+        self, failure: Fields, attempt_json: bytes, moments: Mapping[str, bytes] | None = None
+    ) -> None:
         super().__init__(
             failure.text("code"),
             expected=failure.text("expected"),
@@ -68,10 +90,30 @@ class CaptureRefused(Refused):
             act=failure.text("act"),
         )
         self.attempt_json = attempt_json
+        self.moments = moments or {}
+
+
+class CaptureCancelled(CaptureRefused):
+    """Somebody cancelled it before it was begun: nothing was tried."""
+
+    def __init__(self) -> None:
+        Refused.__init__(
+            self,
+            "commission.cancelled",
+            expected="an order that stands",
+            found="it was cancelled before it was begun",
+            act="order it again if it is wanted",
+        )
+        self.attempt_json, self.moments = b"", {}
 
 
 def capture(
-    order: Order, blobs: Blobs, folder: str, capturing: Capturing, tell: Tell
+    order: Order,
+    blobs: Blobs,
+    folder: str,
+    capturing: Capturing,
+    tell: Tell,
+    moments: Moments | None = None,
 ) -> Captured:
     """Run the capturer unless a finished run waits, and keep what it brought.
 
@@ -86,7 +128,7 @@ def capture(
                 shutil.rmtree(left, ignore_errors=True)
             run = Path(tempfile.mkdtemp(prefix="run-", dir=room))
             run.chmod(0o755)  # the capturer drops to a user of its own
-            _run(order, run, capturing, tell)
+            _run(order, run, capturing, tell, moments)
             _make_durable(run / "out")
             (run / "out").rename(done)
             sync_directory(room)
@@ -131,7 +173,9 @@ def captured_items(
     return tuple(items), roles
 
 
-def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
+def _run(
+    order: Order, room: Path, capturing: Capturing, tell: Tell, moments: Moments | None
+) -> None:
     wanted: dict[str, object] = {
         "schema": "guzheng.capture-order/1",
         "exhibit": order.exhibit,
@@ -142,6 +186,12 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
     }
     if capturing.chromium:
         wanted["chromium"] = capturing.chromium
+    if order.vantage and (way := capturing.ways.get(order.vantage)):
+        wanted["vantage"] = {"name": order.vantage, **way}
+    if moments is not None:
+        wanted["moments"] = list(NAMES)
+    if moments is not None and moments.before is not None:
+        wanted["not_before"] = moments.before.decode()
     (room / "order.json").write_bytes(canonical.encode(wanted))
     out = room / "out"
     command = [sys.executable, "-m", "guzheng.capturer", str(room / "order.json"), str(out)]
@@ -151,22 +201,26 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
             command,
             stdout=subprocess.PIPE,
             stderr=errors,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             start_new_session=True,
         )
         _groups.add(process.pid)
         timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
+        over = watch(process, lambda: capturing.stopping(order.exhibit))
         try:
-            for step, detail in _progress(process):
+            for step, detail in _progress(process, moments):
                 tell(step, detail)
             status = process.wait()
         finally:
             timer()
+            over.set()
             _groups.discard(process.pid)
             _end(process.pid)
             process.wait()
-            if process.stdout:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    if pipe:
+                        pipe.close()
     if status == 0 and (out / CAPTURE).exists():
         return
     failure, attempt = out / "failure.json", out / CAPTURE
@@ -179,10 +233,12 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
         )
     try:
         fields = Fields(canonical.parse(failure.read_bytes()), "failure")
-        refused = CaptureRefused(fields, attempt.read_bytes() if attempt.exists() else b"")
-    except ProofError as error:
+        attempt_json = attempt.read_bytes() if attempt.exists() else b""
+        refused = CaptureRefused(fields, attempt_json, dict(_moments_in(out, attempt_json)))
+    except (ProofError, OSError) as error:
+        found = error.code if isinstance(error, ProofError) else "a file less"
         raise Unavailable(
-            "capture.browser-died", expected="a readable failure.json", found=error.code
+            "capture.browser-died", expected="a readable failure.json", found=found
         ) from error
     if refused.code in _OPERATORS:
         raise Unavailable(
@@ -191,7 +247,10 @@ def _run(order: Order, room: Path, capturing: Capturing, tell: Tell) -> None:
     raise refused
 
 
-def _progress(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, str]]:
+def _progress(
+    process: subprocess.Popen[bytes], moments: Moments | None
+) -> Iterator[tuple[str, str]]:
+    unasked = set(NAMES)  # each once: a capturer that a page took over gets no more tokens
     for line in process.stdout or ():
         try:
             said = json.loads(line)
@@ -199,6 +258,24 @@ def _progress(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, str]]:
             continue  # a library that printed; its words are no evidence
         if isinstance(said, dict) and isinstance(said.get("step"), str):
             yield said["step"], str(said.get("detail", ""))[:500]
+        elif isinstance(said, dict) and moments is not None and said.get("stamp") in unasked:
+            unasked.discard(said["stamp"])
+            _answer(process, said["stamp"], str(said.get("digest")), moments)
+
+
+def _answer(process: subprocess.Popen[bytes], name: str, digest: str, moments: Moments) -> None:
+    """One line: the token, or why there is none. The capture goes on either way."""
+    said: dict[str, object] = {"stamp": name}
+    try:
+        said["token"] = to_base64(moments.stamp(Digest.parse(digest)))
+    except Problem as problem:
+        said["refused"] = problem.code
+    except ProofError as error:
+        said["refused"] = error.code
+    with contextlib.suppress(OSError):  # it has ended, or waits no more
+        if process.stdin:
+            process.stdin.write(canonical.encode(said) + b"\n")
+            process.stdin.flush()
 
 
 def _alarm(group: int, seconds: int) -> Callable[[], None]:
@@ -247,4 +324,17 @@ def _keep(done: Path, blobs: Blobs, folder: str) -> Captured:
         items.append(ReceivedItem(name, artefact.media_type, kept.size, (kept.sha256,)))
         roles[name] = artefact.role
     distinct(item.name for item in items)
+    for name, octets in _moments_in(done, record_json):
+        blobs.put(folder + name, [octets])
     return Captured(record_json, tuple(items), roles)
+
+
+def _moments_in(out: Path, record_json: bytes) -> Iterator[tuple[str, bytes]]:
+    """The papers of the moments that the record names, and no others."""
+    for name in moments_named(record_json) if record_json else ():
+        descriptor = os.open(out / name, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as stream:
+            octets = stream.read(_MOMENT_OCTETS + 1)
+        fits, found = len(octets) <= _MOMENT_OCTETS, f"{len(octets)} or more"
+        require(fits, Malformed, "moment.too-large", f"{_MOMENT_OCTETS} octets", found)
+        yield name, octets

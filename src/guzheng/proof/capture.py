@@ -29,14 +29,20 @@ _PARTS = {
         elapsed_milliseconds:count software private_addresses_allowed:texts trusted_spki:texts
         limits:bounds limits_hit:texts notes:texts steps:step* redirects:redirect*
         connections:connection* tls:session* requests:request* artefacts:items viewer?:viewer
-        failure?:failure grade?:full|reduced missing:texts""",
+        failure?:failure transcript?:transcript tls_keys?:keys opening?:opening
+        moments:moment* scope:judgement* control?:control
+        grade?:full|reduced missing:texts""",
     "bounds": """
         wall_seconds:count page_seconds:count bytes:count requests:count memory_octets:count""",
     "step": "at_milliseconds:count step detail why",
     "redirect": "url to means:http|page status?:count",
     "connection": """
         number:count host port:count kind:page|browser outcome answers:texts peer because
-        sent:count received:count began_milliseconds:count ended_milliseconds?:count""",
+        sent:count received:count began_milliseconds:count ended_milliseconds?:count
+        agreement:unasked|unanswered|same|overlapping|different resolvers:lookup*""",
+    "lookup": "resolver answers:texts failure authenticated?:yes|no",
+    "transcript": "index:digest connections:count octets:count",
+    "keys": "cipher octets:count clear:digest sealed:digest",
     "session": """
         host protocol cipher group subject issuer valid_from:instant valid_to:instant
         chain:digests""",
@@ -45,6 +51,17 @@ _PARTS = {
         browser binary binary_size:count binary_digest:digest flags:texts user_agent sandbox
         viewport_width:count viewport_height:count language time_zone""",
     "failure": "code expected found act",
+    "opening": """
+        schema:guzheng.opening/1 exhibit:exhibit requested_url software observed_at:instant
+        not_before?:checkpoint""",
+    "checkpoint": "origin size:count root note:digest",
+    "moment": """
+        name:opening|transcript|closing digest:digest asked_milliseconds:count answer
+        token?:digest""",
+    "judgement": "code because:evidence*",
+    "evidence": "evidence found",
+    "control": "url expected:measures observed:measures equal:yes|no",
+    "measures": "body?:digest document?:digest picture?:digest",
 }
 _FORMS: Mapping[str, Callable[[Fields, str], object]] = {
     "": lambda fields, name: fields.text(name, longest=LONGEST),

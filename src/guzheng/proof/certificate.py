@@ -6,6 +6,7 @@ papers is refused.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -16,18 +17,31 @@ from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.fields import Fields, to_base64
 from guzheng.proof.manifest import Manifest
-from guzheng.proof.note import LAST_SECOND, Note
+from guzheng.proof.note import LAST_SECOND, Checkpoint, Note
+from guzheng.proof.package import MOMENTS
 from guzheng.proof.timestamp import TimestampToken
 from guzheng.proof.tlogproof import TlogProof
 
 SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
 _BEIJING = timedelta(hours=8)
+MOMENT_PAPERS = tuple(f"{MOMENTS}{one}.tsa" for one in ("opening", "transcript", "closing"))
 _MILLISECOND = timedelta(milliseconds=1)
 # Of a capture: the page, and with what it was looked at.
 _CAPTURE = """
     grade missing requested_url final_url observed_title observed_status observed_started_at
-    observed_finished_at browser sandbox software private_addresses_allowed notes"""
+    observed_finished_at browser sandbox software private_addresses_allowed notes scope
+    control failure"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The stamps of a capture: paper → token and authority. `before`: the checkpoint's note
+    that its opening names; `witnesses`: names whose cosignatures on it were verified."""
+
+    stamps: Mapping[str, tuple[TimestampToken, x509.Certificate]]
+    before: Note | None = None
+    witnesses: tuple[str, ...] = ()
 
 
 def number_of(manifest_digest: Digest, token: TimestampToken) -> str:
@@ -45,6 +59,7 @@ def derive(
     entry: TlogProof,
     witnesses: tuple[str, ...],
     further: Mapping[str, tuple[TimestampToken, x509.Certificate]] | None = None,
+    moments: Moments | None = None,
 ) -> dict[str, object]:
     """The facts. `witnesses`: names whose cosignatures on the checkpoint were verified.
 
@@ -71,7 +86,27 @@ def derive(
         facts["claimed_purpose"] = manifest.claimed_purpose
     if capture_json is not None:
         facts["capture"] = _capture(CaptureRecord.parse(capture_json))
+    if moments is not None and moments.stamps:
+        names = [one for one in MOMENT_PAPERS if one in moments.stamps]
+        facts["moments"] = [{"paper": one, **_seal(*moments.stamps[one])} for one in names]
+    if moments is not None and moments.before is not None and moments.witnesses:
+        facts["not_before"] = _lower_bound(moments.before, moments.witnesses)
     return facts
+
+
+def _lower_bound(note: Note, witnesses: tuple[str, ...]) -> Mapping[str, object]:
+    """The earliest of the cosignatures on the checkpoint that the opening names: one witness
+    that is honest is enough, and nobody could foresee what it signed."""
+    times = [(name, _cosigned_at(note, name)) for name in witnesses]
+    at = Checkpoint.parse(note.text)
+    return {
+        "at": instant.encode(min(time for _, time in times)),
+        "contained_in": "record",
+        "source": f"{at.origin} {at.size}",
+        "witnesses": [
+            {"name": name, "attested_at": instant.encode(time)} for name, time in times
+        ],
+    }
 
 
 def _capture(record: CaptureRecord) -> Mapping[str, object]:
@@ -115,6 +150,16 @@ def _cosigned_at(note: Note, name: str) -> datetime:
     ]
     seconds = min(max(stamps, default=0), LAST_SECOND)
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def bounded_by(facts_json: bytes) -> tuple[str, ...]:
+    """The witnesses on whom a certificate's «not before» rests."""
+    facts = Fields(canonical.parse(facts_json), "certificate")
+    if not facts.has("not_before"):
+        return ()
+    bound = Fields(facts.take("not_before"), "certificate.not_before")
+    listed = bound.items("witnesses", most=64)
+    return tuple(Fields(one, "certificate.not_before").text("name") for one in listed)
 
 
 def encode(facts: Mapping[str, object]) -> bytes:

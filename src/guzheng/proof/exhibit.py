@@ -19,12 +19,12 @@ The rule that each step carries out stands in RULES of steps.py.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from cryptography import x509
 
-from guzheng.proof import certificate, instant, later, package, pdf, timestamp, tree
+from guzheng.proof import certificate, instant, later, moments, package, pdf, timestamp, tree
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, hash_of, sha256
 from guzheng.proof.errors import (
@@ -38,7 +38,7 @@ from guzheng.proof.errors import (
     require,
 )
 from guzheng.proof.manifest import Extent, Item, Manifest, leaf_of
-from guzheng.proof.note import VerifierKey
+from guzheng.proof.note import Note, VerifierKey
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import LedgerPolicy, Trust, require_quorum
 from guzheng.proof.report import Report
@@ -91,11 +91,12 @@ def verify_exhibit(
     seals = {
         name: check_stamp(held, name, "seal") for name in package.seals_of(observed)
     }  # (5)
+    stamps = _check_moments(held, seals)  # (5) of a capture, while it was under way
     entry, witnesses = _check_entry(held)  # (7) to (10)
     # (11) last of what concerns time
     check("order", lambda: _require_order(need(manifest, package.MANIFEST), seals, entry))
     content, printed = package.CERTIFICATE_JSON, package.CERTIFICATE_PDF  # (12)
-    derived = partial(_require_derived, held, seals, entry, witnesses)
+    derived = partial(_require_derived, held, seals, stamps, entry, witnesses)
     check("certificate.content", derived, content)
     check("certificate.signature", lambda: _require_print(held), printed)
     _check_further(held, entry)  # (13)
@@ -103,6 +104,26 @@ def verify_exhibit(
         attested = partial(_authorities, seals, trust.authorities)  # (14)
         check("authorities", attested, package.MANIFEST)
     return held.steps.report()
+
+
+def _check_moments(held: Exhibit, seals: Mapping[str, Stamp]) -> dict[str, Stamp]:
+    stamps: dict[str, Stamp] = {}
+
+    def check(name: str, over: Digest) -> datetime | None:
+        stamps[name] = found = check_stamp(held, name, "moment", over)
+        return found.token.attested_at if found.token and found.signer else None
+
+    seal = seals[package.SEAL].token
+    sealed_at = seal.attested_at if seal else None
+    moments.check_moments(
+        held.steps,
+        held.papers,
+        held.trust.ledger,
+        check,
+        sealed_at=sealed_at,
+        apart=CLOCKS_APART,
+    )
+    return stamps
 
 
 def _check_further(held: Exhibit, entry: TlogProof | None) -> None:
@@ -287,6 +308,7 @@ def _require_order(
 def _require_derived(
     held: Exhibit,
     seals: Mapping[str, Stamp],
+    stamps: Mapping[str, Stamp],
     entry: TlogProof | None,
     witnesses: tuple[str, ...] | None,
 ) -> None:
@@ -304,6 +326,7 @@ def _require_derived(
             logged,
             tuple(sorted(cosigned.intersection(named))),
             {name: _sound(seals, name) for name in further},
+            _moments(held, stamps, facts_json),
         )
     )
     same, expected = facts_json == wanted, f"what the papers say: {sha256(wanted)}"
@@ -311,6 +334,21 @@ def _require_derived(
     unknown = ", ".join(sorted(set(named) - set(believed)))
     what = "witnesses that the verifier believes"
     require(not unknown, UnknownKey, "certificate.witness-unknown", what, unknown)
+
+
+def _moments(
+    held: Exhibit, stamps: Mapping[str, Stamp], facts_json: bytes
+) -> certificate.Moments:
+    """The witnesses of the lower bound are those it names, as far as they have cosigned and
+    the verifier believes them."""
+    found = {name: _sound(stamps, name) for name in stamps}
+    if moments.BEFORE not in held.papers or held.trust.ledger is None:
+        return certificate.Moments(found)
+    note = Note.parse(held.papers[moments.BEFORE])
+    believed = note.find_signed(one.key for one in held.trust.ledger.witnesses)
+    cosigned = {key.name for key in believed}
+    named = cosigned.intersection(certificate.bounded_by(facts_json))
+    return certificate.Moments(found, note, tuple(sorted(named)))
 
 
 def _sound(seals: Mapping[str, Stamp], name: str) -> tuple[TimestampToken, x509.Certificate]:

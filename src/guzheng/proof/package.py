@@ -25,6 +25,7 @@ ENTRY = "entry.tlog-proof"
 CERTIFICATE_JSON, CERTIFICATE_PDF = "certificate.json", "certificate.pdf"
 ITEMS, TOKENS = "items/", "tokens/"
 ANCHORS, RENEWALS = "anchors/", "renewals/"
+MOMENTS = "moments/"  # stamps that were asked for during a capture
 ANCHORED = "anchors/checkpoint.tlog-proof"  # the entry under the checkpoint that is anchored
 AUTHORITY = r"[a-z0-9][a-z0-9-]{0,31}"  # how a further authority or an anchor is named
 
@@ -35,6 +36,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 _OPTIONAL = re.compile(
     rf"seal\.{AUTHORITY}\.tsa|renewals/[0-9]{{4}}\.ers"
     rf"|anchors/checkpoint\.(tlog-proof|{AUTHORITY}\.(tsa|ots|evm\.json))"
+    r"|moments/((opening|transcript|closing)\.tsa|before\.note)"
 )
 
 

@@ -40,8 +40,13 @@ RULES = {
     "renewal.continues": "docs/spec/renewal.md §1",
     "seal.age": "docs/spec/renewal.md §5",
     "authorities": "docs/spec/seal.md §7",
+    "moment.named": "docs/spec/moments.md §4",
+    "moment.statement": "docs/spec/moments.md §2",
+    "moment.token": "docs/spec/moments.md §3",
+    "moment.before": "docs/spec/moments.md §5",
+    "moment.order": "docs/spec/moments.md §4",
 }
-for _stamp in ("token", "seal", "anchor"):
+for _stamp in ("token", "seal", "anchor", "moment"):
     RULES[f"{_stamp}.imprint"] = "RFC 3161 §2.4.2"
     RULES[f"{_stamp}.signature"] = "RFC 3161 §2.3, RFC 5816 §2.2.1"
     RULES[f"{_stamp}.trust"] = "RFC 5280 §6"

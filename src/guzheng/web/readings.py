@@ -238,6 +238,8 @@ def words_of_paper(name: str) -> str:
     match folder, kind.rpartition(".")[2]:
         case "renewals", _:
             return "renewal"
+        case "moments", suffix:
+            return f"moment-{suffix}"
         case "anchors", "tsa" | "ots" | "json" | "tlog-proof" as suffix:
             return f"anchor-{suffix}"
         case _ if name.startswith("seal.") and name not in {"seal.tsa", "seal.sm2.tsa"}:
