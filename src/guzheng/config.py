@@ -27,6 +27,7 @@ _AT_LEAST_ONE = (
     "largest_upload",
     "tsa_burst",
     "workers",
+    "captures_at_once",
     "clock_sources",
     "clock_poll_seconds",
 )
@@ -148,6 +149,20 @@ class Config:
         (),
         "SHA-256 of server keys (base64) trusted without a chain; printed on the record",
     )
+    captures_at_once: int = _setting(
+        2, "Captures that one worker process makes at once, from each vantage point"
+    )
+    vantages: tuple[str, ...] = _setting(
+        (),
+        "Vantage points, each `name how`: direct, bind ADDRESS, socks ADDRESS:PORT, or "
+        "elsewhere (a worker with other settings takes it); the first is the usual one",
+    )
+    confirm_hours: int = _setting(
+        24, "After so many hours an order that can be previewed is confirmed by itself; 0: at once"
+    )
+    quota_units: int = _setting(
+        0, "Captures that an account may hold or have confirmed in all; 0: no limit"
+    )
     chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
     ledger_keys: tuple[str, ...] = _setting(
         (), "SHA-256 (hex) of the keys that may add commitments of others; none: nobody may"
@@ -239,7 +254,7 @@ def _require_sensible(config: Config) -> None:
             found=repr(config.journal_client),
             act="mend the setting",
         )
-    for name in ("tsa_rate", "tsa_per_day", "metrics_port"):
+    for name in ("tsa_rate", "tsa_per_day", "metrics_port", "confirm_hours", "quota_units"):
         if getattr(config, name) < 0:
             raise Refused(
                 "config.value-refused",

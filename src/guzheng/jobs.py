@@ -21,7 +21,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,13 +37,22 @@ if TYPE_CHECKING:
     from dbos import WorkflowStatus
 
 LEASE, STARTING = "jobs", "jobs-starting"
-_QUEUE = "walks"
+QUEUE = "walks"
 _VERSION = "1"  # of the workflow below; another order of steps needs another name, not this
 _SWEEP_SECONDS = 30.0
 _SWEEPS_OF_REFUSED = 20  # what somebody must act on is tried again every ten minutes
 _POLL_SECONDS = 0.25  # an idle server should cost next to nothing
 _TRANSIENT = (SQLAlchemyError, sqlite3.Error)  # of DBOS's own file
 _LIVE = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """In which queue an exhibit waits, and behind whom: a lower number goes first, and among
+    equals who came first. 0 is before all others."""
+
+    queue: str = QUEUE
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,7 @@ class Work:
     advance: Callable[[str], bool]
     unfinished: Callable[[], tuple[str, ...]]
     tend: Callable[[], object] = lambda: None
+    turn: "Callable[[str], Turn]" = lambda _exhibit: Turn()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +92,16 @@ class Jobs:
         at_once: int,
         patience: Patience,
         runner: str = "embedded",
+        queues: Mapping[str, int] | None = None,
     ) -> None:
         """`place`: a file of SQLite for one process, or the URL of a database for many, of
-        which each has a `runner` name of its own."""
+        which each has a `runner` name of its own. `queues`: those that are taken from besides
+        the usual one, and how many at once from each."""
         self._place = place
         self._runner = runner
         self._leases = leases
         self._work = work
-        self._at_once = at_once
+        self._queues = {QUEUE: at_once, **(queues or {})}
         self._patience = patience
         self._queue: _Queue | None = None
         self._failures: dict[str, Problem] = {}
@@ -100,8 +112,8 @@ class Jobs:
         Never raises for the queue's sake: what is to be walked is durable already."""
         queue = self._queue
         if queue is not None:
-            with contextlib.suppress(*_TRANSIENT):
-                queue.add(exhibit)
+            with contextlib.suppress(Unavailable, *_TRANSIENT):
+                queue.add(exhibit, self._work.turn(exhibit))
 
     def failure(self, exhibit: str) -> Problem | None:
         """Why its last step here was not taken."""
@@ -123,7 +135,7 @@ class Jobs:
                 queue = _Queue(
                     self._place,
                     self._advance,
-                    self._at_once,
+                    self._queues,
                     self._patience,
                     self._runner,
                     self._is_gone,
@@ -185,8 +197,10 @@ class Jobs:
         tried: set[str] = set()
         while fresh := [one for one in self._work.unfinished() if one not in tried]:
             tried.update(fresh)
+            turns = [(one, self._work.turn(one)) for one in fresh]
+            ours = [(one, turn) for one, turn in turns if turn.queue in self._queues]
             with _file_works(self._place):
-                for wait in [queue.add(one) for one in fresh]:
+                for wait in [queue.add(one, turn) for one, turn in ours]:
                     wait()
         return self._work.unfinished()
 
@@ -198,7 +212,7 @@ class _Queue:
         self,
         place: Path | str,
         take_step: Callable[[str], bool],
-        at_once: int,
+        queues: Mapping[str, int],
         patience: Patience,
         runner: str,
         is_gone: Callable[[str], bool],
@@ -211,7 +225,7 @@ class _Queue:
         config: DBOSConfig = {
             "name": "guzheng",
             "system_database_url": f"sqlite:///{place}" if isinstance(place, Path) else place,
-            "sys_db_pool_size": at_once + 4,
+            "sys_db_pool_size": sum(queues.values()) + 4,
             "application_version": _VERSION,
             "executor_id": runner,
             "serializer": DBOSPortableJSONSerializer(),
@@ -246,20 +260,22 @@ class _Queue:
         self._attempts: dict[str, int] = {}  # where to look first, not a truth
         self._adding = threading.Lock()
         try:
+            DBOS.listen_queues(tuple(queues))
             DBOS.launch()
-            DBOS.register_queue(
-                _QUEUE,
-                worker_concurrency=at_once,
-                polling_interval_sec=_POLL_SECONDS,
-                on_conflict="always_update",
-            )
+            for queue, at_once in queues.items():
+                DBOS.register_queue(
+                    queue,
+                    worker_concurrency=at_once,
+                    polling_interval_sec=_POLL_SECONDS,
+                    on_conflict="always_update",
+                )
         except BaseException:
             self.stop()
             raise
 
-    def add(self, exhibit: str) -> Callable[[], None]:
+    def add(self, exhibit: str, turn: Turn) -> Callable[[], None]:
         """Queue a walk unless one is alive; gives what waits for its end, however it ends."""
-        from dbos import DBOS, SetWorkflowID
+        from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
         with self._adding:
             attempt = self._attempts.get(exhibit, 0)
@@ -268,8 +284,11 @@ class _Queue:
                     break
                 attempt += 1
             else:
-                with SetWorkflowID(f"{exhibit}-{attempt}"):
-                    DBOS.enqueue_workflow(_QUEUE, self._walk, exhibit)
+                with (
+                    SetWorkflowID(f"{exhibit}-{attempt}"),
+                    SetEnqueueOptions(priority=turn.number or None),
+                ):
+                    DBOS.enqueue_workflow(turn.queue, self._walk, exhibit)
             self._attempts[exhibit] = attempt
         return lambda: self._wait(f"{exhibit}-{attempt}")
 

@@ -15,6 +15,8 @@ def work_until_idle(platform: Platform) -> tuple[tuple[str, ...], tuple[str, ...
         platform.recover()
         before = platform.index.unfinished()
         left = platform.jobs.until_idle()
+        platform.ordering.round()
+        platform.repeating.round()
         platform.anchoring.round()  # what is away now is asked again the next time
     return tuple(one for one in before if one not in left), left
 

@@ -17,6 +17,7 @@ from guzheng import fix
 from guzheng.app.signing import device_of
 from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, Stores, open_stores
 from guzheng.app.timekeeping import ClockPapers, open_gate
+from guzheng.commission import Commissions, Schedules
 from guzheng.config import Config
 from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
@@ -55,6 +56,8 @@ class Parts:
     blobs: Store
     index: ExhibitIndex
     ledger: Ledger
+    commissions: Commissions
+    schedules: Schedules
     leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
@@ -173,6 +176,7 @@ def _opened(
         sm2 = fix.sm2_authority(
             national, now=now, entropy=entropy, journal=journal, clock=clock
         )
+    commissions = Commissions(stores.commissions)
     return Parts(
         data=data,
         keys=keys,
@@ -185,6 +189,8 @@ def _opened(
         blobs=stores.blobs,
         index=ExhibitIndex(stores.index),
         ledger=ledger,
+        commissions=commissions,
+        schedules=Schedules(stores.commissions, commissions),
         leases=stores.leases,
         now=now,
         entropy=entropy,

@@ -22,9 +22,12 @@ from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Audit
 from guzheng.app.judging import Judge
+from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
+from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping, open_timestamping
+from guzheng.app.vantages import Vantages
 from guzheng.app.views import (
     ClockReading,
     ExhibitView,
@@ -75,17 +78,23 @@ class Platform:
         self.gathering = open_gathering(config, parts.ledger, parts.now)
         self.trust = Trust(policy.parse_roots(self.roots_pem()), self.gathering.policy)
         self.adding = Adding(parts.ledger)
+        self.vantages = Vantages.parse(config.vantages)
         self.road = self._road()
+        self.ordering = Ordering(
+            config, parts, self.road, self.vantages, lambda one: self.jobs.enqueue(one)
+        )
+        self.repeating = Repeating(parts, self.ordering)
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
         self.jobs = Jobs(
             config.database_url or config.data / JOBS,
             parts.leases,
-            Work(self._advance, self.index.unfinished, self.anchoring.round),
+            Work(self._advance, self.index.unfinished, self._tend, self.ordering.turn),
             at_once=config.workers,
             patience=Patience.of(config.retry_seconds),
             runner=f"runner-{parts.entropy(8).hex()}" if config.database_url else "embedded",
+            queues=self.vantages.queues(config.captures_at_once),
         )
 
     def _road(self) -> Road:
@@ -105,6 +114,8 @@ class Platform:
                 config.capture_seconds,
                 config.chromium,
                 config.capture_trust_spki,
+                self.vantages.ways(),
+                lambda exhibit: self.ordering.is_cancelled(exhibit),
             ),
             leases=parts.leases,
             now=parts.now,
@@ -185,17 +196,17 @@ class Platform:
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
     ) -> str:
-        """A page; queued. Raises Unavailable at once when there is no browser."""
+        """A page, confirmed as soon as it is captured; `ordering` has the whole flow. Raises
+        Unavailable at once when there is no browser."""
         self.require_browser()
-        order = self.road.order_capture(
+        wanted = Wanted(
             url,
-            allow_private=self.config.allow_private,
-            claimed_name=claimed_name,
-            claimed_applicant=claimed_applicant,
-            claimed_purpose=claimed_purpose,
+            claimed_name or "",
+            claimed_applicant or "",
+            claimed_purpose or "",
+            automatic=True,
         )
-        self.jobs.enqueue(order.exhibit)
-        return order.exhibit
+        return self.ordering.order(wanted)[0].commission.exhibit
 
     def find_browser(self) -> str | None:
         """Path of the browser that captures would use."""
@@ -216,7 +227,9 @@ class Platform:
 
     def walk(self, exhibit: str, tell: road.Tell) -> str:
         """Walk the road to its end in this process; gives the state. Raises Problem."""
-        return self.road.walk(exhibit, tell)
+        while self.ordering.advance(exhibit, tell) is not None:
+            pass
+        return road.state_of(self.road.order(exhibit).kind, self.road.papers(exhibit))
 
     def _advance(self, exhibit: str) -> bool:
         def tell(step: str, detail: str) -> None:
@@ -224,11 +237,17 @@ class Platform:
                 lines = self._told.setdefault(exhibit, deque(maxlen=_TOLD))
                 lines.append({"step": step, "detail": detail})
 
-        if self.road.advance(exhibit, tell) is not None:
+        if self.ordering.advance(exhibit, tell) is not None:
             return True
         with self._telling:
             self._told.pop(exhibit, None)
         return False
+
+    def _tend(self) -> None:
+        """What is to be done now and then; one that fails does not hold up the others."""
+        for one in (self.ordering.round, self.repeating.round, self.anchoring.round):
+            with contextlib.suppress(Problem):
+                one()
 
     # ---- looking ---------------------------------------------------------------------
 
@@ -275,7 +294,18 @@ class Platform:
             return stream.seek(0, os.SEEK_END)
 
     def open_paper(self, exhibit: str, name: str) -> BinaryIO:
-        """One paper or original; never the order, which is not evidence."""
+        """One paper or original; never the order, which is not evidence. Refused while it is
+        not decided whether it is wanted."""
+        self.ordering.require_taken(exhibit)
+        return self._open(exhibit, name)
+
+    def open_picture(self, exhibit: str, name: str) -> BinaryIO:
+        """A picture of an exhibit, for looking at it before that is decided."""
+        if not name.endswith((".png", ".jpg", ".jpeg", ".webp")):
+            raise Refused("exhibit.no-such-paper", expected="a picture", found=repr(name[:120]))
+        return self._open(exhibit, name)
+
+    def _open(self, exhibit: str, name: str) -> BinaryIO:
         folder = road.folder_of(self.road.order(exhibit).exhibit)
         if name not in self.road.papers(exhibit) - road.BESIDE:
             raise Refused(
@@ -301,6 +331,7 @@ class Platform:
         """
         for one in exhibits:
             self._require_finished(one)
+            self.ordering.require_taken(one)
         manifests = [
             Manifest.parse(read(self.blobs, road.folder_of(one) + package.MANIFEST))
             for one in exhibits

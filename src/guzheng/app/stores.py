@@ -1,7 +1,8 @@
 """Where an installation keeps things: on this machine, or where many machines see them.
 
     papers and tiles           a directory                  s3_bucket: a bucket of S3
-    index, entries, queue      SQLite files                 database_url: PostgreSQL
+    index, entries, queue,     SQLite files                 database_url: PostgreSQL
+    commissions
     leases                     locks below the directory    advisory locks of PostgreSQL
     the checkpoint signed last beside the key               a cell in the bucket
 
@@ -26,6 +27,7 @@ from guzheng.store.lease import Place
 from guzheng.store.records import drawer, open_database, open_engine
 
 INDEX, LEDGER, JOBS = "index.sqlite", "ledger.sqlite", "jobs.sqlite"
+COMMISSIONS = "commissions.sqlite"  # no index: like accounts, the truth of its matter
 LAST_SIGNED = "last-signed.checkpoint"
 
 
@@ -40,6 +42,7 @@ class Stores:
     blobs: Store
     index: Engine
     entries: Engine
+    commissions: Engine
     leases: Place
     last_signed: LastSigned
 
@@ -54,12 +57,15 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
 
         database = open_database(config.database_url)
         index, entries = drawer(database, "index"), drawer(database, "ledger")
+        commissions = drawer(database, "commissions")
         leases = ServerLeases(database)
     else:
         index, entries = open_engine(data / INDEX), open_engine(data / LEDGER)
+        commissions = open_engine(data / COMMISSIONS)
     if not config.s3_bucket:
         last_signed = FileLastSigned(keys_folder / LAST_SIGNED)
-        return Stores(DirectoryBlobs(data / "blobs"), index, entries, leases, last_signed)
+        blobs = DirectoryBlobs(data / "blobs")
+        return Stores(blobs, index, entries, commissions, leases, last_signed)
     _require_extra("obstore")
     from guzheng.store import s3
 
@@ -70,7 +76,8 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
         keys=_keys_in(config.s3_keys),
     )
     cell = s3.Cell(bucket, LAST_SIGNED)
-    return Stores(s3.S3Blobs(bucket), index, entries, leases, CellLastSigned(cell, leases))
+    last = CellLastSigned(cell, leases)
+    return Stores(s3.S3Blobs(bucket), index, entries, commissions, leases, last)
 
 
 def _require_extra(package: str) -> None:

@@ -12,6 +12,7 @@ from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.records import ExhibitIndex, Line, Walked
 from guzheng.intake.web import (
     CaptureCancelled,
+    CaptureCancelled,
     CaptureRefused,
     Capturing,
     Moments,
@@ -22,9 +23,11 @@ from guzheng.intake.web import (
     rooms,
 )
 from guzheng.intake.watching import find_live_picture
+from guzheng.intake.watching import find_live_picture
 
 __all__ = [
     "ORDER",
+    "CaptureCancelled",
     "CaptureCancelled",
     "CaptureRefused",
     "Capturing",
@@ -42,6 +45,7 @@ __all__ = [
     "digests_of",
     "digests_of_stream",
     "end_captures",
+    "find_live_picture",
     "find_live_picture",
     "keep",
     "manifest_of",

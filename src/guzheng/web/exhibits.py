@@ -80,7 +80,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         picture = readings.find_preview(platform.exhibit(exhibit))
         if picture is None:
             raise Refused("web.no-preview", expected="a picture", found="none")
-        opened = platform.open_paper(exhibit, picture.name)
+        opened = platform.open_picture(exhibit, picture.name)
         media_type = readings.picture_type(opened.read(16))
         if media_type is None:
             opened.close()

@@ -142,6 +142,10 @@ class Platform(Protocol):
 
     def open_paper(self, exhibit: str, name: str, /) -> BinaryIO: ...
 
+    def open_picture(self, exhibit: str, name: str, /) -> BinaryIO:
+        """For looking at an exhibit before it is decided whether it is wanted."""
+        ...
+
     def package(self, exhibits: Sequence[str], /) -> Path | BinaryIO:
         """A zip; a path is the face's to remove once it was sent."""
         ...

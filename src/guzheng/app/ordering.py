@@ -1,0 +1,468 @@
+"""Orders of captures from the wish to the decision: place, watch, confirm or give up.
+
+The exhibit walks its road as ever, and is sealed at once; what waits for a decision is only
+the charge. This object stands between: it holds a unit when something is ordered, notes what
+the exhibit's papers show, and ends the hold by what was decided, or by itself after some hours.
+
+The order of writes: the commission with its hold is durable first, then the exhibit is placed
+under the name it was promised, then it is queued. Whoever is killed between is continued by
+`round`, which every worker runs now and then; each step may run twice.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from guzheng import intake, road
+from guzheng.app.parts import Parts
+from guzheng.app.vantages import Vantages
+from guzheng.commission import Batch, Commission, Event, Quota, rules, table
+from guzheng.config import Config
+from guzheng.intake.rules import stated, web_address
+from guzheng.jobs import QUEUE, Turn
+from guzheng.proof import canonical, package
+from guzheng.proof.digest import sha256
+from guzheng.refusals import Problem, Refused
+from guzheng.road import Road, Step, Tell
+from guzheng.store import ids
+from guzheng.store.blobs import find
+
+ORDER_PREFIX, BATCH_PREFIX, PARTY_PREFIX = "or", "ba", "pa"
+_PLACED_WITHIN = timedelta(seconds=30)  # then whoever ordered it was killed in between
+_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants captured. `token`: the number the order is to have, so that asking
+    twice orders once; `automatic`: confirmed as soon as it is captured."""
+
+    url: str
+    claimed_name: str = ""
+    claimed_applicant: str = ""
+    claimed_purpose: str = ""
+    vantages: tuple[str, ...] = ()
+    automatic: bool = False
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an order came from, besides somebody's wish."""
+
+    retry_of: str = ""
+    reason: str = ""
+    batch: str = ""
+    line: int = 0
+    schedule: str = ""
+    slot_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionView:
+    """An order as it stands. `confirms_at`: when it is confirmed by itself."""
+
+    commission: Commission
+    state: str
+    events: tuple[Event, ...]
+    exhibit_state: str
+    confirms_at: datetime | None
+    cancelling: bool
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in rules.FINAL
+
+    @property
+    def reason(self) -> Event | None:
+        """The event that ended it, if it has ended."""
+        return next((one for one in self.events if one.kind in rules.FINAL), None)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    batch: Batch
+    views: tuple[CommissionView, ...]
+    left_out: tuple[table.BadRow, ...]
+
+
+class Ordering:
+    """Every order of an installation; may be shared by threads."""
+
+    def __init__(
+        self,
+        config: Config,
+        parts: Parts,
+        walking: Road,
+        vantages: Vantages,
+        enqueue: Callable[[str], None],
+    ) -> None:
+        self._config, self._parts, self._road = config, parts, walking
+        self._rows = parts.commissions
+        self._enqueue = enqueue
+        self.vantages = vantages
+
+    # ---- placing ---------------------------------------------------------------------
+
+    def new_token(self) -> str:
+        """A number for an order that a form is made for."""
+        return ids.new(ORDER_PREFIX, self._parts.now(), self._parts.entropy)
+
+    def order(self, wanted: Wanted) -> tuple[CommissionView, ...]:
+        """One order for each vantage point; durable and queued when this returns."""
+        if wanted.token and (known := self._known(wanted.token)):
+            return known
+        made = self.commissions_of(wanted)
+        return self.placed(self._rows.add(made, allowance=self.allowance))
+
+    @property
+    def allowance(self) -> int | None:
+        return self._config.quota_units or None
+
+    def _known(self, token: str) -> tuple[CommissionView, ...]:
+        ids.require_id(token, ORDER_PREFIX)
+        with contextlib.suppress(Refused):
+            first = self._rows.require(token)
+            return tuple(map(self._view, self._rows.together(first.party) or (first,)))
+        return ()
+
+    def commissions_of(
+        self, wanted: Wanted, cause: "Cause | None" = None
+    ) -> tuple[Commission, ...]:
+        """Judged by the rules, with numbers of their own, entered nowhere yet."""
+        judged, cause = _judged(wanted), cause or Cause()
+        names = self.vantages.require(wanted.vantages)
+        now, entropy = self._parts.now(), self._parts.entropy
+        party = ids.new(PARTY_PREFIX, now, entropy) if len(names) > 1 else ""
+        first = Commission(
+            commission=wanted.token or ids.new(ORDER_PREFIX, now, entropy),
+            exhibit="",
+            url=judged.url,
+            ordered_at=now,
+            claimed_name=judged.claimed_name,
+            claimed_applicant=judged.claimed_applicant,
+            claimed_purpose=judged.claimed_purpose,
+            party=party,
+            retry_of=cause.retry_of,
+            reason=cause.reason,
+            batch=cause.batch,
+            line=cause.line,
+            schedule=cause.schedule,
+            slot_at=cause.slot_at,
+            automatic=wanted.automatic or not self._config.confirm_hours,
+        )
+        numbers = [first.commission, *(self.new_token() for _ in names[1:])]
+        return tuple(
+            replace(first, commission=number, exhibit=ids.new("ex", now, entropy), vantage=name)
+            for number, name in zip(numbers, names, strict=True)
+        )
+
+    def placed(self, entered: Sequence[Commission]) -> tuple[CommissionView, ...]:
+        """Make the exhibits of commissions that are entered, and queue them."""
+        for one in entered:
+            self._place(one)
+        return tuple(map(self._view, entered))
+
+    def _place(self, one: Commission) -> None:
+        before = self._rows.require(one.retry_of).exhibit if one.retry_of else None
+        self._road.order_capture(
+            one.url,
+            allow_private=self._config.allow_private,
+            claimed_name=one.claimed_name or None,
+            claimed_applicant=one.claimed_applicant or None,
+            claimed_purpose=one.claimed_purpose or None,
+            exhibit=one.exhibit,
+            vantage=one.vantage or None,
+            retry_of=before,
+        )
+        self._enqueue(one.exhibit)
+
+    def order_table(
+        self,
+        octets: bytes,
+        name: str,
+        *,
+        vantages: tuple[str, ...] = (),
+        automatic: bool = False,
+        skip_bad: bool = False,
+        token: str = "",
+    ) -> BatchView:
+        """Everything that the table asks for, or nothing; `skip_bad`: without its bad lines.
+
+        Raises BadTable, which names each bad line."""
+        if token:
+            ids.require_id(token, BATCH_PREFIX)
+            with contextlib.suppress(Refused):
+                return self.batch(token)
+        sheet = table.parse(octets, _judge_cells)
+        if sheet.bad and (not skip_bad or not sheet.rows):
+            raise BadTable(sheet.bad)
+        batch = Batch(
+            batch=token or self.new_batch_token(),
+            name=_plain(name),
+            sha256=sha256(octets).hex,
+            refused=canonical.encode(
+                [[one.number, one.code, one.found] for one in sheet.bad]
+            ).decode(),
+            ordered_at=self._parts.now(),
+        )
+        made = [
+            one
+            for row in sheet.rows
+            for one in self.commissions_of(
+                replace(_wanted_of(row.cells), vantages=vantages, automatic=automatic),
+                Cause(batch=batch.batch, line=row.number),
+            )
+        ]
+        self.placed(self._rows.add(made, allowance=self.allowance, batch=batch))
+        return self.batch(batch.batch)
+
+    def new_batch_token(self) -> str:
+        return ids.new(BATCH_PREFIX, self._parts.now(), self._parts.entropy)
+
+    def retry(self, commission: str, reason: str, *, token: str = "") -> CommissionView:
+        """The same page again, for a reason that is kept; the old order stays as it is."""
+        one = self._rows.require(commission)
+        view = self._view(one)
+        said = stated(reason, "reason")
+        if said is None or len(said) > _REASON:
+            raise Refused(
+                "commission.reason-wanted",
+                expected=f"a reason, at most {_REASON} characters",
+                found=f"{len(reason)}",
+                act="say why the page is captured again",
+            )
+        if view.state in {"ordered", "capturing"}:
+            raise Refused(
+                "commission.not-now",
+                expected="an order that has come to something",
+                found=view.state,
+                act="wait for it, or cancel it",
+            )
+        wanted = Wanted(
+            one.url,
+            one.claimed_name,
+            one.claimed_applicant,
+            one.claimed_purpose,
+            (one.vantage,) if one.vantage else (),
+            token=token,
+        )
+        if token and (known := self._known(token)):
+            return known[0]
+        made = self.commissions_of(wanted, Cause(retry_of=commission, reason=said))
+        return self.placed(self._rows.add(made, allowance=self.allowance))[0]
+
+    # ---- deciding --------------------------------------------------------------------
+
+    def confirm(self, commission: str) -> CommissionView:
+        """The unit is charged; asked again, it stays so."""
+        return self._decide(commission, rules.CONFIRMED)
+
+    def give_up(self, commission: str) -> CommissionView:
+        """The unit goes back. The exhibit is marked and stays, and so does its entry."""
+        return self._decide(commission, rules.GIVEN_UP)
+
+    def _decide(self, commission: str, kind: str) -> CommissionView:
+        one = self._rows.require(commission)
+        self._note(one)
+        self._confirm_if_due(one)
+        self._rows.append(one, Event(kind, self._parts.now()))
+        return self._view(one)
+
+    def cancel(self, commission: str) -> CommissionView:
+        """A queued one at once; one under way is stopped, and its record says so."""
+        one = self._rows.require(commission)
+        self._note(one)
+        self._rows.append(one, Event(rules.CANCEL_ASKED, self._parts.now()))
+        self._place_if_lost(one)
+        self._road.cancel(one.exhibit)
+        self._note(one)
+        self._enqueue(one.exhibit)  # so that the index waits for it no longer
+        return self._view(one)
+
+    def is_cancelled(self, exhibit: str) -> bool:
+        """Whether the capturer of this exhibit is to stop; asked while it works."""
+        one = self._rows.of_exhibit(exhibit)
+        return one is not None and rules.cancel_is_asked(self._rows.events(one.commission))
+
+    def require_taken(self, exhibit: str) -> None:
+        """Refused while it is not decided, or was given up: what is taken away is charged."""
+        one = self._rows.of_exhibit(exhibit)
+        if one is None:
+            return
+        state = rules.state_of(self._rows.events(one.commission))
+        if state in {"ordered", "capturing", "previewable", rules.GIVEN_UP}:
+            given_up = state == rules.GIVEN_UP
+            raise Refused(
+                "commission.given-up" if given_up else "commission.not-confirmed",
+                expected="an order that is confirmed",
+                found=f"{one.commission}: {state}",
+                act="order it again" if given_up else "confirm the order first",
+            )
+
+    # ---- walking ---------------------------------------------------------------------
+
+    def turn(self, exhibit: str) -> Turn:
+        """In which queue an exhibit waits, and behind whom."""
+        one = self._rows.of_exhibit(exhibit)
+        if one is None or package.CAPTURE in self._road.papers(exhibit):
+            return Turn(QUEUE)
+        return Turn(self.vantages.queue_of(one.vantage), one.turn)
+
+    def advance(self, exhibit: str, tell: Tell) -> Step | None:
+        """One step of the road, noting what it means for the order."""
+        one = self._rows.of_exhibit(exhibit)
+        if one is None:
+            return self._road.advance(exhibit, tell)
+        events = self._rows.events(one.commission)
+        state = rules.state_of(events)
+        if state == "ordered" and rules.cancel_is_asked(events):
+            self._road.cancel(exhibit)
+        elif state in {"ordered", "capturing"}:
+            self._rows.append(one, Event(rules.BEGAN, self._parts.now()))
+        step = self._road.advance(exhibit, tell)
+        self._note(one)
+        return step
+
+    def _note(self, one: Commission) -> None:
+        """What the exhibit's papers show, into the order."""
+        events = self._rows.events(one.commission)
+        if rules.state_of(events) not in {"ordered", "capturing", "previewable"}:
+            return
+        papers, now = self._road.papers(one.exhibit), self._parts.now()
+        if package.CAPTURE in papers:
+            self._rows.append(one, Event(rules.CAPTURED, now))
+            if one.automatic:
+                why = "commission.automatic"
+                self._rows.append(one, Event(rules.CONFIRMED, now, why))
+        elif road.REFUSED in papers:
+            code, found = self._refusal(one.exhibit)
+            stopped = rules.cancel_is_asked(events) and code in _STOPPED
+            kind = rules.CANCELLED if stopped else rules.FAILED
+            self._rows.append(one, Event(kind, now, code, found))
+
+    def _refusal(self, exhibit: str) -> tuple[str, str]:
+        octets = find(self._parts.blobs, road.folder_of(exhibit) + road.REFUSED)
+        value = canonical.parse_object(octets) if octets else {}
+        return str(value.get("code", "")), str(value.get("found", ""))[:200]
+
+    def _confirm_if_due(self, one: Commission) -> None:
+        now = self._parts.now()
+        at = rules.confirms_at(self._rows.events(one.commission), self._config.confirm_hours)
+        if at is not None and at <= now:
+            event = Event(rules.CONFIRMED, now, "commission.time-passed")
+            self._rows.append(one, event)
+
+    def round(self) -> None:
+        """Continue what a killed program left, and confirm what nobody decided in time."""
+        for one in self._rows.undecided():
+            with contextlib.suppress(Problem):
+                self._place_if_lost(one)
+                self._note(one)
+                self._confirm_if_due(one)
+
+    def _place_if_lost(self, one: Commission) -> None:
+        late = self._parts.now() - one.ordered_at > _PLACED_WITHIN
+        order = road.folder_of(one.exhibit) + road.ORDER
+        if late and find(self._parts.blobs, order) is None:
+            self._place(one)
+
+    # ---- looking ---------------------------------------------------------------------
+
+    def view(self, commission: str) -> CommissionView:
+        return self._view(self._rows.require(commission))
+
+    def of_exhibit(self, exhibit: str) -> CommissionView | None:
+        one = self._rows.of_exhibit(exhibit)
+        return None if one is None else self._view(one)
+
+    def page(self, limit: int, before: str | None = None) -> tuple[CommissionView, ...]:
+        return tuple(map(self._view, self._rows.page(limit, before)))
+
+    def together(self, view: CommissionView) -> tuple[CommissionView, ...]:
+        """Those that were ordered with it, from the other vantage points; itself too."""
+        party = view.commission.party
+        return tuple(map(self._view, self._rows.together(party))) if party else (view,)
+
+    def retries_of(self, commission: str) -> tuple[CommissionView, ...]:
+        return tuple(map(self._view, self._rows.retries_of(commission)))
+
+    def of_schedule(self, schedule: str) -> tuple[CommissionView, ...]:
+        return tuple(map(self._view, self._rows.of_schedule(schedule)))
+
+    def batch(self, batch: str) -> BatchView:
+        found = self._rows.batch(batch)
+        left_out = canonical.parse(found.refused.encode())
+        bad = [table.BadRow(*one) for one in left_out] if isinstance(left_out, list) else []
+        views = tuple(map(self._view, self._rows.of_batch(batch)))
+        return BatchView(found, views, tuple(bad))
+
+    def quota(self, account: str = rules.LOCAL) -> Quota:
+        return self._rows.quota(account)
+
+    def live_picture(self, view: CommissionView) -> bytes | None:
+        """What the capturer last saw, on this machine; for looking at, and no evidence."""
+        workshop = self._config.data / "captures"
+        return intake.find_live_picture(workshop, view.commission.exhibit)
+
+    def _view(self, one: Commission) -> CommissionView:
+        events = self._rows.events(one.commission)
+        try:
+            papers = self._road.papers(one.exhibit)
+        except Problem:
+            papers = frozenset()
+        return CommissionView(
+            commission=one,
+            state=rules.state_of(events),
+            events=events,
+            exhibit_state=road.state_of("web", papers),
+            confirms_at=rules.confirms_at(events, self._config.confirm_hours),
+            cancelling=rules.cancel_is_asked(events),
+        )
+
+
+_STOPPED = frozenset({"capture.stopped", "commission.cancelled"})
+
+
+class BadTable(Refused):
+    """A table with lines that cannot be taken; `lines` names each."""
+
+    def __init__(self, lines: tuple[table.BadRow, ...]) -> None:
+        super().__init__(
+            "commission.lines-refused",
+            expected="lines that can all be ordered",
+            found=f"{len(lines)}",
+            act="mend them, or have them left out",
+        )
+        self.lines = lines
+
+
+def _judged(wanted: Wanted) -> Wanted:
+    """By the rules that the road has too, before anything is entered. Raises Refused."""
+    return replace(
+        wanted,
+        url=web_address(wanted.url),
+        claimed_name=stated(wanted.claimed_name, "evidence name") or "",
+        claimed_applicant=stated(wanted.claimed_applicant, "applicant") or "",
+        claimed_purpose=stated(wanted.claimed_purpose, "purpose") or "",
+    )
+
+
+def _wanted_of(cells: Mapping[str, str]) -> Wanted:
+    return Wanted(
+        cells[table.URL],
+        cells.get(table.NAME, ""),
+        cells.get(table.APPLICANT, ""),
+        cells.get(table.PURPOSE, ""),
+    )
+
+
+def _judge_cells(cells: Mapping[str, str]) -> None:
+    _judged(_wanted_of(cells))
+
+
+def _plain(name: str) -> str:
+    """A file's name for showing: its last part, nothing invisible."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(one for one in last if one.isprintable())[:120]

@@ -1,0 +1,25 @@
+"""Commissions (取证单): who ordered which capture, how far it is, and what that costs.
+
+Takes orders, decisions and times; gives rows that are only added to: a commission, its events,
+and a ledger of quota units. It holds no evidence: the exhibit does, and stays whatever is
+decided here. May fail: `Refused` (commission.…) for what the rules do not allow, `Unavailable`
+when the disk or the database is away.
+
+The account is a field: there is one, `local`, until there are others.
+"""
+
+from guzheng.commission.records import Batch, Commission, Commissions, Quota
+from guzheng.commission.rules import Event, Timing
+from guzheng.commission.schedules import Schedule, Schedules, Slot
+
+__all__ = [
+    "Batch",
+    "Commission",
+    "Commissions",
+    "Event",
+    "Quota",
+    "Schedule",
+    "Schedules",
+    "Slot",
+    "Timing",
+]
