@@ -158,7 +158,8 @@ class Config:
         "elsewhere (a worker with other settings takes it); the first is the usual one",
     )
     confirm_hours: int = _setting(
-        24, "After so many hours an order that can be previewed is confirmed by itself; 0: at once"
+        24,
+        "After so many hours an order that can be previewed is confirmed by itself; 0: at once",
     )
     quota_units: int = _setting(
         0, "Captures that an account may hold or have confirmed in all; 0: no limit"

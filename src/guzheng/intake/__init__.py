@@ -10,8 +10,8 @@ from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
 from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.records import ExhibitIndex, Line, Walked
+from guzheng.intake.watching import find_live_picture
 from guzheng.intake.web import (
-    CaptureCancelled,
     CaptureCancelled,
     CaptureRefused,
     Capturing,
@@ -22,12 +22,9 @@ from guzheng.intake.web import (
     end_captures,
     rooms,
 )
-from guzheng.intake.watching import find_live_picture
-from guzheng.intake.watching import find_live_picture
 
 __all__ = [
     "ORDER",
-    "CaptureCancelled",
     "CaptureCancelled",
     "CaptureRefused",
     "Capturing",
@@ -45,7 +42,6 @@ __all__ = [
     "digests_of",
     "digests_of_stream",
     "end_captures",
-    "find_live_picture",
     "find_live_picture",
     "keep",
     "manifest_of",

@@ -68,6 +68,8 @@ class Order:
     allow_private: tuple[str, ...] = ()
     claimed_applicant: str | None = None
     claimed_purpose: str | None = None
+    vantage: str | None = None  # from where; this machine, when it does not say
+    retry_of: str | None = None  # the exhibit that this one was ordered anew for
 
     def encode(self) -> bytes:
         value: dict[str, object] = {
@@ -84,6 +86,8 @@ class Order:
             "url": self.url,
             "claimed_applicant": self.claimed_applicant,
             "claimed_purpose": self.claimed_purpose,
+            "vantage": self.vantage,
+            "retry_of": self.retry_of,
         }
         value.update({name: text for name, text in optional.items() if text is not None})
         return canonical.encode(value)
@@ -105,6 +109,8 @@ class Order:
             allow_private=fields.texts("allow_private"),
             claimed_applicant=fields.text_or_none("claimed_applicant"),
             claimed_purpose=fields.text_or_none("claimed_purpose"),
+            vantage=fields.text_or_none("vantage", longest=60),
+            retry_of=fields.text_or_none("retry_of", longest=64),
         )
         fields.end()
         return order

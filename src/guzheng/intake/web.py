@@ -22,7 +22,6 @@ from pathlib import Path
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.rules import distinct, item_name
 from guzheng.intake.watching import watch
-from guzheng.intake.watching import watch
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
@@ -54,9 +53,6 @@ class Capturing:
     chromium: str
     trust_spki: tuple[str, ...]
     # By the name of a vantage point: how its captures leave the machine (docs/spec/capture.md).
-    ways: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
-    stopping: Callable[[str], bool] = lambda _exhibit: False  # whether somebody cancelled it
-    # By the name of a vantage point: how its captures leave this machine (docs/spec/capture.md).
     ways: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     stopping: Callable[[str], bool] = lambda _exhibit: False  # whether somebody cancelled it
 
@@ -192,8 +188,6 @@ def _run(
         wanted["chromium"] = capturing.chromium
     if order.vantage and (way := capturing.ways.get(order.vantage)):
         wanted["vantage"] = {"name": order.vantage, **way}
-    if order.vantage and (way := capturing.ways.get(order.vantage)):
-        wanted["vantage"] = {"name": order.vantage, **way}
     if moments is not None:
         wanted["moments"] = list(NAMES)
     if moments is not None and moments.before is not None:
@@ -213,14 +207,12 @@ def _run(
         _groups.add(process.pid)
         timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
         over = watch(process, lambda: capturing.stopping(order.exhibit))
-        over = watch(process, lambda: capturing.stopping(order.exhibit))
         try:
             for step, detail in _progress(process, moments):
                 tell(step, detail)
             status = process.wait()
         finally:
             timer()
-            over.set()
             over.set()
             _groups.discard(process.pid)
             _end(process.pid)
