@@ -1,108 +1,199 @@
-"""The proxy by itself: what it refuses without a browser in front of it."""
+"""The tunnel by itself: what it refuses and keeps without a browser in front of it."""
 
 import asyncio
 import contextlib
 import ipaddress
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from guzheng.capturer.egress import Connection, Egress
+import pytest
 
-_HELLO = b"\x05\x01\x00"
+from guzheng.capturer.egress import Egress
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.tunnel.connection import Connection
+from tests.hostile.tunnelling import Client, egress_for, running
 
-
-def _egress(*, uid: int | None = None, octets: int = 1 << 20, allow: str = "") -> Egress:
-    allowed = (ipaddress.ip_network(allow),) if allow else ()
-    return Egress(
-        allowed, octets, time.monotonic, os.getuid() if uid is None else uid, frozenset()
-    )
-
-
-async def _ask(egress: Egress, request: bytes, *, then: bytes = b"") -> bytes:
-    port = await egress.open()
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(_HELLO + request)
-        await writer.drain()
-        answer = await reader.read(2)
-        if answer and then:
-            answer += await reader.readexactly(10)
-            writer.write(then)
-        answer += await reader.read()
-        writer.close()
-        return answer
-    finally:
-        await egress.close()
+_TUNNEL_UID = 65519  # of the range in which no account lives
 
 
-def _connect(host: str, port: int = 80) -> bytes:
-    name = host.encode()
-    return b"\x05\x01\x00\x03" + bytes((len(name),)) + name + port.to_bytes(2, "big")
+def _run(folder: Path, request: bytes, allow: str = "") -> tuple[bytes, list[Connection]]:
+    async def act() -> tuple[bytes, list[Connection]]:
+        async with running(egress_for(folder, allow=allow)) as (egress, client):
+            answer = await client.ask(request)
+        return answer, egress.connections
+
+    return asyncio.run(act())
 
 
-def _run(egress: Egress, request: bytes) -> tuple[bytes, list[Connection]]:
-    return asyncio.run(_ask(egress, request)), egress.connections
+def test_numeric_disguises_of_loopback_are_seen_through(tmp_path: Path) -> None:
+    disguises = ("127.1", "0x7f000001", "2130706433", "017700000001", "localhost")
+
+    async def act() -> list[Connection]:
+        async with running(egress_for(tmp_path)) as (egress, client):
+            for disguise in disguises:
+                answer = await client.ask(client.connect(disguise))
+                assert answer[2:4] == b"\x05\x02", disguise  # not allowed by ruleset
+        return egress.connections
+
+    found = asyncio.run(act())
+    assert [one.host for one in found] == list(disguises)
+    assert {one.outcome for one in found} == {"refused-address"}
+    assert all("loopback" in one.because for one in found)
 
 
-def test_numeric_disguises_of_loopback_are_seen_through() -> None:
-    for disguise in ("127.1", "0x7f000001", "2130706433", "017700000001", "localhost"):
-        answer, (connection,) = _run(_egress(), _connect(disguise))
-        assert answer[2:4] == b"\x05\x02", disguise  # not allowed by ruleset
-        assert connection.outcome == "refused-address", disguise
-        assert "loopback" in connection.because
+def test_ipv6_literals_too(tmp_path: Path) -> None:
+    async def act() -> list[Connection]:
+        async with running(egress_for(tmp_path)) as (egress, client):
+            for literal in ("::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"):
+                packed = ipaddress.IPv6Address(literal).packed
+                answer = await client.ask(b"\x05\x01\x00\x04" + packed + b"\x00\x50")
+                assert answer[2:4] == b"\x05\x02"
+        return egress.connections
+
+    assert [one.outcome for one in asyncio.run(act())] == ["refused-address"] * 3
 
 
-def test_ipv6_literals_too() -> None:
-    for literal in ("::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"):
-        request = b"\x05\x01\x00\x04" + ipaddress.IPv6Address(literal).packed + b"\x00\x50"
-        answer, (connection,) = _run(_egress(), request)
-        assert answer[2:4] == b"\x05\x02"
-        assert connection.outcome == "refused-address"
-
-
-def test_the_browsers_own_calls_are_denied_by_name() -> None:
-    _, (connection,) = _run(_egress(), _connect("update.googleapis.com", 443))
+def test_the_browsers_own_calls_are_denied_by_name(tmp_path: Path) -> None:
+    _, (connection,) = _run(tmp_path, Client.connect("update.googleapis.com", 443))
     assert connection.outcome == "refused-browser-noise"
     assert connection.answers == ()
 
 
-def test_other_users_are_turned_away() -> None:
-    egress = _egress(uid=os.getuid() + 1)
-    with contextlib.suppress(ConnectionError):  # closed with our greeting unread
-        answer, connections = _run(egress, _connect("127.0.0.1"))
-        assert answer == b""
-        assert connections == []
+def test_other_users_are_turned_away(tmp_path: Path) -> None:
+    async def act() -> Egress:
+        async with running(egress_for(tmp_path, uid=os.getuid() + 1)) as (egress, client):
+            with contextlib.suppress(ConnectionError):  # closed with our greeting unread
+                assert await client.ask(client.connect("127.0.0.1")) == b""
+        return egress
+
+    egress = asyncio.run(act())
     assert egress.connections == []
     assert egress.strangers == 1
 
 
-def test_only_connect_is_spoken() -> None:
-    for command in (2, 3):  # BIND, UDP ASSOCIATE
+def test_only_connect_is_spoken(tmp_path: Path) -> None:
+    for number, command in enumerate((2, 3)):  # BIND, UDP ASSOCIATE
         request = bytes((5, command, 0, 1, 127, 0, 0, 1, 0, 80))
-        answer, connections = _run(_egress(allow="127.0.0.0/8"), request)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        answer, connections = _run(folder, request, allow="127.0.0.0/8")
         assert answer[2:4] == b"\x05\x07"
         assert connections == []
 
 
-def test_the_limit_of_octets_cuts_every_connection() -> None:
-    async def act() -> Egress:
-        async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                while True:
-                    writer.write(bytes(65536))
-                    await writer.drain()
-            except ConnectionError:
-                writer.close()
+def test_the_limit_of_octets_cuts_every_connection(tmp_path: Path) -> None:
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(bytes(65536))
+                await writer.drain()
+        except ConnectionError:
+            writer.close()
 
+    async def act() -> Egress:
         server = await asyncio.start_server(pour, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        egress = _egress(octets=1 << 20, allow="127.0.0.0/8")
-        with contextlib.suppress(ConnectionError):
-            await _ask(egress, _connect("127.0.0.1", port))
+        async with running(egress_for(tmp_path, allow="127.0.0.0/8")) as (egress, client):
+            with contextlib.suppress(ConnectionError):
+                await client.ask(client.connect("127.0.0.1", port))
+            assert egress.octets_spent.is_set()  # told before it was cut
+            assert egress.spent_at <= time.monotonic()
         server.close()
         return egress
 
     egress = asyncio.run(act())
-    assert egress.octets_spent.is_set()
-    assert egress.connections[0].received <= 1 << 20
-    assert egress.connections[0].because == "the limit of octets"
+    (connection,) = egress.connections
+    assert 0 < connection.received.octets <= 1 << 20
+    assert connection.because == "the limit of octets"
+    kept = tmp_path / "wire/c00001.received"
+    assert kept.stat().st_size == connection.received.octets
+
+
+def _killed(tmp_path: Path, number: signal.Signals) -> tuple[Egress, list[str]]:
+    async def act() -> tuple[Egress, list[str]]:
+        told: list[str] = []
+        failed = asyncio.Event()
+        egress = egress_for(tmp_path, fail=failed.set)
+        with pytest.raises(CaptureFailed) as caught:
+            async with running(egress), asyncio.timeout(60):
+                process = egress.process
+                assert process is not None
+                os.kill(process, number)
+                await failed.wait()
+        told.append(caught.value.code)
+        return egress, told
+
+    return asyncio.run(act())
+
+
+def test_its_death_is_told_and_is_a_failure(tmp_path: Path) -> None:
+    egress, told = _killed(tmp_path, signal.SIGKILL)
+    assert told == ["capture.tunnel-died"]
+    assert egress.died
+    assert egress.stopped
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that every user may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="guzheng-test-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_it_is_an_unprivileged_user_that_nothing_can_raise(open_folder: Path) -> None:
+    async def act() -> dict[str, str]:
+        async with running(egress_for(open_folder, tunnel_uid=_TUNNEL_UID)) as (egress, _):
+            return await asyncio.to_thread(_status_of, egress.process)
+
+    status = asyncio.run(act())
+    assert set(status["Uid"].split()) == {str(_TUNNEL_UID)}
+    assert set(status["Gid"].split()) == {str(_TUNNEL_UID)}
+    assert status["Groups"].strip() == ""
+    assert status["NoNewPrivs"] == "1"
+    for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[capabilities], 16) == 0, capabilities
+
+
+def _status_of(process: int | None) -> dict[str, str]:
+    lines = Path(f"/proc/{process}/status").read_text("utf-8").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys, time\n"
+        "from pathlib import Path\n"
+        "from tests.hostile.tunnelling import egress_for, running\n"
+        "async def act():\n"
+        "    async with running(egress_for(Path(sys.argv[1]))) as (egress, _):\n"
+        "        print(egress.process, flush=True)\n"
+        "        await asyncio.sleep(600)\n"
+        "asyncio.run(act())\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        process = int(starter.stdout.readline())
+        starter.kill()
+    until = time.monotonic() + 60
+    while _is_running(process):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}

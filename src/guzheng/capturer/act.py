@@ -405,6 +405,8 @@ class Act:
         if self.targets.download:
             journal.note("capture.download-denied")
         connections = self.egress.connections if self.egress else []
+        if any(one.agreement == "different" for one in connections):
+            journal.note("capture.resolvers-differ")
         if self.confinement is not None and self.confinement.find_cause() is not None:
             journal.note("capture.out-of-memory")  # a frame or a worker: the page went on
         if machine.preset_names(one.host for one in connections):

@@ -10,9 +10,9 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 
-from guzheng.capturer.order import Network
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_DNS_PORT = 53
 
 _REFUSED: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/8", "this-network"),  # RFC 791; Linux takes 0.0.0.0 for itself
@@ -79,3 +79,19 @@ def is_own(address: Address) -> bool:
         except OSError:
             return False
     return True
+
+
+def resolver_address(text: str) -> tuple[Address, int]:
+    """`1.1.1.1`, `127.0.0.1:5300`, `[::1]:53` or `::1`. Raises ValueError for anything else."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        if port and not port.startswith(":"):
+            raise ValueError(f"not an address with a port: {text!r}")
+        port = port[1:]
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    number = int(port) if port.isascii() and port.isdigit() else 0 if port else _DNS_PORT
+    if not 0 < number < 65536:
+        raise ValueError(f"not a port: {text!r}")
+    return ipaddress.ip_address(host), number

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from guzheng.capturer.devtools import text
-from guzheng.capturer.egress import Connection, Egress
+from guzheng.capturer.egress import Egress
 from guzheng.capturer.exchange import Exchange, find_header
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.journal import cut
 from guzheng.capturer.targets import Targets
+from guzheng.capturer.tunnel.connection import Connection
 
 _PUBLIC = "an address of the public internet, or one that the operator allowed"
 _BY_EGRESS: dict[str, tuple[str, str, str]] = {

@@ -1,308 +1,262 @@
-"""The only way out: a SOCKS5 proxy (RFC 1928) on loopback that checks before it connects.
+"""The capturer's hold on the tunnel: starts it, hears what passed, ends it, notices its death.
 
-Promises: each name is resolved once per capture and stays with that answer; every answer must
-be an address that may be contacted, or the name is refused; the connection goes to the address
-that was checked. What passes is not decrypted and not altered. Every connection is logged with
-answers, peer, octets and, if refused, the reason. Only processes of the browser's uid are
-answered, where the kernel says whose a connection is.
-
-The log entries are the seam for a transcript of each connection (design: forensic grade).
+The tunnel is a program of its own under a user of its own (capturer/tunnel); it listens on
+loopback, in the browser's network namespace where there is one. What it tells is heard here in
+the order in which it happened, and before the browser learns of it. If it ends without having
+said that all is told, the capture fails: a gap in the record is never silent.
 """
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
-import struct
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guzheng.capturer.addresses import Address, find_refusal, is_own
-from guzheng.capturer.limits import (
-    CONNECT_SECONDS,
-    COPY_OCTETS,
-    MAX_CONNECTIONS,
-    RESOLVE_SECONDS,
-)
-from guzheng.capturer.order import Network
+from guzheng.capturer import namespace
+from guzheng.capturer.addresses import Network
+from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.grades import Grade
+from guzheng.capturer.limits import STOP_SECONDS, TUNNEL_END_SECONDS, TUNNEL_START_SECONDS
+from guzheng.capturer.tunnel.connection import Connection
+from guzheng.capturer.tunnel.order import TunnelOrder
+from guzheng.proof import canonical
+from guzheng.proof.errors import ProofError
+from guzheng.proof.fields import Fields
 
-# Chromium's own calls home; they were seen in spite of the flags that turn them off.
-BROWSER_NOISE = frozenset(
-    {
-        "accounts.google.com",
-        "android.clients.google.com",
-        "clients1.google.com",
-        "clients2.google.com",
-        "clientservices.googleapis.com",
-        "content-autofill.googleapis.com",
-        "edgedl.me.gvt1.com",
-        "mtalk.google.com",
-        "optimizationguide-pa.googleapis.com",
-        "redirector.gvt1.com",
-        "safebrowsing.googleapis.com",
-        "safebrowsingohttpgateway.googleapis.com",
-        "update.googleapis.com",
-    }
-)
-# RFC 1928 §6
-_GRANTED, _FAULT, _NOT_ALLOWED, _NO_HOST, _REFUSED, _TIMED_OUT = 0, 1, 2, 4, 5, 6
-
-
-@dataclass(slots=True)
-class Connection:
-    """One request for a connection, as the egress saw it. `outcome` is a code."""
-
-    number: int
-    host: str
-    port: int
-    began_at: float
-    answers: tuple[str, ...] = ()
-    peer: str = ""
-    outcome: str = "open"  # connected | refused-address | not-resolved | … (see spec)
-    because: str = ""
-    sent: int = 0
-    received: int = 0
-    ended_at: float | None = None
-
-
-class _Denied(Exception):
-    def __init__(self, outcome: str, because: str, reply: int) -> None:
-        self.outcome, self.because, self.reply = outcome, because, reply
-        super().__init__(outcome)
+_LINE_OCTETS = 1024 * 1024  # one event; a connection with every answer has a few thousand
+_LAST_WORDS = 2000
 
 
 @dataclass(slots=True)
 class Egress:
-    """Start with `open`, stop with `close`. `page_hosts` are never taken for noise."""
+    """Start with `open`, wait for `ready`, stop with `close`.
+
+    `folder` is where the octets are kept: it is made here, belongs to the tunnel's user, and is
+    the caller's to remove. `page_hosts` are never taken for the browser's own calls. `fail` is
+    called once if the tunnel dies.
+    """
 
     allowed: tuple[Network, ...]
     octets_allowed: int
-    monotonic: Callable[[], float]
     only_uid: int
     page_hosts: frozenset[str]
+    folder: Path
+    origin: float  # of the monotonic clock: all milliseconds count from there
+    uid: int | None = None  # the tunnel's own user, where it can have one
+    resolvers: tuple[str, ...] = ()
+    fail: Callable[[], None] = lambda: None
     connections: list[Connection] = field(default_factory=list)
     octets: int = 0
     octets_spent: asyncio.Event = field(default_factory=asyncio.Event)
     spent_at: float = float("inf")
     strangers: int = 0  # connections of other users, turned away
     stopped: bool = False  # set by the visit: nothing more may be opened
-    _answers: dict[str, asyncio.Task[tuple[str, ...]]] = field(default_factory=dict)
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-    _server: asyncio.Server | None = None
+    died: bool = False
+    _fault: str = ""
+    _words: bytes = b""
+    _door: namespace.Door | None = None
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _done: bool = False
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _transport: asyncio.SubprocessTransport | None = None
 
     async def open(self) -> int:
-        """The port it listens on, on 127.0.0.1."""
-        self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, limit=COPY_OCTETS
+        """The port it will listen on; connections wait until it does."""
+        self.folder.mkdir(mode=0o700)
+        if self.uid is not None:
+            os.chown(self.folder, self.uid, self.uid)
+        self._door = door = namespace.open_door()
+        handed = [door.listener.fileno()] + ([] if door.table is None else [door.table])
+        order = TunnelOrder(
+            listener=door.listener.fileno(),
+            folder=self.folder,
+            origin_nanoseconds=int(self.origin * 1e9),
+            octets=self.octets_allowed,
+            only_uid=self.only_uid,
+            allowed=self.allowed,
+            page_hosts=self.page_hosts,
+            resolvers=self.resolvers,
+            table=door.table,
+            uid=self.uid,
         )
-        port: int = self._server.sockets[0].getsockname()[1]
+        port = door.port
+        # -I: neither the folder it is started in nor a variable decides what is imported.
+        self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Ear(self), sys.executable, "-I", "-m", "guzheng.capturer.tunnel",
+            pass_fds=handed, env={"LANG": "C.UTF-8"},
+        )  # fmt: skip
+        door.hand_over()
+        self._write(order.encode())
         return port
 
-    async def close(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self.cut()
-        for task in self._answers.values():
-            task.cancel()
+    @property
+    def process(self) -> int | None:
+        return None if self._transport is None else self._transport.get_pid()
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What stands before the browser's command, so that it runs behind the door."""
+        return () if self._door is None else self._door.prefix
+
+    async def ready(self) -> None:
+        """Raises CaptureFailed if it does not come up."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                await self._server.wait_closed()
+            async with asyncio.timeout(TUNNEL_START_SECONDS):
+                await self._ready.wait()
+        if self.died or not self._ready.is_set():
+            raise self.failure
+
+    async def close(self) -> None:
+        """Ends it once all is told. Raises CaptureFailed if it died, or could not keep all."""
+        transport, self._transport = self._transport, None
+        if self._door is not None:
+            self._door.close()
+        if transport is None:
+            return
+        self.stopped = True
+        try:
+            self._write(b"close\n", transport)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TUNNEL_END_SECONDS):
+                    await self._over.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                transport.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._gone.wait()
+            transport.close()
+        if not self._done or self._fault:
+            raise self.failure
 
     def cut(self) -> None:
-        """End every connection now."""
+        """End every connection now, and open no more."""
         self.stopped = True
-        for writer in tuple(self._writers):
-            _reset(writer)
+        self._write(b"cut\n")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        connection: Connection | None = None
-        try:
-            if not _is_of_uid(writer, self.only_uid):
-                self.strangers += 1
-                return
-            host, port = await _read_request(reader, writer)
-            if len(self.connections) >= MAX_CONNECTIONS:
-                return
-            connection = Connection(len(self.connections) + 1, host, port, self.monotonic())
-            self.connections.append(connection)
-            await self._carry(connection, reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # one side went away: what had passed stands in the log
-        finally:
-            if connection is not None:
-                connection.ended_at = self.monotonic()
-            self._writers.discard(writer)
-            writer.close()
+    def judge(self, grade: Grade) -> None:
+        """What the way out gives to the grade of the capture; once the visit is over."""
+        door = self._door
+        without = "" if door is not None and door.namespace is not None else (
+            door.because if door is not None and door.because else "no network namespace"
+        )  # fmt: skip
+        grade.judge("grade.network-namespace", without)
+        grade.judge("grade.transcript", "")
+        grade.judge("grade.second-resolver", self._resolver_fault())
 
-    async def _carry(
-        self,
-        connection: Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        try:
-            there_reader, there_writer = await self._connect(connection)
-        except _Denied as denied:
-            connection.outcome, connection.because = denied.outcome, denied.because
-            writer.write(_reply(denied.reply))
-            await writer.drain()
-            return
-        self._writers.add(there_writer)
-        try:
-            connection.outcome = "connected"
-            writer.write(_reply(_GRANTED))
-            ends = await asyncio.gather(
-                self._copy(connection, reader, there_writer, "sent"),
-                self._copy(connection, there_reader, writer, "received"),
-                return_exceptions=True,
+    def _resolver_fault(self) -> str:
+        if not self.resolvers:
+            return "no second resolver is set on this machine"
+        if any(one.agreement == "unanswered" for one in self.connections):
+            return "no second resolver answered for a name"
+        return ""
+
+    @property
+    def failure(self) -> CaptureFailed:
+        if self._fault:
+            return CaptureFailed(
+                "capture.not-written",
+                expected="room and permission for the octets of the wire",
+                found=self._fault,
+                act="the operator",
             )
-            if ends[1] is not None:  # a broken connection must not seem a finished one
-                _reset(writer)
-        finally:
-            self._writers.discard(there_writer)
-            there_writer.close()
+        words = self._words.decode("utf-8", "replace").strip().splitlines()
+        return CaptureFailed(
+            "capture.tunnel-died",
+            expected="a way out that keeps what passes, until the browser is gone",
+            found=words[-1][:300] if words else "it ended without a word",
+            act="nobody; try again",
+        )
 
-    async def _connect(
-        self, connection: Connection
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self.stopped:
-            raise _Denied("refused-limit", "nothing more is opened", _NOT_ALLOWED)
-        host = connection.host.lower().rstrip(".")
-        if host in BROWSER_NOISE and host not in self.page_hosts:
-            raise _Denied("refused-browser-noise", "the browser's own call", _NOT_ALLOWED)
-        connection.answers = await self._resolve(host)
-        for answer in connection.answers:
-            reason = find_refusal(ipaddress.ip_address(answer), self.allowed, is_own)
-            if reason:
-                raise _Denied("refused-address", f"{answer}: {reason}", _NOT_ALLOWED)
-        return await self._connect_to_any(connection)
+    def _write(self, line: bytes, transport: asyncio.SubprocessTransport | None = None) -> None:
+        transport = transport or self._transport
+        pipe = None if transport is None else transport.get_pipe_transport(0)
+        if isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing():
+            pipe.write(line)
 
-    async def _connect_to_any(
-        self, connection: Connection
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        denied = _Denied("not-resolved", "no address", _NO_HOST)
-        for answer in connection.answers:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    streams = await asyncio.open_connection(
-                        answer, connection.port, limit=COPY_OCTETS
-                    )
-            except TimeoutError:
-                denied = _Denied("timed-out", f"{answer}: no answer", _TIMED_OUT)
-            except OSError as error:
-                denied = _Denied("not-connected", f"{answer}: {error.strerror}", _REFUSED)
-            else:
-                connection.peer = answer
-                return streams
-        raise denied
-
-    async def _resolve(self, host: str) -> tuple[str, ...]:
-        """One resolution per name and capture: a second answer could be another one."""
+    def hear(self, line: bytes) -> None:
+        """One event; what is not one is the end: somebody else speaks there."""
         try:
-            return (str(ipaddress.ip_address(host)),)
-        except ValueError:
-            pass
-        if host not in self._answers:
-            self._answers[host] = asyncio.create_task(_look_up(host))
-        try:
-            return await asyncio.shield(self._answers[host])
-        except TimeoutError as error:
-            raise _Denied("not-resolved", "the resolver did not answer", _NO_HOST) from error
-        except (OSError, UnicodeError) as error:
-            raise _Denied("not-resolved", str(error)[:200], _NO_HOST) from error
+            (event, value), *more = canonical.parse_object(line).items()
+            if more:
+                raise ValueError("two events in one line")
+            self._take(event, value)
+        except (ProofError, ValueError):
+            self._words = b"it said what no tunnel says"
+            self.lost()
 
-    async def _copy(
-        self,
-        connection: Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        direction: str,
-    ) -> None:
-        while octets := await reader.read(COPY_OCTETS):
-            self.octets += len(octets)
-            if self.octets > self.octets_allowed:
-                connection.because = "the limit of octets"
-                self.spent_at = self.monotonic()
+    def _take(self, event: str, value: object) -> None:
+        match event:
+            case "connection":
+                connection = Connection.read(value)
+                if connection.number == len(self.connections) + 1:
+                    self.connections.append(connection)
+                elif 0 < connection.number <= len(self.connections):
+                    self.connections[connection.number - 1] = connection
+                else:
+                    raise ValueError("a connection out of order")
+            case "spent":
+                fields = Fields(value, "tunnel.spent")
+                self.spent_at = self.origin + fields.count("at_milliseconds") / 1000
+                self.octets = fields.count("octets")
+                self.stopped = True
                 self.octets_spent.set()
-                self.cut()
-                return
-            if direction == "sent":
-                connection.sent += len(octets)
-            else:
-                connection.received += len(octets)
-            writer.write(octets)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
+            case "strangers":
+                self.strangers = value if isinstance(value, int) else self.strangers
+            case "fault":
+                self._fault = str(value)[:500]
+                self.lost()
+            case "ready":
+                self._ready.set()
+            case "done":
+                fields = Fields(value, "tunnel.done")
+                self.octets, self.strangers = fields.count("octets"), fields.count("strangers")
+                self._done = True
+                self._over.set()
+            case _:
+                raise ValueError(f"no such event: {event[:40]}")
+
+    def hear_words(self, octets: bytes) -> None:
+        self._words = (self._words + octets)[-_LAST_WORDS:]
+
+    def bury(self) -> None:
+        """The kernel says that nothing of it runs any more."""
+        self._gone.set()
+
+    def lost(self) -> None:
+        """It is gone, or cannot go on; a capture without it is none."""
+        self._over.set()
+        self._ready.set()
+        if not self._done and not self.died:
+            self.died = True
+            self.stopped = True
+            self.fail()
 
 
-async def _look_up(host: str) -> tuple[str, ...]:
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(RESOLVE_SECONDS):
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+class _Ear(asyncio.SubprocessProtocol):
+    """Hands on whole lines at once, without a task between: order is what it is for."""
 
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+        self._left = b""
 
-async def _read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> tuple[str, int]:
-    version, methods = await reader.readexactly(2)
-    await reader.readexactly(methods)
-    if version != 5:
-        raise OSError("not SOCKS5")
-    writer.write(b"\x05\x00")
-    version, command, _, kind = await reader.readexactly(4)
-    if version != 5 or command != 1:  # CONNECT; UDP has no business here
-        writer.write(_reply(7))
-        raise OSError("not CONNECT")
-    address: Address
-    match kind:
-        case 1:
-            address = ipaddress.IPv4Address(await reader.readexactly(4))
-            host = str(address)
-        case 4:
-            address = ipaddress.IPv6Address(await reader.readexactly(16))
-            host = str(address)
-        case 3:
-            (size,) = await reader.readexactly(1)
-            host = (await reader.readexactly(size)).decode("ascii", "replace")
-        case _:
-            raise OSError("no such kind of address")
-    (port,) = struct.unpack(">H", await reader.readexactly(2))
-    return host, port
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd != 1:
+            self._egress.hear_words(data)
+            return
+        *lines, self._left = (self._left + data).split(b"\n")
+        for line in lines:
+            self._egress.hear(line)
+        if len(self._left) > _LINE_OCTETS:
+            self._egress.lost()
 
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        del exc
+        if fd == 1:
+            self._egress.lost()
 
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """RST, not FIN: a body without announced length would seem whole (RFC 9112 §8)."""
-    found = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-def _reply(code: int) -> bytes:
-    return bytes((5, code, 0, 1)) + bytes(6)
-
-
-def _is_of_uid(writer: asyncio.StreamWriter, uid: int) -> bool:
-    """Whose the other end is, by the kernel's table of sockets; unknown counts as ours."""
-    peer = writer.get_extra_info("peername")
-    ours = writer.get_extra_info("sockname")
-    try:
-        table = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
-    except OSError:
-        return True
-    wanted = (_row_name(peer), _row_name(ours))
-    for row in table:
-        columns = row.split()
-        if (columns[1], columns[2]) == wanted:
-            return int(columns[7]) == uid
-    return True
-
-
-def _row_name(address: tuple[str, int]) -> str:
-    octets = ipaddress.IPv4Address(address[0]).packed
-    return f"{int.from_bytes(octets, 'little'):08X}:{address[1]:04X}"
+    def process_exited(self) -> None:
+        self._egress.bury()

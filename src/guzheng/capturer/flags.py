@@ -64,6 +64,7 @@ _ALWAYS = (
 def flags_of(
     *,
     profile: Path,
+    key_log: Path,
     proxy_port: int,
     language: str,
     trust_spki: Sequence[str],
@@ -75,6 +76,7 @@ def flags_of(
         f"--disable-features={','.join(_FEATURES_OFF)}",
         f"--proxy-server=socks5://127.0.0.1:{proxy_port}",
         f"--user-data-dir={profile}",
+        f"--ssl-key-log-file={key_log}",  # without it the transcript could be read by nobody
         f"--lang={language}",
         f"--accept-lang={language}",
         f"--window-size={VIEWPORT_WIDTH},{VIEWPORT_HEIGHT}",

@@ -13,16 +13,24 @@ FIRST_UID, LAST_UID = 61184, 65519  # systemd.io/UIDS-GIDS: «dynamic service us
 
 
 def uid_for_job(*, own_uid: int, seed: int) -> int:
-    """Our own uid unless we are root. `seed` spreads concurrent jobs over the range."""
+    """Our own uid unless we are root. `seed` spreads concurrent jobs over the range.
+
+    An even one: the odd one above it is free as well, and is the tunnel's of the same job.
+    """
     if own_uid != 0 or not _is_mapped(LAST_UID):
         return own_uid
     taken = _uids_running()
-    span = LAST_UID - FIRST_UID + 1
-    for offset in range(span):
-        uid = FIRST_UID + (seed + offset) % span
-        if uid not in taken and not _has_account(uid):
+    pairs = (LAST_UID - FIRST_UID + 1) // 2
+    for offset in range(pairs):
+        uid = FIRST_UID + 2 * ((seed + offset) % pairs)
+        if not any(one in taken or _has_account(one) for one in (uid, uid + 1)):
             return uid
     raise OSError("no free uid for the browser")
+
+
+def uid_of_tunnel(browser_uid: int, *, own_uid: int) -> int | None:
+    """None where the browser has no user of its own either."""
+    return None if browser_uid == own_uid else browser_uid + 1
 
 
 def _is_mapped(uid: int) -> bool:

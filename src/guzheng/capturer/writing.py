@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from guzheng.capturer import wacz
@@ -12,8 +13,9 @@ from guzheng.capturer.artefacts import media_type_of, role_of
 from guzheng.capturer.devtools import number, text
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.exchange import Exchange
-from guzheng.capturer.journal import Journal, cut
-from guzheng.capturer.record import Connection, Redirect, Request, TlsSession
+from guzheng.capturer.journal import cut
+from guzheng.capturer.record import Connection, Lookup, Redirect, Request, TlsSession
+from guzheng.capturer.tunnel.connection import Resolution
 from guzheng.capturer.warc import Entropy, WarcWriter
 from guzheng.proof import instant
 from guzheng.proof.digest import Digest, new_hasher
@@ -92,9 +94,7 @@ def redirects_of(documents: Sequence[Exchange]) -> tuple[Redirect, ...]:
     return tuple(redirects)
 
 
-def connections_of(
-    egress: Egress, exchanges: Iterable[Exchange], journal: Journal
-) -> tuple[Connection, ...]:
+def connections_of(egress: Egress, exchanges: Iterable[Exchange]) -> tuple[Connection, ...]:
     """The egress's log. A host that no request of the page names is the browser's own."""
     hosts = {urlsplit(one.url).hostname for one in exchanges}
     return tuple(
@@ -107,13 +107,22 @@ def connections_of(
             answers=one.answers,
             peer=one.peer,
             because=cut(one.because),
-            sent=one.sent,
-            received=one.received,
-            began_milliseconds=journal.offset(one.began_at),
-            ended_milliseconds=(None if one.ended_at is None else journal.offset(one.ended_at)),
+            sent=one.sent.octets,
+            received=one.received.octets,
+            began_milliseconds=one.began_milliseconds,
+            ended_milliseconds=one.ended_milliseconds,
+            agreement=one.agreement,
+            resolvers=tuple(map(_lookup_of, one.resolvers)),
         )
         for one in egress.connections
     )
+
+
+def _lookup_of(one: Resolution) -> Lookup:
+    said: Literal["yes", "no"] | None = None
+    if one.authenticated is not None:
+        said = "yes" if one.authenticated else "no"
+    return Lookup(one.resolver, one.answers, cut(one.failure), said)
 
 
 def tls_of(

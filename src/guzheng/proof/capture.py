@@ -88,6 +88,10 @@ class CaptureRecord:
         missing = cast("list[str]", self.fields["missing"])
         return ("grade.reduced", *missing) if "grade" in self.fields and missing else ()
 
+    @property
+    def failed(self) -> bool:
+        return self.fields["outcome"] == "failed"
+
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureRecord":
         fields = canonical.parse_object(octets)

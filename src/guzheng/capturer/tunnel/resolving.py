@@ -1,0 +1,140 @@
+"""What a name is: asked once of the system, whose answer is used, and of others to compare.
+
+Whoever answers for a name decides which server is captured. The system's resolver answers
+first, and the connection goes to what it said and nowhere else; the other resolvers are asked
+at the same time, over plain DNS (RFC 1035) with the AD bit set (RFC 6840 §5.7), and what they
+say only stands on the record. Waiting for them holds nobody up.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass, field
+
+from guzheng.capturer.addresses import resolver_address
+from guzheng.capturer.limits import RESOLVE_SECONDS, SECOND_RESOLVER_SECONDS
+from guzheng.capturer.tunnel.connection import Resolution
+
+SYSTEM = "system"
+_OURS_ALONE = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".onion")
+_LONGEST_FAILURE = 200
+
+
+class NotResolved(Exception):
+    """The system has no address for it."""
+
+
+@dataclass(slots=True)
+class Names:
+    """One memory for one capture: a second answer to the same name could be another one."""
+
+    resolvers: tuple[str, ...]
+    _system: dict[str, asyncio.Task[tuple[str, ...]]] = field(default_factory=dict)
+    _others: dict[str, list[asyncio.Task[Resolution]]] = field(default_factory=dict)
+
+    async def look_up(self, host: str) -> tuple[str, ...]:
+        """The system's answers. Raises NotResolved."""
+        if host not in self._system:
+            self._system[host] = asyncio.create_task(_ask_system(host))
+            if _is_public_name(host):
+                self._others[host] = [
+                    asyncio.create_task(_ask(one, host)) for one in self.resolvers
+                ]
+        try:
+            return await asyncio.shield(self._system[host])
+        except TimeoutError as error:
+            raise NotResolved("the resolver did not answer") from error
+        except (OSError, UnicodeError) as error:
+            raise NotResolved(str(error)[:_LONGEST_FAILURE]) from error
+
+    def said(self, host: str) -> tuple[Resolution, ...]:
+        """What every resolver has said so far, the system first; nothing of an address."""
+        task = self._system.get(host)
+        if task is None or not task.done():
+            return ()
+        failed = task.cancelled() or task.exception() is not None
+        answers = () if failed else task.result()
+        ours = Resolution(SYSTEM, answers, failure="no address" if failed else "")
+        others = tuple(
+            one.result()
+            if one.done() and not one.cancelled()
+            else Resolution(resolver, failure="no answer in time")
+            for resolver, one in zip(self.resolvers, self._others.get(host, ()), strict=False)
+        )
+        return (ours, *others)
+
+    async def settle(self) -> None:
+        """Until every other resolver has answered, or has had its time."""
+        tasks = [task for tasks in self._others.values() for task in tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=SECOND_RESOLVER_SECONDS)
+
+    def cancel(self) -> None:
+        for task in (
+            *self._system.values(),
+            *(one for all_ in self._others.values() for one in all_),
+        ):
+            task.cancel()
+
+
+async def _ask_system(host: str) -> tuple[str, ...]:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(RESOLVE_SECONDS):
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def _is_public_name(host: str) -> bool:
+    """Names of this machine and its network are nobody else's to hear."""
+    if "." not in host or host.endswith(_OURS_ALONE):
+        return False
+    return not host.rpartition(".")[2].isdigit()
+
+
+async def _ask(resolver: str, host: str) -> Resolution:
+    """Both families. What cannot be asked is said, never raised."""
+    import dns.exception  # a tenth of a second, paid only where a second resolver is set
+
+    address, port = resolver_address(resolver)
+    try:
+        async with asyncio.timeout(SECOND_RESOLVER_SECONDS):
+            four, six = await asyncio.gather(
+                _query(host, "A", str(address), port), _query(host, "AAAA", str(address), port)
+            )
+    except TimeoutError:
+        return Resolution(resolver, failure="no answer in time")
+    except (dns.exception.DNSException, OSError, UnicodeError, ValueError) as error:
+        words = f"{type(error).__name__}: {error}"
+        return Resolution(resolver, failure=words[:_LONGEST_FAILURE])
+    failure = four[2] or six[2]
+    found = tuple(dict.fromkeys(four[0] + six[0]))
+    return Resolution(
+        resolver, found, authenticated=four[1] and six[1], failure="" if found else failure
+    )
+
+
+async def _query(
+    host: str, kind: str, address: str, port: int
+) -> tuple[tuple[str, ...], bool, str]:
+    """Addresses, whether all of it was authenticated, and the response's code if not 0."""
+    import dns.asyncquery
+    import dns.flags
+    import dns.message
+    import dns.rcode
+    import dns.rdatatype
+
+    question = dns.message.make_query(
+        host, kind, use_edns=0, payload=1232, flags=dns.flags.RD | dns.flags.AD
+    )
+    answer, _ = await dns.asyncquery.udp_with_fallback(
+        question, address, timeout=SECOND_RESOLVER_SECONDS, port=port
+    )
+    code = dns.rcode.to_text(answer.rcode())
+    addresses: tuple[str, ...] = ()
+    if isinstance(answer, dns.message.QueryMessage) and answer.rcode() == dns.rcode.NOERROR:
+        found = answer.resolve_chaining().answer
+        addresses = tuple(
+            str(ipaddress.ip_address(one.to_text())) for one in (() if found is None else found)
+        )
+    authenticated = bool(answer.flags & dns.flags.AD)
+    return addresses, authenticated, "" if code == "NOERROR" else code
