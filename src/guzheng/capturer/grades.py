@@ -11,7 +11,7 @@ from typing import Literal
 
 NOT_SHOWN = "nobody has shown that it was given"
 # Each has words under [grade] in both catalogues.
-CODES = (
+CODES: tuple[str, ...] = (
     "grade.own-user",  # a user for this browser alone
     "grade.network-namespace",  # no way out but the egress, by the kernel
     "grade.cgroup",  # memory, processes and processor time bounded by the kernel
