@@ -39,6 +39,10 @@ _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
 _ONE_OF = {"sm2": ("auto", "required", "off"), "tsa_key": ("p256", "rsa3072", "pkcs11")}
+_RESOLVER = re.compile(
+    r"\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?|[0-9a-fA-F:]*:[0-9a-fA-F:]*",
+    re.ASCII,
+)
 _SECRET = {"pkcs11_pin"}  # never shown, not even when it is refused
 _T = TypeVar("_T")
 
@@ -148,6 +152,11 @@ class Config:
     capture_trust_spki: tuple[str, ...] = _setting(
         (),
         "SHA-256 of server keys (base64) trusted without a chain; printed on the record",
+    )
+    second_resolvers: tuple[str, ...] = _setting(
+        (),
+        "DNS resolvers to compare with the system's, each ADDRESS or ADDRESS:PORT, at most "
+        "four; they learn the names of every captured page's hosts",
     )
     captures_at_once: int = _setting(
         2, "Captures that one worker process makes at once, from each vantage point"
@@ -261,6 +270,14 @@ def _require_sensible(config: Config) -> None:
                 "config.value-refused",
                 expected=f"{name}: zero or more",
                 found=str(getattr(config, name)),
+                act="mend the setting",
+            )
+    for resolver in config.second_resolvers:
+        if len(config.second_resolvers) > 4 or not _RESOLVER.fullmatch(resolver):
+            raise Refused(
+                "config.value-refused",
+                expected="second_resolvers: at most four, such as 223.5.5.5 or [::1]:53",
+                found=repr(resolver),
                 act="mend the setting",
             )
     for block in (*config.allow_private, *config.trusted_proxies):

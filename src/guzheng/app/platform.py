@@ -33,6 +33,7 @@ from guzheng.app.views import (
     ExhibitView,
     LedgerStanding,
     PaperView,
+    ShardView,
     clock_reading_of,
     damaged_view,
     facts_of,
@@ -41,6 +42,7 @@ from guzheng.app.views import (
 from guzheng.app.witnessing import (
     find_entry,
     kept_up,
+    ledger_policy,
     monitored,
     open_gathering,
     standing_of,
@@ -51,10 +53,11 @@ from guzheng.fix.journal import Checked
 from guzheng.intake import Line, Upload
 from guzheng.jobs import Jobs, Patience, Work
 from guzheng.keep import Fault, Judged
-from guzheng.ledger import Adding
+from guzheng.ledger import Adding, Ledger, Numbered, turning
+from guzheng.ledger.ledger import FIRST
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import Manifest
+from guzheng.proof.manifest import LEAF_LABEL, Manifest
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused, Unavailable
@@ -74,10 +77,11 @@ class Platform:
         """`parts`: what to stand on instead of what the data directory and settings say."""
         self.config = config
         self.parts = parts = parts or open_parts(config)
-        self.blobs, self.index, self.ledger = parts.blobs, parts.index, parts.ledger
-        self.gathering = open_gathering(config, parts.ledger, parts.now)
-        self.trust = Trust(policy.parse_roots(self.roots_pem()), self.gathering.policy)
-        self.adding = Adding(parts.ledger)
+        self.blobs, self.index, self.shards = parts.blobs, parts.index, parts.shards
+        row, first = parts.shards.row, parts.shards.row.begun[0].ledger
+        row.bind(lambda ledger: open_gathering(config, ledger, first, parts.now))
+        self._roots = policy.parse_roots(self.roots_pem())
+        self._adding: dict[str, Adding] = {}
         self.vantages = Vantages.parse(config.vantages)
         self.road = self._road()
         self.ordering = Ordering(
@@ -102,12 +106,11 @@ class Platform:
         return Road(
             blobs=parts.blobs,
             index=parts.index,
-            ledger=parts.ledger,
-            gathering=self.gathering,
+            shards=parts.shards,
             authority=parts.authority,
             sm2=parts.sm2,
             further=open_further(config),
-            roots=self.trust.roots or (),
+            roots=self._roots,
             certify=_certifying(config, parts),
             capturing=intake.Capturing(
                 config.data / "captures",
@@ -116,6 +119,8 @@ class Platform:
                 config.capture_trust_spki,
                 self.vantages.ways(),
                 lambda exhibit: self.ordering.is_cancelled(exhibit),
+                config.data / "keys" / "captures",
+                config.second_resolvers,
             ),
             leases=parts.leases,
             now=parts.now,
@@ -272,8 +277,7 @@ class Platform:
             progress=progress,
             url=order.url,
             entry=find_entry(
-                self.gathering,
-                self.ledger,
+                self.shards,
                 {one: find(self.blobs, folder + one) for one in (package.LEAF, package.ENTRY)},
                 names,
             ),
@@ -304,6 +308,12 @@ class Platform:
         if not name.endswith((".png", ".jpg", ".jpeg", ".webp")):
             raise Refused("exhibit.no-such-paper", expected="a picture", found=repr(name[:120]))
         return self._open(exhibit, name)
+
+    def find_picture(self, exhibit: str) -> str | None:
+        """The paper to look at first: what the page looked like when it was captured."""
+        papers = self.road.papers(exhibit)
+        wanted = ("items/view.png", "items/screenshot.png", "items/screenshot-000.png")
+        return next((one for one in wanted if one in papers), None)
 
     def _open(self, exhibit: str, name: str) -> BinaryIO:
         folder = road.folder_of(self.road.order(exhibit).exhibit)
@@ -363,12 +373,26 @@ class Platform:
 
     def ledger_policy(self) -> bytes:
         """The tlog-policy of this installation, as it goes into packages."""
-        return policy.encode_ledger_policy(self.gathering.policy)
+        return policy.encode_ledger_policy(self._policy())
+
+    def _policy(self) -> policy.LedgerPolicy:
+        """With the keys of every shard there is at this moment."""
+        return ledger_policy(self.config, [one.ledger for one in self.shards.row.all])
+
+    @property
+    def trust(self) -> Trust:
+        """What a verifier of this installation's papers demands."""
+        return Trust(self._roots, self._policy())
+
+    @property
+    def ledger(self) -> Ledger:
+        """The shard that is open."""
+        return self.shards.open
 
     def _require_finished(self, exhibit: str) -> None:
-        order = self.road.order(exhibit)
-        state = road.state_of(order.kind, self.road.papers(exhibit))
-        if state != "certified":
+        order, papers = self.road.order(exhibit), self.road.papers(exhibit)
+        state = road.state_of(order.kind, papers)
+        if road.next_step(order.kind, papers) is not None or package.MANIFEST not in papers:
             raise Refused(
                 "package.not-complete",
                 expected="an exhibit whose road is walked to the end",
@@ -414,23 +438,25 @@ class Platform:
                 act="ask the operator for a key and send it as Authorization: Bearer",
             )
 
-    def add_commitments(self, commitments: Sequence[bytes]) -> list[int]:
+    def add_commitments(self, commitments: Sequence[bytes]) -> list[Numbered]:
         """Entries of others; durable when this returns."""
-        return self.adding.add(commitments)
+        return self.shards.append_all([(LEAF_LABEL + one, None) for one in commitments])
 
-    def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float) -> bool:
-        """Whether these entries are under a signed checkpoint within the time."""
-        return self.adding.wait(indexes, seconds)
+    def wait_for_checkpoint(self, entry: Numbered, seconds: float) -> bool:
+        """Whether this entry is under a signed checkpoint within the time."""
+        ledger = self.shards.shard(entry.shard).ledger
+        return self._adding.setdefault(entry.shard, Adding(ledger)).wait(entry.number, seconds)
 
-    def wait_for_quorum(self, index: int) -> None:
+    def wait_for_quorum(self, entry: Numbered) -> None:
         """Until the policy is met by a published checkpoint that has this entry."""
-        self.gathering.cosign(index)
+        self.shards.cosign(entry)
 
-    def prove_entry(self, index: int) -> bytes:
+    def prove_entry(self, entry: Numbered) -> bytes:
         """The `.tlog-proof` of any entry."""
-        if index >= (size := self.ledger.entries.size()):
-            raise Refused("ledger.not-found", expected=f"below {size}", found=str(index))
-        return self.ledger.prove(index, note=self.gathering.cosign(index))
+        size = self.shards.shard(entry.shard).ledger.entries.size()
+        if entry.number >= size:
+            raise Refused("ledger.not-found", expected=f"below {size}", found=str(entry))
+        return self.shards.prove(entry, note=self.shards.cosign(entry))
 
     def dispute(self, claims: Mapping[str, str]) -> str:
         """Somebody says that it does not; kept, under the number that is given."""
@@ -446,25 +472,37 @@ class Platform:
         """Whether timestamps come from this installation itself; a reader must be told."""
         return not self.config.timestamp_url
 
-    def ledger_read(self, path: str) -> bytes | None:
-        return self.ledger.read(path)
+    def ledger_read(self, path: str, shard: str = FIRST) -> bytes | None:
+        """What is served under a C2SP path of a shard; the first has the plain paths."""
+        return self.shards.shard(shard).ledger.read(path)
 
     def ledger_vkey(self) -> str:
         return self.ledger.vkey
 
     def ledger_standing(self) -> LedgerStanding:
-        return standing_of(self.gathering, self.ledger)
+        return standing_of(self.shards)
+
+    def turn(self) -> ShardView:
+        """Close the open shard, and go on with the next; prepares it if need be."""
+        turning.turn(self.shards.row, self.now().year)
+        return next(one for one in self.ledger_standing().shards if one.state == "open")
+
+    def prepare_shard(self) -> ShardView:
+        """Make the next shard's keys, and have its empty tree cosigned."""
+        self.shards.row.refresh()
+        turning.prepare(self.shards.row, (self.now() + turning.LEAD).year)
+        return next(one for one in self.ledger_standing().shards if one.state == "next")
 
     def monitor(self, served: Sequence[str], mirrors: Sequence[str]) -> Report:
         """Compare every place that says something of the ledger."""
-        return monitored(self.config, self.gathering, self.ledger, self.blobs, served, mirrors)
+        return monitored(self.config, self.shards, self.blobs, served, mirrors)
 
     @functools.cached_property
     def timestamping(self) -> Timestamping:
         """Our own authority for whoever asks over HTTP, whomever we ask ourselves."""
         return open_timestamping(self.config, self.parts, time.monotonic)
 
-    def commit_journal(self) -> list[tuple[str, int, int]]:
+    def commit_journal(self) -> list[tuple[str, int, Numbered]]:
         """Put the heads of the issuance journal into the ledger: chain, lines, entry."""
         return journaling.commit_heads(self.parts, Audit(self.parts.data, self.parts.now))
 
@@ -484,7 +522,7 @@ class Platform:
             self.timekeeping(),
             metrics_served(self.config.metrics_port, metrics),
             journaling.heads_kept(self.parts, audit),
-            kept_up(self.gathering),
+            kept_up(self.shards, self.now),
         ):
             yield
 

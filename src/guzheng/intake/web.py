@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guzheng.intake import wirekeys
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.rules import distinct, item_name
 from guzheng.intake.watching import watch
@@ -55,6 +56,8 @@ class Capturing:
     # By the name of a vantage point: how its captures leave the machine (docs/spec/capture.md).
     ways: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     stopping: Callable[[str], bool] = lambda _exhibit: False  # whether somebody cancelled it
+    keys: Path | None = None  # where passwords of TLS key logs are kept; None: thrown away
+    resolvers: tuple[str, ...] = ()  # compared with the system's
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,18 @@ class Captured:
     roles: dict[str, str]
 
 
+# What the site, the network or the rules about addresses brought about: that it was tried, and
+# what came of it, is evidence. The rest is the applicant's, the operator's or ours to mend.
+OUTSIDE = frozenset(
+    f"capture.{one}"
+    for one in (
+        "name-not-resolved", "connection-refused", "address-refused", "tls-refused",
+        "no-answer", "answer-malformed", "no-content", "too-many-redirects", "not-loaded",
+        "is-a-download", "timed-out", "too-large", "page-moved",
+    )
+)  # fmt: skip
+
+
 class CaptureRefused(Refused):
     """The page could not be captured, nor would it be the next time; what was tried is kept."""
 
@@ -91,6 +106,11 @@ class CaptureRefused(Refused):
         )
         self.attempt_json = attempt_json
         self.moments = moments or {}
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the attempt is sealed and certified: docs/spec/capture.md §10."""
+        return bool(self.attempt_json) and self.code in OUTSIDE
 
 
 class CaptureCancelled(CaptureRefused):
@@ -133,6 +153,8 @@ def capture(
             (run / "out").rename(done)
             sync_directory(room)
     try:
+        if capturing.keys is not None:
+            wirekeys.keep(done, capturing.keys, order.exhibit)  # before anything needs it
         captured = _keep(done, blobs, folder)
     except (FileNotFoundError, ProofError) as error:
         clear_room(capturing, order.exhibit)  # or it would be found again for ever
@@ -157,6 +179,16 @@ def rooms(capturing: Capturing) -> tuple[str, ...]:
 def clear_room(capturing: Capturing, exhibit: str) -> None:
     """Nothing in it is needed: all that was worth keeping is kept."""
     shutil.rmtree(capturing.workshop / exhibit, ignore_errors=True)
+
+
+def refusal_in(record_json: bytes) -> Refused | None:
+    """Why a capture that is kept was not made; None if it was."""
+    record = CaptureRecord.parse(record_json)
+    if not record.failed:
+        return None
+    failure = Fields(record.fields["failure"], "capture.failure")
+    code, *rest = (failure.text(one) for one in ("code", "expected", "found", "act"))
+    return Refused(code, expected=rest[0], found=rest[1], act=rest[2])
 
 
 def captured_items(
@@ -186,6 +218,8 @@ def _run(
     }
     if capturing.chromium:
         wanted["chromium"] = capturing.chromium
+    if capturing.resolvers:
+        wanted["resolvers"] = list(capturing.resolvers)
     if order.vantage and (way := capturing.ways.get(order.vantage)):
         wanted["vantage"] = {"name": order.vantage, **way}
     if moments is not None:
