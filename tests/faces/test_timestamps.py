@@ -311,11 +311,9 @@ def test_each_behind_a_proxy_waits_alone_and_all_is_counted(tmp_path: Path) -> N
     assert float(values['guzheng_tsa_refusals_total{code="fix.too-many-requests"}']) == 4
     assert float(values['guzheng_tsa_answer_seconds_bucket{le="+Inf"}']) == 4
     assert float(values["guzheng_tsa_certificate_not_after_seconds"]) > 1.7e9
-    assert list(dict.fromkeys(one["event"] for one in events(served.data))) == [
-        "tsa.started",
-        "tsa.refusing",
-        "tsa.stopped",
-    ]
+    told = dict.fromkeys(one["event"] for one in events(served.data))
+    told.pop("journal.head", None)  # whoever runs for five seconds has a file turned
+    assert list(told) == ["tsa.started", "tsa.refusing", "tsa.stopped"]
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

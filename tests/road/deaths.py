@@ -1,10 +1,14 @@
-"""Walks the road and dies: `deaths.py ROOM KIND [CAPTURED]`, one JSON line for each death.
+"""Walks the road and dies: `deaths.py ROOM KIND MOMENTS [CAPTURED]`, a JSON line per death.
 
 Every death is a real SIGKILL of a real process: this program has loaded everything once and
 forks, so that a hundred deaths do not pay for a hundred starts. The effects are counted in a
 life that is allowed to end; then one life per effect is ended before it, within it (a put that
 has written half) or after it. Then another life takes each data directory over as the worker
 does, and everything that was promised is looked at.
+
+What is on the disk after an effect is what is there before the next one, if nothing is written
+between that is not counted. MOMENTS `every` does not rely on that (make soak); `some` dies
+after those effects only that somebody is told of, or that cannot be undone.
 """
 
 import dataclasses
@@ -36,6 +40,7 @@ from guzheng.worker import work_until_idle
 
 KINDS = ("deposit", "hash-only", "web")
 OCTETS = bytes(5_000_000)  # more than one block
+TOLD = ("index.add", "authority.respond", "entries.append", "signer.sign", "index.finish")
 PLACEHOLDER = "ex_" + "0" * 26
 
 
@@ -160,10 +165,10 @@ def afterlife(data: Path, captured: Path | None, *, queue: bool) -> list[str]:
     else:
         for exhibit in platform.index.unfinished():
             platform.walk(exhibit, silent)
-    return troubles(platform, data)
+    return troubles(platform, data, packed=queue)
 
 
-def troubles(platform: Platform, data: Path) -> list[str]:
+def troubles(platform: Platform, data: Path, *, packed: bool) -> list[str]:
     found: list[str] = []
     exhibits = set(platform.road.exhibits())
     acknowledged = data.parent / f"{data.name}.acknowledged"
@@ -180,16 +185,21 @@ def troubles(platform: Platform, data: Path) -> list[str]:
     if sorted(map(str, entered)) != sorted(exhibits):
         found.append(f"in the ledger: {entered}")
     found += [f"{one.place} {one.code}" for one in platform.fsck(lambda _exhibit: None)]
-    out = data.parent / f"{data.name}.zip"
-    platform.write_package(sorted(exhibits), out)
     roots = data.parent / f"{data.name}.pem"
     roots.write_bytes(platform.roots_pem())
-    with Path(os.devnull).open("w") as nowhere:
-        sys.stdout, usual = nowhere, sys.stdout
-        status = verify([str(out), "--roots", str(roots)])
-        sys.stdout = usual
-    if status not in (0, 2):
-        found.append(f"guzheng-verify: {status}")
+    if packed:  # which starts the verifier as a program of its own
+        out = data.parent / f"{data.name}.zip"
+        platform.write_package(sorted(exhibits), out)
+        judged = [out]
+    else:
+        judged = [platform.folder(exhibit) for exhibit in sorted(exhibits)]
+    for path in judged:
+        with Path(os.devnull).open("w") as nowhere:
+            sys.stdout, usual = nowhere, sys.stdout
+            status = verify([str(path), "--roots", str(roots)])
+            sys.stdout = usual
+        if status not in (0, 2):
+            found.append(f"guzheng-verify: {status} for {path.name}")
     staged = [one for one in (data / "blobs/.staging").rglob("*") if one.is_file()]
     rooms = list((data / "captures").iterdir()) if (data / "captures").exists() else []
     return found + [f"left over: {one}" for one in (*staged, *rooms)]
@@ -228,7 +238,7 @@ def prepared(room: Path) -> Path:
     return data
 
 
-def main(room: Path, kind: str, captured: Path | None) -> None:
+def main(room: Path, kind: str, moments: str, captured: Path | None) -> None:
     template = prepared(room)
 
     def fresh(name: str) -> Path:
@@ -245,7 +255,9 @@ def main(room: Path, kind: str, captured: Path | None) -> None:
         (number, effect, moment)
         for number, effect in enumerate(effects)
         for moment in ("before", "within", "after")
-        if moment != "within" or "blobs.put" in effect
+        if moment == "before"
+        or (moment == "within" and "blobs.put" in effect)
+        or (moment == "after" and (moments == "every" or effect in TOLD))
     ]
     if kind != "deposit":  # beyond this it is the road of a deposit
         last = "manifest.json" if kind == "web" else "seal.tsa"
@@ -282,5 +294,6 @@ if __name__ == "__main__":
     main(
         Path(sys.argv[1]),
         sys.argv[2],
-        Path(sys.argv[3]) if len(sys.argv) > 3 else None,
+        sys.argv[3],
+        Path(sys.argv[4]) if len(sys.argv) > 4 else None,
     )

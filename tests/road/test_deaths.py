@@ -13,37 +13,45 @@ from pathlib import Path
 
 import pytest
 
-from tests.road.deaths import PLACEHOLDER
+from tests.road.deaths import PLACEHOLDER, TOLD
 from tests.world import site
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_ALL = {
-    "blobs.put order.json": {"before", "within", "after"},
-    "index.add": {"before", "after"},
-    "blobs.put manifest.json": {"before", "within", "after"},
-    "authority.respond": {"before", "after"},
-    "blobs.put seal.tsa": {"before", "within", "after"},
-    "blobs.put leaf": {"before", "within", "after"},
-    "entries.append": {"before", "after"},
-    "tiles.put_all": {"before", "after"},
-    "signer.sign": {"before", "after"},
-    "memory.swap": {"before", "after"},
-    "tiles.replace": {"before", "after"},
-    "blobs.put entry.tlog-proof": {"before", "within", "after"},
-    "blobs.put certificate.json": {"before", "within", "after"},
-    "blobs.put certificate.pdf": {"before", "within", "after"},
-    "index.finish": {"before", "after"},
-}
+EFFECTS = (
+    "blobs.put order.json",
+    "index.add",
+    "blobs.put manifest.json",
+    "authority.respond",
+    "blobs.put seal.tsa",
+    "blobs.put leaf",
+    "entries.append",
+    "tiles.put_all",
+    "signer.sign",
+    "memory.swap",
+    "tiles.replace",
+    "blobs.put entry.tlog-proof",
+    "blobs.put certificate.json",
+    "blobs.put certificate.pdf",
+    "index.finish",
+)
+MOMENTS = pytest.mark.parametrize(
+    "moments", ["some", pytest.param("every", marks=pytest.mark.soak)]
+)
 
 
-def deaths(room: Path, kind: str, *more: str) -> dict[str, set[str]]:
+def moments_of(effect: str, moments: str) -> set[str]:
+    within = {"within"} if effect.startswith("blobs.put") else set()
+    after = {"after"} if moments == "every" or effect in TOLD else set()
+    return {"before"} | within | after
+
+
+def deaths(room: Path, kind: str, moments: str, *more: str) -> dict[str, set[str]]:
     """Every effect with the moments one died at; fails when anything was not put right."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.road.deaths", str(room), kind, *more],
+        [sys.executable, "-m", "tests.road.deaths", str(room), kind, moments, *more],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -63,21 +71,24 @@ def room() -> Iterator[Path]:
         yield Path(one)
 
 
-def test_a_deposit(room: Path) -> None:
-    died = deaths(room, "deposit")
-    assert died.items() >= OF_ALL.items()
-    for name in ("items/照片.jpg", "items/b.txt", "tokens/照片.jpg.tsa", "tokens/b.txt.tsa"):
-        assert died[f"blobs.put {name}"] == {"before", "within", "after"}
+@MOMENTS
+def test_a_deposit(room: Path, moments: str) -> None:
+    died = deaths(room, "deposit", moments)
+    own = ("items/照片.jpg", "items/b.txt", "tokens/照片.jpg.tsa", "tokens/b.txt.tsa")
+    for effect in (*EFFECTS, *(f"blobs.put {name}" for name in own)):
+        assert died[effect] == moments_of(effect, moments)
 
 
-def test_digests_alone(room: Path) -> None:
-    died = deaths(room, "hash-only")
-    assert died["blobs.put seal.tsa"] == {"before", "within", "after"}
-    assert died["blobs.put tokens/secret.pdf.tsa"] == {"before", "within", "after"}
+@MOMENTS
+def test_digests_alone(room: Path, moments: str) -> None:
+    died = deaths(room, "hash-only", moments)
+    for effect in ("blobs.put seal.tsa", "blobs.put tokens/secret.pdf.tsa"):
+        assert died[effect] == moments_of(effect, moments)
 
 
 @pytest.mark.browser
-def test_a_web_capture(room: Path, tmp_path: Path) -> None:
+@MOMENTS
+def test_a_web_capture(room: Path, tmp_path: Path, moments: str) -> None:
     order = tmp_path / "order.json"
     with site() as address:
         order.write_text(
@@ -98,6 +109,7 @@ def test_a_web_capture(room: Path, tmp_path: Path) -> None:
             capture_output=True,
             timeout=120,
         )
-    died = deaths(room, "web", str(captured))
-    assert died["blobs.put capture.json"] == {"before", "within", "after"}
+    died = deaths(room, "web", moments, str(captured))
+    captures = "blobs.put capture.json"
+    assert died[captures] == moments_of(captures, moments)
     assert sum(name.startswith("blobs.put items/") for name in died) >= 4

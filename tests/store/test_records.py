@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from guzheng.store.records import open_engine, reading, writing
+from guzheng.store.records import BUSY_MILLISECONDS, open_engine, reading, writing
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_settings_that_keep_rows(engine: Engine) -> None:
         "synchronous": 2,
         "foreign_keys": 1,
         "recursive_triggers": 1,
-        "busy_timeout": 10_000,
+        "busy_timeout": BUSY_MILLISECONDS,
     }
     with reading(engine) as one, writing(engine) as two:
         for connection in (one, two):
