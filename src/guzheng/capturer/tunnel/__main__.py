@@ -7,6 +7,7 @@ the capturer's to hear.
 """
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from guzheng.capturer.limits import DISK_SHARE, DISK_SPARED
 from guzheng.capturer.tunnel import privileges
 from guzheng.capturer.tunnel.carry import Tunnel
 from guzheng.capturer.tunnel.order import MAX_OCTETS, TunnelOrder
+from guzheng.capturer.tunnel.resolving import rehearse
 from guzheng.capturer.tunnel.tape import Room
 from guzheng.proof import canonical
 
@@ -30,11 +32,21 @@ def run() -> int:
     if not line.endswith(b"\n"):
         return 2
     order = TunnelOrder.parse(line[:-1])
+    _load_what_comes_late(order)
     privileges.drop(order.uid)
     try:
         return asyncio.run(_serve(order))
     except BrokenPipeError:
         return 1  # the capturer is gone
+
+
+def _load_what_comes_late(order: TunnelOrder) -> None:
+    """Python may lie where only who starts us can read: what is loaded at first use, now."""
+    asyncio.run(rehearse())
+    if order.resolvers:
+        importlib.import_module("dns.asyncquery")
+        for kind in ("A", "AAAA"):
+            importlib.import_module(f"dns.rdtypes.IN.{kind}")
 
 
 async def _serve(order: TunnelOrder) -> int:

@@ -7,6 +7,7 @@ say only stands on the record. Waiting for them holds nobody up.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from dataclasses import dataclass, field
@@ -63,18 +64,20 @@ class Names:
         )
         return (ours, *others)
 
-    async def settle(self) -> None:
-        """Until every other resolver has answered, or has had its time."""
-        tasks = [task for tasks in self._others.values() for task in tasks]
+    def is_asked_elsewhere(self, host: str) -> bool:
+        return bool(self._others.get(host))
+
+    async def settle(self, host: str = "") -> None:
+        """Until every other resolver has answered (for one name), or has had its time."""
+        names = (host,) if host else tuple(self._others)
+        tasks = [task for name in names for task in self._others.get(name, ())]
         if tasks:
             await asyncio.wait(tasks, timeout=SECOND_RESOLVER_SECONDS)
 
-    def cancel(self) -> None:
-        for task in (
-            *self._system.values(),
-            *(one for all_ in self._others.values() for one in all_),
-        ):
-            task.cancel()
+    def tasks(self) -> tuple["asyncio.Task[object]", ...]:
+        """Every question that was asked: whoever ends cancels what is left of them."""
+        others = (task for tasks in self._others.values() for task in tasks)
+        return (*self._system.values(), *others)
 
 
 async def _ask_system(host: str) -> tuple[str, ...]:
@@ -82,6 +85,12 @@ async def _ask_system(host: str) -> tuple[str, ...]:
     async with asyncio.timeout(RESOLVE_SECONDS):
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+async def rehearse() -> None:
+    """Ask once for what needs nobody's answer, so that every part of asking is loaded."""
+    with contextlib.suppress(OSError, TimeoutError):
+        await _ask_system("localhost")
 
 
 def _is_public_name(host: str) -> bool:
