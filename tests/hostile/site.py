@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
@@ -335,7 +334,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def serving(
-    handler: "partial[Traps] | partial[Folder]",
+    handler: Callable[..., http.server.BaseHTTPRequestHandler],
     *,
     host: str = "127.0.0.1",
     tls: ssl.SSLContext | None = None,

@@ -52,6 +52,7 @@ class Tunnel:
     names: Names = field(init=False)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
+    _hearing: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
     def __post_init__(self) -> None:
@@ -82,7 +83,8 @@ class Tunnel:
             if said != connection.resolvers:
                 connection.resolvers = said
                 self._tell_of(connection)
-        self.names.cancel()
+        for left in (*self._hearing, *self.names.tasks()):
+            left.cancel()
         self.tell("done", {"octets": self.room.passed, "strangers": self.strangers})
 
     def cut(self) -> None:
@@ -191,6 +193,7 @@ class Tunnel:
         if host in BROWSER_NOISE and host not in self.order.page_hosts:
             raise _Denied("refused-browser-noise", "the browser's own call", socks.NOT_ALLOWED)
         connection.answers = await self._resolve(host)
+        self._hear_others(connection, host)
         for answer in connection.answers:
             reason = find_refusal(ipaddress.ip_address(answer), self.order.allowed, is_own)
             if reason:
@@ -215,6 +218,19 @@ class Tunnel:
                 connection.peer = answer
                 return streams
         raise denied
+
+    def _hear_others(self, connection: Connection, host: str) -> None:
+        """Tell of the other resolvers as soon as all have answered; nobody waits for it."""
+
+        async def hear() -> None:
+            await self.names.settle(host)
+            connection.resolvers = self.names.said(host)
+            self._tell_of(connection)
+
+        if self.names.is_asked_elsewhere(host):
+            task = asyncio.create_task(hear())
+            self._hearing.add(task)
+            task.add_done_callback(self._hearing.discard)
 
     async def _resolve(self, host: str) -> tuple[str, ...]:
         try:
