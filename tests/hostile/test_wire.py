@@ -19,9 +19,9 @@ import pytest
 from guzheng.capturer.record import CaptureRecord, SealedKeys, Transcript
 from guzheng.proof import canonical
 from guzheng.proof.digest import sha256
-from guzheng.transcript import container, pcap
 from tests.hostile.capturing import EXHIBIT, Captured, capture
 from tests.hostile.certificates import make_site
+from tests.hostile.packets import rebuild
 from tests.hostile.site import Answer, Log, Traps, serving
 from tests.hostile.wiretap import Taken, deaf, relayed
 
@@ -238,8 +238,7 @@ def test_tshark_decrypts_what_was_kept(seen: Seen, tmp_path: Path) -> None:
     if shutil.which("tshark") is None:
         pytest.skip("no tshark here: apt-get install tshark")
     keys, packets = _open_keys(seen, tmp_path), tmp_path / "rebuilt.pcap"
-    with (seen.items / "transcript.zip").open("rb") as stream, packets.open("wb") as out:
-        pcap.write(container.Transcript.open(stream), out)
+    assert rebuild(seen.items / "transcript.zip", packets)
     done = subprocess.run(
         [
             "tshark", "-r", str(packets), "-o", f"tls.keylog_file:{keys}",
