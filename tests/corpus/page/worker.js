@@ -1,0 +1,1 @@
+fetch('/dyn/from-worker').then((a) => a.text()).then((t) => postMessage(t));
