@@ -209,6 +209,7 @@ def _accepted_manifests() -> dict[str, bytes]:
         "as-in-the-specification": _manifest(),
         "hash-only": _manifest(kind="hash-only"),
         "web": _manifest(kind="web", capture=_CAPTURE),
+        "web-attempt": _manifest(kind="web-attempt", capture=_CAPTURE, items=[]),
         "everything-stated": _manifest(
             claimed_applicant="某某公司", claimed_purpose="诉讼", seen_checkpoint=_SEEN
         ),
@@ -283,6 +284,12 @@ def _refused_manifests() -> dict[str, tuple[bytes, str]]:
         ),
         "capture-without-web": (_manifest(capture=_CAPTURE), "manifest.capture"),
         "web-without-capture": (_manifest(kind="web"), "manifest.capture"),
+        "web-without-items": (_manifest(kind="web", capture=_CAPTURE, items=[]), sense),
+        "attempt-without-capture": (
+            _manifest(kind="web-attempt", items=[]),
+            "manifest.capture",
+        ),
+        "attempt-with-items": (_manifest(kind="web-attempt", capture=_CAPTURE), sense),
         "size-below-zero": (_with_item(size=-1), paper),
         "size-as-truth": (_with_item(size=True), paper),
         "size-as-text": (_with_item(size="3"), paper),

@@ -21,7 +21,7 @@ from cryptography import x509
 from guzheng import fix, intake
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
 from guzheng.intake.rules import distinct, item_name, stated, web_address
-from guzheng.ledger import Gathering, Ledger
+from guzheng.ledger import Shards
 from guzheng.proof import canonical, certificate, instant, moments, package, timestamp
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
@@ -64,8 +64,8 @@ _STATES = {
 
 def next_step(kind: str, papers: frozenset[str], *, enough: bool = True) -> Step | None:
     """The first paper that is missing decides; `enough`: of the further seals, if demanded."""
-    if REFUSED in papers:
-        return None
+    if REFUSED in papers and package.CAPTURE not in papers:
+        return None  # else the attempt is evidence, and is sealed like any other
     if kind == "web" and package.CAPTURE not in papers:
         return Step.CAPTURE
     if package.MANIFEST not in papers:
@@ -88,8 +88,9 @@ def state_of(kind: str, papers: frozenset[str]) -> str:
 
 
 def missing_from(kind: str, papers: frozenset[str]) -> tuple[str, ...]:
-    """The papers still to come, in the order of the road; none once refused."""
-    if REFUSED in papers:
+    """The papers still to come, in the order of the road; none once refused, unless it was an
+    attempt that is certified as one."""
+    if REFUSED in papers and package.CAPTURE not in papers:
         return ()
     wanted = (
         *([package.CAPTURE] if kind == "web" else []),
@@ -113,8 +114,7 @@ class Road:
 
     blobs: Blobs
     index: ExhibitIndex
-    ledger: Ledger
-    gathering: Gathering
+    shards: Shards
     authority: fix.TimestampAuthority
     sm2: fix.TimestampAuthority | None
     further: fix.FurtherAuthorities
@@ -367,8 +367,17 @@ class Road:
     def _refuse(self, order: Order, refusal: intake.CaptureRefused) -> None:
         """The road ends here: the refusal is a paper too, and says who must act."""
         folder = folder_of(order.exhibit)
-        if refusal.attempt_json:
+        if refusal.is_evidence:
+            for paper, octets in refusal.moments.items():
+                self._put(folder + paper, octets)
+            # From here on it is an attempt: killed now, the refusal is made again from it.
+            self._put(folder + package.CAPTURE, refusal.attempt_json)
+        elif refusal.attempt_json:
             self._put(folder + ATTEMPT, refusal.attempt_json)
+        self._put(folder + REFUSED, self._refusal(order, refusal))
+        intake.clear_room(self.capturing, order.exhibit)
+
+    def _refusal(self, order: Order, refusal: Refused) -> bytes:
         value = {
             "schema": "guzheng.refusal/1",
             "exhibit": order.exhibit,
@@ -378,8 +387,7 @@ class Road:
             "found": refusal.found,
             "act": refusal.act,
         }
-        self._put(folder + REFUSED, canonical.encode(value))
-        intake.clear_room(self.capturing, order.exhibit)
+        return canonical.encode(value)
 
     def _put(self, name: str, octets: bytes) -> bytes:
         """Keep a paper; gives the one that is kept, which is another walk's if it was first."""
@@ -391,7 +399,7 @@ class Road:
 
     def _capture(self, order: Order, tell: Tell) -> None:
         # A capture cannot be older than a checkpoint that it names, nor than a token.
-        may_ask = intake.Moments(self._stamp, self.gathering.cosigned_over(0))
+        may_ask = intake.Moments(self._stamp, self.shards.gathering.cosigned_over(0))
         folder = folder_of(order.exhibit)
         intake.capture(order, self.blobs, folder, self.capturing, tell, may_ask)
 
@@ -405,6 +413,9 @@ class Road:
         items, roles = order.items, dict[str, str]({})
         if record_json is not None:
             items, roles = intake.captured_items(record_json, self.blobs, folder)
+            refusal = intake.refusal_in(record_json)
+            if refusal is not None:
+                self._put(folder + REFUSED, self._refusal(order, refusal))
         manifest = intake.manifest_of(
             order,
             self.blobs,
@@ -417,7 +428,7 @@ class Road:
         self._put(folder + package.MANIFEST, manifest.encode())
 
     def _seen(self) -> SeenCheckpoint | None:
-        newest = self.ledger.published()  # with witnesses: what they have cosigned
+        newest = self.shards.published()  # with witnesses: what they have cosigned
         return SeenCheckpoint(newest.origin, newest.size, newest.root) if newest else None
 
     def _fix(self, order: Order, _tell: Tell) -> None:
@@ -457,12 +468,12 @@ class Road:
         )
         self.blobs.put(folder + package.LEAF, [leaf])  # there is one: another is damage
         # Cannot be undone: a ledger does not forget. Twice is harmless, the leaf is unique.
-        index = self.ledger.append(leaf, order.exhibit)
+        entry = self.shards.append(leaf, order.exhibit)
         # Signed, cosigned by the quorum and published, by this walk or another one; below the
         # quorum there is no paper. What is published is never withdrawn: killed here, the next
         # walk finds it.
-        note = self.gathering.cosign(index)
-        self._put(folder + package.ENTRY, self.ledger.prove(index, leaf, note))
+        note = self.shards.cosign(entry)
+        self._put(folder + package.ENTRY, self.shards.prove(entry, leaf, note))
 
     def _certify(self, order: Order, _tell: Tell) -> None:
         folder = folder_of(order.exhibit)
@@ -471,7 +482,9 @@ class Road:
         seal = timestamp.parse(read(self.blobs, folder + package.SEAL))
         entry = TlogProof.parse(read(self.blobs, folder + package.ENTRY))
         signer = timestamp.require_signature(seal)
-        witnesses = {one.witness.key.name for one in self.gathering.witnessed(entry.note)}
+        witnesses = {
+            one.witness.key.name for one in self.shards.gathering.witnessed(entry.note)
+        }
         named = tuple(sorted(witnesses))
         further = {one: self._sealed(folder + one) for one in self._further(order.exhibit)}
         asked = self._moments(folder, record_json)
@@ -501,7 +514,7 @@ class Road:
         if moments.BEFORE not in named:
             return certificate.Moments(stamps)
         note = Note.parse(read(self.blobs, folder + moments.BEFORE))
-        witnesses = {one.witness.key.name for one in self.gathering.witnessed(note)}
+        witnesses = {one.witness.key.name for one in self.shards.gathering.witnessed(note)}
         return certificate.Moments(stamps, note, tuple(sorted(witnesses)))
 
     def _sealed(self, name: str) -> tuple[timestamp.TimestampToken, x509.Certificate]:

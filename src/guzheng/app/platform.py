@@ -21,6 +21,7 @@ from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Audit
+from guzheng.app.comparing import comparison
 from guzheng.app.judging import Judge
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
@@ -54,6 +55,7 @@ from guzheng.intake import Line, Upload
 from guzheng.jobs import Jobs, Patience, Work
 from guzheng.keep import Fault, Judged
 from guzheng.ledger import Adding, Ledger, Numbered, turning
+from guzheng.ledger.chained import chain_findings
 from guzheng.ledger.ledger import FIRST
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
@@ -413,6 +415,10 @@ class Platform:
             raise
         return out
 
+    def comparison(self, one: str, other: str) -> bytes:
+        """What differs between two captures: a report derived from both, canonical JSON."""
+        return comparison(self.parts, self.road, self.ordering, one, other)
+
     # ---- checking --------------------------------------------------------------------
 
     def verify_package(self, file: Path) -> Report:
@@ -476,11 +482,19 @@ class Platform:
         """What is served under a C2SP path of a shard; the first has the plain paths."""
         return self.shards.shard(shard).ledger.read(path)
 
+    def ledger_closed(self, shard: str) -> bool:
+        return self.shards.shard(shard).end is not None
+
     def ledger_vkey(self) -> str:
         return self.ledger.vkey
 
     def ledger_standing(self) -> LedgerStanding:
         return standing_of(self.shards)
+
+    def chained(self) -> Report:
+        """Whether each shard begins with the last checkpoint of the one before."""
+        self.shards.row.refresh()
+        return Report(tuple(chain_findings(self.shards.row)))
 
     def turn(self) -> ShardView:
         """Close the open shard, and go on with the next; prepares it if need be."""

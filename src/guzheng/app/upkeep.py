@@ -10,16 +10,19 @@ from datetime import datetime
 from pathlib import Path
 
 from guzheng import keep, prove, road
-from guzheng.app.parts import INDEX, LEDGER, Parts
+from guzheng.app.parts import INDEX, Parts
 from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
 from guzheng.keep import Fault
 from guzheng.ledger import fsck as ledger_fsck
 from guzheng.ledger import rebuild_from_tiles
+from guzheng.ledger.chained import chain_findings
+from guzheng.ledger.row import FOLDER
 from guzheng.proof import package
 from guzheng.proof.errors import ProofError
-from guzheng.proof.manifest import Manifest, leaf_of
+from guzheng.proof.manifest import ATTEMPT, Manifest, leaf_of
 from guzheng.proof.policy import Trust
+from guzheng.proof.report import Outcome
 from guzheng.refusals import Refused
 from guzheng.road import Road
 from guzheng.store.blobs import find
@@ -37,7 +40,7 @@ class Rebuilt:
 def set_aside_damaged(data: Path, at: datetime) -> list[Path]:
     """Move away what SQLite cannot read, so that it can be made again; it stays as a trace."""
     moved = []
-    for name in (INDEX, LEDGER):
+    for name in (INDEX, *(one.name for one in sorted(data.glob("ledger*.sqlite")))):
         if not find_damage(data / name):
             continue
         for suffix in ("", "-wal", "-shm"):
@@ -52,7 +55,8 @@ def set_aside_damaged(data: Path, at: datetime) -> list[Path]:
 def rebuild(parts: Parts, walk: Road) -> Rebuilt:
     """Make index and ledger table again from the papers."""
     before = parts.index.names() | set(parts.index.unfinished())
-    rebuild_from_tiles(parts.ledger)
+    for shard in parts.shards.row.all:
+        rebuild_from_tiles(shard.ledger)
     parts.papers.reenter()
     found: list[Walked] = []
     damaged: list[Fault] = []
@@ -82,7 +86,7 @@ def _walked(parts: Parts, walk: Road, exhibit: str) -> Walked:
     if leaf is not None and manifest_json is not None and seal is not None:
         if leaf != leaf_of(manifest_json, seal):
             raise Refused("leaf.differs", expected="the leaf of these papers", found=folder)
-        parts.ledger.append(leaf, exhibit)
+        parts.shards.append(leaf, exhibit)
     return Walked(order, listing, finished)
 
 
@@ -90,7 +94,7 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
     """Every damaged, missing or extra byte, by name; empty when all is well."""
     faults = [
         Fault(name, "store.table-damaged", "the SQLite file as it was written", damage)
-        for name in (INDEX, LEDGER)
+        for name in (INDEX, *(one.ledger.table for one in parts.shards.row.all))
         if (damage := find_damage(parts.data / name))
     ]
     altered = set(parts.index.altered())
@@ -117,21 +121,33 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
         for one in sorted(indexed - found - altered)
     ]
     faults += [
-        Fault(one.name, one.code, one.expected, one.found) for one in ledger_fsck(parts.ledger)
+        Fault(one.name, one.code, one.expected, one.found)
+        for shard in parts.shards.row.all
+        for one in ledger_fsck(shard.ledger)
+    ]
+    faults += [
+        Fault(f"{FOLDER}{one.subject}", one.code, one.expected, one.found)
+        for one in chain_findings(parts.shards.row)
+        if one.outcome is Outcome.FAILED
+    ]
+    faults += [
+        Fault(one, "keep.extra", "a paper of a shard", "a file")
+        for one in parts.shards.row.extra()
     ]
     faults += parts.papers.faults()
     faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
     return faults
 
 
-_OURS = ("ledger/", package.ANCHORS, record.FOLDER, prove.DISPUTES)
+_OURS = ("ledger/", FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
 
 
 def _foreign(parts: Parts) -> Iterator[str]:
     """Files in no folder of ours."""
+    ours = (*_OURS, *(shard.ledger.folder for shard in parts.shards.row.all))
     for name in parts.blobs.names():
         in_exhibit = name.startswith(package.EXHIBITS) and name.count("/") > 1
-        if not in_exhibit and not name.startswith(_OURS):
+        if not in_exhibit and not name.startswith(ours):
             yield name
 
 
@@ -142,7 +158,9 @@ def _scrubbed(
     listed = parts.index.listing_of(exhibit) or {}
     try:
         order = walk.order(exhibit)
-        refused = road.REFUSED in walk.papers(exhibit)
+        papers = walk.papers(exhibit)
+        # A refused exhibit is no evidence, but must not change; an attempt is judged like any.
+        judged = road.REFUSED not in papers or package.CAPTURE in papers
     except Refused as refusal:
         if road.ORDER not in walk.papers(exhibit):
             names = sorted(folder + one for one in walk.papers(exhibit))
@@ -156,7 +174,7 @@ def _scrubbed(
     faults += keep.scrub_exhibit(
         parts.blobs,
         folder,
-        None if refused else trust,  # a refused exhibit is no evidence, but must not change
+        trust if judged else None,
         listed=listed,
         beside=road.BESIDE,
         finished=finished,
@@ -170,7 +188,8 @@ def _order_differs(parts: Parts, order: Order, folder: str) -> list[Fault]:
     if manifest_json is None:
         return []
     manifest = Manifest.parse(manifest_json)
-    said = (manifest.exhibit, manifest.kind, manifest.claimed_name, manifest.salt)
+    kind = "web" if manifest.kind == ATTEMPT else manifest.kind
+    said = (manifest.exhibit, kind, manifest.claimed_name, manifest.salt)
     ordered = (order.exhibit, order.kind, order.claimed_name, order.salt)
     names = [(one.name, one.size) for one in order.items]
     if said != ordered or (

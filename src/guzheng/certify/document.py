@@ -10,11 +10,12 @@ missing is said to be missing. Facts that do not have the shape of the schema ra
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from guzheng.certify import sections, wording
+from guzheng.certify import attempts, sections, wording
 from guzheng.certify.facts import Facts
 from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
 from guzheng.proof.instant import beijing
+from guzheng.proof.manifest import ATTEMPT
 
 # Poppler's tool makes no folder, and the tokens have names with one in it.
 _DETACH = "mkdir -p tokens && pdfdetach -enc UTF-8 -saveall certificate.pdf"
@@ -36,25 +37,28 @@ def document_of(facts: Mapping[str, object], given: Circumstances) -> Printed:
     read = Facts.read(facts)
     address = _address(read, given)
     pen = Pen(given.drawn)
+    failed = read.kind == ATTEMPT
+    capture = attempts.section if failed else sections.web
+    lead = wording.LEAD.filled(at=beijing(read.sealed_at))
     numbered = [
         sections.exhibit(read, pen),
-        *([sections.web(read.capture, pen)] if read.capture else []),
+        *([capture(read.capture, pen)] if read.capture else []),
         sections.fingerprints(read, pen),
         sections.time(read, pen),
         sections.issue(read, pen, own_authority=given.operator_runs_authority),
     ]
     printed: Printed = {
-        "title": wording.TITLE.value(),
+        "title": (wording.FAILED_TITLE if failed else wording.TITLE).value(),
         "number": read.number,
         "number_label": wording.NUMBER.value(),
-        "lead": wording.LEAD.filled(at=beijing(read.sealed_at)).value(),
+        "lead": (attempts.lead(read) if failed else lead).value(),
         "band": {"before": _lower_bound(read, pen), "after": _upper_bound(read, pen)},
         "sections": numbered,
         "annex": sections.annex(read, pen),
         "proves": _box(wording.PROVES, _proved(read), pen),
         "proves_not": _box(wording.PROVES_NOT, _not_proved(read), pen),
         "states": _box(wording.STATES, _stated(read), pen),
-        "how": _how(address, pen),
+        "how": _how(address, pen, "capture.json" if failed else "FILE"),
         "attachments": _attachments(given.attached),
         "signed_by": {**wording.SIGNED_BY.value(), "name": pen.parts(given.signed_by)},
         "verify": pen.parts(address) if address else [],
@@ -109,6 +113,8 @@ def _box(title: Phrase, points: Sequence[Phrase], pen: Pen) -> Printed:
 
 
 def _proved(read: Facts) -> list[Phrase]:
+    if read.kind == ATTEMPT:
+        return attempts.proved(read)
     entry = read.entry
     return [
         wording.PROVES_EXISTENCE,
@@ -118,11 +124,15 @@ def _proved(read: Facts) -> list[Phrase]:
 
 
 def _stated(read: Facts) -> list[Phrase]:
+    if read.kind == ATTEMPT:
+        return attempts.stated(read)
     stated = [wording.STATES_RECEIVED.filled(at=beijing(read.observed_at))]
     return [*stated, wording.STATES_WEB] if read.capture else stated
 
 
 def _not_proved(read: Facts) -> list[Phrase]:
+    if read.kind == ATTEMPT:
+        return attempts.not_proved()
     bound = read.not_before  # of what was written: the files themselves may be older
     return [
         wording.NOT_TRUTH,
@@ -134,21 +144,22 @@ def _not_proved(read: Facts) -> list[Phrase]:
     ]
 
 
-def _how(address: str | None, pen: Pen) -> Printed:
+def _how(address: str | None, pen: Pen, file: str) -> Printed:
     """The steps, each with the command lines that any machine with the tools can run."""
+    sealed: tuple[str, ...] = (
+        "openssl ts -verify -data manifest.json -in seal.tsa -CAfile roots.pem",
+        "openssl ts -verify -data FILE -in tokens/FILE.tsa -CAfile roots.pem",
+    )
+    packed: tuple[str, ...] = (
+        "guzheng-verify PACKAGE",
+        "guzheng-verify FILE tokens/FILE.tsa --roots roots.pem",
+    )
+    if file != "FILE":  # a failed capture has no originals, and so no tokens of theirs
+        sealed, packed = sealed[:1], packed[:1]
     steps: list[tuple[Phrase, tuple[str, ...]]] = [
-        (wording.HOW_EXTRACT, (_DETACH, "sha256sum FILE")),
-        (
-            wording.HOW_SEAL,
-            (
-                "openssl ts -verify -data manifest.json -in seal.tsa -CAfile roots.pem",
-                "openssl ts -verify -data FILE -in tokens/FILE.tsa -CAfile roots.pem",
-            ),
-        ),
-        (
-            wording.HOW_PACKAGE,
-            ("guzheng-verify PACKAGE", "guzheng-verify FILE tokens/FILE.tsa --roots roots.pem"),
-        ),
+        (wording.HOW_EXTRACT, (_DETACH, f"sha256sum {file}")),
+        (wording.HOW_SEAL, sealed),
+        (wording.HOW_PACKAGE, packed),
         (wording.HOW_SIGNATURE, ("pdfsig certificate.pdf",)),
     ]
     if address:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from guzheng.proof.certificate import MOMENT_PAPERS
+from guzheng.proof.certificate import MOMENT_PAPERS, MOST_ATTEMPTED
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import KINDS, MAX_ITEMS, Item
@@ -38,6 +38,7 @@ class Capture:
     scope: tuple[str, ...]
     control: str | None
     failure: "Failure | None"
+    attempted: "tuple[Attempted, ...]"
 
     @classmethod
     def read(cls, value: object) -> "Capture":
@@ -60,6 +61,11 @@ class Capture:
             scope=tuple(map(_code, fields.items("scope", most=64))),
             control=fields.optional("control", _equal),
             failure=fields.optional("failure", Failure.read),
+            attempted=(
+                tuple(map(Attempted.read, fields.items("attempted", most=MOST_ATTEMPTED)))
+                if fields.has("attempted")
+                else ()
+            ),
         )
         fields.end()
         return capture
@@ -99,6 +105,32 @@ class Failure:
         failure = cls(*(fields.text(one, longest=_LONGEST_URL) for one in names))
         fields.end()
         return failure
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A connection of a capture that failed: what DNS said, and what came of it."""
+
+    host: str
+    port: int
+    outcome: str
+    answers: tuple[str, ...]
+    peer: str
+    because: str
+
+    @classmethod
+    def read(cls, value: object) -> "Attempted":
+        fields = Fields(value, "certificate.capture.attempted")
+        attempted = cls(
+            host=fields.text("host", longest=_LONGEST_URL),
+            port=fields.count("port"),
+            outcome=fields.text("outcome"),
+            answers=fields.texts("answers"),
+            peer=fields.text("peer"),
+            because=fields.text("because", longest=_LONGEST_URL),
+        )
+        fields.end()
+        return attempted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ token or the ledger. A fact that is missing has a row that says so.
 from guzheng import words
 from guzheng.certify import wording
 from guzheng.certify.facts import Capture, Facts, FurtherSeal
-from guzheng.certify.pen import Pen, Printed
+from guzheng.certify.pen import Pen, Printed, Style
 from guzheng.certify.wording import Phrase
 from guzheng.proof import timestamp
 from guzheng.proof.instant import beijing
-from guzheng.proof.manifest import Item
+from guzheng.proof.manifest import ATTEMPT, Item
 
 INLINE_ITEMS = 2  # more than this and the files are listed in the annex
 
@@ -19,6 +19,7 @@ _MANNERS = {
     "deposit": wording.KIND_DEPOSIT,
     "hash-only": wording.KIND_HASH_ONLY,
     "web": wording.KIND_WEB,
+    ATTEMPT: wording.KIND_ATTEMPT,
 }
 
 
@@ -51,6 +52,7 @@ def web(capture: Capture, pen: Pen) -> Printed:
     )
     period = f"{beijing(capture.started_at)} → {beijing(capture.finished_at)}"
     rows = [
+        *_scope(capture, pen),
         pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url)),
         pen.row(wording.FINAL_URL, pen.line(capture.final_url or wording.NOT_REACHED.zh)),
         pen.row(
@@ -67,20 +69,30 @@ def web(capture: Capture, pen: Pen) -> Printed:
             pen.line(wording.SANDBOX.filled(sandbox=capture.sandbox).zh, "mute"),
         ),
     ]
+    if capture.control is not None:
+        shown = wording.CONTROL_EQUAL if capture.control == "yes" else wording.CONTROL_DIFFERS
+        style: Style = "mute" if capture.control == "yes" else "warn"
+        rows.append(pen.row(wording.CONTROL, *pen.both(shown, style)))
     if capture.private_addresses:
         allowed = wording.PRIVATE_ALLOWED.filled(ranges="、".join(capture.private_addresses))
         rows.append(pen.row(wording.PRIVATE_ADDRESSES, *pen.both(allowed, "warn")))
     if capture.grade:
         codes = (f"grade.{capture.grade}", *capture.missing)
-        lines = (line for code in codes for line in _note(code, pen))
+        lines = (line for code in codes for line in said(code, pen))
         rows.append(pen.row(wording.GRADE, *lines))
     if capture.notes:
         rows.append(
             pen.row(
-                wording.NOTES, *(line for code in capture.notes for line in _note(code, pen))
+                wording.NOTES, *(line for code in capture.notes for line in said(code, pen))
             )
         )
     return _section(wording.WEB, rows)
+
+
+def _scope(capture: Capture, pen: Pen) -> list[Printed]:
+    """What was got instead of the page, before anything else is said of it."""
+    lines = [line for code in capture.scope for line in said(code, pen, "warn")]
+    return [pen.row(wording.SCOPE, *lines)] if lines else []
 
 
 def fingerprints(facts: Facts, pen: Pen) -> Printed:
@@ -217,6 +229,8 @@ _COLUMNS = {
 
 
 def _files(items: tuple[Item, ...], pen: Pen) -> Printed:
+    if not items:
+        return pen.row(wording.FILES, *pen.both(wording.NO_FILES))
     if len(items) == 1:
         (item,) = items
         return pen.row(wording.FILES, pen.line(item.name), pen.line(_item_note(item), "mute"))
@@ -227,11 +241,12 @@ def _files(items: tuple[Item, ...], pen: Pen) -> Printed:
     return pen.row(wording.FILES, pen.line(total.zh), *where)
 
 
-def _note(code: str, pen: Pen) -> list[Printed]:
+def said(code: str, pen: Pen, style: Style = "mute") -> list[Printed]:
+    """The words of a code, in both languages; one of a later version as it stands."""
     chinese, english = words.find_words(code, "zh"), words.find_words(code, "en")
     if chinese is None or english is None:
-        return [pen.line(code, "mono")]  # a code of a later version: shown as it stands
-    return pen.both(Phrase(chinese, english))
+        return [pen.line(code, "mono")]
+    return pen.both(Phrase(chinese, english), style)
 
 
 def _item_note(item: Item) -> str:

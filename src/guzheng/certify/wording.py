@@ -73,6 +73,11 @@ KIND_WEB = Phrase(
     "由本平台的浏览器访问网页并保存；取证记录 capture.json 见附件",
     "Fetched and saved by this platform's browser; see the attached capture.json",
 )
+KIND_ATTEMPT = Phrase(
+    "由本平台的浏览器尝试访问网页，未取得网页；取证记录 capture.json 见附件",
+    "This platform's browser tried to open the page and did not get it; see the attached "
+    "capture.json",
+)
 EXHIBIT_NUMBER = Phrase("证据编号", "Exhibit")
 FILES = Phrase("文件", "Files")
 FILE_COUNT = Phrase("共 {count} 个文件，合计 {size}", "{count} files in all")
@@ -105,6 +110,70 @@ PRIVATE_ALLOWED = Phrase(
     "the content may not come from the public Internet",
 )
 NOTES = Phrase("取证备注", "Notes of the capture")
+SCOPE = Phrase("注意", "Caution")
+CONTROL = Phrase("对照页", "Control page")
+CONTROL_EQUAL = Phrase(
+    "同一浏览器在打开网页之前先打开了内容已知的对照页，所得内容、结构与画面均与已知者相同",
+    "the same browser opened a page of known content just before; octets, document and picture "
+    "were as they should be",
+)
+CONTROL_DIFFERS = Phrase(
+    "注意：同一浏览器在打开网页之前打开的对照页与已知内容不同；本次取证的环境可能改动了网页",
+    "Caution: a page of known content, opened by the same browser just before, was not shown "
+    "as it is; this environment may have altered the page",
+)
+
+# A capture that failed.
+FAILED_TITLE = Phrase("取证失败证明", "CERTIFICATE OF A FAILED CAPTURE")
+FAILED_LEAD = Phrase(
+    "本平台尝试访问下列网址，未取得网页。记录该次尝试的文书在 {at} 已经存在；"
+    "此后任一字节的改动均可检出。",
+    "This platform tried to open the URL below and did not get a page. The record of that "
+    "attempt existed at {at}; a later change of even one byte can be detected.",
+)
+FAILED_SECTION = Phrase("访问尝试", "The attempt")
+FAILED_BECAUSE = Phrase("未取得的原因", "Why there is no page")
+FAILED_FOUND = Phrase("当时所见", "What was met")
+FAILED_AT = Phrase("停止于网址", "Where it ended")
+CONNECTION = Phrase("连接", "Connection")
+NO_CONNECTION = Phrase("没有发出任何连接", "no connection was made")
+NO_ANSWERS = Phrase("（无）", "(none)")
+NO_BROWSER = Phrase("（浏览器未启动）", "(no browser was started)")
+NO_FILES = Phrase("无：没有取得网页", "none: no page was got")
+RESOLVED = Phrase("域名解析：{answers}", "resolved to: {answers}")
+OUTCOMES = {
+    "connected": Phrase("已连接", "connected"),
+    "open": Phrase("尚未结束", "not ended"),
+    "refused-address": Phrase(
+        "平台拒绝连接该地址", "this platform refused to contact that address"
+    ),
+    "refused-browser-noise": Phrase(
+        "平台拒绝：浏览器自身的调用", "refused here: a call of the browser's own"
+    ),
+    "refused-limit": Phrase("平台拒绝：已达上限", "refused here: a limit was reached"),
+    "not-resolved": Phrase("域名没有解析到地址", "the name did not resolve"),
+    "not-connected": Phrase("对方没有接受连接", "no connection was accepted"),
+    "timed-out": Phrase("在时限内没有答复", "no answer in time"),
+}
+FAILED_PROVES = Phrase(
+    "与所列指纹一致的取证记录，在签发时间已经存在，此后逐字节未变。",
+    "A record of the attempt that matches the fingerprints existed at the time of sealing, and "
+    "has not changed by a byte since.",
+)
+FAILED_STATES = Phrase(
+    "平台的浏览器在所列起止时间内按所列网址访问，没有取得网页；原因与所见如上。",
+    "Its browser tried the URL between the times given and got no page, for the reason and "
+    "with the findings above.",
+)
+FAILED_NOT_ABSENT = Phrase(
+    "该网页在其他时间、从其他地点、对其他访问者不存在或不能打开。",
+    "That the page did not exist, or could not be opened, at other times, from other places or "
+    "by others.",
+)
+FAILED_NOT_CAUSE = Phrase(
+    "网页由谁、为何删除、屏蔽或使其不能打开。",
+    "Who removed, blocked or disabled the page, or why.",
+)
 GRADE = Phrase("取证环境", "Surroundings of the capture")
 
 # Fingerprints.

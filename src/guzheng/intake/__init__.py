@@ -20,6 +20,7 @@ from guzheng.intake.web import (
     captured_items,
     clear_room,
     end_captures,
+    refusal_in,
     rooms,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "keep",
     "manifest_of",
     "media_type_of",
+    "refusal_in",
     "rooms",
     "unreadable",
 ]

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from guzheng.intake.order import Order, ReceivedItem
+from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest, new_hasher
-from guzheng.proof.manifest import Extent, Item, Manifest, SeenCheckpoint
+from guzheng.proof.manifest import ATTEMPT, Extent, Item, Manifest, SeenCheckpoint
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs
 
@@ -45,9 +46,10 @@ def manifest_of(
     seen: SeenCheckpoint | None,
 ) -> Manifest:
     """The manifest of an order whose items are all kept (or stay with their owner)."""
+    failed = capture_json is not None and CaptureRecord.parse(capture_json).failed
     return Manifest(
         exhibit=order.exhibit,
-        kind=order.kind,
+        kind=ATTEMPT if failed else order.kind,
         claimed_name=order.claimed_name,
         observed_at=order.observed_at,
         items=tuple(

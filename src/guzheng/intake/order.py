@@ -13,6 +13,7 @@ from guzheng.proof import canonical, instant
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import (
+    ATTEMPT,
     KINDS,
     MAX_ITEMS,
     SALT_SIZE,
@@ -22,6 +23,7 @@ from guzheng.proof.manifest import (
 
 PAPER = "order.json"
 SCHEMA = "guzheng.order/1"
+ORDERED = tuple(one for one in KINDS if one != ATTEMPT)  # nobody orders a failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Order:
         fields.one_of("schema", (SCHEMA,))
         order = cls(
             exhibit=require_exhibit_name(fields.text("exhibit", longest=64)),
-            kind=fields.one_of("kind", KINDS),
+            kind=fields.one_of("kind", ORDERED),
             claimed_name=fields.text("claimed_name"),
             observed_at=fields.instant("observed_at"),
             salt=fields.octets("salt", SALT_SIZE),

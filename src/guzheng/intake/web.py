@@ -109,7 +109,7 @@ class CaptureRefused(Refused):
 
     @property
     def is_evidence(self) -> bool:
-        """Whether the attempt is sealed and certified: docs/spec/capture.md §10."""
+        """Whether the attempt is sealed and certified: docs/spec/capture.md §9."""
         return bool(self.attempt_json) and self.code in OUTSIDE
 
 
@@ -186,7 +186,7 @@ def refusal_in(record_json: bytes) -> Refused | None:
     record = CaptureRecord.parse(record_json)
     if not record.failed:
         return None
-    failure = Fields(record.fields["failure"], "capture.failure")
+    failure = Fields(record.fields["failure"], "failure")
     code, *rest = (failure.text(one) for one in ("code", "expected", "found", "act"))
     return Refused(code, expected=rest[0], found=rest[1], act=rest[2])
 

@@ -25,13 +25,14 @@ from guzheng.proof.tlogproof import TlogProof
 SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
 _BEIJING = timedelta(hours=8)
+MOST_ATTEMPTED = 20  # connections of a failed capture; the record has all
 MOMENT_PAPERS = tuple(f"{MOMENTS}{one}.tsa" for one in ("opening", "transcript", "closing"))
 _MILLISECOND = timedelta(milliseconds=1)
 # Of a capture: the page, and with what it was looked at.
 _CAPTURE = """
     grade missing requested_url final_url observed_title observed_status observed_started_at
     observed_finished_at browser sandbox software private_addresses_allowed notes scope
-    control failure"""
+    control failure attempted"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,17 @@ def _capture(record: CaptureRecord) -> Mapping[str, object]:
     viewer = record.fields.get("viewer")
     looked = cast("dict[str, object]", viewer) if viewer else {"browser": "", "sandbox": ""}
     held = {**record.fields, "browser": looked["browser"], "sandbox": looked["sandbox"]}
+    if record.failed:
+        held["attempted"] = _attempted(record)
     return {name: held[name] for name in _CAPTURE.split() if name in held}
+
+
+def _attempted(record: CaptureRecord) -> list[dict[str, object]]:
+    """What DNS and the network said to the page's own connections, as the record has it."""
+    told = ("host", "port", "outcome", "answers", "peer", "because")
+    listed = cast("list[dict[str, object]]", record.fields["connections"])
+    own = [one for one in listed if one["kind"] == "page"]
+    return [{name: one[name] for name in told} for one in own[:MOST_ATTEMPTED]]
 
 
 def _seal(token: TimestampToken, authority: x509.Certificate) -> Mapping[str, object]:

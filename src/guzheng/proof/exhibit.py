@@ -37,7 +37,7 @@ from guzheng.proof.errors import (
     UnknownKey,
     require,
 )
-from guzheng.proof.manifest import Extent, Item, Manifest, leaf_of
+from guzheng.proof.manifest import ATTEMPT, Extent, Item, Manifest, leaf_of
 from guzheng.proof.note import Note, VerifierKey
 from guzheng.proof.package import Observed
 from guzheng.proof.policy import LedgerPolicy, Trust, require_quorum
@@ -174,18 +174,22 @@ def _check_items(held: Exhibit, manifest: Manifest | None) -> None:
             prove = partial(_require_item, item, name, held.observed.get(name))
             held.steps.check("item.digest", prove, name)
     if manifest is not None and manifest.capture is not None:
-        prove_same = partial(_same_capture, held, manifest.capture)
+        prove_same = partial(_same_capture, held, manifest.capture, manifest.kind)
         held.steps.check("capture.digest", prove_same, package.CAPTURE)
 
 
-def _same_capture(held: Exhibit, named: Extent) -> str:
+def _same_capture(held: Exhibit, named: Extent, kind: str) -> str:
     """The record is the one; told is what the machine that captured could not give."""
     octets = held.paper(package.CAPTURE)
     named.require(octets, package.CAPTURE)
     try:
-        return "; ".join(CaptureRecord.parse(octets).shortfall)
+        record = CaptureRecord.parse(octets)
     except ProofError:
         return ""  # its form is for whoever reads it: the certificate is derived from it
+    # A failed capture must not stand as one that was made, nor the other way about.
+    same = record.failed == (kind == ATTEMPT)
+    require(same, Inconsistent, "capture.kind-differs", kind, record.fields["outcome"])
+    return "; ".join(record.shortfall)
 
 
 def _require_item(item: Item, name: str, found: Observed | None) -> None:

@@ -18,7 +18,9 @@ from guzheng.proof.fields import Fields, to_base64
 
 SCHEMA = "guzheng.manifest/1"
 POLICY = "guzheng.policy/1"
-KINDS = ("deposit", "hash-only", "web")
+ATTEMPT = "web-attempt"  # a capture that failed: its record is the whole exhibit
+CAPTURES = ("web", ATTEMPT)
+KINDS = ("deposit", "hash-only", *CAPTURES)
 ROLES = ("original", "derivative")
 
 EXHIBIT_FORM = re.compile(r"ex_[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)  # Crockford's base 32
@@ -186,10 +188,11 @@ class Manifest:
 
     def _require_sense(self) -> None:
         names = [unicodedata.normalize("NFC", item.name).casefold() for item in self.items]
-        differ = len(set(names)) == len(names) > 0
-        wanted = "at least one item, and names that differ in more than case"
+        some = not names if self.kind == ATTEMPT else bool(names)
+        differ = len(set(names)) == len(names) and some
+        wanted = "items whose names differ in more than case; none only for a failed capture"
         require(differ, Malformed, "manifest.items", wanted, repr(names)[:120])
-        fits = (self.kind == "web") == (self.capture is not None)
+        fits = (self.kind in CAPTURES) == (self.capture is not None)
         wanted = "a capture record for a web capture, else none"
         require(fits, Malformed, "manifest.capture", wanted, self.kind)
 

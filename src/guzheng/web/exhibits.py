@@ -105,9 +105,11 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "preview": readings.find_preview(view),
         "claims": _claims(view),
         "capture": readings.fact(view.facts, "capture"),
-        "finished": view.state in readings.TERMINAL,
+        "finished": view.state in readings.TERMINAL and not view.missing,
+        "scope": readings.scope_of(view),
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
         "refusal": _refusal(view, language_of(request)),
+        "order": platform.ordering.of_exhibit(view.exhibit) if view.kind == "web" else None,
     }
 
 

@@ -98,16 +98,32 @@ def steps_of(view: ExhibitView) -> tuple[Step, ...]:
     """Each step with its time; the first whose paper is missing is the one being walked."""
     names = {paper.name for paper in view.papers}
     steps = []
-    pending: Progress = "stopped" if view.state == "refused" else "now"
+    attempted = is_attempt(view)  # its road goes on: the attempt is sealed like an exhibit
+    stopped = view.state == "refused" and not attempted
+    pending: Progress = "stopped" if stopped else "now"
     for step, paper in _PAPER_OF_STEP:
         if step == "captured" and view.kind != "web":
             continue
-        if step == "received" or paper in names:
+        if step == "captured" and attempted:
+            steps.append(Step(step, "stopped", _done(view, step).at, "walk.attempt", {}))
+        elif step == "received" or paper in names:
             steps.append(_done(view, step))
         else:
             steps.append(_pending(view, step, pending))
-            pending = "skipped" if view.state == "refused" else "waiting"
+            pending = "skipped" if stopped else "waiting"
     return tuple(steps)
+
+
+def is_attempt(view: ExhibitView) -> bool:
+    """Refused, and the attempt itself is evidence: it has a record, and will be certified."""
+    return view.state == "refused" and any(one.name == "capture.json" for one in view.papers)
+
+
+def scope_of(view: ExhibitView) -> tuple[str, ...]:
+    """What the capture got instead of the page, by code."""
+    judged = fact(view.facts, "capture", "scope")
+    listed = judged if isinstance(judged, list) else []
+    return tuple(text_fact(one, "code") for one in listed if isinstance(one, Mapping))
 
 
 def _done(view: ExhibitView, step: str) -> Step:

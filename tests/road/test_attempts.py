@@ -1,0 +1,134 @@
+"""A capture that failed: the attempt is sealed, certified and verified like an exhibit."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guzheng import road
+from guzheng.app import Platform
+from guzheng.config import load
+from guzheng.proof import canonical, package
+from guzheng.proof.capture import CaptureRecord
+from guzheng.proof.digest import sha256
+from guzheng.proof.manifest import ATTEMPT, Extent, Manifest
+from guzheng.proof.report import Outcome
+from guzheng.proof.verify import verify_exhibit
+from guzheng.store.blobs import read
+from guzheng.verifier.main import main as verify
+from tests.ports import free_port
+from tests.road.deaths import silent
+from tests.road.test_fsck import places
+
+pytestmark = [pytest.mark.browser, pytest.mark.oracle("pdftotext")]
+
+
+class Attempted:
+    """A server that accepts no connection, tried once; every test looks at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}/goods?id=7"
+        self.platform = self.opened()
+        self.exhibit = self.platform.order_capture(self.url)
+        self.state = self.platform.walk(self.exhibit, silent)
+
+    def opened(self, data: str = "data") -> Platform:
+        allowed = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32"}
+        return Platform(load(self.folder / data, environment=allowed))
+
+    def paper(self, name: str) -> bytes:
+        return read(self.platform.blobs, f"exhibits/{self.exhibit}/{name}")
+
+
+@pytest.fixture(scope="module")
+def attempted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempted]:
+    folder = tmp_path_factory.mktemp("attempts")
+    yield Attempted(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_it_is_refused_and_certified_as_what_it_is(attempted: Attempted) -> None:
+    assert attempted.state == "refused"
+    view = attempted.platform.exhibit(attempted.exhibit)
+    assert (view.missing, view.kind) == ((), "web")
+    assert view.refusal is not None
+    assert view.refusal["code"] == "capture.connection-refused"
+    manifest = Manifest.parse(attempted.paper("manifest.json"))
+    assert (manifest.kind, manifest.items) == (ATTEMPT, ())
+    record = CaptureRecord.parse(attempted.paper("capture.json"))
+    assert record.failed
+    assert manifest.capture == Extent.of(attempted.paper("capture.json"))
+    assert "moments/opening.tsa" in attempted.platform.road.papers(attempted.exhibit)
+    assert attempted.platform.index.unfinished() == ()
+    assert places(attempted.platform) == []
+
+
+def test_the_certificate_says_what_was_tried_and_what_came_of_it(attempted: Attempted) -> None:
+    facts = json.loads(attempted.paper("certificate.json"))
+    assert facts["kind"] == ATTEMPT
+    tried = facts["capture"]["attempted"]
+    assert [(one["outcome"], one["answers"]) for one in tried][:1] == [
+        ("not-connected", ["127.0.0.1"])
+    ]
+    printed = attempted.folder / "certificate.pdf"
+    printed.write_bytes(attempted.paper("certificate.pdf"))
+    text = subprocess.run(
+        ["pdftotext", printed, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    text = "".join(text.split())
+    for said in (
+        "取证失败证明",
+        "CERTIFICATEOFAFAILEDCAPTURE",
+        "网站拒绝连接",
+        "goods?id=7",
+    ):
+        assert said in text
+    assert "对其他访问者不存在或不能打开" in text
+    assert "固证时间戳证书" not in text
+
+
+def test_its_package_is_verified_by_the_program(attempted: Attempted) -> None:
+    out, roots = attempted.folder / "p.zip", attempted.folder / "roots.pem"
+    attempted.platform.write_package([attempted.exhibit], out)
+    roots.write_bytes(attempted.platform.roots_pem())
+    assert verify([str(out), "--roots", str(roots)]) == 0
+
+
+def test_a_failed_capture_cannot_stand_as_one_that_was_made(attempted: Attempted) -> None:
+    value = canonical.parse_object(attempted.paper("capture.json"))
+    del value["failure"]
+    viewer = {"viewer": _VIEWER} if "viewer" not in value else {}
+    other = canonical.encode({**value, **viewer, "outcome": "captured"})
+    manifest = canonical.parse_object(attempted.paper("manifest.json"))
+    manifest["capture"] = Extent.of(other).value()
+    papers = {"manifest.json": canonical.encode(manifest), "capture.json": other}
+    observed = {name: package.Observed(len(one), sha256(one)) for name, one in papers.items()}
+    report = verify_exhibit(papers, observed, attempted.platform.trust)
+    (found,) = [one for one in report.findings if one.step == "capture.digest"]
+    assert (found.outcome, found.code) == (Outcome.FAILED, "capture.kind-differs")
+
+
+def test_killed_between_attempt_and_refusal(attempted: Attempted) -> None:
+    """The attempt is kept first: the refusal is made again from it."""
+    shutil.copytree(attempted.folder / "data", attempted.folder / "again")
+    platform = attempted.opened("again")
+    place = f"exhibits/{attempted.exhibit}/"
+    kept = {"order.json", "capture.json", "moments/opening.tsa", "moments/before.note"}
+    for name in platform.road.papers(attempted.exhibit) - kept:
+        platform.blobs.remove(place + name)
+    platform.rebuild()
+    assert platform.walk(attempted.exhibit, silent) == "refused"
+    again = json.loads(read(platform.blobs, place + road.REFUSED))
+    first = json.loads(attempted.paper(road.REFUSED))
+    assert {**again, "observed_at": ""} == {**first, "observed_at": ""}
+
+
+_VIEWER = {
+    "browser": "", "binary": "", "binary_size": 0, "binary_digest": str(sha256(b"")),
+    "flags": [], "user_agent": "", "sandbox": "", "viewport_width": 0, "viewport_height": 0,
+    "language": "", "time_zone": "",
+}  # fmt: skip
