@@ -85,13 +85,16 @@ def resolver_address(text: str) -> tuple[Address, int]:
     """`1.1.1.1`, `127.0.0.1:5300`, `[::1]:53` or `::1`. Raises ValueError for anything else."""
     host, port = text, ""
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        if port and not port.startswith(":"):
+        host, closed, port = text[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
             raise ValueError(f"not an address with a port: {text!r}")
-        port = port[1:]
     elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    number = int(port) if port.isascii() and port.isdigit() else 0 if port else _DNS_PORT
+        host, colon, port = text.partition(":")
+        port = colon + port
+    number = _DNS_PORT
+    if port:
+        digits = port[1:]
+        number = int(digits) if digits.isascii() and digits.isdigit() else 0
     if not 0 < number < 65536:
         raise ValueError(f"not a port: {text!r}")
     return ipaddress.ip_address(host), number
