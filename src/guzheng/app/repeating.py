@@ -6,7 +6,7 @@ says why.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from guzheng.app.ordering import Cause, CommissionView, Ordering, Wanted
 from guzheng.app.parts import Parts
@@ -17,6 +17,7 @@ from guzheng.refusals import Refused
 from guzheng.store import ids
 
 SCHEDULE_PREFIX = "sc"
+_BEIJING = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,24 @@ class ScheduleView:
     slots: tuple[Slot, ...]
     next_at: datetime | None
     captures: tuple[CommissionView, ...]
+
+    @property
+    def name(self) -> str:
+        return self.schedule.schedule
+
+
+def typed_moment(text: str) -> datetime:
+    """A time as people here write it: UTC+08:00 unless it says otherwise."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise Refused(
+            "commission.timing-refused",
+            expected="2026-11-22T09:00",
+            found=repr(text[:40]),
+            act="write day and time so",
+        ) from error
+    return at if at.tzinfo else at.replace(tzinfo=_BEIJING)
 
 
 class Repeating:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from guzheng.capturer import browser as chromium
-from guzheng.capturer import environment, machine, packages, writing
+from guzheng.capturer import environment, livepicture, machine, packages, writing
 from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.confinement import Confinement, confine
@@ -178,9 +178,11 @@ class Act:
         await opened  # while the browser started: before anything of the page is asked for
         await self.visit.go()
         await self.making.view(self.visit)
+        await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
         identified = asyncio.create_task(asyncio.to_thread(_identify, program_path))
         await self.visit.scroll()
+        await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
         program, installed = await identified

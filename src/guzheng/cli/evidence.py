@@ -1,8 +1,8 @@
-"""Commands about exhibits: capture, deposit, list, show, package, roots."""
+"""Commands about exhibits: deposit, list, show, package, roots."""
 
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -103,7 +103,7 @@ def deposit(
         except Problem as problem:  # the other files are still fixed
             speaker.problem(problem)
             worst = max(worst, status_of(problem))
-    return max(_walked(platform, speaker, exhibits), worst)
+    return max(walked(platform, speaker, exhibits), worst)
 
 
 def _require_plain(file: Path) -> None:
@@ -134,8 +134,13 @@ def _blocks(file: Path) -> Iterator[bytes]:
         raise unreadable(file, error) from error
 
 
-def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
-    """Walk each to its end; the worst status of all."""
+def walked(
+    platform: Platform,
+    speaker: Speaker,
+    exhibits: list[str],
+    then: Callable[[str], object] = lambda _exhibit: None,
+) -> int:
+    """Walk each to its end, and do what is to be done then; the worst status of all."""
     worst = 0
     for exhibit in exhibits:
         speaker.note("cli.walking", exhibit=exhibit)
@@ -144,6 +149,7 @@ def _walked(platform: Platform, speaker: Speaker, exhibits: list[str]) -> int:
         except Problem as problem:  # durable and on its way; the worker goes on
             speaker.problem(problem)
             worst = max(worst, status_of(problem))
+        then(exhibit)
     for exhibit in exhibits:
         view = platform.exhibit(exhibit)
         if view.refusal is not None:
@@ -241,4 +247,4 @@ def roots(data: Path, speaker: Speaker) -> int:
     return 0
 
 
-COMMANDS = (capture, deposit, list_, show, package, roots)
+COMMANDS = (deposit, list_, show, package, roots)

@@ -123,6 +123,11 @@ def line_of(platform: Platform, view: ExhibitView) -> dict[str, object]:
         line["seal"] = view.facts.get("seal")
     if view.url is not None:
         line["url"] = view.url
+    order = platform.ordering.of_exhibit(view.exhibit) if view.kind == "web" else None
+    if order is not None:
+        line["order"] = order.commission.commission
+        line["order_state"] = order.state
+        line["preview"] = platform.find_picture(view.exhibit)
     if view.refusal is not None:
         line["refusal"] = dict(view.refusal)
     return line

@@ -17,12 +17,15 @@ from guzheng.refusals import Problem, Refused
 from guzheng.web import (
     adding,
     api,
+    batches,
     court,
     exhibits,
     home,
     ledger,
+    orders,
     problems,
     public,
+    repetitions,
     timestamps,
     verification,
 )
@@ -59,6 +62,9 @@ def create_app(
     )
     app.include_router(home.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(exhibits.routes(platform, pages))
+    app.include_router(batches.routes(platform, pages))
+    app.include_router(repetitions.routes(platform, pages))
+    app.include_router(orders.routes(platform, pages))
     app.include_router(
         verification.routes(
             platform, pages, upload_limit=upload_limit, package_limit=package_limit

@@ -12,9 +12,9 @@ from guzheng.web import problems, readings, spelling
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
     fields_before_files,
-    order_capture,
     receive_files,
 )
+from guzheng.web.orders import order_from
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 
@@ -42,6 +42,8 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             "latest": platform.exhibits(LATEST),
             "title_of": readings.title_of,
             "upload_limit": upload_limit,
+            "token": platform.ordering.new_token(),
+            "vantages": platform.vantages.names,
         }
         status = troubles[0][1].status if troubles else HTTPStatus.OK
         return pages.render(request, "home.html", facts, status_code=status)
@@ -55,10 +57,10 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         form: dict[str, str] = {}
         try:
             form = fields_before_files(request, limit=upload_limit + MULTIPART_OVERHEAD)
-            exhibit = order_capture(form, platform)
+            address = order_from(form, platform)
         except Problem as problem:
             return home(request, form, [("", problem)], [])
-        return _see(f"/exhibits/{exhibit}")
+        return _see(address)
 
     @router.post("/deposits")
     def deposit(request: Request) -> Response:

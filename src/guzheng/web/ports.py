@@ -9,7 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from guzheng.app.ordering import Ordering
+from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping
+from guzheng.app.vantages import Vantages
 from guzheng.proof.digest import Digest
 from guzheng.proof.report import Report
 from guzheng.prove import Answer, Question
@@ -133,6 +136,25 @@ class Platform(Protocol):
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
     ) -> str: ...
+
+    def require_browser(self) -> None:
+        """Raises Unavailable when no capture can be made."""
+        ...
+
+    @property
+    def ordering(self) -> Ordering:
+        """Orders of captures, from the wish to the decision."""
+        ...
+
+    @property
+    def repeating(self) -> Repeating: ...
+
+    @property
+    def vantages(self) -> Vantages: ...
+
+    def comparison(self, one: str, other: str, /) -> bytes:
+        """What differs between two captures; canonical JSON."""
+        ...
 
     def exhibit(self, exhibit: str, /) -> ExhibitView: ...
 

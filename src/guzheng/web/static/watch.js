@@ -29,10 +29,11 @@ async function look() {
     const next = page.querySelector("[data-live]");
     if (next) {
       const live = document.importNode(next, true);
-      const focused = document.activeElement?.getAttribute?.("href");
+      const nameOf = (one) => one.getAttribute("href") || one.id;
+      const focused = document.activeElement ? nameOf(document.activeElement) : "";
       current().replaceWith(live);
       prepare(live);
-      if (focused) [...live.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
+      if (focused) [...live.querySelectorAll("a, button")].find((one) => nameOf(one) === focused)?.focus();
       announce(live);
       document.title = page.title;
     }

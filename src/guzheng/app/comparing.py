@@ -1,0 +1,58 @@
+"""The comparison of two exhibits, derived when it is asked for and kept beside them.
+
+It names the manifests of both, so that it cannot be taken for one of others; whoever has both
+can derive it again. Kept under both their names; what is there already is not derived again.
+"""
+
+from guzheng import compare, road
+from guzheng.app.ordering import Ordering
+from guzheng.app.parts import Parts
+from guzheng.proof import canonical, package
+from guzheng.proof.digest import sha256
+from guzheng.proof.manifest import require_exhibit_name
+from guzheng.refusals import Refused
+from guzheng.road import Road
+from guzheng.store.blobs import AlreadyKept, NotKept, find, read
+
+FOLDER = "comparisons/"
+
+
+def comparison(parts: Parts, walking: Road, ordering: Ordering, one: str, other: str) -> bytes:
+    """The report as canonical JSON. Raises Refused when one is no captured page."""
+    sides = [_side(parts, walking, each) for each in (one, other)]
+    name = f"{FOLDER}{sides[0][0]}/{sides[1][0]}.json"
+    if kept := find(parts.blobs, name):
+        return kept
+    value = compare.compare(*(_read(parts, ordering, *each) for each in sides))
+    octets = canonical.encode(value)
+    try:
+        parts.blobs.put(name, [octets])
+    except AlreadyKept:  # another version derived more, or less: the first one stands
+        return read(parts.blobs, name)
+    return octets
+
+
+def _side(parts: Parts, walking: Road, exhibit: str) -> tuple[str, bytes]:
+    order = walking.order(exhibit)
+    require_exhibit_name(order.exhibit)
+    try:
+        manifest = read(parts.blobs, road.folder_of(exhibit) + package.MANIFEST)
+    except NotKept as error:
+        raise Refused(
+            "compare.no-capture",
+            expected="a captured page with a manifest",
+            found=exhibit,
+            act="wait for it, or compare others",
+        ) from error
+    return order.exhibit, manifest
+
+
+def _read(parts: Parts, ordering: Ordering, exhibit: str, manifest: bytes) -> compare.Side:
+    view = ordering.of_exhibit(exhibit)
+    return compare.read_side(
+        parts.blobs,
+        road.folder_of(exhibit),
+        exhibit,
+        sha256(manifest),
+        view.commission.vantage if view else "",
+    )

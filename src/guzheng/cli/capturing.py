@@ -1,0 +1,425 @@
+"""Commands about orders of captures: capture, orders, schedules, compare.
+
+The same flow as on the pages, with the same words: ordered, captured and sealed at once,
+looked at, then confirmed or given up. `capture` confirms unless it is told otherwise.
+"""
+
+from pathlib import Path
+
+import click
+
+from guzheng.app import Platform
+from guzheng.app.ordering import BadTable, BatchView, CommissionView, Wanted
+from guzheng.app.repeating import ScheduleView, typed_moment
+from guzheng.cli.evidence import walked
+from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.speaking import Speaker, legible
+from guzheng.commission import Timing, rules
+from guzheng.proof import canonical, instant
+from guzheng.words import find_words, say
+
+
+@click.command("capture")
+@click.argument("urls", nargs=-1, metavar="URL…")
+@click.option(
+    "--csv",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="按表格批量取证 / order what a table (CSV) lists: url, name, applicant, purpose",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="跳过表格里有错的行 / leave out the table's bad lines"
+)
+@click.option(
+    "--vantage",
+    "vantages",
+    multiple=True,
+    metavar="NAME",
+    help="取证点，可多个 / vantage point; several make one exhibit each",
+)
+@click.option(
+    "--confirm",
+    "decision",
+    flag_value="confirm",
+    default="confirm",
+    help="取证后即确认（默认）/ confirm once captured (the default)",
+)
+@click.option(
+    "--give-up", "decision", flag_value="give-up", help="取证后放弃 / give up once captured"
+)
+@click.option(
+    "--later",
+    "decision",
+    flag_value="later",
+    help="稍后再决定 / decide later: guzheng orders confirm",
+)
+@click.option(
+    "--allow-private",
+    multiple=True,
+    metavar="CIDR",
+    help="允许访问的私有网段，会印在记录上 / private network to allow; printed on the record",
+)
+@click.option(
+    "--trust-spki",
+    multiple=True,
+    metavar="BASE64",
+    help="开发用：信任的服务器公钥指纹，会印在记录上 / server key to trust, on the record",
+)
+@click.option("--name", default="", help="证据名称 / evidence name")
+@click.option("--applicant", default="", help="申请人（自述）/ applicant, as stated")
+@click.option("--purpose", default="", help="用途 / purpose")
+@common
+def capture(
+    urls: tuple[str, ...],
+    file: Path | None,
+    skip_bad: bool,  # noqa: FBT001 - click passes flags by name
+    vantages: tuple[str, ...],
+    decision: str,
+    allow_private: tuple[str, ...],
+    trust_spki: tuple[str, ...],
+    name: str,
+    applicant: str,
+    purpose: str,
+    data: Path,
+    speaker: Speaker,
+) -> int:
+    """网页取证 URL… / capture the page at each URL."""
+    if not urls and file is None:
+        raise click.UsageError("需要 URL 或 --csv / a URL or --csv is needed")
+    given = {"allow_private": allow_private, "capture_trust_spki": trust_spki}
+    platform = opened(data, **{key: value for key, value in given.items() if value})
+    platform.require_browser()
+    views: list[CommissionView] = []
+    if file is not None:
+        try:
+            batch = platform.ordering.order_table(
+                file.read_bytes(), file.name, vantages=vantages, skip_bad=skip_bad
+            )
+        except BadTable as refusal:
+            _bad_lines(speaker, refusal)
+            raise
+        _left_out(speaker, batch)
+        views += batch.views
+    for url in urls:
+        wanted = Wanted(url, name, applicant, purpose, vantages)
+        views += platform.ordering.order(wanted)
+    here = [one for one in views if platform.vantages.is_here(one.commission.vantage)]
+    return _captured(platform, speaker, views, here, decision)
+
+
+def _captured(
+    platform: Platform,
+    speaker: Speaker,
+    views: list[CommissionView],
+    here: list[CommissionView],
+    decision: str,
+) -> int:
+    def decide(exhibit: str) -> None:
+        view = platform.ordering.of_exhibit(exhibit)
+        if view is None or view.state != "previewable":
+            return
+        number = view.commission.commission
+        picture = platform.find_picture(exhibit)
+        if picture is not None:
+            speaker.note("cli.preview", path=legible(str(platform.folder(exhibit) / picture)))
+        if decision == "confirm":
+            platform.ordering.confirm(number)
+        elif decision == "give-up":
+            platform.ordering.give_up(number)
+        else:
+            speaker.note("cli.undecided", order=number)
+
+    status = walked(platform, speaker, [one.commission.exhibit for one in here], decide)
+    for one in views:
+        if one not in here:
+            speaker.note(
+                "cli.waits-elsewhere",
+                order=one.commission.commission,
+                vantage=one.commission.vantage,
+            )
+            _show(speaker, platform.ordering.view(one.commission.commission))
+    return status
+
+
+def _bad_lines(speaker: Speaker, refusal: BadTable) -> None:
+    for line in refusal.lines:
+        words = find_words(line.code, speaker.language) or line.code
+        speaker.note("cli.bad-line", number=line.number, words=words, found=legible(line.found))
+
+
+def _left_out(speaker: Speaker, batch: BatchView) -> None:
+    if batch.left_out:
+        _bad_lines(speaker, BadTable(batch.left_out))
+
+
+# ---- orders ----------------------------------------------------------------------------
+
+
+@click.group("orders")
+@options
+@click.pass_context
+def orders(
+    context: click.Context,
+    data: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+    language: str | None,
+) -> None:
+    """取证单：查看、确认、放弃、取消、重新取证 / orders of captures."""
+    grouped(context, data, as_json, language)
+
+
+@orders.command("list")
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="最多显示几条 / how many at the most",
+)
+@common
+def list_(limit: int, data: Path, speaker: Speaker) -> int:
+    """列出取证单，最新的在前 / list orders, newest first."""
+    platform = opened(data)
+    for view in platform.ordering.page(limit):
+        _show(speaker, view)
+    quota = platform.ordering.quota()
+    allowance = platform.ordering.allowance
+    limit_text = "∞" if allowance is None else str(allowance)
+    speaker.note("cli.quota", held=quota.held, spent=quota.spent, allowance=limit_text)
+    return 0
+
+
+@orders.command("show")
+@click.argument("order")
+@common
+def show(order: str, data: Path, speaker: Speaker) -> int:
+    """显示一份取证单和它的经过 / show an order and what happened to it."""
+    view = opened(data).ordering.view(order)
+    _show(speaker, view)
+    for event in view.events:
+        words = find_words(event.code, speaker.language) or event.code
+        speaker.note(
+            "cli.order-event",
+            at=instant.beijing(event.observed_at),
+            event=say(f"order.event.{event.kind}", speaker.language),
+            why=words or "",
+        )
+    return 0
+
+
+@orders.command("confirm")
+@click.argument("order_numbers", nargs=-1, required=True, metavar="ORDER…")
+@common
+def confirm(order_numbers: tuple[str, ...], data: Path, speaker: Speaker) -> int:
+    """确认，计入额度 / confirm: the unit is charged."""
+    platform = opened(data)
+    for one in order_numbers:
+        _show(speaker, platform.ordering.confirm(one))
+    return 0
+
+
+@orders.command("give-up")
+@click.argument("order_numbers", nargs=-1, required=True, metavar="ORDER…")
+@common
+def give_up(order_numbers: tuple[str, ...], data: Path, speaker: Speaker) -> int:
+    """放弃，退回额度 / give up: the unit goes back."""
+    platform = opened(data)
+    for one in order_numbers:
+        _show(speaker, platform.ordering.give_up(one))
+    return 0
+
+
+@orders.command("cancel")
+@click.argument("order_numbers", nargs=-1, required=True, metavar="ORDER…")
+@common
+def cancel(order_numbers: tuple[str, ...], data: Path, speaker: Speaker) -> int:
+    """取消：未开始的立即取消，进行中的令其停止 / cancel; one under way is stopped."""
+    platform = opened(data)
+    for one in order_numbers:
+        _show(speaker, platform.ordering.cancel(one))
+    return 0
+
+
+@orders.command("retry")
+@click.argument("order")
+@click.option("--reason", required=True, help="理由，会留存 / why; it is kept")
+@common
+def retry(order: str, reason: str, data: Path, speaker: Speaker) -> int:
+    """重新取证，成为另一份证据 / capture again, as another exhibit."""
+    platform = opened(data)
+    view = platform.ordering.retry(order, reason)
+    return _captured(platform, speaker, [view], [view], "later")
+
+
+def _show(speaker: Speaker, view: CommissionView) -> None:
+    if speaker.as_json:
+        click.echo(canonical.encode(value_of(view)).decode())
+        return
+    one = view.commission
+    speaker.say(
+        "cli.order",
+        order=one.commission,
+        state=say(f"order.state.{view.state}", speaker.language),
+        url=legible(one.url),
+        exhibit=one.exhibit,
+        vantage=one.vantage or "—",
+    )
+
+
+def value_of(view: CommissionView) -> dict[str, object]:
+    """What `--json` says of an order."""
+    one, reason = view.commission, view.reason
+    value: dict[str, object] = {
+        "order": one.commission,
+        "state": view.state,
+        "exhibit": one.exhibit,
+        "exhibit_state": view.exhibit_state,
+        "url": one.url,
+        "account": one.account,
+        "ordered_at": instant.encode(one.ordered_at),
+        "events": [
+            {"kind": each.kind, "observed_at": instant.encode(each.observed_at)}
+            for each in view.events
+        ],
+    }
+    said = {
+        "claimed_name": one.claimed_name,
+        "vantage": one.vantage,
+        "retry_of": one.retry_of,
+        "reason": one.reason,
+        "batch": one.batch,
+        "schedule": one.schedule,
+        "code": reason.code if reason else "",
+        "confirms_at": instant.encode(view.confirms_at) if view.confirms_at else "",
+    }
+    return value | {name: text for name, text in said.items() if text}
+
+
+# ---- schedules -------------------------------------------------------------------------
+
+
+@click.group("schedules")
+@options
+@click.pass_context
+def schedules(
+    context: click.Context,
+    data: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+    language: str | None,
+) -> None:
+    """重复取证：到时由后台再次取证 / captures that are repeated by the worker."""
+    grouped(context, data, as_json, language)
+
+
+@schedules.command("add")
+@click.argument("target", metavar="ORDER|URL")
+@click.option(
+    "--every",
+    type=click.Choice(rules.EVERY),
+    default=rules.ONCE,
+    show_default=True,
+    help="一次、每天、每周 / how often",
+)
+@click.option(
+    "--at", "at", help="首次时间（北京时间）/ first time, UTC+08:00: 2026-11-22T09:00"
+)
+@click.option("--until", help="截止（北京时间）/ until, UTC+08:00")
+@click.option(
+    "--vantage", "vantages", multiple=True, metavar="NAME", help="取证点 / from where"
+)
+@common
+def add(
+    target: str,
+    every: str,
+    at: str | None,
+    until: str | None,
+    vantages: tuple[str, ...],
+    data: Path,
+    speaker: Speaker,
+) -> int:
+    """重复一份取证单，或对网址定时取证 / repeat an order, or capture a URL at times to come."""
+    platform = opened(data)
+    timing = Timing(
+        every,
+        typed_moment(at) if at else platform.now(),
+        typed_moment(until) if until else None,
+    )
+    if target.startswith("or_"):
+        view = platform.repeating.again(target, timing)
+    else:
+        view = platform.repeating.add(Wanted(target, vantages=vantages), timing)
+    _show_schedule(speaker, view)
+    return 0
+
+
+@schedules.command("list")
+@common
+def list_schedules(data: Path, speaker: Speaker) -> int:
+    """列出重复取证与错过的时间 / list repetitions, and the times that were missed."""
+    for view in opened(data).repeating.views():
+        _show_schedule(speaker, view)
+    return 0
+
+
+@schedules.command("pause")
+@click.argument("schedule")
+@common
+def pause(schedule: str, data: Path, speaker: Speaker) -> int:
+    """暂停 / pause."""
+    _show_schedule(speaker, opened(data).repeating.pause(schedule))
+    return 0
+
+
+@schedules.command("resume")
+@click.argument("schedule")
+@common
+def resume(schedule: str, data: Path, speaker: Speaker) -> int:
+    """继续 / go on."""
+    _show_schedule(speaker, opened(data).repeating.resume(schedule))
+    return 0
+
+
+@schedules.command("stop")
+@click.argument("schedule")
+@common
+def stop(schedule: str, data: Path, speaker: Speaker) -> int:
+    """终止，不再继续 / stop for good."""
+    _show_schedule(speaker, opened(data).repeating.stop(schedule))
+    return 0
+
+
+def _show_schedule(speaker: Speaker, view: ScheduleView) -> None:
+    one = view.schedule
+    missed = [slot.slot_at for slot in view.slots if slot.outcome != "ran"]
+    if speaker.as_json:
+        value = {
+            "schedule": one.schedule,
+            "url": one.url,
+            "every": one.timing.every,
+            "standing": view.standing,
+            "next_at": instant.encode(view.next_at) if view.next_at else None,
+            "slots": [
+                {
+                    "slot_at": instant.encode(slot.slot_at),
+                    "outcome": slot.outcome,
+                    "code": slot.code,
+                }
+                for slot in view.slots
+            ],
+            "orders": [each.commission.commission for each in view.captures],
+        }
+        click.echo(canonical.encode(value).decode())
+        return
+    speaker.say(
+        "cli.schedule",
+        schedule=one.schedule,
+        standing=say(f"order.standing.{view.standing}", speaker.language),
+        every=say(f"order.every.{one.timing.every}", speaker.language),
+        url=legible(one.url),
+        next=instant.beijing(view.next_at) if view.next_at else "—",
+    )
+    for at in missed:
+        speaker.note("cli.schedule-missed", at=instant.beijing(at))
+
+
+COMMANDS = (capture, orders, schedules)

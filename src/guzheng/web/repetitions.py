@@ -1,0 +1,117 @@
+"""`/schedules`: captures that are repeated, what was missed; `/compare`: two captures."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from guzheng.app.ordering import CommissionView, Wanted
+from guzheng.app.repeating import ScheduleView
+from guzheng.commission import rules
+from guzheng.proof import canonical
+from guzheng.refusals import Problem, Refused
+from guzheng.web import problems
+from guzheng.web.orders import form_of, timing_of, vantages_of
+from guzheng.web.pages import READ, Pages, language_of
+from guzheng.web.ports import Platform
+
+
+def routes(platform: Platform, pages: Pages) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    def listing(request: Request, form: dict[str, str], refused: Problem | None) -> Response:
+        trouble = problems.trouble_of(refused, language_of(request)) if refused else None
+        facts = {
+            "section": "exhibits",
+            "views": platform.repeating.views(),
+            "form": form,
+            "trouble": trouble,
+            "token": platform.repeating.new_token(),
+            "every": rules.EVERY,
+            "vantages": platform.vantages.names,
+        }
+        status = trouble.status if trouble else HTTPStatus.OK
+        return pages.render(request, "schedules.html", facts, status_code=status)
+
+    @router.api_route("/schedules", methods=READ)
+    def show_all(request: Request) -> Response:
+        return listing(request, {}, None)
+
+    @router.post("/schedules")
+    def add(request: Request) -> Response:
+        form = form_of(request)
+        wanted = Wanted(
+            form.get("url", ""),
+            form.get("claimed_name", ""),
+            vantages=vantages_of(form, platform),
+            token=form.get("token", ""),
+        )
+        try:
+            view = platform.repeating.add(wanted, timing_of(form, platform))
+        except Problem as problem:
+            return listing(request, form, problem)
+        return _see(f"/schedules/{view.name}")
+
+    @router.api_route("/schedules/{schedule}", methods=READ)
+    def show(request: Request, schedule: str) -> Response:
+        view = platform.repeating.view(schedule)
+        facts = {
+            "section": "exhibits",
+            "view": view,
+            "one": view.schedule,
+            "captures": pairs_of(view),
+            "left_out": [slot for slot in view.slots if slot.outcome != "ran"],
+        }
+        return pages.render(request, "schedule.html", facts)
+
+    @router.post("/schedules/{schedule}/{decision}")
+    def decide(schedule: str, decision: str) -> Response:
+        verbs = {
+            "pause": platform.repeating.pause,
+            "resume": platform.repeating.resume,
+            "stop": platform.repeating.stop,
+        }
+        if decision not in verbs:
+            raise Refused("web.not-found", found=decision[:60])
+        verbs[decision](schedule)
+        return _see(f"/schedules/{schedule}")
+
+    @router.api_route("/compare", methods=READ)
+    def choose(one: str = "", other: str = "") -> Response:
+        """From a form: the two numbers become one address."""
+        views = [platform.exhibit(each.strip()) for each in (one, other)]
+        return _see(f"/compare/{views[0].exhibit}/{views[1].exhibit}")
+
+    @router.api_route("/compare/{one}/{other}.json", methods=READ)
+    def paper(one: str, other: str) -> Response:
+        name = f"{one}-{other}.comparison.json"
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        octets = platform.comparison(one, other)
+        return Response(octets, media_type="application/json", headers=headers)
+
+    @router.api_route("/compare/{one}/{other}", methods=READ)
+    def compared(request: Request, one: str, other: str) -> Response:
+        value = canonical.parse_object(platform.comparison(one, other))
+        facts = {"section": "exhibits", "report": value, "one": one, "other": other}
+        return pages.render(request, "comparison.html", facts)
+
+    return router
+
+
+def pairs_of(view: ScheduleView) -> list[tuple[CommissionView, str]]:
+    """Each capture, newest first, with the exhibit of the one before it from the same place."""
+    before: dict[str, str] = {}
+    found = []
+    if view.schedule.repeats:
+        before = dict.fromkeys(view.schedule.vantages or ("",), view.schedule.repeats)
+    for one in view.captures:
+        vantage, exhibit = one.commission.vantage, one.commission.exhibit
+        captured = any(event.kind == rules.CAPTURED for event in one.events)
+        found.append((one, before.get(vantage, "") if captured else ""))
+        if captured:
+            before[vantage] = exhibit
+    return found[::-1]
+
+
+def _see(address: str) -> Response:
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
