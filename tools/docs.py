@@ -45,6 +45,7 @@ READING = (
     ("note", "signed notes and checkpoints"),
     ("tlogproof", "the proof of an entry"),
     ("fork", "the proof that a log forked"),
+    ("shard", "how the shards of a ledger hang together"),
     ("policy", "whom the verifier believes"),
     ("certificate", "what the certificate says, derived"),
     ("pdf", "whether a signed PDF is whole"),

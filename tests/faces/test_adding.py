@@ -136,9 +136,9 @@ def test_a_crowd_shares_its_checkpoints(tmp_path: Path) -> None:
     crowd: dict[int, int] = {}
 
     def one(number: int) -> None:
-        indexes = adding.add([commitment(number)])
-        assert adding.wait(indexes, 60)
-        crowd[number] = indexes[0]
+        entry = platform.add_commitments([commitment(number)])[0]
+        assert adding.wait(entry.number, 60)
+        crowd[number] = entry.number
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(40)]
     for thread in threads:
@@ -154,13 +154,13 @@ def test_a_crowd_shares_its_checkpoints(tmp_path: Path) -> None:
 def test_who_waits_is_told_what_keeps_it(tmp_path: Path) -> None:
     platform = Platform(Config(tmp_path / "data"))
     adding = Adding(platform.ledger)
-    assert adding.wait(adding.add([commitment(1)]), 60)
-    indexes = adding.add([commitment(2)])
+    assert adding.wait(platform.add_commitments([commitment(1)])[0].number, 60)
+    index = platform.add_commitments([commitment(2)])[0].number
     memory = tmp_path / "data/keys/last-signed.checkpoint"
     kept = memory.read_bytes()
     memory.write_bytes(b"not a checkpoint")
     with pytest.raises(Exception, match="ledger") as told:
-        adding.wait(indexes, 60)
+        adding.wait(index, 60)
     assert not isinstance(told.value, Unavailable) or told.value.act
     memory.write_bytes(kept)
-    assert adding.wait(indexes, 60)  # mended: the same entries go on
+    assert adding.wait(index, 60)  # mended: the same entries go on

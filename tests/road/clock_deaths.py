@@ -18,7 +18,7 @@ from guzheng.app.timekeeping import ClockPapers
 from guzheng.config import Config
 from guzheng.fix.clock import AUTO, Gate, Heard, Limits, Memory, record
 from guzheng.fix.clock.rules import Claim
-from guzheng.ledger import Ledger
+from guzheng.ledger import Shards
 from guzheng.refusals import Unavailable
 from guzheng.store.blobs import Blobs, read
 from tests.road.deaths import Fate, Fated
@@ -35,7 +35,7 @@ def gate_of(parts: Parts, machine: Machine, papers: ClockPapers) -> Gate:
 
 def fated_papers(parts: Parts, fate: Fate) -> ClockPapers:
     blobs = cast(Blobs, Fated(parts.blobs, "blobs", ("put",), fate))
-    ledger = cast(Ledger, Fated(parts.ledger, "ledger", ("append", "integrate"), fate))
+    ledger = cast(Shards, Fated(parts.shards, "ledger", ("append", "integrate"), fate))
     return ClockPapers(blobs, ledger, parts.data / "leases", os.urandom)
 
 

@@ -31,7 +31,15 @@ from guzheng.app.parts import Store
 from guzheng.config import Config
 from guzheng.fix import TimestampAuthority
 from guzheng.intake import ExhibitIndex, Upload, by_digest
-from guzheng.ledger import FileLastSigned, Ledger, Signer, TileStore, open_signer
+from guzheng.ledger import (
+    FileLastSigned,
+    Ledger,
+    Row,
+    Shards,
+    Signer,
+    TileStore,
+    open_signer,
+)
 from guzheng.ledger.records import Entries
 from guzheng.proof.digest import sha256, sm3
 from guzheng.store.records import open_engine
@@ -114,8 +122,12 @@ def fated_parts(config: Config, fate: Fate) -> Parts:
         authority=cast(
             TimestampAuthority, Fated(parts.authority, "authority", ("respond",), fate)
         ),
-        ledger=ledger,
+        shards=Shards(Row(ledger, parts.blobs, _no_other, config.data / "leases")),
     )
+
+
+def _no_other(shard: str, origin: str, *, make: bool) -> Ledger:
+    raise AssertionError(f"no shard {shard} of {origin} here: {make}")
 
 
 def silent(_step: str, _detail: str) -> None:

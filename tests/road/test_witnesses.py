@@ -160,7 +160,7 @@ def test_a_policy_that_is_not_ours_is_refused(tmp_path: Path, text: str) -> None
     if text == "quorum none":  # a ledger knows its own keys
         assert not Platform(
             load(tmp_path / "data", environment=environment)
-        ).gathering.witnesses
+        ).shards.gathering.witnesses
         return
     with pytest.raises(Refused, match=r"config\.value-refused"):
         Platform(load(tmp_path / "data", environment=environment))

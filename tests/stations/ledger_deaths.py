@@ -88,6 +88,14 @@ class DyingLastSigned:
         self._real.swap(old, new)
         self._at("after remembering")
 
+    def close(self) -> None:
+        self._at("before ending")
+        self._real.close()
+        self._at("after ending")
+
+    def is_closed(self) -> bool:
+        return self._real.is_closed()
+
 
 class WatchedSigner(Signer):
     """Somebody who writes down every signature, even those that were never published."""

@@ -89,6 +89,12 @@ class UnluckyLastSigned:
         self._real.swap(old, new)
         self._luck.count()
 
+    def close(self) -> None:
+        self._real.close()
+
+    def is_closed(self) -> bool:
+        return self._real.is_closed()
+
 
 def unlucky(place: Path, at: int) -> Ledger:
     luck = Unlucky(at)

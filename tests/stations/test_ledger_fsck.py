@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.ledger import Ledger, MemoryLastSigned, fsck, rebuild_from_tiles
-from guzheng.ledger.fsck import MEMORY, TABLE
+from guzheng.ledger.fsck import MEMORY
 from guzheng.ledger.ledger import FOLDER
 from guzheng.proof import tiles, tree
 from guzheng.proof.note import Checkpoint
@@ -23,6 +23,8 @@ from tests.stations.ledgers import (
     require_all_well,
     require_no_fork,
 )
+
+TABLE = "ledger.sqlite"
 
 
 class Kept:

@@ -9,7 +9,7 @@ the rest; a mark says which exhibits were all served, so that they are not looke
 import contextlib
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from guzheng import fix, road
 from guzheng.app.parts import Parts
 from guzheng.config import Config
+from guzheng.ledger import Ledger
 from guzheng.ledger.anchors import AnchorBook, Anchored, StampAnchor
 from guzheng.ledger.anchors.book import Anchor, paper_of
 from guzheng.proof import package
@@ -48,7 +49,16 @@ class Anchoring:
 
     parts: Parts
     walk: Road
-    book: AnchorBook
+    book_of: Callable[[str], AnchorBook]  # of a shard, by its origin
+
+    @property
+    def book(self) -> AnchorBook:
+        """That of the open shard."""
+        return self.book_of(self.parts.ledger.origin)
+
+    def _books(self) -> Iterator[tuple[Ledger, AnchorBook]]:
+        for shard in self.parts.shards.row.begun:
+            yield shard.ledger, self.book_of(shard.ledger.origin)
 
     def round(self, *, at_once: bool = False) -> tuple[Problem, ...]:
         """One round, unless another process is at it; what failed is told, not raised."""
@@ -57,12 +67,14 @@ class Anchoring:
         with leased(self.parts.leases, LEASE, wait=at_once) as held:
             if not held:
                 return ()
-            published = self.parts.ledger.read("checkpoint")
-            if published is not None:
-                self.book.begin(published, at_once=at_once)
-            problems = self.book.advance()
-            self._hand_out()
-            return problems
+            problems: list[Problem] = []
+            for ledger, book in self._books():
+                published = ledger.read("checkpoint")
+                if published is not None:  # the last one of a shard waits for no interval
+                    book.begin(published, at_once=at_once or ledger.frozen is not None)
+                problems += book.advance()
+                self._hand_out(ledger, book)
+            return tuple(problems)
 
     def views(self) -> tuple[AnchorView, ...]:
         """The newest, and those that something is awaited for; newest first."""
@@ -80,18 +92,18 @@ class Anchoring:
             for size in sorted(held, reverse=True)
         )
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, ledger: Ledger, book: AnchorBook) -> None:
         """Each entry belongs to the smallest anchored checkpoint that has it."""
-        for held in list(self.book.unfinished()):
+        for held in list(book.unfinished()):
             for paper in sorted(held.receipts):
-                lacking = self.book.lacking(held, paper)
-                left = [one for one in lacking if not self._given(held, paper, one)]
+                lacking = book.lacking(held, paper)
+                left = [one for one in lacking if not self._given(ledger, held, paper, one)]
                 if lacking:
-                    self.book.given(held, paper, left)
+                    book.given(held, paper, left)
 
-    def _given(self, held: Anchored, paper: str, index: int) -> bool:
+    def _given(self, ledger: Ledger, held: Anchored, paper: str, index: int) -> bool:
         """Whether this exhibit needs nothing more; False while it is still on its road."""
-        exhibit = self.parts.ledger.entries.exhibit_of(index)
+        exhibit = ledger.entries.exhibit_of(index)
         if exhibit is None:
             return True  # an entry of others, or of the platform itself
         folder = road.folder_of(exhibit)
@@ -104,7 +116,7 @@ class Anchoring:
             entry = TlogProof.parse(read(self.parts.blobs, folder + package.ENTRY))
             if entry.note.text != Note.parse(held.note).text:
                 leaf = read(self.parts.blobs, folder + package.LEAF)
-                proof = self.parts.ledger.prove(index, leaf, held.note)
+                proof = ledger.prove(index, leaf, held.note)
                 self._put(folder + package.ANCHORED, proof)
             self._put(folder + paper, held.receipts[paper])
         return True
@@ -118,16 +130,12 @@ class Anchoring:
 
 def open_anchoring(config: Config, parts: Parts, walk: Road, trust: Trust) -> Anchoring:
     """The anchors of the settings; Refused when one of them cannot be what it says."""
+    anchors = tuple(_anchors(config, parts, trust))
+    interval = timedelta(seconds=config.anchor_interval_seconds)
     return Anchoring(
         parts,
         walk,
-        AnchorBook(
-            parts.blobs,
-            parts.ledger.origin,
-            tuple(_anchors(config, parts, trust)),
-            timedelta(seconds=config.anchor_interval_seconds),
-            parts.now,
-        ),
+        lambda origin: AnchorBook(parts.blobs, origin, anchors, interval, parts.now),
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from guzheng import road
 from guzheng.app.parts import Parts
+from guzheng.ledger import Ledger, Numbered
 from guzheng.proof import package, tiles
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import Inconsistent, ProofError
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.prove import Answer, Match, Question, answer
@@ -22,7 +23,7 @@ def ask(parts: Parts, question: Question) -> tuple[Answer, ...]:
     named = [
         exhibits
         for exhibits in (
-            None if question.index is None else _with_entry(parts, question.index),
+            None if question.index is None else _with_entry(parts, _entry(question)),
             None if question.number is None else parts.index.numbered(question.number),
             None if question.file is None else parts.index.with_file(question.file),
         )
@@ -46,17 +47,24 @@ def ask(parts: Parts, question: Question) -> tuple[Answer, ...]:
 def _absent(parts: Parts, question: Question) -> Answer:
     """Nothing under what was asked first. If something speaks of the file, the two differ."""
     if question.index is not None:
-        size = parts.ledger.entries.size()
-        known = question.index < size
+        entry = _entry(question)
+        shard = parts.shards.row.find(entry.shard)
+        size = shard.ledger.entries.size() if shard else 0
+        known = entry.number < size
         code = "court.entry-of-no-exhibit" if known else "court.no-such-entry"
-        return Answer(Match.ABSENT, code, expected=f"below {size}", found=str(question.index))
+        return Answer(Match.ABSENT, code, expected=f"below {size}", found=str(entry))
     if question.number is not None:
         return Answer(Match.ABSENT, "court.no-such-number", number=question.number)
     return Answer(Match.ABSENT, "court.no-such-file", found=str(question.file))
 
 
-def _with_entry(parts: Parts, index: int) -> Sequence[str]:
-    exhibit = parts.ledger.entries.exhibit_of(index)
+def _entry(question: Question) -> Numbered:
+    return Numbered(question.shard, question.index or 0)
+
+
+def _with_entry(parts: Parts, entry: Numbered) -> Sequence[str]:
+    shard = parts.shards.row.find(entry.shard)
+    exhibit = shard.ledger.entries.exhibit_of(entry.number) if shard else None
     return (exhibit,) if exhibit else ()
 
 
@@ -71,9 +79,12 @@ def _answer(parts: Parts, question: Question, exhibit: str) -> Answer:
     wanted = [one for one in names if package.is_paper(one)]
     papers = {one: find(parts.blobs, folder + one) or b"" for one in wanted}
     try:
-        index = TlogProof.parse(entry).index
-        proved = TlogProof.parse(parts.ledger.prove(index))
-        return answer(question, exhibit, papers, _published(parts, proved), proved)
+        paper = TlogProof.parse(entry)
+        ledger = _shard_of(parts, paper)
+        proved = TlogProof.parse(ledger.prove(paper.index))
+        if question.index is not None and question.shard != ledger.shard:
+            raise Inconsistent("court.index-differs", _entry(question), ledger.origin)
+        return answer(question, exhibit, papers, _published(ledger, proved), proved)
     except (ProofError, Problem) as error:
         return Answer(
             Match.INCONSISTENT,
@@ -84,12 +95,21 @@ def _answer(parts: Parts, question: Question, exhibit: str) -> Answer:
         )
 
 
-def _published(parts: Parts, proved: TlogProof) -> bytes | None:
+def _shard_of(parts: Parts, paper: TlogProof) -> Ledger:
+    """The shard that the paper names; a name that is none of ours is another's ledger."""
+    origin = paper.checkpoint.origin
+    shard = parts.shards.find_by_origin(origin)
+    if shard is None:
+        raise Refused("ledger.no-such-shard", expected=parts.ledger.origin, found=origin[:200])
+    return shard.ledger
+
+
+def _published(ledger: Ledger, proved: TlogProof) -> bytes | None:
     """The entry as strangers read it: from the bundle, and not from a table of ours."""
     first = proved.index // WIDTH
     width = min(WIDTH, proved.checkpoint.size - first * WIDTH)
     for bundle in dict.fromkeys((Tile(ENTRIES, first, width), Tile(ENTRIES, first))):
-        octets = parts.ledger.read(str(bundle))
+        octets = ledger.read(str(bundle))
         if octets is not None:
             return tiles.entries_in(bundle, octets)[proved.index % WIDTH]
     return None

@@ -14,33 +14,30 @@ from guzheng.app.parts import Parts
 from guzheng.app.timestamping import JOURNAL
 from guzheng.fix.journal import LABEL, Checked, check, leaf_of, record_heads
 from guzheng.fix.journal.chain import chains_in, files_of
+from guzheng.ledger import Numbered
 from guzheng.refusals import Problem
 
 COMMIT_SECONDS: Final = 600.0
 _LOOK_SECONDS: Final = 5.0  # how often it is looked whether a file was turned
 
 
-def commit_heads(parts: Parts, audit: Audit) -> list[tuple[str, int, int]]:
+def commit_heads(parts: Parts, audit: Audit) -> list[tuple[str, int, Numbered]]:
     """Chain, number of lines, number of the entry, for the newest head of each chain."""
     heads = record_heads(parts.data / JOURNAL, parts.now())
     if not heads:
         return []
-    before = parts.ledger.entries.size()
-    entries = parts.ledger.append_all([(leaf_of(one), None) for one in heads])
-    parts.ledger.integrate()
-    for head, entry in zip(heads, entries, strict=True):
-        if entry >= before:
-            audit.tell("journal.head", chain=head.chain, lines=head.lines, entry=entry)
+    known = [parts.shards.index_of(leaf_of(one)) for one in heads]
+    entries = parts.shards.append_all([(leaf_of(one), None) for one in heads])
+    parts.shards.integrate()
+    for head, before, entry in zip(heads, known, entries, strict=True):
+        if before is None:
+            audit.tell("journal.head", chain=head.chain, lines=head.lines, entry=str(entry))
     return [(head.chain, head.lines, entry) for head, entry in zip(heads, entries, strict=True)]
 
 
 def verify_journal(parts: Parts) -> Checked:
     """Every line again, against the heads that are in the ledger's signed tree."""
-    signed = parts.ledger.signed()
-    size = signed.size if signed else 0
-    leaves = [
-        leaf for leaf, entry in parts.ledger.entries.labelled(LABEL).items() if entry < size
-    ]
+    leaves = list(parts.shards.signed_leaves(LABEL))
     known = frozenset(leaves)
     return check(parts.data / JOURNAL, in_ledger=known.__contains__, leaves=leaves)
 

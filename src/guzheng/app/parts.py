@@ -14,15 +14,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from guzheng import fix
+from guzheng.app.sharding import open_shards
 from guzheng.app.signing import device_of
-from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, Stores, open_stores
+from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, open_stores
 from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.commission import Commissions, Schedules
 from guzheng.config import Config
 from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
-from guzheng.ledger import Ledger, open_signer
+from guzheng.ledger import Ledger, Shards
 from guzheng.ledger.keys import SM2_FILE
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
 from guzheng.proof import policy
@@ -55,12 +56,17 @@ class Parts:
     authority: fix.TimestampAuthority
     blobs: Store
     index: ExhibitIndex
-    ledger: Ledger
+    shards: Shards
     commissions: Commissions
     schedules: Schedules
     leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The shard that is open; whoever appends does so through `shards`."""
+        return self.shards.open
 
 
 def system_now() -> datetime:
@@ -159,8 +165,8 @@ def _opened(
         national = fix.sm2_ceremony.load_or_make(
             keys_folder, library, now=now, entropy=entropy, operator=operator
         )
-    ledger = _open_ledger(stores, keys_folder, library, entropy)
-    papers = ClockPapers(stores.blobs, ledger, stores.leases, entropy)
+    shards = open_shards(stores, keys_folder, library, now=now, entropy=entropy)
+    papers = ClockPapers(stores.blobs, shards, stores.leases, entropy)
     gate = open_gate(config, papers, ticks, entropy)
     clock = shared(gate, now)
     local = fix.rotating_authority(
@@ -188,32 +194,12 @@ def _opened(
         authority=_authority(config, local),
         blobs=stores.blobs,
         index=ExhibitIndex(stores.index),
-        ledger=ledger,
+        shards=shards,
         commissions=commissions,
         schedules=Schedules(stores.commissions, commissions),
         leases=stores.leases,
         now=now,
         entropy=entropy,
-    )
-
-
-def _open_ledger(
-    stores: Stores,
-    keys_folder: Path,
-    library: fix.Libcrypto | None,
-    entropy: Callable[[int], bytes],
-) -> Ledger:
-    return Ledger(
-        stores.entries,
-        stores.blobs,
-        open_signer(
-            keys_folder,
-            None,
-            entropy,
-            sm2=fix.Sm2Scalars(library) if library else None,
-            signed=stores.last_signed.read(),
-        ),
-        stores.last_signed,
     )
 
 

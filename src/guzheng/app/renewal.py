@@ -67,7 +67,7 @@ def renew(
             blobs=parts.blobs,
             judged=judged,
             respond=parts.authority.respond,
-            log=lambda leaf: parts.ledger.append(leaf, None),
+            log=lambda leaf: parts.shards.append(leaf, None),
             entropy=parts.entropy,
         )
         missed = [

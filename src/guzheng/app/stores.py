@@ -8,9 +8,11 @@
 
 Each is chosen by itself, but many machines need both, and a copy of `keys/` each. The memory of
 the last signature is never in the database: a database may be restored from yesterday's backup.
+Every shard of the ledger has entries, keys and memory of its own, the first under plain names.
 """
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +22,7 @@ from sqlalchemy import Engine
 from guzheng.config import Config
 from guzheng.ledger import FileLastSigned, LastSigned, TileStore
 from guzheng.ledger.lastsigned import CellLastSigned
+from guzheng.ledger.ledger import FIRST
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs
 from guzheng.store.directory import DirectoryBlobs
@@ -41,10 +44,10 @@ class Stores:
 
     blobs: Store
     index: Engine
-    entries: Engine
+    entries: Callable[[str], Engine]  # of a shard
     commissions: Engine
     leases: Place
-    last_signed: LastSigned
+    last_signed: Callable[[str], LastSigned]  # of a shard
 
 
 def open_stores(config: Config, keys_folder: Path) -> Stores:
@@ -56,16 +59,26 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
         from guzheng.store.server import ServerLeases
 
         database = open_database(config.database_url)
-        index, entries = drawer(database, "index"), drawer(database, "ledger")
-        commissions = drawer(database, "commissions")
+        index, commissions = drawer(database, "index"), drawer(database, "commissions")
         leases = ServerLeases(database)
+
+        def entries(shard: str) -> Engine:
+            return drawer(database, "ledger" if shard == FIRST else f"ledger-{shard}")
     else:
-        index, entries = open_engine(data / INDEX), open_engine(data / LEDGER)
-        commissions = open_engine(data / COMMISSIONS)
+        index, commissions = open_engine(data / INDEX), open_engine(data / COMMISSIONS)
+
+        def entries(shard: str) -> Engine:
+            return open_engine(data / (LEDGER if shard == FIRST else f"ledger-{shard}.sqlite"))
+
     if not config.s3_bucket:
-        last_signed = FileLastSigned(keys_folder / LAST_SIGNED)
-        blobs = DirectoryBlobs(data / "blobs")
-        return Stores(blobs, index, entries, commissions, leases, last_signed)
+        return Stores(
+            DirectoryBlobs(data / "blobs"),
+            index,
+            entries,
+            commissions,
+            leases,
+            lambda shard: FileLastSigned(keys_of(keys_folder, shard) / LAST_SIGNED),
+        )
     _require_extra("obstore")
     from guzheng.store import s3
 
@@ -75,9 +88,17 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
         region=config.s3_region,
         keys=_keys_in(config.s3_keys),
     )
-    cell = s3.Cell(bucket, LAST_SIGNED)
-    last = CellLastSigned(cell, leases)
-    return Stores(s3.S3Blobs(bucket), index, entries, commissions, leases, last)
+
+    def last_signed(shard: str) -> LastSigned:
+        name = LAST_SIGNED if shard == FIRST else f"last-signed-{shard}.checkpoint"
+        return CellLastSigned(s3.Cell(bucket, name), leases)
+
+    return Stores(s3.S3Blobs(bucket), index, entries, commissions, leases, last_signed)
+
+
+def keys_of(keys_folder: Path, shard: str) -> Path:
+    """Where the keys of a shard lie."""
+    return keys_folder if shard == FIRST else keys_folder / "shards" / shard
 
 
 def _require_extra(package: str) -> None:

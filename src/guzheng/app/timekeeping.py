@@ -25,7 +25,7 @@ from guzheng.fix.clock import (
     record,
 )
 from guzheng.keep import Fault
-from guzheng.ledger import Ledger
+from guzheng.ledger import Shards
 from guzheng.proof import canonical, instant
 from guzheng.proof.digest import sha256
 from guzheng.proof.errors import ProofError
@@ -41,7 +41,7 @@ class ClockPapers:
     """What the gate asks of the ledger (`fix.clock.Changes`)."""
 
     def __init__(
-        self, blobs: Blobs, ledger: Ledger, leases: Place, entropy: Callable[[int], bytes]
+        self, blobs: Blobs, ledger: Shards, leases: Place, entropy: Callable[[int], bytes]
     ) -> None:
         self._blobs, self._ledger, self._leases = blobs, ledger, leases
         self._entropy = entropy
@@ -89,7 +89,7 @@ class ClockPapers:
             except ProofError as error:
                 yield Fault(name, error.code, error.expected, error.found)
                 return  # what follows cannot be judged without it
-            if self._ledger.entries.index_of(record.leaf_of(octets)) is None:
+            if self._ledger.index_of(record.leaf_of(octets)) is None:
                 yield Fault(name, "keep.clock-not-entered", "its leaf in the ledger", "none")
             before = octets
 

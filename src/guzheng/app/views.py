@@ -72,6 +72,28 @@ class EntryView:
     index: int
     witnesses: tuple[WitnessView, ...] = ()
     awaited: tuple[str, ...] = ()
+    shard: str = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardView:
+    """A shard of the ledger: closed, open, or the next one; its published size."""
+
+    name: str
+    origin: str
+    vkey: str
+    state: str
+    size: int
+    awaited: tuple[str, ...] = ()
+
+    def value(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "origin": self.origin,
+            "vkey": self.vkey,
+            "state": self.state,
+            "size": self.size,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,7 @@ class LedgerStanding:
     published: int
     witnesses: tuple[tuple[str, int], ...] = ()
     cosigned: tuple[WitnessView, ...] = ()  # of the published checkpoint
+    shards: tuple[ShardView, ...] = ()
 
     def value(self) -> dict[str, object]:
         return {
@@ -101,6 +124,7 @@ class LedgerStanding:
                 {"name": one.name, "attested_at": instant.encode(one.attested_at)}
                 for one in self.cosigned
             ],
+            "shards": [one.value() for one in self.shards],
         }
 
 

@@ -11,47 +11,72 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from guzheng.app.views import EntryView, LedgerStanding, WitnessView
+from guzheng.app.views import EntryView, LedgerStanding, ShardView, WitnessView
 from guzheng.config import Config
-from guzheng.ledger import Gathering, HttpWitness, Ledger, Monitor, Place, Sizes
+from guzheng.ledger import (
+    Gathering,
+    HttpWitness,
+    Ledger,
+    Monitor,
+    Place,
+    Shard,
+    Shards,
+    Sizes,
+    turning,
+)
 from guzheng.ledger.anchors import AnchorBook
-from guzheng.ledger.ledger import CHECKPOINT
+from guzheng.ledger.chained import chain_findings
+from guzheng.ledger.ledger import CHECKPOINT, FIRST
 from guzheng.proof import package, policy
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Note
 from guzheng.proof.policy import NONE, LedgerPolicy
-from guzheng.proof.report import Report
+from guzheng.proof.report import Finding, Report
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Problem, Refused
 from guzheng.store.blobs import Blobs
 
 SIZES = "witness-sizes.json"
 _LOOK_SECONDS = 5.0
+_TURN_SECONDS = 60.0
 
 
-def ledger_policy(config: Config, ledger: Ledger) -> LedgerPolicy:
-    """What a certificate of this installation demands; its own keys first."""
-    own = tuple(str(key) for key in ledger.signer.keys)
+def ledger_policy(config: Config, ledgers: Sequence[Ledger]) -> LedgerPolicy:
+    """What a certificate of this installation demands; its own keys first, shard by shard:
+    the closed ones, whose papers stand, the open one, and the next, so that others know it."""
+    own = tuple(str(key) for ledger in ledgers for key in ledger.signer.keys)
+    urls = tuple(_urls(config, ledgers))
     if not config.ledger_policy:
-        return LedgerPolicy(own, NONE)
+        return LedgerPolicy(own, NONE, log_urls=urls)
     try:
         octets = Path(config.ledger_policy).read_bytes()
         lines = [line.split() for line in octets.splitlines()]
         if not any(words[:1] == [b"log"] for words in lines):
-            octets = f"log {ledger.vkey}\n".encode() + octets
+            octets = f"log {ledgers[0].vkey}\n".encode() + octets
         stated = policy.parse_ledger_policy(octets)
     except (OSError, ProofError) as error:
         found = error.found if isinstance(error, ProofError) else error.strerror
         raise _refused(config, "a C2SP tlog-policy file", str(found)) from error
     if not set(own) & set(stated.logs):
-        raise _refused(config, f"a log line with {ledger.vkey}", ", ".join(stated.logs))
+        raise _refused(config, f"a log line with {ledgers[0].vkey}", ", ".join(stated.logs))
     others = tuple(one for one in stated.logs if one not in own)
-    return dataclasses.replace(stated, logs=(*own, *others))
+    given = {vkey for vkey, _ in stated.log_urls}
+    urls = (*stated.log_urls, *(one for one in urls if one[0] not in given))
+    return dataclasses.replace(stated, logs=(*own, *others), log_urls=urls)
 
 
-def open_gathering(config: Config, ledger: Ledger, now: Callable[[], datetime]) -> Gathering:
-    """The ledger bound to the witnesses of the policy, all of which must have a URL."""
-    demanded = ledger_policy(config, ledger)
+def _urls(config: Config, ledgers: Sequence[Ledger]) -> Iterator[tuple[str, str]]:
+    """Where a shard after the first is read; the first is where it has always been."""
+    for ledger in ledgers[1:]:
+        if config.public_url:
+            yield ledger.vkey, f"{config.public_url.rstrip('/')}/ledger/{ledger.shard}/"
+
+
+def open_gathering(
+    config: Config, ledger: Ledger, first: Ledger, now: Callable[[], datetime]
+) -> Gathering:
+    """A shard bound to the witnesses of the policy, all of which must have a URL."""
+    demanded = ledger_policy(config, [first] if first is ledger else [first, ledger])
     shown = dict(one.partition("=")[::2] for one in config.ledger_monitoring)
     unknown = shown.keys() - {one.name for one in demanded.witnesses}
     if unknown:
@@ -74,22 +99,31 @@ def open_gathering(config: Config, ledger: Ledger, now: Callable[[], datetime]) 
         ledger,
         demanded,
         witnesses,
-        Sizes(config.data / SIZES),
+        Sizes(
+            config.data / (SIZES if ledger is first else f"witness-sizes-{ledger.shard}.json")
+        ),
         seconds=config.ledger_witness_seconds,
     )
 
 
 @contextlib.contextmanager
-def kept_up(gathering: Gathering) -> Iterator[None]:
-    """While a server runs: what nobody waits for is published too, and soon.
+def kept_up(shards: Shards, now: Callable[[], datetime]) -> Iterator[None]:
+    """While a server runs: what nobody waits for is published too, and soon; and the year's
+    shard is prepared, and turned to.
 
     Commitments of others and records of the platform have no road of their own."""
     ended = threading.Event()
 
     def keep() -> None:
+        waited = _TURN_SECONDS
         while not ended.wait(_LOOK_SECONDS):
+            waited += _LOOK_SECONDS
+            if waited >= _TURN_SECONDS:
+                waited = 0.0
+                with contextlib.suppress(Problem):  # `ledger shards` says whom it awaits
+                    turning.keep(shards.row, now())
             with contextlib.suppress(Problem):  # the next round tries again
-                gathering.catch_up()
+                shards.gathering.catch_up()
 
     thread = threading.Thread(target=keep, name="ledger-keeps-up", daemon=True)
     thread.start()
@@ -100,7 +134,8 @@ def kept_up(gathering: Gathering) -> Iterator[None]:
         thread.join()
 
 
-def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:
+def standing_of(shards: Shards) -> LedgerStanding:
+    gathering, ledger = shards.gathering, shards.open
     signed, published = ledger.signed(), ledger.published()
     known, note = gathering.known_sizes(), ledger.read(CHECKPOINT)
     cosigned = gathering.witnessed(Note.parse(note)) if note is not None else ()
@@ -115,13 +150,28 @@ def standing_of(gathering: Gathering, ledger: Ledger) -> LedgerStanding:
             (one.name, known.get(one.name, 0)) for one in gathering.policy.witnesses
         ),
         cosigned=tuple(WitnessView(one.witness.name, one.attested_at) for one in cosigned),
+        shards=tuple(_shard_view(shards, one) for one in shards.row.all),
+    )
+
+
+def _shard_view(shards: Shards, shard: Shard) -> ShardView:
+    published = shard.ledger.published()
+    state = "closed" if shard.end else "open" if shard is shards.row.open else "next"
+    return ShardView(
+        shard.name,
+        shard.ledger.origin,
+        shard.ledger.vkey,
+        state,
+        published.size if published else 0,
+        shard.gathering.awaited(published.size - 1 if published and published.size else 0)
+        if state == "open"
+        else (),
     )
 
 
 def monitored(
     config: Config,
-    gathering: Gathering,
-    ledger: Ledger,
+    shards: Shards,
     blobs: Blobs,
     served: Sequence[str],
     mirrors: Sequence[str],
@@ -132,15 +182,21 @@ def monitored(
     def places(urls: Sequence[str]) -> tuple[Place, ...]:
         return tuple(Place(one, timeout_seconds=seconds) for one in urls)
 
-    book = AnchorBook(blobs, ledger.origin, (), timedelta(), _never)
-    return Monitor(
-        ledger,
-        gathering.policy,
-        witnesses=gathering.witnesses,
-        served=places(served),
-        mirrors=places([*config.ledger_mirrors, *mirrors]),
-        anchored=[(one.place, one.note) for one in book.anchored() if one.receipts],
-    ).report()
+    findings: list[Finding] = []
+    for shard in shards.row.begun:
+        last = shard is shards.row.open  # what others serve is compared with the open one
+        book = AnchorBook(blobs, shard.ledger.origin, (), timedelta(), _never)
+        report = Monitor(
+            shard.ledger,
+            shard.gathering.policy,
+            witnesses=shard.gathering.witnesses,
+            served=places(served) if last else (),
+            mirrors=places([*config.ledger_mirrors, *mirrors]) if last else (),
+            anchored=[(one.place, one.note) for one in book.anchored() if one.receipts],
+            name="" if shard.name == FIRST else shard.name,
+        ).report()
+        findings += report.findings
+    return Report((*findings, *chain_findings(shards.row)))
 
 
 def _never() -> datetime:
@@ -148,30 +204,37 @@ def _never() -> datetime:
 
 
 def find_entry(
-    gathering: Gathering, ledger: Ledger, papers: Mapping[str, bytes | None], names: Set[str]
+    shards: Shards, papers: Mapping[str, bytes | None], names: Set[str]
 ) -> EntryView | None:
     """How far the entry of these papers has come; None before it has a number."""
     proof, leaf = papers.get(package.ENTRY), papers.get(package.LEAF)
     try:
         entry = TlogProof.parse(proof) if proof is not None else None
         if entry is not None:
-            return _proved(gathering, entry, names)
+            return _proved(shards, entry, names)
     except ProofError:  # damage: fsck names it, a page does not break on it
         return None
-    index = ledger.entries.index_of(leaf) if leaf is not None else None
-    if index is None:
+    found = shards.index_of(leaf) if leaf is not None else None
+    if found is None:
         return None
-    signed = ledger.signed()
-    state = "checkpointed" if signed is not None and index < signed.size else "sequenced"
-    return EntryView(state, index, awaited=gathering.awaited(index))
+    shard = shards.shard(found.shard)
+    signed = shard.ledger.signed()
+    checkpointed = signed is not None and found.number < signed.size
+    return EntryView(
+        "checkpointed" if checkpointed else "sequenced",
+        found.number,
+        awaited=shard.gathering.awaited(found.number),
+        shard=found.shard,
+    )
 
 
-def _proved(gathering: Gathering, entry: TlogProof, names: Set[str]) -> EntryView:
-    cosigned = gathering.witnessed(entry.note)
+def _proved(shards: Shards, entry: TlogProof, names: Set[str]) -> EntryView:
+    cosigned = shards.gathering.witnessed(entry.note)
+    shard = shards.find_by_origin(entry.checkpoint.origin)
     anchored = any(one.startswith(package.ANCHORS) for one in names)
     state = "anchored" if anchored else "cosigned" if cosigned else "checkpointed"
     witnesses = tuple(WitnessView(one.witness.name, one.attested_at) for one in cosigned)
-    return EntryView(state, entry.index, witnesses)
+    return EntryView(state, entry.index, witnesses, shard=shard.name if shard else FIRST)
 
 
 def _refused(config: Config, expected: str, found: str) -> Refused:

@@ -1,10 +1,12 @@
 """Commands that look at the ledger from all sides: ledger status, monitor, policy."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from guzheng.app.views import ShardView
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.proof import canonical
@@ -35,11 +37,70 @@ def status(data: Path, speaker: Speaker) -> int:
         checkpointed=standing.checkpointed,
         published=standing.published,
     )
+    if len(standing.shards) > 1:
+        _say_shards(speaker, standing.shards)
     if not standing.witnesses:
         speaker.say("cli.ledger-unwitnessed")
     for name, size in standing.witnesses:
         code = "cli.ledger-witness" if size >= standing.checkpointed else "cli.ledger-awaited"
         speaker.say(code, name=legible(name), size=size)
+    return 0
+
+
+def _say_shards(speaker: Speaker, shards: Sequence[ShardView]) -> None:
+    for one in shards:
+        speaker.say(
+            "cli.ledger-shard",
+            name=one.name,
+            state=find_words(f"shard.{one.state}", speaker.language) or one.state,
+            size=one.size,
+            vkey=one.vkey,
+        )
+
+
+@click.command("shards")
+@common
+def shards(data: Path, speaker: Speaker) -> int:
+    """列出账本各分卷，并核对其首尾相接 / the ledger's shards, and whether each begins with the
+    last checkpoint of the one before.
+
+    退出码：0 一致；1 报警；2 有未能核对的 / 0 all agree, 1 alarm, 2 something was not checked.
+    """
+    platform = opened(data)
+    standing = platform.ledger_standing()
+    report = platform.chained()
+    if speaker.as_json:
+        for view in standing.shards:
+            sys.stdout.write(canonical.encode(view.value()).decode() + "\n")
+        for finding in report.findings:
+            sys.stdout.write(canonical.encode(_value(finding)).decode() + "\n")
+        return _STATUS[report.outcome] if report.findings else 0
+    _say_shards(speaker, standing.shards)
+    for finding in report.findings:
+        _say(speaker, finding)
+    return _STATUS[report.outcome] if report.findings else 0
+
+
+@click.command("turn")
+@click.option(
+    "--prepare",
+    is_flag=True,
+    help="只备好下一分卷的密钥 / only make the next shard's keys, for its witnesses",
+)
+@common
+def turn(prepare: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT001 - click's way
+    """封存现用分卷，由下一分卷接续 / close the open shard for ever; the next one goes on.
+
+    见证人尚未认可下一分卷时不封存 / nothing is closed before the witnesses cosign the next.
+    """
+    platform = opened(data)
+    view = platform.prepare_shard() if prepare else platform.turn()
+    if speaker.as_json:
+        line = {"name": view.name, "origin": view.origin, "vkey": view.vkey}
+        sys.stdout.write(canonical.encode(line).decode() + "\n")
+        return 0
+    code = "cli.shard-prepared" if prepare else "cli.shard-turned"
+    speaker.say(code, name=view.name, vkey=view.vkey)
     return 0
 
 
@@ -102,4 +163,4 @@ def policy(data: Path, speaker: Speaker) -> int:
     return 0
 
 
-COMMANDS = (status, monitor, policy)
+COMMANDS = (status, monitor, policy, shards, turn)

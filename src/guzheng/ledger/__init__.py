@@ -14,6 +14,8 @@ from guzheng.ledger.lastsigned import FileLastSigned, LastSigned, MemoryLastSign
 from guzheng.ledger.ledger import Ledger, TileStore
 from guzheng.ledger.monitor import Monitor
 from guzheng.ledger.rebuild import rebuild_from_tiles
+from guzheng.ledger.row import Numbered, Row, Shard
+from guzheng.ledger.shards import Shards
 from guzheng.ledger.signer import Signer
 from guzheng.ledger.sizes import Sizes
 from guzheng.ledger.witnesses import HttpWitness
@@ -30,7 +32,11 @@ __all__ = [
     "Ledger",
     "MemoryLastSigned",
     "Monitor",
+    "Numbered",
     "Place",
+    "Row",
+    "Shard",
+    "Shards",
     "Signer",
     "Sizes",
     "TileStore",

@@ -1,16 +1,13 @@
-"""Commitments of others: many at once into the ledger, and under a signed checkpoint soon.
+"""Commitments of others (docs/spec/leaf.md §2), under a signed checkpoint soon.
 
-Takes commitments of 32 octets (docs/spec/leaf.md §2), gives the numbers of their entries once
-they are durable. One thread integrates for all who wait: whoever comes while it works waits for
+One thread integrates for all who wait: whoever comes while it works waits for
 the next turn, so a crowd costs one checkpoint and not one each. Other processes do the same
 beside it; the ledger lets one integrate at a time, and the other finds the work done.
 """
 
 import threading
-from collections.abc import Sequence
 
 from guzheng.ledger.ledger import Ledger
-from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.refusals import Problem, Refused, Unavailable
 
 MOST_COMMITMENTS = 10_000  # in one request
@@ -34,13 +31,10 @@ class Adding:
         self._trouble: Problem | None = None
         self._running = False
 
-    def add(self, commitments: Sequence[bytes]) -> list[int]:
-        """The number of each entry, durable; the same commitment has the same number."""
-        return self._ledger.append_all([(LEAF_LABEL + one, None) for one in commitments])
-
-    def wait(self, indexes: Sequence[int], seconds: float) -> bool:
-        """Whether all are under a signed checkpoint within this time. Raises what kept it."""
-        size = max(indexes) + 1
+    def wait(self, index: int, seconds: float) -> bool:
+        """Whether the tree up to this entry is under a signed checkpoint within this time.
+        Raises what kept it."""
+        size = index + 1
         with self._changed:
             self._wanted = max(self._wanted, size)
             if self._signed < size and not self._running:

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from guzheng.ledger.edge import Edge
-from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
+from guzheng.ledger.ledger import BATCH, CHECKPOINT, Ledger
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Checkpoint, Note, require_checkpoint
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 from guzheng.store.blobs import NotKept, UnsafeName
 
-TABLE = "ledger.sqlite"
 MEMORY = "the checkpoint signed last"
-_CHECKPOINT = FOLDER + CHECKPOINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,12 @@ def fsck(ledger: Ledger) -> Iterator[Damage]:
     size = signed.size if signed else 0
     sequenced = ledger.entries.size()
     if sequenced < size:
-        yield Damage(TABLE, "ledger.missing", f"{size} entries", str(sequenced))
+        yield Damage(ledger.table, "ledger.missing", f"{size} entries", str(sequenced))
     edge = Edge()
     yield from _compare_groups(ledger, edge, size)
     if signed and edge.root() != signed.root:
-        yield Damage(_CHECKPOINT, "ledger.damaged-root", signed.root.hex(), edge.root().hex())
+        published = ledger.folder + CHECKPOINT
+        yield Damage(published, "ledger.damaged-root", signed.root.hex(), edge.root().hex())
     yield from _look_at_names(ledger, size, sequenced)
 
 
@@ -53,11 +52,12 @@ def _signed(ledger: Ledger) -> tuple[Checkpoint | None, list[Damage]]:
     """The newest checkpoint that is truly signed, and what is wrong with either copy."""
     damage: list[Damage] = []
     kept: dict[str, Checkpoint] = {}
-    notes = {_CHECKPOINT: _find(ledger, _CHECKPOINT), MEMORY: ledger.last_signed.read()}
+    place = ledger.folder + CHECKPOINT
+    notes = {place: _find(ledger, place), MEMORY: ledger.last_signed.read()}
     if not any(notes.values()):
         return None, []  # nothing was ever signed
     for name, note in notes.items():
-        if note is None and name == _CHECKPOINT and ledger.is_witnessed:
+        if note is None and name == place and ledger.is_witnessed:
             continue  # no witnesses were heard yet
         try:
             parsed = Note.parse(note or b"")
@@ -66,13 +66,13 @@ def _signed(ledger: Ledger) -> tuple[Checkpoint | None, list[Damage]]:
         except ProofError as error:
             code = "ledger.missing" if note is None else "ledger.differs"
             damage.append(Damage(name, code, "a signed checkpoint", error.code))
-    published, remembered = kept.get(_CHECKPOINT), kept.get(MEMORY)
+    published, remembered = kept.get(place), kept.get(MEMORY)
     awaited = (
         ledger.is_witnessed and published and remembered and published.size < remembered.size
     )  # signed, and published as soon as the witnesses have cosigned
     if published and remembered and published != remembered and not awaited:
         if published.size == remembered.size:
-            code, name = "ledger.fork", _CHECKPOINT  # two roots for one size, both signed
+            code, name = "ledger.fork", place  # two roots for one size, both signed
         else:
             name = min(kept, key=lambda one: kept[one].size)
             code = "ledger.stale"  # the published one: integrating again publishes the newest
@@ -99,19 +99,21 @@ def _compare_group(
 ) -> Iterator[Damage]:
     """Table, bundle and tile say the same three times; name the one that does not."""
     bundle, tile = Tile(ENTRIES, start // WIDTH, width), Tile(0, start // WIDTH, width)
-    bundled, hashes = _entries(ledger, bundle), _find(ledger, _name(tile))
-    rows = f"{TABLE} entries {start}-{start + width - 1}"
+    bundled, hashes = _entries(ledger, bundle), _find(ledger, _name(ledger, tile))
+    rows = f"{ledger.table} entries {start}-{start + width - 1}"
     if len(group) != width:
         yield Damage(rows, "ledger.missing", f"{width} entries", str(len(group)))
         if bundled is None:
-            yield Damage(_name(bundle), "ledger.missing", f"{width} entries", "none")
+            yield Damage(_name(ledger, bundle), "ledger.missing", f"{width} entries", "none")
             if hashes and len(hashes) == WIDTH * tree.HASH_SIZE:  # go on, with what is left
                 for made, octets in edge.add_group(tiles.hashes_in(tile, hashes)):
                     yield from _compare(ledger, made, octets)
             return
         group = bundled
     elif bundled is not None and bundled != group and _hashed(bundled) == hashes:
-        yield Damage(rows, "ledger.differs", f"the entries of {_name(bundle)}", "others")
+        yield Damage(
+            rows, "ledger.differs", f"the entries of {_name(ledger, bundle)}", "others"
+        )
         group = bundled
     for made, octets in [*edge.grow(group), *(edge.partial() if width < WIDTH else [])]:
         if made.level <= 0 or made.width == WIDTH:
@@ -120,13 +122,13 @@ def _compare_group(
 
 def _compare(ledger: Ledger, tile: Tile, expected: bytes) -> Iterator[Damage]:
     """The tile, and what older checkpoints left of it, against what it must be."""
-    needed, whole = _name(tile), _name(Tile(tile.level, tile.index))
+    needed, whole = _name(ledger, tile), _name(ledger, Tile(tile.level, tile.index))
     found = _find(ledger, needed)
     if found is None and (needed == whole or _find(ledger, whole) is None):
         yield Damage(needed, "ledger.missing", f"{len(expected)} octets", "none")
     for name in (whole, *ledger.blobs.names(f"{whole}.p/")):
         try:
-            kept = Tile.parse(name.removeprefix(FOLDER))
+            kept = Tile.parse(name.removeprefix(ledger.folder))
         except ProofError:
             continue  # an extra file, named below
         octets = _find(ledger, name)
@@ -139,11 +141,11 @@ def _compare(ledger: Ledger, tile: Tile, expected: bytes) -> Iterator[Damage]:
 
 def _look_at_names(ledger: Ledger, size: int, sequenced: int) -> Iterator[Damage]:
     """Whatever lies there beyond the tiles of the tree of this size."""
-    for name in ledger.blobs.names(FOLDER):
-        if name == _CHECKPOINT:
+    for name in ledger.blobs.names(ledger.folder):
+        if name == ledger.folder + CHECKPOINT:
             continue
         try:
-            tile = Tile.parse(name.removeprefix(FOLDER))
+            tile = Tile.parse(name.removeprefix(ledger.folder))
         except ProofError:
             yield Damage(name, "ledger.extra", "a tile, a bundle or the checkpoint", name)
             continue
@@ -162,9 +164,11 @@ def _compare_unsigned(ledger: Ledger, tile: Tile) -> Iterator[Damage]:
         ranges = [(at * span, (at + 1) * span) for at in range(first, first + tile.width)]
         groups = (ledger.entries.leaves(*one) for one in ranges)
         expected = b"".join(tree.root_of(list(map(tree.leaf_hash, group))) for group in groups)
-    found = _find(ledger, _name(tile))
+    found = _find(ledger, _name(ledger, tile))
     if found != expected:
-        yield Damage(_name(tile), "ledger.differs", _brief(expected), _brief(found or b""))
+        yield Damage(
+            _name(ledger, tile), "ledger.differs", _brief(expected), _brief(found or b"")
+        )
 
 
 def _length(tile: Tile, wider: bytes) -> int:
@@ -178,7 +182,7 @@ def _length(tile: Tile, wider: bytes) -> int:
 
 def _entries(ledger: Ledger, bundle: Tile) -> list[bytes] | None:
     for kept in (bundle, Tile(ENTRIES, bundle.index)):
-        octets = _find(ledger, _name(kept))
+        octets = _find(ledger, _name(ledger, kept))
         if octets is not None:
             try:
                 return tiles.entries_in(kept, octets)[: bundle.width]
@@ -191,8 +195,8 @@ def _hashed(entries: list[bytes]) -> bytes:
     return b"".join(tree.leaf_hash(entry) for entry in entries)
 
 
-def _name(tile: Tile) -> str:
-    return FOLDER + str(tile)
+def _name(ledger: Ledger, tile: Tile) -> str:
+    return ledger.folder + str(tile)
 
 
 def _find(ledger: Ledger, name: str) -> bytes | None:

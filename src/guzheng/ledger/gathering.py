@@ -106,6 +106,14 @@ class Gathering:
         """A published checkpoint that has this entry and the quorum; gathers it if need be."""
         return self.cosigned_over(index) or self._shared()
 
+    def cosign_newest(self) -> bytes:
+        """Whatever there is, signed, cosigned and published; an empty tree, too."""
+        return self._shared()
+
+    def is_cosigned(self) -> bool:
+        """Whether what is published, were it the empty tree, has the quorum."""
+        return self.cosigned_over(-1) is not None
+
     def catch_up(self) -> None:
         """Bring every entry that has a number under a published checkpoint, with the quorum."""
         size = self._ledger.entries.size()

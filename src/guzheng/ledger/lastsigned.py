@@ -16,11 +16,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from guzheng.ledger.records import ShardClosed
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store import durable
 from guzheng.store.lease import Place, leased
 
 TURN = "ledger"  # the lease of whoever integrates
+_CLOSED = b" closed"
 
 
 class LastSigned(Protocol):
@@ -48,6 +50,14 @@ class LastSigned(Protocol):
         """Durably put `new` in the place of exactly `old`, inside a turn; or Unavailable."""
         ...
 
+    def close(self) -> None:
+        """Durably sign nothing more: what is here is the last, inside a turn.
+
+        From then on `intend` and `swap` raise ShardClosed. Twice is harmless."""
+        ...
+
+    def is_closed(self) -> bool: ...
+
 
 class FileLastSigned:
     """In a file; the turn is a lock on a second file, which the kernel gives back."""
@@ -55,6 +65,7 @@ class FileLastSigned:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = path.with_name(f"{path.name}.lock")
+        self._closed = path.with_name(f"{path.name}.closed")
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -74,11 +85,22 @@ class FileLastSigned:
     def intended(self) -> None:
         """Nobody breaks this turn: it is the kernel's."""
 
-    def intend(self, text: bytes) -> None: ...
+    def intend(self, text: bytes) -> None:  # noqa: ARG002 - nobody else could read it
+        if self._closed.exists():
+            raise _closed_at(self.read())
 
     def swap(self, old: bytes | None, new: bytes) -> None:
         _require_same(self.read(), old)
+        if self._closed.exists():
+            raise _closed_at(old)
         durable.replace(self._path, new)
+
+    def close(self) -> None:
+        if not self._closed.exists():
+            durable.replace(self._closed, b"")
+
+    def is_closed(self) -> bool:
+        return self._closed.exists()
 
 
 class Cell(Protocol):
@@ -97,7 +119,9 @@ class CellLastSigned:
     written there by a swap before the signature is made, and whoever finds it there signs
     nothing that does not continue it: of two who would fork, one never signs.
 
-    Its bytes: a line with the length of the signed note, the note, the body intended."""
+    Its bytes: a line with the length of the signed note, the note, the body intended. A shard
+    that is closed has ` closed` in its first line: who read the cell before that can change it
+    no more, so nothing is signed after the last."""
 
     def __init__(self, cell: Cell, leases: Place) -> None:
         self._cell = cell
@@ -117,12 +141,28 @@ class CellLastSigned:
         return _parts_of(self._turn.held)[1]
 
     def intend(self, text: bytes) -> None:
-        note, _ = _parts_of(self._turn.held)
+        note = self._open()
         self._swap(b"%d\n" % len(note or b"") + (note or b"") + text)
 
     def swap(self, old: bytes | None, new: bytes) -> None:
-        _require_same(_parts_of(self._turn.held)[0], old)
+        _require_same(self._open(), old)
         self._swap(b"%d\n" % len(new) + new)
+
+    def close(self) -> None:
+        self._turn.held = self._cell.read()
+        if not _is_closed(self._turn.held):
+            note, _ = _parts_of(self._turn.held)
+            self._swap(b"%d%s\n" % (len(note or b""), _CLOSED) + (note or b""))
+
+    def is_closed(self) -> bool:
+        return _is_closed(self._cell.read())
+
+    def _open(self) -> bytes | None:
+        """The signed note of a shard that may sign more."""
+        note, _ = _parts_of(self._turn.held)
+        if _is_closed(self._turn.held):
+            raise _closed_at(note)
+        return note
 
     def _swap(self, octets: bytes) -> None:
         if not self._cell.swap(self._turn.held, octets):
@@ -135,6 +175,7 @@ def _parts_of(held: bytes | None) -> tuple[bytes | None, bytes | None]:
     if held is None:
         return None, None
     length, _, rest = held.partition(b"\n")
+    length = length.removesuffix(_CLOSED)
     if not length.isdigit() or int(length) > len(rest):
         raise Refused(
             "ledger.memory-damaged",
@@ -145,11 +186,15 @@ def _parts_of(held: bytes | None) -> tuple[bytes | None, bytes | None]:
     return rest[: int(length)] or None, rest[int(length) :] or None
 
 
+def _is_closed(held: bytes | None) -> bool:
+    return held is not None and held.partition(b"\n")[0].endswith(_CLOSED)
+
+
 class MemoryLastSigned:
     """In memory, for tests."""
 
     def __init__(self, note: bytes | None = None) -> None:
-        self._note = note
+        self._note, self._closed = note, False
         self._lock = threading.Lock()
 
     def turn(self) -> AbstractContextManager[None]:
@@ -161,11 +206,21 @@ class MemoryLastSigned:
     def intended(self) -> None:
         """Nobody breaks this turn either."""
 
-    def intend(self, text: bytes) -> None: ...
+    def intend(self, text: bytes) -> None:  # noqa: ARG002 - nor here
+        if self._closed:
+            raise _closed_at(self._note)
 
     def swap(self, old: bytes | None, new: bytes) -> None:
         _require_same(self._note, old)
+        if self._closed:
+            raise _closed_at(old)
         self._note = new
+
+    def close(self) -> None:
+        self._closed = True
+
+    def is_closed(self) -> bool:
+        return self._closed
 
 
 @contextlib.contextmanager
@@ -177,6 +232,11 @@ def _locked(lock: threading.Lock) -> Iterator[None]:
 def _require_same(found: bytes | None, expected: bytes | None) -> None:
     if found != expected:
         raise _signed_meanwhile()
+
+
+def _closed_at(note: bytes | None) -> ShardClosed:
+    lines = (note or b"").split(b"\n")
+    return ShardClosed(int(lines[1]) if len(lines) > 1 and lines[1].isdigit() else 0)
 
 
 def _signed_meanwhile() -> Unavailable:

@@ -11,7 +11,8 @@ nothing is signed that does not continue it.
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ from guzheng.ledger.lastsigned import LastSigned
 from guzheng.ledger.records import Entries, Reconnected
 from guzheng.ledger.signer import Signer
 from guzheng.ledger.subtrees import Subtrees
+from guzheng.ledger.tables import Tables
 from guzheng.proof import tree
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.note import SM2, Checkpoint, Note, require_checkpoint
@@ -28,8 +30,11 @@ from guzheng.proof.tiles import WIDTH, Tile
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import NotKept
+from guzheng.store.records import SQLITE
 
-FOLDER = "ledger/"
+FOLDER = "ledger/"  # of the first shard
+FIRST = "first"
+_SHARD = re.compile(r"[0-9]{4}(-[0-9]{1,2})?", re.ASCII)
 CHECKPOINT = "checkpoint"
 MAX_LEAF = 1024  # digests only: what needs more does not belong where nothing can be forgotten
 _NOTES = 8  # checkpoints whose signatures were checked a moment ago
@@ -51,12 +56,20 @@ class TileStore(Protocol):
 
 
 class Ledger:
-    """One ledger: its table, its tiles, its key, and the memory of what it signed."""
+    """One ledger, or a shard of one: its table, its tiles, its keys, its memory of signing."""
 
     def __init__(
-        self, engine: Engine, blobs: TileStore, signer: Signer, last_signed: LastSigned
+        self,
+        engine: Engine,
+        blobs: TileStore,
+        signer: Signer,
+        last_signed: LastSigned,
+        shard: str = FIRST,
     ) -> None:
-        self.entries = Entries(engine)
+        self.shard = require_shard(shard)
+        self.folder = FOLDER if shard == FIRST else f"ledger-{shard}/"
+        self.table = "ledger.sqlite" if shard == FIRST else f"ledger-{shard}.sqlite"
+        self.entries = Entries(engine, _tables(engine, shard))
         self.blobs = blobs
         self.signer = signer
         self.last_signed = last_signed
@@ -64,6 +77,7 @@ class Ledger:
         # The same octets are asked about for every proof, and have one answer.
         self._checked = functools.lru_cache(_NOTES)(self._require_ours)
         self._ask: Callable[[], None] | None = None
+        self.frozen: Checkpoint | None = None
 
     @property
     def origin(self) -> str:
@@ -91,7 +105,8 @@ class Ledger:
         return self.append_all([(leaf, exhibit)])[0]
 
     def append_all(self, leaves: Iterable[tuple[bytes, str | None]]) -> list[int]:
-        """Many at once, for the price of one: all of them, or none."""
+        """Many at once, for the price of one: all of them, or none. ShardClosed, when this
+        shard has ended and one of them is new."""
         wanted = list(leaves)
         for leaf, _ in wanted:
             if not 0 < len(leaf) <= MAX_LEAF:
@@ -101,18 +116,66 @@ class Ledger:
                     found=str(len(leaf)),
                 )
         while True:
-            opened = self.entries.opened
-            # A table restored from an old backup, or a standby that lagged behind, would give
-            # out numbers that are taken. So it is looked at before the first entry, and again
-            # after every new connection: another server may answer now.
-            if self.entries.trusted != opened:
-                self._require_whole(self.signed())
-                if self._ask is not None:
-                    with contextlib.suppress(Unavailable):  # it forbids to sign, not to number
-                        self._ask()
-                self.entries.trusted = opened
+            self.require_trusted()
             with contextlib.suppress(Reconnected):
                 return self.entries.append(wanted)
+
+    def require_trusted(self) -> None:
+        """A table restored from an old backup, or a standby that lagged behind, would give out
+        numbers that are taken. So it is looked at before the first entry, and again after every
+        new connection: another server may answer now."""
+        opened = self.entries.opened
+        if self.entries.trusted != opened:
+            signed = self.signed()
+            self._require_whole(signed)
+            if signed and self.last_signed.is_closed() and self.entries.closed() is None:
+                self.entries.close(signed.size)  # the table was set back behind its end
+            if self._ask is not None:
+                with contextlib.suppress(Unavailable):  # it forbids to sign, not to number
+                    self._ask()
+            self.entries.trusted = opened
+
+    def known(self, leaves: Sequence[bytes], below: int) -> dict[bytes, int]:
+        """The numbers of those that a closed shard has; what lies beyond its end is nothing."""
+        while True:
+            self.require_trusted()
+            found = self.entries.known(leaves)
+            if self.entries.trusted == self.entries.opened:
+                return {leaf: index for leaf, index in found.items() if index < below}
+
+    # -- the end of a shard ----------------------------------------------------------------
+
+    def close(self) -> int:
+        """Give no number any more; gives how many there are. Durable, and twice is harmless."""
+        while True:
+            self.require_trusted()
+            with contextlib.suppress(Reconnected):
+                return self.entries.close()
+
+    def finish(self) -> Checkpoint:
+        """The last checkpoint of a shard whose table is closed: signed, if it was not yet, and
+        from here on nothing is ever signed again, whatever a table says."""
+        size = self.entries.closed()
+        last = self.integrate()
+        with self.last_signed.turn():
+            signed = self.signed()
+            if size is None or signed is None or not size == signed.size == last.size:
+                raise _damaged(
+                    "ledger.shard-differs",
+                    f"a closed shard, all of whose {size} entries are signed",
+                    f"{signed.size if signed else 0} entries signed",
+                )
+            self.last_signed.close()
+            return signed
+
+    def freeze(self, end: Checkpoint) -> None:
+        """This shard is known to have ended with `end`: the next one says so.
+
+        Its table is told, which may be one that was restored or made again since. A memory
+        that says otherwise is the operator's to look at: `published` is compared with it."""
+        self.frozen = end
+        if self.entries.closed() != end.size:
+            self.entries.close(end.size)
 
     def integrate(self) -> Checkpoint:
         """Bring every numbered entry under a signed checkpoint, and publish it.
@@ -125,7 +188,13 @@ class Ledger:
             old_note = self.last_signed.read()
             old = None if old_note is None else self.require_ours(old_note)
             self._require_whole(old)
-            if old is None or self.entries.size() > old.size:
+            if self.frozen is not None and old != self.frozen:
+                raise _damaged(
+                    "ledger.shard-differs",
+                    f"the checkpoint this shard ended with: size {self.frozen.size}",
+                    f"size {old.size if old else 0} beside the key",
+                )
+            if old is None or (self.frozen is None and self.entries.size() > old.size):
                 # 1. Tiles and bundles. Nobody relies on them yet; names and bytes follow
                 #    from the table alone, so making them again gives the same.
                 edge = self._write_tiles(old)
@@ -173,7 +242,7 @@ class Ledger:
 
     def _replace(self, note: bytes) -> None:
         if self._find(CHECKPOINT) != note:
-            self.blobs.replace(FOLDER + CHECKPOINT, note)
+            self.blobs.replace(self.folder + CHECKPOINT, note)
 
     def _write_tiles(self, old: Checkpoint | None) -> Edge:
         edge = self._resume(old) if old else Edge()
@@ -187,7 +256,7 @@ class Ledger:
                 raise _damaged("ledger.damaged-table", f"entries {start} to {end}", "a gap")
             if edge.size == end:
                 made += edge.partial()
-            self.blobs.put_all({FOLDER + str(tile): octets for tile, octets in made})
+            self.blobs.put_all({self.folder + str(tile): octets for tile, octets in made})
         return edge
 
     def _resume(self, old: Checkpoint) -> Edge:
@@ -313,14 +382,14 @@ class Ledger:
             full = self._find(str(Tile(tile.level, tile.index)))
             octets = full[: tile.width * tree.HASH_SIZE] if full else None
         if octets is None:
-            raise _damaged("ledger.damaged-tile", f"a tile {FOLDER}{tile}", "none")
+            raise _damaged("ledger.damaged-tile", f"a tile {self.folder}{tile}", "none")
         return octets
 
     # -- what must hold --------------------------------------------------------------------
 
     def _find(self, path: str) -> bytes | None:
         try:
-            with self.blobs.open(FOLDER + path) as stream:
+            with self.blobs.open(self.folder + path) as stream:
                 return stream.read()
         except NotKept:
             return None
@@ -356,6 +425,21 @@ class Ledger:
         size = self.entries.size()
         if signed and size < signed.size:
             raise _behind(signed.size, size)
+
+
+def require_shard(name: str) -> str:
+    """The name of a shard: `first`, or the year it begins with, `2027` or `2027-2`."""
+    if name != FIRST and not _SHARD.fullmatch(name):
+        raise Refused(
+            "ledger.no-such-shard", expected=f"{FIRST}, or a year such as 2027", found=name[:40]
+        )
+    return name
+
+
+def _tables(engine: Engine, shard: str) -> Tables:
+    """On SQLite a shard has a file of its own, on a server its tables have its name."""
+    on_server = engine.dialect.name != SQLITE and shard != FIRST
+    return Tables(f"_{shard.replace('-', '_')}" if on_server else "")
 
 
 def _merged(held: bytes, new: bytes) -> bytes:

@@ -44,23 +44,25 @@ class Monitor:
     served: Sequence[Place] = ()
     mirrors: Sequence[Place] = ()
     anchored: Iterable[Anchored] = ()
+    name: str = ""  # of a shard, before whatever is found of it
 
     def report(self) -> Report:
         return Report(tuple(self._findings()))
 
     def _findings(self) -> Iterator[Finding]:
-        yield _looked("memory", "", self._memory)
-        yield _looked("tiles", "", self._tiles)
-        yield _looked("table", "", self._table)
-        yield _looked("published", "", self._published)
+        yield looked("memory", self.name, self._memory)
+        yield looked("tiles", self.name, self._tiles)
+        yield looked("table", self.name, self._table)
+        yield looked("published", self.name, self._published)
         for place in self.served:
-            yield _looked("served", place.url, partial(self._fetched, place))
+            yield looked("served", place.url, partial(self._fetched, place))
         for witness in self.witnesses:
-            yield _looked("witness", witness.name, partial(self._seen, witness))
+            subject = f"{self.name} {witness.name}".strip()
+            yield looked("witness", subject, partial(self._seen, witness))
         for place in self.mirrors:
-            yield _looked("mirror", place.url, partial(self._mirrored, place))
+            yield looked("mirror", place.url, partial(self._mirrored, place))
         for where, note in self.anchored:
-            yield _looked("anchor", where, partial(self._stated, note, where))
+            yield looked("anchor", where, partial(self._stated, note, where))
 
     # -- here ------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Monitor:
         return f"size {self._continued(note, where).size}"
 
 
-def _looked(step: str, subject: str, look: Callable[[], str]) -> Finding:
+def looked(step: str, subject: str, look: Callable[[], str]) -> Finding:
     """One place: what was found there, or what is wrong with it, or why it was not seen."""
     name = f"monitor.{step}"
     problem: ProofError | Problem

@@ -9,7 +9,7 @@ they keep their numbers. Which exhibit an entry belongs to comes back when it is
 import contextlib
 
 from guzheng.ledger.edge import Edge
-from guzheng.ledger.ledger import BATCH, CHECKPOINT, FOLDER, Ledger
+from guzheng.ledger.ledger import BATCH, CHECKPOINT, Ledger
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Checkpoint, Note
@@ -37,12 +37,12 @@ def rebuild_from_tiles(ledger: Ledger) -> int:
                 start, batch = start + len(batch), []
             if len(group) < WIDTH:
                 break
-        for name in ledger.blobs.names(f"{FOLDER}tile/"):
+        for name in ledger.blobs.names(f"{ledger.folder}tile/"):
             # Left by a run that died before it signed, or that was not let sign; the entry
             # that gets this number now may be another one. No checkpoint speaks of these
             # files, and what is in the table makes them again.
             with contextlib.suppress(ProofError):  # not a tile: fsck names it
-                if Tile.parse(name.removeprefix(FOLDER)).end > size:
+                if Tile.parse(name.removeprefix(ledger.folder)).end > size:
                     ledger.blobs.remove(name)
         return ledger.entries.size()
 
@@ -52,7 +52,7 @@ def _recall(ledger: Ledger) -> Checkpoint | None:
     remembered = ledger.last_signed.read()
     signed = ledger.require_ours(remembered) if remembered is not None else None
     try:
-        with ledger.blobs.open(FOLDER + CHECKPOINT) as stream:
+        with ledger.blobs.open(ledger.folder + CHECKPOINT) as stream:
             note = stream.read()
     except NotKept:
         return signed
@@ -104,9 +104,9 @@ def _group(ledger: Ledger, index: int, size: int) -> list[bytes]:
     full = Tile(ENTRIES, index)
     widest: list[bytes] = _entries(ledger, full)
     if not widest:
-        for name in ledger.blobs.names(f"{FOLDER}{full}.p/"):
+        for name in ledger.blobs.names(f"{ledger.folder}{full}.p/"):
             with contextlib.suppress(ProofError):
-                entries = _entries(ledger, Tile.parse(name.removeprefix(FOLDER)))
+                entries = _entries(ledger, Tile.parse(name.removeprefix(ledger.folder)))
                 widest = max(widest, entries, key=len)
     width = size - index * WIDTH
     signed = _entries(ledger, Tile(ENTRIES, index, width)) if 0 < width < WIDTH else []
@@ -116,7 +116,7 @@ def _group(ledger: Ledger, index: int, size: int) -> list[bytes]:
 def _entries(ledger: Ledger, bundle: Tile) -> list[bytes]:
     """None where there is none, or it is damaged: the signed root decides if that matters."""
     try:
-        with ledger.blobs.open(f"{FOLDER}{bundle}") as stream:
+        with ledger.blobs.open(f"{ledger.folder}{bundle}") as stream:
             return tiles.entries_in(bundle, stream.read())
     except (NotKept, ProofError):
         return []

@@ -1,9 +1,7 @@
-"""The ledger's own tables: entries in their order, and which exhibit each belongs to.
+"""Entries in their order, and which exhibit each belongs to; the tables are in `tables`.
 
-Both only ever grow. Triggers refuse UPDATE, DELETE and TRUNCATE, an entry out of order, and the
-second coming of a leaf: the latter closes INSERT OR REPLACE, which SQLite lets past a delete
-trigger. Whoever owns the file or the server can still edit it; the signed root is what shows
-that.
+A shard that is closed refuses what is new, in the transaction that would have given it a
+number: whoever appends learns it there, whatever he believed before.
 
 Whoever appends while another's commit is under way waits for it, and then all who wait are
 appended by one of them in one transaction: many callers share one flush of the disk.
@@ -16,87 +14,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar, cast
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    event,
-    func,
-    insert,
-    inspect,
-    select,
-)
+from sqlalchemy import Connection, Engine, event, func, insert, select
 
+from guzheng.ledger.tables import Tables
 from guzheng.ledger.together import Leaves, Together
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.records import SQLITE, reading, writing
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
-METADATA = MetaData()
-ENTRY = Table(
-    "entry",
-    METADATA,
-    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary, nullable=False, unique=True),
-    sqlite_strict=True,
-)
-ENTRY_EXHIBIT = Table(
-    "entry_exhibit",
-    METADATA,
-    Column("idx", _NUMBER, ForeignKey("entry.idx"), primary_key=True, autoincrement=False),
-    Column("exhibit", Text, nullable=False, index=True),
-    sqlite_strict=True,
-)
-_GUARDS = (
-    "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never changed'); END",
-    "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END",
-    "BEFORE INSERT ON entry"
-    " WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM entry)"
-    " OR EXISTS (SELECT 1 FROM entry WHERE leaf = NEW.leaf)"
-    " BEGIN SELECT RAISE(ABORT, 'entries are appended in order, each once'); END",
-    "BEFORE UPDATE ON entry_exhibit BEGIN SELECT RAISE(ABORT, 'never changed'); END",
-    "BEFORE DELETE ON entry_exhibit BEGIN SELECT RAISE(ABORT, 'never deleted'); END",
-    "BEFORE INSERT ON entry_exhibit"
-    " WHEN EXISTS (SELECT 1 FROM entry_exhibit WHERE idx = NEW.idx)"
-    " BEGIN SELECT RAISE(ABORT, 'an entry has one exhibit'); END",
-)
-# PostgreSQL: the order is looked at once for each statement, however many rows it has; that
-# no leaf and no number comes twice is kept by the keys of the tables.
-_SERVER_GUARDS = (
-    """CREATE OR REPLACE FUNCTION guzheng_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'entries are never changed and never deleted'; END $$""",
-    """CREATE OR REPLACE FUNCTION guzheng_in_order() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE first bigint; last bigint; fresh_rows bigint;
-    BEGIN
-      SELECT min(idx), max(idx), count(*) INTO first, last, fresh_rows FROM fresh;
-      IF fresh_rows > 0 AND (
-        last - first + 1 <> fresh_rows
-        OR first < 0
-        OR (first > 0 AND NOT EXISTS (SELECT 1 FROM entry WHERE idx = first - 1))
-        OR EXISTS (SELECT 1 FROM entry WHERE idx > last)
-      ) THEN RAISE EXCEPTION 'entries are appended in order, each once'; END IF;
-      RETURN NULL;
-    END $$""",
-    """CREATE TRIGGER entry_in_order AFTER INSERT ON entry REFERENCING NEW TABLE AS fresh
-    FOR EACH STATEMENT EXECUTE FUNCTION guzheng_in_order()""",
-    *(
-        f"""CREATE TRIGGER {table}_only_grows_{number} BEFORE {what} ON {table}
-        FOR EACH {each} EXECUTE FUNCTION guzheng_only_grows()"""
-        for table in ("entry", "entry_exhibit")
-        for number, (what, each) in enumerate(
-            (("UPDATE OR DELETE", "ROW"), ("TRUNCATE", "STATEMENT"))
-        )
-    ),
-)
-_LEAVES = "SELECT leaf FROM entry WHERE idx >= {0} AND idx < {0} ORDER BY idx"
-_APPEND = "INSERT INTO entry SELECT * FROM unnest(%s::bigint[], %s::bytea[])"
 _T = TypeVar("_T")
 _QUESTION = 500  # leaves asked for in one statement
 
@@ -108,30 +32,35 @@ class Reconnected(Unavailable):
         super().__init__("store.server-away", expected="the server of before", act="look again")
 
 
+class ShardClosed(Refused):
+    """This shard has ended: what is new belongs to the next one."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            "ledger.shard-closed",
+            expected="the shard that is open",
+            found=f"one that was closed at {size} entries",
+            act="append through the platform, which knows the open shard",
+        )
+
+
 class Entries:
     """Entries of the ledger in their order, from number 0.
 
     `opened` counts connections, and `trusted` is for whoever looks at the table as a whole to
     say up to which of them he did: then nothing is appended after a later one (Reconnected)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tables: Tables | None = None) -> None:
         self._engine = engine
+        self._tables = tables or Tables()
+        self._entry = self._tables.entry.name
         self.opened, self.trusted = 1, 0
         self._on_server = engine.dialect.name != SQLITE
         self._together = Together(self._append)
         if self._on_server:
             event.listen(engine.pool, "connect", self._count)
         with writing(engine) as connection:
-            fresh = not inspect(connection).has_table(ENTRY.name)
-            METADATA.create_all(connection)
-            if not self._on_server:
-                for number, guard in enumerate(_GUARDS):
-                    connection.exec_driver_sql(
-                        f"CREATE TRIGGER IF NOT EXISTS entry_guard_{number} {guard}"
-                    )
-            elif fresh:
-                for statement in _SERVER_GUARDS:
-                    connection.exec_driver_sql(statement)
+            self._tables.create(connection)
 
     def _count(self, *_connection: object) -> None:
         self.opened += 1
@@ -148,13 +77,17 @@ class Entries:
             if self._on_server and self.trusted not in (0, self.opened):
                 raise Reconnected
             known = self._known(connection, [leaf for leaf, _ in leaves])
-            size = _size(connection)
+            size, end = self._ends(connection)
+            if end is not None:
+                known = {leaf: index for leaf, index in known.items() if index < end}
             fresh = [
                 leaf for leaf in dict.fromkeys(leaf for leaf, _ in leaves) if leaf not in known
             ]
+            if fresh and end is not None:
+                raise ShardClosed(end)
             known.update((leaf, size + at) for at, leaf in enumerate(fresh))
             self._insert(connection, size, fresh)
-            _name_exhibits(
+            self._name_exhibits(
                 connection,
                 [(known[leaf], exhibit) for leaf, exhibit in leaves if exhibit is not None],
             )
@@ -166,21 +99,30 @@ class Entries:
         cursor = connection.connection.cursor()
         numbers = range(start, start + len(leaves))
         if self._on_server:  # one statement, whatever their number
-            cursor.execute(_APPEND, (list(numbers), list(leaves)))
+            cursor.execute(
+                f"INSERT INTO {self._entry} SELECT * FROM unnest(%s::bigint[], %s::bytea[])",  # noqa: S608
+                (list(numbers), list(leaves)),
+            )
         else:
             rows = list(zip(numbers, leaves, strict=True))
-            cursor.executemany("INSERT INTO entry (idx, leaf) VALUES (?, ?)", rows)
+            cursor.executemany(f"INSERT INTO {self._entry} (idx, leaf) VALUES (?, ?)", rows)  # noqa: S608
 
     def _known(self, connection: Connection, leaves: Sequence[bytes]) -> dict[bytes, int]:
         # The driver's own, as in `leaves`: half of what an entry costs were its wrappings.
         cursor = connection.connection.cursor()
         if self._on_server:
-            cursor.execute("SELECT leaf, idx FROM entry WHERE leaf = ANY(%s)", (list(leaves),))
+            cursor.execute(
+                f"SELECT leaf, idx FROM {self._entry} WHERE leaf = ANY(%s)",  # noqa: S608
+                (list(leaves),),
+            )
             return dict(cast(list[tuple[bytes, int]], cursor.fetchall()))
         known: dict[bytes, int] = {}
         for part in _parts(leaves):
             marks = ",".join("?" * len(part))
-            cursor.execute(f"SELECT leaf, idx FROM entry WHERE leaf IN ({marks})", part)  # noqa: S608
+            cursor.execute(
+                f"SELECT leaf, idx FROM {self._entry} WHERE leaf IN ({marks})",  # noqa: S608
+                part,
+            )
             known.update(cast(list[tuple[bytes, int]], cursor.fetchall()))
         return known
 
@@ -191,7 +133,41 @@ class Entries:
 
     def size(self) -> int:
         with reading(self._engine) as connection:
-            return _size(connection)
+            return self._ends(connection)[0]
+
+    def closed(self) -> int | None:
+        """How many entries this shard has, once it is closed."""
+        with reading(self._engine) as connection:
+            return self._ends(connection)[1]
+
+    def close(self, size: int | None = None) -> int:
+        """End the shard here, or where it is known to have ended; gives how many it has.
+
+        In one transaction with nothing numbered beside it, and for ever; twice is harmless."""
+        with writing(self._engine) as connection:
+            if self._on_server and self.trusted not in (0, self.opened):
+                raise Reconnected
+            held, end = self._ends(connection)
+            if end is None:
+                end = held if size is None else size
+                connection.execute(insert(self._tables.closed), [{"size": end}])
+            if size not in (None, end):
+                raise Refused(
+                    "ledger.shard-differs",
+                    expected=f"a shard of {size} entries, as the next one says",
+                    found=f"a table that was closed at {end}",
+                    act="set the table aside and run rebuild; keep it, it is a trace",
+                )
+            return end
+
+    def _ends(self, connection: Connection) -> tuple[int, int | None]:
+        """How many entries there are, and how many there will ever be if it is closed: what
+        a table that was set back has numbered beyond that is nothing."""
+        greatest = select(func.max(self._tables.entry.c.idx)).scalar_subquery()
+        end = select(self._tables.closed.c.size).scalar_subquery()
+        row = connection.execute(select(greatest, end)).one()
+        held, end = 0 if row[0] is None else int(row[0]) + 1, row[1]
+        return (held if end is None else min(held, end)), end
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         """Leaves [start, end); fewer when the table ends before, or has a gap."""
@@ -199,54 +175,63 @@ class Entries:
             # The driver's own cursor: a Row for each leaf would cost more than hashing it.
             cursor = connection.connection.cursor()
             mark = "%s" if self._on_server else "?"
-            cursor.execute(_LEAVES.format(mark), (start, end))
+            cursor.execute(
+                f"SELECT leaf FROM {self._entry} WHERE idx >= {mark} AND idx < {mark}"  # noqa: S608
+                " ORDER BY idx",
+                (start, end),
+            )
             return [row[0] for row in cast(list[tuple[bytes]], cursor.fetchall())]
 
     def index_of(self, leaf: bytes) -> int | None:
         """The number of a leaf, if it is in the ledger."""
+        return self.known([leaf]).get(leaf)
+
+    def known(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
+        """The numbers of those that are in the table."""
         with reading(self._engine) as connection:
-            return self._known(connection, [leaf]).get(leaf)
+            return self._known(connection, leaves)
+
+    def name_exhibits(self, said: Sequence[tuple[int, str]]) -> None:
+        """Whose entries these are, where the table does not say so yet."""
+        with writing(self._engine) as connection:
+            self._name_exhibits(connection, said)
 
     def labelled(self, label: bytes) -> dict[bytes, int]:
         """The leaves that begin with this label, and their numbers: records of one kind."""
         end = label[:-1] + bytes((label[-1] + 1,))
-        query = select(ENTRY).where(ENTRY.c.leaf >= label, ENTRY.c.leaf < end)
+        entry = self._tables.entry
+        query = select(entry).where(entry.c.leaf >= label, entry.c.leaf < end)
         with reading(self._engine) as connection:
             return {row.leaf: row.idx for row in connection.execute(query)}
 
     def exhibit_of(self, index: int) -> str | None:
-        query = select(ENTRY_EXHIBIT.c.exhibit).where(ENTRY_EXHIBIT.c.idx == index)
+        exhibit = self._tables.exhibit
+        query = select(exhibit.c.exhibit).where(exhibit.c.idx == index)
         with reading(self._engine) as connection:
             return connection.execute(query).scalar_one_or_none()
 
-
-def _size(connection: Connection) -> int:
-    greatest = connection.execute(select(func.max(ENTRY.c.idx))).scalar_one()
-    return 0 if greatest is None else int(greatest) + 1
-
-
-def _name_exhibits(connection: Connection, said: Sequence[tuple[int, str]]) -> None:
-    wanted = dict(said)
-    named: dict[int, str] = {}
-    for part in _parts(list(wanted)):
-        query = select(ENTRY_EXHIBIT).where(ENTRY_EXHIBIT.c.idx.in_(part))
-        named.update((row.idx, row.exhibit) for row in connection.execute(query))
-    for index, exhibit in said:
-        one = named.get(index, wanted[index])
-        if one != exhibit:
-            raise Refused(
-                "ledger.leaf-of-another",
-                expected=f"the exhibit of entry {index}: {one}",
-                found=exhibit,
-                act="each exhibit has a leaf of its own, made with its own salt",
-            )
-    rows = [
-        {"idx": index, "exhibit": exhibit}
-        for index, exhibit in wanted.items()
-        if index not in named
-    ]
-    if rows:
-        connection.execute(insert(ENTRY_EXHIBIT), rows)
+    def _name_exhibits(self, connection: Connection, said: Sequence[tuple[int, str]]) -> None:
+        table, wanted = self._tables.exhibit, dict(said)
+        named: dict[int, str] = {}
+        for part in _parts(list(wanted)):
+            query = select(table).where(table.c.idx.in_(part))
+            named.update((row.idx, row.exhibit) for row in connection.execute(query))
+        for index, exhibit in said:
+            one = named.get(index, wanted[index])
+            if one != exhibit:
+                raise Refused(
+                    "ledger.leaf-of-another",
+                    expected=f"the exhibit of entry {index}: {one}",
+                    found=exhibit,
+                    act="each exhibit has a leaf of its own, made with its own salt",
+                )
+        rows = [
+            {"idx": index, "exhibit": exhibit}
+            for index, exhibit in wanted.items()
+            if index not in named
+        ]
+        if rows:
+            connection.execute(insert(table), rows)
 
 
 def _parts(values: Sequence[_T]) -> Iterator[list[_T]]:

@@ -35,6 +35,7 @@ class Question:
     file: Digest | None = None
     number: str | None = None
     index: int | None = None
+    shard: str = "first"  # of the ledger, in which the entry has this number
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Final
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from guzheng.ledger import COMMITMENT_SIZE, MOST_COMMITMENTS
+from guzheng.ledger import COMMITMENT_SIZE, MOST_COMMITMENTS, Numbered
+from guzheng.ledger.ledger import FIRST
 from guzheng.refusals import Refused
 from guzheng.web.crowd import Crowd, Until
 from guzheng.web.ports import Platform
@@ -60,14 +61,15 @@ def routes(platform: Platform) -> APIRouter:
         commitments = commitments_in(media_type, await _whole(request))
         added = await crowd.add(commitments, wait)
         return JSONResponse(
-            {"indexes": added.indexes, "state": added.state},
+            added.value(),
             status_code=HTTPStatus.CREATED if added.state == wait else HTTPStatus.ACCEPTED,
         )
 
     @router.get("/entries/{index}/proof")
-    def prove(index: int = Path(ge=0, lt=2**63)) -> Response:
-        """`.tlog-proof` of an entry (c2sp.org/tlog-proof), once the ledger's policy is met."""
-        return PlainTextResponse(platform.prove_entry(index))
+    def prove(index: int = Path(ge=0, lt=2**63), shard: str = FIRST) -> Response:
+        """`.tlog-proof` of an entry (c2sp.org/tlog-proof), once the ledger's policy is met.
+        `shard`: as the answer to adding it said."""
+        return PlainTextResponse(platform.prove_entry(Numbered(shard, index)))
 
     return router
 

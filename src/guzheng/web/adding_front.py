@@ -66,8 +66,7 @@ class Door:
         body = await _body(exchange, headers.get("content-length"))
         added = await self._crowd.add(commitments_in(OCTETS, body), until)
         status = HTTPStatus.CREATED if added.state == until else HTTPStatus.ACCEPTED
-        value = {"indexes": added.indexes, "state": added.state}
-        return int(status), canonical.encode(value)
+        return int(status), canonical.encode(added.value())
 
 
 async def _body(exchange: Exchange, length: str | None) -> bytes:

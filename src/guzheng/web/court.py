@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from guzheng import words
+from guzheng.ledger.ledger import FIRST, require_shard
 from guzheng.proof import instant
 from guzheng.proof.digest import Digest, new_hasher
 from guzheng.proof.errors import ProofError
@@ -98,13 +99,16 @@ def page_facts(
     platform: Platform, asked: Mapping[str, str], language: words.Language
 ) -> dict[str, object]:
     """What the page shows in any case."""
-    note, standing = platform.ledger_read("checkpoint"), platform.ledger_standing()
+    standing = platform.ledger_standing()
+    shard = next((one.name for one in standing.shards if one.state == "open"), FIRST)
+    note = platform.ledger_read("checkpoint", shard)
     cosigned = {one.name: one.attested_at for one in standing.cosigned}
     return {
         "section": "ledger",
         "checkpoint": note.decode("utf-8", "replace") if note else "",
         "reading": _reading(note) if note else None,
         "vkey": platform.ledger_vkey(),
+        "shards": standing.shards if len(standing.shards) > 1 else (),
         "witnesses": [(name, cosigned.get(name)) for name, _ in standing.witnesses],
         "asked": {name: asked.get(name, "") for name in (*ASKED, "name")},
         "about": " · ".join(asked[name] for name in (*ASKED, "name") if asked.get(name)),
@@ -119,13 +123,20 @@ def page_facts(
 def question_of(asked: Mapping[str, str]) -> Question:
     """Refused when a value is not in its form."""
     digits, number, index = (asked.get(name, "").strip() for name in ASKED)
-    if index and not (index.isascii() and index.isdecimal() and len(index) <= _INDEX_DIGITS):
-        raise Refused("court.not-an-index", expected="0, 1, 2 …", found=index[:40])
+    shard, slash, entry = index.rpartition("/")  # `2027/7` in a later shard of the ledger
+    if index and not (
+        entry.isascii()
+        and entry.isdecimal()
+        and len(entry) <= _INDEX_DIGITS
+        and bool(shard) == bool(slash)
+    ):
+        raise Refused("court.not-an-index", expected="0, 1, 2 …, 2027/0 …", found=index[:40])
+    shard = require_shard(shard or FIRST)
     try:
         file = Digest.parse(f"sha256:{digits.lower()}") if digits else None
     except ProofError as error:
         raise Refused(error.code, expected=error.expected, found=error.found) from error
-    return Question(file, number.upper() or None, int(index) if index else None)
+    return Question(file, number.upper() or None, int(entry) if index else None, shard)
 
 
 def members_of(one: Answer) -> dict[str, object]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from guzheng.ledger import Numbered
 from guzheng.refusals import Problem, Unavailable
 
 MOST_TOGETHER: Final = 10_000  # commitments in one transaction
@@ -25,11 +26,11 @@ _IDLE_SECONDS: Final = 5.0
 class Adder(Protocol):
     """What is needed of the platform."""
 
-    def add_commitments(self, commitments: Sequence[bytes], /) -> list[int]: ...
+    def add_commitments(self, commitments: Sequence[bytes], /) -> list[Numbered]: ...
 
-    def wait_for_checkpoint(self, indexes: Sequence[int], seconds: float, /) -> bool: ...
+    def wait_for_checkpoint(self, entry: Numbered, seconds: float, /) -> bool: ...
 
-    def wait_for_quorum(self, index: int, /) -> None: ...
+    def wait_for_quorum(self, entry: Numbered, /) -> None: ...
 
 
 Until = Literal["sequenced", "checkpointed", "cosigned"]
@@ -37,10 +38,28 @@ Until = Literal["sequenced", "checkpointed", "cosigned"]
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The numbers of the entries, and how far they have come."""
+    """The entries in the order they were given, and how far they have come."""
 
-    indexes: list[int]
+    entries: list[Numbered]
     state: Until
+
+    def value(self) -> dict[str, object]:
+        """For a program. `closed`: which of them an earlier shard holds, by position."""
+        shard = max((one.shard for one in self.entries), key=_place)
+        value: dict[str, object] = {
+            "indexes": [one.number for one in self.entries],
+            "shard": shard,
+            "state": self.state,
+        }
+        closed = {
+            str(at): one.shard for at, one in enumerate(self.entries) if one.shard != shard
+        }
+        return value | ({"closed": closed} if closed else {})
+
+
+def _place(shard: str) -> list[int]:
+    """Its place in the row of shards."""
+    return [int(one) for one in shard.split("-") if one.isdigit()]
 
 
 @dataclass(slots=True)
@@ -109,7 +128,7 @@ class Crowd:
 
     def _bring_in(self, taken: list[_Waiting]) -> None:
         """Stage by stage: after each, those are told who wait for no more."""
-        left, added = taken, dict[int, list[int]]()
+        left, added = taken, dict[int, list[Numbered]]()
 
         def told(state: Until) -> list[_Waiting]:
             _tell([(one, Added(added[id(one)], state)) for one in left if one.until == state])
@@ -120,16 +139,26 @@ class Crowd:
             numbers = iter(self._adder.add_commitments(flat))
             added = {id(one): [next(numbers) for _ in one.commitments] for one in taken}
             left = told("sequenced")
-            last = max((number for one in left for number in added[id(one)]), default=-1)
-            if left and not self._adder.wait_for_checkpoint([last], WAIT_SECONDS):
+            last = _last([entry for one in left for entry in added[id(one)]])
+            if not all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last):
                 _tell([(one, Added(added[id(one)], "sequenced")) for one in left])
                 return
             left = told("checkpointed")
             if left:
-                self._adder.wait_for_quorum(last)
+                for one in last:
+                    self._adder.wait_for_quorum(one)
                 told("cosigned")
         except Problem as problem:
             _tell([(one, problem) for one in left])
+
+
+def _last(entries: Sequence[Numbered]) -> list[Numbered]:
+    """The greatest number in each shard: nearly always there is one."""
+    last: dict[str, Numbered] = {}
+    for one in entries:
+        if one.shard not in last or one.number > last[one.shard].number:
+            last[one.shard] = one
+    return list(last.values())
 
 
 def _tell(told: _Told) -> None:

@@ -3,13 +3,17 @@
 Paths and caching follow c2sp.org/tlog-tiles: a tile never changes, so it may be kept for ever;
 the checkpoint grows, so it may not. These addresses are for other people's programs and may
 be read from any site. `/ledger` explains them to a person, and says that nobody else has
-confirmed this ledger yet as long as that is so."""
+confirmed this ledger yet as long as that is so.
+
+Each shard of the ledger has the same paths below `/ledger/<shard>/`; the first one has them at
+the root too, where it has always been."""
 
 import re
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from guzheng.ledger.ledger import FIRST
 from guzheng.refusals import Refused
 from guzheng.web import court
 from guzheng.web.pages import READ, Pages
@@ -29,15 +33,23 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(tags=["ledger"])
 
     @router.api_route("/checkpoint", methods=READ, include_in_schema=False)
-    def checkpoint() -> Response:
-        note = platform.ledger_read("checkpoint")
+    @router.api_route("/ledger/{shard}/checkpoint", methods=READ, include_in_schema=False)
+    def checkpoint(shard: str = FIRST) -> Response:
+        note = platform.ledger_read("checkpoint", shard)
         if note is None:
             raise Refused("ledger.not-found", expected="a checkpoint", found="none yet")
-        return Response(note, media_type="text/plain; charset=utf-8", headers=_BRIEFLY)
+        # The last one stands for ever; a witness who was late may still be added to it.
+        closed = platform.ledger_closed(shard)
+        return Response(
+            note,
+            media_type="text/plain; charset=utf-8",
+            headers=_FOR_A_DAY if closed else _BRIEFLY,
+        )
 
     @router.api_route("/tile/{path:path}", methods=READ, include_in_schema=False)
-    def tile(path: str) -> Response:
-        octets = platform.ledger_read(f"tile/{path}") if _TILE.fullmatch(path) else None
+    @router.api_route("/ledger/{shard}/tile/{path:path}", methods=READ, include_in_schema=False)
+    def tile(path: str, shard: str = FIRST) -> Response:
+        octets = platform.ledger_read(f"tile/{path}", shard) if _TILE.fullmatch(path) else None
         if octets is None:
             raise Refused("ledger.not-found", expected="a tile of the tree", found=path[:100])
         return Response(octets, media_type="application/octet-stream", headers=_FOR_EVER)
