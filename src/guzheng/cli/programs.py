@@ -27,10 +27,17 @@ def mirror(arguments: tuple[str, ...]) -> None:
     _become("guzheng.mirror", arguments)
 
 
+@click.command("transcript", context_settings=_AS_TYPED)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def transcript(arguments: tuple[str, ...]) -> None:
+    """打开网页取证的传输原文并与存档比对 / open a capture's transcript; --help says more."""
+    _become("guzheng.transcript", arguments)
+
+
 def _become(module: str, arguments: tuple[str, ...]) -> NoReturn:
     sys.stdout.flush()
     command = [sys.executable, "-P", "-m", module, *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - a list, and no shell
 
 
-COMMANDS = (witness, mirror)
+COMMANDS = (witness, mirror, transcript)

@@ -1,7 +1,7 @@
 """The browser's key log: NSS Key Log Format (RFC 9850), read line by line and strictly.
 
 A secret is known by its label and the client's random of the handshake. Whoever has it can read
-that connection, and could also have made octets that decrypt: see docs/spec/transcript.md §6.
+that connection, and could also have made octets that decrypt: see docs/spec/completeness.md §1.
 """
 
 import re

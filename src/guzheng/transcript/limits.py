@@ -20,6 +20,7 @@ HEAD_OCTETS = 1 << 20  # of one head of HTTP
 HEADERS = 2000
 BODY_OCTETS = 1 << 30  # of one body, its codings undone
 BODY_RATIO = 1100  # deflate reaches 1,032; above it nothing honest lies
+BODY_FLOOR_OCTETS = 64 << 20  # that any body may have: newer codings pack better
 CODINGS = 4  # one upon another
 STREAMS = 100_000  # of one HTTP/2 connection
 HEADER_TABLE_OCTETS = 1 << 20  # of HPACK's memory

@@ -99,7 +99,7 @@ class _Opening:
         answer = messages.server_hello(self._take(self.server, messages.SERVER_HELLO))
         suite = self._suite_of(answer)
         if answer.is_retry:  # RFC 8446 §4.4.1: the first hello is replaced by its hash
-            self.session.retried = True
+            self.session.retried = self.client.retried = self.server.retried = True
             retry = self.said[len(first) :]
             digest = schedule.hash_of(suite, first)
             self.said = bytes((messages.MESSAGE_HASH, 0, 0, len(digest))) + digest + retry

@@ -46,7 +46,8 @@ class Direction:
     stream: bytes
     at: int = 0
     keys: Keys | None = None
-    modern: bool = False  # TLS 1.3: the true type stands inside
+    modern: bool = False  # TLS 1.3, under keys: the true type stands inside
+    retried: bool = False  # TLS 1.3, not yet under keys
     record_at: int = 0
     tickets: list[bytes] = field(default_factory=list[bytes])
     plain: Plaintext = field(default_factory=Plaintext)
@@ -56,7 +57,8 @@ class Direction:
         """The next handshake message: its type, and the whole of it with its head."""
         while (found := self._whole_message()) is None:
             kind, octets = self.record()
-            if kind == CHANGE_CIPHER and self.modern and octets == b"\x01":
+            spare = kind == CHANGE_CIPHER and octets == b"\x01"
+            if spare and (self.modern or self.retried):
                 continue  # RFC 8446 §5: for middleboxes, and without meaning
             if kind != HANDSHAKE:
                 wanted = f"{self.name}: a handshake message"

@@ -2,7 +2,7 @@
 
 In TLS 1.3 the signature stands over the whole conversation up to the certificate; in TLS 1.2
 over both random values and the server's share of the key. Neither says anything of the octets
-that follow: what that means for a court stands in docs/spec/transcript.md §6.
+that follow: what that means for a court stands in docs/spec/completeness.md §1.
 """
 
 import warnings

@@ -1,0 +1,164 @@
+"""What was found, for a program and for a person. Words come from the catalogue, by code."""
+
+from guzheng.proof.report import Finding, Outcome
+from guzheng.transcript.checking import Examined
+from guzheng.transcript.comparing import Completeness
+from guzheng.transcript.exchanges import Exchange
+from guzheng.transcript.wire import CLEAR, Opened
+from guzheng.words import Language, find_words, say
+
+SCHEMA = "guzheng.transcript-report/1"
+_MARK = {Outcome.PASSED: "✓", Outcome.NOT_CHECKED: "–", Outcome.FAILED: "✗"}
+_SHOWN = 40  # of what is missing; JSON has all
+
+
+def value_of(found: Examined, *, with_exchanges: bool) -> dict[str, object]:
+    value: dict[str, object] = {
+        "schema": SCHEMA,
+        "exhibit": found.exhibit,
+        "outcome": found.report.outcome.value,
+        "connections": [_connection(one) for one in found.opened],
+        "findings": [_finding(one) for one in found.report.findings],
+    }
+    if found.completeness is not None:
+        value["completeness"] = found.completeness.value()
+    if with_exchanges:
+        listed = [each for one in found.opened for each in one.exchanges]
+        value["exchanges"] = [_exchange(one) for one in listed]
+    return value
+
+
+def _connection(one: Opened) -> dict[str, object]:
+    session = one.session
+    value: dict[str, object] = {
+        "number": one.told.number,
+        "host": one.told.host,
+        "port": one.told.port,
+        "peer": one.told.peer,
+        "protocol": session.version if session else CLEAR,
+        "opened": one.is_opened,
+        "exchanges": len(one.exchanges),
+        "chain": [str(digest) for digest in one.chain],
+    }
+    if session is not None:
+        value |= {
+            "cipher": session.suite,
+            "alpn": legible(session.alpn),
+            "server_name": legible(session.server_name),
+            "signed_by": session.scheme,
+            "finished": session.finished == (True, True),
+            "retried": session.retried,
+        }
+    if one.resumed_of is not None:
+        value["resumed_of"] = one.resumed_of
+    if one.faults:
+        value["why"] = one.faults[0][1].code
+    return value
+
+
+def _finding(one: Finding) -> dict[str, object]:
+    return {
+        "step": one.step,
+        "rule": one.rule,
+        "outcome": one.outcome.value,
+        "code": one.code,
+        "subject": legible(one.subject),
+        "expected": legible(one.expected),
+        "found": legible(one.found),
+    }
+
+
+def _exchange(one: Exchange) -> dict[str, object]:
+    value: dict[str, object] = {
+        "connection": one.connection,
+        "stream": one.stream,
+        "at": one.at,
+        "protocol": one.protocol,
+        "method": one.method,
+        "url": legible(one.url),
+        "status": one.status,
+        "octets": len(one.body),
+        "whole": one.whole,
+    }
+    if one.content.digest is not None:
+        value["content"] = str(one.content.digest)
+    if one.frames is not None:
+        value["frames"] = {"sent": one.frames.sent, "received": one.frames.received}
+    return value
+
+
+def text_of(found: Examined, language: Language, *, with_exchanges: bool) -> str:
+    """The verdict, the figure, the steps, the connections; many lines."""
+    outcome = say(f"outcome.{found.report.outcome.value}", language)
+    lines = [f"{_MARK[found.report.outcome]} {outcome}  {legible(found.exhibit)}", ""]
+    if found.completeness is not None:
+        lines += [*_figure(found.completeness, language), ""]
+    for one in found.report.findings:
+        lines += _step(one, language)
+    lines += ["", say("transcript.connections", language)]
+    for opened in found.opened:
+        lines += _line(opened, language)
+        if with_exchanges:
+            lines += [
+                f"      {each.method} {legible(each.url)}  {each.status or '—'}"
+                for each in opened.exchanges
+            ]
+    lines += ["", say("transcript.what-it-shows", language)]
+    return "\n".join(lines) + "\n"
+
+
+def _figure(figure: Completeness, language: Language) -> list[str]:
+    facts = {
+        "requested": figure.requested,
+        "recorded": figure.recorded,
+        "seen": figure.seen_on_wire,
+        "missing": len(figure.missing),
+    }
+    code = "transcript.completeness" if figure.missing else "transcript.complete"
+    lines = [say(code, language, **facts)]
+    if figure.unopened:
+        lines.append(say("transcript.unopened", language, count=figure.unopened))
+    for one in figure.missing[:_SHOWN]:
+        why = say(f"transcript.missing.{one.why}", language)
+        detail = f" ({legible(one.detail)})" if one.detail else ""
+        lines.append(f"  · {one.method} {legible(one.url)[:200]}")
+        lines.append(f"    {why}{detail}")
+    if len(figure.missing) > _SHOWN:
+        lines.append(f"  … {len(figure.missing) - _SHOWN}")
+    return lines
+
+
+def _step(one: Finding, language: Language) -> list[str]:
+    title = find_words(f"transcript.step.{one.step}", language) or one.step
+    where = f"  {legible(one.subject)}" if one.subject else ""
+    lines = [f"{_MARK[one.outcome]} {title}{where}  [{one.rule}]"]
+    if one.outcome is not Outcome.PASSED:
+        meaning = find_words(f"proof.{one.code}", language) or one.code
+        lines.append(f"    {meaning} [{one.code}]")
+        lines.append(f"    {say('verdict.expected', language)} {legible(one.expected)}")
+        lines.append(f"    {say('verdict.found', language)} {legible(one.found)}")
+    elif one.found:
+        lines[0] += f"  {legible(one.found)}"
+    return lines
+
+
+def _line(one: Opened, language: Language) -> list[str]:
+    told, session = one.told, one.session
+    where = f"{told.number:5} {legible(told.host)}:{told.port} → {legible(told.peer)}"
+    if session is None:
+        said = say("transcript.in-clear", language)
+    else:
+        parts = (session.version, session.suite, session.alpn or "http/1.1", session.scheme)
+        said = "  ".join(legible(part) for part in parts if part)
+    if one.resumed_of is not None:
+        said += "  " + say("transcript.resumed", language, number=one.resumed_of)
+    elif one.is_unfinished:
+        said = say("transcript.unfinished", language)
+    elif not one.is_opened:
+        said += "  " + say("transcript.not-opened", language)
+    return [f"{where}  {said}  {len(one.exchanges)}"]
+
+
+def legible(value: str) -> str:
+    """Names and values come from the package: they must not steer the reader's terminal."""
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in value)
