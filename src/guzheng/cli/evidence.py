@@ -18,50 +18,6 @@ _BLOCK = 1 << 20
 _HTTP_ERROR = "capture.http-error-status"
 
 
-@click.command("capture")
-@click.argument("url")
-@click.option(
-    "--allow-private",
-    multiple=True,
-    metavar="CIDR",
-    help="允许访问的私有网段，会印在记录上 / private network to allow; printed on the record",
-)
-@click.option(
-    "--trust-spki",
-    multiple=True,
-    metavar="BASE64",
-    help="开发用：信任的服务器公钥指纹，会印在记录上 / server key to trust, on the record",
-)
-@click.option("--name", help="证据名称 / evidence name")
-@click.option("--applicant", help="申请人（自述）/ applicant, as stated")
-@click.option("--purpose", help="用途 / purpose")
-@common
-def capture(
-    url: str,
-    allow_private: tuple[str, ...],
-    trust_spki: tuple[str, ...],
-    name: str | None,
-    applicant: str | None,
-    purpose: str | None,
-    data: Path,
-    speaker: Speaker,
-) -> int:
-    """网页取证 URL / capture the page at URL."""
-    overrides = {
-        key: value
-        for key, value in {
-            "allow_private": allow_private,
-            "capture_trust_spki": trust_spki,
-        }.items()
-        if value
-    }
-    platform = opened(data, **overrides)
-    exhibit = platform.order_capture(
-        url, claimed_name=name, claimed_applicant=applicant, claimed_purpose=purpose
-    )
-    return _walked(platform, speaker, [exhibit])
-
-
 @click.command("deposit")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…"

@@ -10,7 +10,17 @@ from typing import NoReturn
 
 import click
 
-from guzheng.cli import capturing, evidence, keeping, keys, ledger, programs, running, timestamping, upkeep
+from guzheng.cli import (
+    capturing,
+    evidence,
+    keeping,
+    keys,
+    ledger,
+    programs,
+    running,
+    timestamping,
+    upkeep,
+)
 from guzheng.cli.options import Common, options
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.refusals import Problem
