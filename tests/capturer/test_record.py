@@ -95,6 +95,7 @@ RECORD = CaptureRecord(
     final_url="https://example.org/a",
     observed_title="证据",
     observed_status=404,
+    options=("video",),
     viewer=VIEWER,
     transcript=Transcript(index=sha256(b"index"), connections=2, octets=3),
     tls_keys=SealedKeys("openssl enc", 4, sha256(b"clear"), sha256(b"sealed")),
@@ -127,7 +128,7 @@ def test_every_field_is_needed_or_optional_and_no_other_is_known() -> None:
     optional |= {"transcript", "tls_keys"}
     for name in value:
         less = {key: one for key, one in value.items() if key != name}
-        if name in optional:
+        if name in optional | {"options"}:
             capture.CaptureRecord.parse(canonical.encode(less))
         else:
             with pytest.raises(ProofError):
@@ -179,7 +180,7 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
         ".final_url", ".observed_title", ".observed_status", ".redirects[].status",
         ".connections[].ended_milliseconds", ".connections[].resolvers[].authenticated",
         ".requests[].status", ".requests[].octets",
-        ".moments[].token", ".control.expected.body", ".control.observed.body",
+        ".moments[].token", ".options[]", ".control.expected.body", ".control.observed.body",
     }  # fmt: skip
     paths = named(value)
     assert optional < paths

@@ -104,8 +104,10 @@ class Act:
             ConsoleLog(self.clock),
             self.started_at,
             self.names,
+            self.order.options,
+            self.surroundings.software,
         )
-        self.targets.listeners.append(self.making.console.take)
+        self.targets.listeners += self.making.listeners
 
     async def perform(self) -> bool:
         """True if captured; either way the folder says everything."""
@@ -176,12 +178,14 @@ class Act:
             self.clock.monotonic() + self.order.limits.page_seconds,
         )
         await opened  # while the browser started: before anything of the page is asked for
+        await self.making.begin(self.visit)
         await self.visit.go()
         await self.making.view(self.visit)
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
         identified = asyncio.create_task(asyncio.to_thread(_identify, program_path))
         await self.visit.scroll()
+        await self.making.expand(self.visit)
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
@@ -364,6 +368,8 @@ class Act:
     async def _write_down(self, items: Path) -> None:
         if self.folder is None or self.visit is None or self.viewer is None:
             return
+        if self.egress is not None:
+            writing.name_peers(self.recorder.exchanges, self.egress)
         count = writing.write_archive(
             items / "page.wacz",
             self.folder.scratch,
@@ -379,7 +385,6 @@ class Act:
         self.making.write_down(
             url=self.final_url,
             title=self.title,
-            software=self.surroundings.software,
             browser=self.viewer.browser,
         )
         self.journal.step(
@@ -463,6 +468,7 @@ class Act:
             private_addresses_allowed=tuple(str(one) for one in self.order.allow_private),
             trusted_spki=self.order.trust_spki,
             limits=self.order.limits,
+            options=self.order.options or None,
             limits_hit=tuple(self.journal.limits_hit),
             notes=tuple(self.journal.notes),
             steps=tuple(self.journal.steps),

@@ -45,7 +45,7 @@ class Exchange:
     mime: str = ""
     response_headers: Headers = field(default_factory=list)
     response_head: str = ""  # raw, HTTP/1 only
-    peer: str = ""
+    peer: str = ""  # where the egress connected to; the browser knows the egress only
     connection: int = 0  # the browser's number of the connection it came over
     security: Values = field(default_factory=dict)
     body: bytes | None = None
@@ -75,8 +75,6 @@ class Exchange:
         self.response_headers = pairs_of(inner(response, "headers"))
         if sent := inner(response, "requestHeaders"):
             self.request_headers = pairs_of(sent)
-        address = text(response, "remoteIPAddress").strip("[]")
-        self.peer = address
         self.connection = int(number(response, "connectionId"))
         self.security = inner(response, "securityDetails")
         self.from_cache |= bool(
@@ -137,9 +135,10 @@ class Exchange:
 
     def _judge_bodiless(self) -> tuple[str, str]:
         announced = find_header(self.response_headers, "content-length") or "0"
-        self.body = self.body or b""
         if announced == "0" or self.status in _BODILESS or self.method == "HEAD":
+            self.body = b""  # of a 304 the browser would give what it had kept before
             return RECORDED, ""
+        self.body = self.body or b""
         return WITHOUT_BODY, "the browser keeps no body of a redirect or a preflight"
 
 

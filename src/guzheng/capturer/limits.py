@@ -73,6 +73,7 @@ TIME_ZONE = "Asia/Shanghai"
 QUIET_SECONDS = 0.5  # no request begun or ended for so long: the page is at rest
 QUIET_PATIENCE_SECONDS = 8  # a page that polls is never at rest; the record says so
 SCROLL_PAUSE_SECONDS = 0.1  # two frames and an intersection observer
+SETTLE_SECONDS = 2  # after we did something on the page: media were asked for, a notice closed
 SCROLL_STEPS = 120  # 120 screens: beyond it a list is called endless
 SCROLL_PIXELS = 64_000  # four tiles; a longer page is cut, and the record says so
 MAX_DIALOGS = 20  # a page that alerts in a loop has made its point
@@ -96,6 +97,9 @@ CONSOLE_TEXT = 4_000  # characters of one line
 SOCKET_FRAMES = 50_000  # named one by one; beyond that they are counted only
 SOCKET_PAYLOAD_OCTETS = 256 * 1024  # of one frame; of a longer one only the digest is kept
 SOCKETS_OCTETS = 32 * 1024 * 1024  # payloads of all sockets; then digests only
+EXPANDED_ELEMENTS = 5_000  # media and details that are made to load at once
+FILM_FRAMES = 20_000  # half an hour at 11 a second
+FILM_OCTETS = 192 * 1024 * 1024  # 1 MB a second was measured on a page in motion
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip carries no time of its own: the record does
 
 # --- record -----------------------------------------------------------------------------------

@@ -7,14 +7,18 @@ the page itself and must succeed; whatever else fails is a note. What was heard 
 made (console, sockets) is written at the end, with what is derived.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from guzheng.capturer import artefacts, har
+from guzheng.capturer import artefacts, banners, behaviours, har
 from guzheng.capturer.console import ConsoleLog
+from guzheng.capturer.devtools import EventListener
 from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.film import NAME as FILM_NAME
+from guzheng.capturer.film import Film
 from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import SETTLE_SECONDS
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.snapshots import Snapshots
 from guzheng.capturer.visit import Visit
@@ -30,17 +34,84 @@ class Making:
     console: ConsoleLog
     started_at: datetime
     names: list[str]  # of all items so far; shared with whoever makes others
+    options: tuple[str, ...]
+    software: str
+    film: Film = field(init=False)
+    banner_seen: bool = False
+
+    def __post_init__(self) -> None:
+        self.film = Film(self.folder / FILM_NAME, self.software)
+
+    @property
+    def listeners(self) -> list[EventListener]:
+        return [self.console.take, self.film.take]
+
+    async def begin(self, visit: Visit) -> None:
+        if "video" in self.options:
+            if await self.film.begin(visit.devtools, visit.targets.main):
+                self.journal.step("film.begun")
+            else:
+                self.journal.note("capture.film-missing")
 
     async def view(self, visit: Visit) -> None:
-        session = visit.targets.main
-        if await artefacts.take_view(visit.devtools, session, self.folder, "view.png"):
-            self.names.append("view.png")
+        if await self._picture(visit, "view.png"):
             self.journal.step("page.viewed")
         else:
             self.journal.note("capture.view-missing")
+        await self._meet_banner(visit)
+
+    async def expand(self, visit: Visit) -> None:
+        """What scrolling alone does not load; then as the page had it. Late notices are met."""
+        place = visit.devtools, visit.targets.main, visit.frame
+        if await behaviours.expand(*place, self.journal):
+            await visit.settle(patience=SETTLE_SECONDS)
+            await behaviours.restore(*place, self.journal)
+        await self._meet_banner(visit)
+
+    async def _meet_banner(self, visit: Visit) -> None:
+        if self.banner_seen:
+            return
+        place = visit.devtools, visit.targets.main, visit.frame
+        banner = await banners.find(*place)
+        if banner is None:
+            return
+        self.banner_seen = True
+        self.journal.step("banner.recognised", f"{banner.rule}: {banner.said}")
+        self.journal.note("capture.banner-shown")
+        await self._picture(visit, "banner-before.png")
+        if "dismiss-banner" not in self.options:
+            return
+        pressed = banner.can_be_dismissed and await banners.press(*place[:2], banner)
+        if pressed:
+            self.journal.step("banner.dismissed", banner.button)
+            await visit.settle(patience=SETTLE_SECONDS)
+        if pressed and await banners.find(*place) is None:
+            self.journal.note("capture.banner-dismissed")
+        else:
+            self.journal.note("capture.banner-not-dismissed")
+        await self._picture(visit, "banner-after.png")
+
+    async def _picture(self, visit: Visit, name: str) -> bool:
+        session = visit.targets.main
+        if not await artefacts.take_view(visit.devtools, session, self.folder, name):
+            return False
+        self.names.append(name)
+        return True
+
+    def _end_film(self, visit: Visit) -> None:
+        if "video" not in self.options:
+            return
+        if self.film.end(visit.targets.main):
+            self.names.append(FILM_NAME)
+            self.journal.step("film.ended", f"{self.film.frames} frames")
+        else:
+            self.journal.note("capture.film-missing")
+        if self.film.is_cut:
+            self.journal.limit("capture.film-cut")
 
     async def make(self, visit: Visit) -> None:
         devtools, session = visit.devtools, visit.targets.main
+        self._end_film(visit)
         self.names.append(await artefacts.copy_document(devtools, session, self.folder))
         self.journal.step("page.copied")
         snapshots = Snapshots(devtools, session, visit.frame, self.folder, self.journal)
@@ -59,7 +130,7 @@ class Making:
         except CaptureFailed:
             self.journal.note("capture.print-missing")
 
-    def write_down(self, *, url: str, title: str, software: str, browser: str) -> None:
+    def write_down(self, *, url: str, title: str, browser: str) -> None:
         self._write("console.jsonl", self.console.octets)
         if self.console.is_cut:
             self.journal.limit("capture.console-cut")
@@ -72,7 +143,7 @@ class Making:
             url=url,
             title=title,
             at=self.started_at,
-            software=software,
+            software=self.software,
             browser=browser,
         )
         self._write("network.har", archive)

@@ -21,6 +21,8 @@ from guzheng.proof.fields import Fields
 from guzheng.proof.manifest import require_exhibit_name
 
 SCHEMA = "guzheng.capture-order/1"
+# What is done on the page beyond looking, and kept beyond the usual: only if the order says so.
+OPTIONS = ("dismiss-banner", "video")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
@@ -38,6 +40,7 @@ class CaptureOrder:
     resolvers: tuple[str, ...] = ()  # asked besides the system's, to compare
     not_before: str = ""  # the note of a cosigned checkpoint: docs/spec/moments.md
     moments: tuple[str, ...] = ()  # for which whoever started us gives stamps
+    options: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureOrder":
@@ -66,6 +69,10 @@ class CaptureOrder:
             ),
             chromium=fields.text_or_none("chromium") or "",
             limits=read_bounds(fields.take("limits")) if fields.has("limits") else USUAL,
+            options=tuple(
+                _option(text)
+                for text in (fields.texts("options", most=20) if fields.has("options") else ())
+            ),
             language=_language(fields.text_or_none("lang", longest=40) or LANGUAGE),
             resolvers=(
                 tuple(_resolver(text) for text in fields.texts("resolvers", most=4))
@@ -137,6 +144,14 @@ def _resolver(text: str) -> str:
         raise Malformed(
             "order.resolver", expected="a resolver such as 1.1.1.1 or [::1]:53", found=text[:60]
         ) from error
+    return text
+
+
+def _option(text: str) -> str:
+    if text not in OPTIONS:
+        raise Malformed(
+            "order.option", expected=f"one of {', '.join(OPTIONS)}", found=text[:60]
+        )
     return text
 
 

@@ -246,6 +246,7 @@ class CaptureRecord:
     observed_title: str | None = None
     observed_status: int | None = None
     viewer: Viewer | None = None
+    options: tuple[str, ...] | None = None
     failure: Failure | None = None
     transcript: Transcript | None = None
     tls_keys: SealedKeys | None = None

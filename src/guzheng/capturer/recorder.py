@@ -84,6 +84,7 @@ class Recorder:
             "Network.dataReceived": self._received,
             "Network.loadingFinished": self._finished,
             "Network.loadingFailed": self._failed,
+            "Network.eventSourceMessageReceived": self._event_received,
             "Network.webSocketCreated": self._socket_created,
             "Network.webSocketWillSendHandshakeRequest": self._socket_asks,
             "Network.webSocketHandshakeResponseReceived": self._socket_answered,
@@ -161,7 +162,9 @@ class Recorder:
         if flag(request, "hasPostData") and not exchange.request_body:
             self._begin(self._fetch_post(exchange))
         self._open.add(name)
-        if kind not in _PATIENT:
+        if kind == "eventsource":
+            self._begin(self._stream(exchange))  # now: the page may close it after one event
+        elif kind not in _PATIENT:
             self._pending.add(name)
 
     def _new(
@@ -207,7 +210,8 @@ class Recorder:
         self._stir()
         if exchange.mime in _ENDLESS:
             self._pending.discard(name)
-            self._begin(self._stream(exchange))
+            if exchange.streamed is None:
+                self._begin(self._stream(exchange))
 
     def _got_extra(self, name: str, values: Values, session: str) -> None:
         del session
@@ -321,6 +325,11 @@ class Recorder:
         for hop in hops:
             if hop.has_extra or not hop.status:
                 hop.take_extra(next(sent, {}), next(got, {}))
+
+    def _event_received(self, name: str, values: Values, session: str) -> None:
+        del session
+        if exchange := self._now.get(name):
+            self.sockets.take_event(exchange, values)
 
     # --- WebSockets -----------------------------------------------------------------------
 

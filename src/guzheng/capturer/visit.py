@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
+from guzheng.capturer import world
 from guzheng.capturer.devtools import (
     CommandRefused,
     Devtools,
@@ -104,6 +105,10 @@ class Visit:
         self.journal.step("page.scrolled", f"{screens} screens, {height} pixels")
         await self._scroll_to(0)
         await self._await_quiet()
+
+    async def settle(self, *, patience: float) -> None:
+        """After something was done on the page: until it is quiet again, but not for long."""
+        await self._await_quiet(patience=patience, tell=False)
 
     async def require_a_page(self) -> None:
         """The browser shows the site's document, not its own error page."""
@@ -237,17 +242,8 @@ class Visit:
 
     async def _scroll_to(self, offset: int) -> tuple[int, int, int]:
         try:
-            world = await self.devtools.call(
-                "Page.createIsolatedWorld", {"frameId": self.frame}, self.targets.main
-            )
-            answer = await self.devtools.call(
-                "Runtime.evaluate",
-                {
-                    "expression": _SCROLL % offset,
-                    "contextId": int(number(world, "executionContextId")),
-                    "returnByValue": True,
-                },
-                self.targets.main,
+            found = await world.ask(
+                self.devtools, self.targets.main, self.frame, _SCROLL % offset
             )
         except CommandRefused:
             return 0, 0, 1  # the page has just gone elsewhere
@@ -258,10 +254,8 @@ class Visit:
                 found="its script never pauses",
                 act="nobody; the site may behave otherwise later",
             ) from error
-        values = [
-            int(one) if isinstance(one, (int, float)) else 0
-            for one in listing(answer, "result", "value")
-        ]
+        told = found if isinstance(found, list) else []
+        values = [int(one) if isinstance(one, (int, float)) else 0 for one in told]
         return (values[0], values[1], max(1, values[2])) if len(values) == 3 else (0, 0, 1)
 
     async def _main_frame(self) -> Values:

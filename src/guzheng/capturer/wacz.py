@@ -1,4 +1,4 @@
-"""Packs an archive as WACZ 1.1.1: one zip that replay tools open and py-wacz validates.
+"""Packs an archive as WACZ 1.1.1, with the `home` of 1.2.0: replay tools open it.
 
 The zip is deterministic: fixed order, fixed date, the archive stored as it is. Signatures and
 timestamps stay outside (seal, ledger): the WACZ signature format has no room for ours.
@@ -14,6 +14,9 @@ from guzheng.capturer.limits import ZIP_EPOCH
 from guzheng.capturer.warc import IndexEntry
 from guzheng.proof import canonical
 
+# WACZ 1.2.0 (a draft) differs in three properties: `home` replaces `mainPage…`, there is no
+# version, and the profile is «wacz». Both spellings of the first stand here; the last two would
+# make py-wacz 0.6 call the package invalid: docs/decisions/0024.
 VERSION = "1.1.1"
 WARC_NAME = "data.warc.gz"  # the specification's name for an archive in one file
 
@@ -41,6 +44,7 @@ def write(
         {
             "profile": "data-package",
             "wacz_version": VERSION,
+            "home": {"url": page.url, "ts": page.at},
             "software": software,
             "created": page.at,
             "title": page.title,

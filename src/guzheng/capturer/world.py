@@ -7,6 +7,8 @@ An isolated world sees the same document, but the page's redefinitions (of `scro
 from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, number
 from guzheng.capturer.limits import ANSWER_SECONDS
 
+_NAME = "capture"  # one world by this name per document, however often it is asked
+
 
 async def ask(
     devtools: Devtools,
@@ -17,7 +19,9 @@ async def ask(
     seconds: float = ANSWER_SECONDS,
 ) -> object:
     """The value of the expression as JSON has it. Raises CommandRefused, TimeoutError."""
-    world = await devtools.call("Page.createIsolatedWorld", {"frameId": frame}, session)
+    world = await devtools.call(
+        "Page.createIsolatedWorld", {"frameId": frame, "worldName": _NAME}, session
+    )
     answer = await devtools.call(
         "Runtime.evaluate",
         {

@@ -46,6 +46,20 @@ def write_archive(
     return count
 
 
+def name_peers(exchanges: Iterable[Exchange], egress: Egress) -> None:
+    """To which address each exchange went, by the word of the egress that connected to it.
+
+    The browser would name the egress itself. A name has one pinned answer per capture.
+    """
+    peers = {(one.host.lower(), one.port): one.peer for one in egress.connections if one.peer}
+    for one in exchanges:
+        if not one.status or one.from_cache or one.from_worker:
+            continue
+        parts = urlsplit(one.url)
+        port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+        one.peer = peers.get((parts.hostname or "", port), "")
+
+
 def items_of(folder: Path, names: Iterable[str]) -> tuple[Item, ...]:
     """The artefacts by digest, originals and derivatives named apart."""
     items = []

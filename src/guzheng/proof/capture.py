@@ -24,7 +24,8 @@ LONGEST = 8192  # of one text: a URL has at most so many characters
 # the words parted by `|`. With `?` it may be absent.
 _PARTS = {
     "record": """
-        exhibit:exhibit outcome:captured|failed requested_url final_url? observed_title?
+        exhibit:exhibit outcome:captured|failed options?:texts
+        requested_url final_url? observed_title?
         observed_status?:count observed_started_at:instant observed_finished_at:instant
         elapsed_milliseconds:count software private_addresses_allowed:texts trusted_spki:texts
         limits:bounds limits_hit:texts notes:texts steps:step* redirects:redirect*
