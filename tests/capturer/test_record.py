@@ -27,6 +27,7 @@ from guzheng.capturer.record import (
     Step,
     TlsSession,
     Transcript,
+    Vantage,
     Viewer,
 )
 from guzheng.proof import canonical, capture
@@ -98,6 +99,7 @@ RECORD = CaptureRecord(
     options=("video",),
     viewer=VIEWER,
     transcript=Transcript(index=sha256(b"index"), connections=2, octets=3),
+    vantage=Vantage("上海", "bind", "192.0.2.1"),
     tls_keys=SealedKeys("openssl enc", 4, sha256(b"clear"), sha256(b"sealed")),
     opening=Opening(
         "guzheng.opening/1", "ex_" + "0" * 26, "https://example.org/", "c", NOON,
@@ -125,7 +127,7 @@ def test_what_is_written_is_read_back() -> None:
 def test_every_field_is_needed_or_optional_and_no_other_is_known() -> None:
     value = canonical.parse_object(RECORD.encode())
     optional = {"final_url", "observed_title", "observed_status", "opening", "control"}
-    optional |= {"transcript", "tls_keys"}
+    optional |= {"transcript", "tls_keys", "vantage"}
     for name in value:
         less = {key: one for key, one in value.items() if key != name}
         if name in optional | {"options"}:
@@ -179,6 +181,7 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
     optional = {
         ".final_url", ".observed_title", ".observed_status", ".redirects[].status",
         ".connections[].ended_milliseconds", ".connections[].resolvers[].authenticated",
+        ".vantage.address",
         ".requests[].status", ".requests[].octets",
         ".moments[].token", ".options[]", ".control.expected.body", ".control.observed.body",
     }  # fmt: skip

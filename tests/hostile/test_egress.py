@@ -10,13 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.record import Vantage
 from guzheng.capturer.tunnel.connection import Connection
 from tests.hostile.tunnelling import Client, egress_for, running
 
@@ -197,3 +199,84 @@ def _is_running(process: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+@asynccontextmanager
+async def _answering(seen: list[str]) -> AsyncIterator[int]:
+    """A server that keeps whence it was called."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("peername")[0])
+        writer.write(await reader.read(5))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def _proxying(asked: list[bytes], code: int = 0) -> AsyncIterator[int]:
+    """A SOCKS5 proxy of somebody else's; what it was asked, after the greeting."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(3)
+        writer.write(b"\x05\x00")
+        request = await reader.readexactly(10)
+        asked.append(request)
+        writer.write(bytes((5, code, 0, 3, 4)) + b"here" + b"\0\0")
+        if code == 0:
+            host = str(ipaddress.IPv4Address(request[4:8]))
+            port = int.from_bytes(request[8:], "big")
+            there_reader, there_writer = await asyncio.open_connection(host, port)
+            there_writer.write(await reader.read(5))
+            writer.write(await there_reader.read())
+            there_writer.close()
+        writer.close()
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def _ask_from(folder: Path, vantage: Vantage) -> tuple[Connection, bytes, list[str]]:
+    async def act() -> tuple[Connection, bytes, list[str]]:
+        seen: list[str] = []
+        egress = egress_for(folder, allow="127.0.0.1/32", vantage=vantage)
+        async with _answering(seen) as port, running(egress) as (_, client):
+            answer = await client.ask(client.connect("127.0.0.1", port), then=b"hello")
+        return egress.connections[0], answer[12:], seen
+
+    return asyncio.run(act())
+
+
+def test_it_leaves_from_the_address_that_was_ordered(tmp_path: Path) -> None:
+    vantage = Vantage("elsewhere", "bind", "127.0.0.77")
+    connection, answer, seen = _ask_from(tmp_path, vantage)
+    assert (connection.outcome, answer, seen) == ("connected", b"hello", ["127.0.0.77"])
+
+
+def test_a_further_proxy_is_given_the_checked_address_and_no_name(tmp_path: Path) -> None:
+    async def act(code: int, folder: Path) -> tuple[Egress, bytes, list[bytes]]:
+        asked: list[bytes] = []
+        async with _answering([]) as port, _proxying(asked, code) as proxy:
+            vantage = Vantage("far", "socks", f"127.0.0.1:{proxy}")
+            egress = egress_for(folder, allow="127.0.0.1/32", vantage=vantage)
+            async with running(egress) as (_, client):
+                request = client.connect("127.0.0.1", port)
+                then = b"" if code else b"hello"
+                answer = await client.ask(request, then=then)
+                assert (await client.ask(client.connect("127.0.0.2", port)))[3] == 2
+        assert all(one[:4] == b"\x05\x01\x00\x01" for one in asked)
+        return egress, answer, asked
+
+    for name in ("granted", "refused"):
+        (tmp_path / name).mkdir()
+    egress, answer, asked = asyncio.run(act(0, tmp_path / "granted"))
+    assert answer[12:] == b"hello"
+    assert len(asked) == 1  # what may not be contacted is not asked of anybody
+    assert [one.outcome for one in egress.connections] == ["connected", "refused-address"]
+    assert (
+        egress.connections[0].received.octets == 5
+    )  # the proxy's own words are not the site's
+    egress, _, _ = asyncio.run(act(5, tmp_path / "refused"))
+    assert egress.connections[0].outcome == "not-connected"
+    assert "code 5" in egress.connections[0].because

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from guzheng.capturer.egress import Egress
+from guzheng.capturer.record import Vantage
 
 _HELLO = b"\x05\x01\x00"
 _MIB = 1 << 20
@@ -28,6 +29,7 @@ def egress_for(
     tunnel_uid: int | None = None,
     resolvers: tuple[str, ...] = (),
     fail: Callable[[], None] = lambda: None,
+    vantage: Vantage | None = None,
 ) -> Egress:
     return Egress(
         allowed=(ipaddress.ip_network(allow),) if allow else (),
@@ -39,6 +41,7 @@ def egress_for(
         uid=tunnel_uid,
         resolvers=resolvers,
         fail=fail,
+        vantage=vantage,
     )
 
 

@@ -216,6 +216,7 @@ class Act:
             origin=self.journal.began,
             uid=uid_of_tunnel(uid, own_uid=self.surroundings.own_uid),
             resolvers=self.order.resolvers,
+            vantage=self.order.vantage,
             fail=self._stop_seeing,
         )
 
@@ -484,6 +485,7 @@ class Act:
             failure=failure,
             transcript=self.wire.transcript if self.wire else None,
             tls_keys=self.wire.keys if self.wire else None,
+            vantage=self.order.vantage,
             grade=self.grade.word if self.viewer else None,
             missing=self.grade.missing if self.viewer else (),
             opening=self.moments.opening,

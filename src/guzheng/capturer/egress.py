@@ -19,6 +19,7 @@ from guzheng.capturer.addresses import Network
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.limits import STOP_SECONDS, TUNNEL_END_SECONDS, TUNNEL_START_SECONDS
+from guzheng.capturer.record import Vantage
 from guzheng.capturer.tunnel.connection import Connection
 from guzheng.capturer.tunnel.order import TunnelOrder
 from guzheng.proof import canonical
@@ -46,6 +47,7 @@ class Egress:
     origin: float  # of the monotonic clock: all milliseconds count from there
     uid: int | None = None  # the tunnel's own user, where it can have one
     resolvers: tuple[str, ...] = ()
+    vantage: Vantage | None = None
     fail: Callable[[], None] = lambda: None
     connections: list[Connection] = field(default_factory=list)
     octets: int = 0
@@ -79,6 +81,8 @@ class Egress:
             allowed=self.allowed,
             page_hosts=self.page_hosts,
             resolvers=self.resolvers,
+            bind=self._way("bind"),
+            socks=self._way("socks"),
             table=door.table,
             uid=self.uid,
         )
@@ -91,6 +95,10 @@ class Egress:
         door.hand_over()
         self._write(order.encode())
         return port
+
+    def _way(self, means: str) -> str:
+        chosen = self.vantage
+        return (chosen.address or "") if chosen is not None and chosen.means == means else ""
 
     @property
     def process(self) -> int | None:

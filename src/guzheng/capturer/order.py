@@ -9,12 +9,13 @@ import base64
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from guzheng.capturer.addresses import Network, resolver_address
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.limits import LANGUAGE, MAX_NOTE, MAX_URL, USUAL, read_bounds
-from guzheng.capturer.record import Bounds
+from guzheng.capturer.record import Bounds, Vantage
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.fields import Fields
@@ -38,6 +39,7 @@ class CaptureOrder:
     limits: Bounds = USUAL
     language: str = LANGUAGE
     resolvers: tuple[str, ...] = ()  # asked besides the system's, to compare
+    vantage: Vantage | None = None  # how its connections leave this machine
     not_before: str = ""  # the note of a cosigned checkpoint: docs/spec/moments.md
     moments: tuple[str, ...] = ()  # for which whoever started us gives stamps
     options: tuple[str, ...] = ()
@@ -79,6 +81,7 @@ class CaptureOrder:
                 if fields.has("resolvers")
                 else ()
             ),
+            vantage=fields.optional("vantage", _vantage),
             not_before=fields.text_or_none("not_before", longest=MAX_NOTE) or "",
             moments=fields.texts("moments", most=16) if fields.has("moments") else (),
         )
@@ -135,6 +138,28 @@ def _network(text: str) -> Network:
         raise Malformed(
             "order.network", expected="a network such as 127.0.0.0/8", found=text[:60]
         ) from error
+
+
+def _vantage(value: object) -> Vantage:
+    """`direct`; `bind` with an address of this machine; `socks` with ADDRESS:PORT."""
+    fields = Fields(value, "capture-order.vantage")
+    name = fields.text("name", longest=60)
+    means = fields.one_of("means", ("direct", "bind", "socks"))
+    address = fields.text_or_none("address", longest=100)
+    fields.end()
+    try:
+        if address is not None:
+            _, port = resolver_address(address)
+            plain = str(ipaddress.ip_address(address)) if means == "bind" else address
+            fits = plain == address and (means == "bind" or port > 0) and means != "direct"
+        else:
+            fits = means == "direct"
+    except ValueError:
+        fits = False
+    if not fits:
+        wanted = "direct, bind with an address, or socks with ADDRESS:PORT"
+        raise Malformed("order.vantage", expected=wanted, found=f"{means} {address}"[:80])
+    return Vantage(name, cast(Literal["direct", "bind", "socks"], means), address)
 
 
 def _resolver(text: str) -> str:

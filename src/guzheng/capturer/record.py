@@ -143,6 +143,15 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Vantage:
+    """From where the page was looked at; `address` is this machine's, or that of a proxy."""
+
+    name: str
+    means: Literal["direct", "bind", "socks"]
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no capture; also written apart as failure.json."""
 
@@ -250,6 +259,7 @@ class CaptureRecord:
     failure: Failure | None = None
     transcript: Transcript | None = None
     tls_keys: SealedKeys | None = None
+    vantage: Vantage | None = None
     opening: Opening | None = None
     moments: tuple[Moment, ...] = ()
     scope: tuple[Judgement, ...] = ()

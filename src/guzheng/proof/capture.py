@@ -30,7 +30,8 @@ _PARTS = {
         elapsed_milliseconds:count software private_addresses_allowed:texts trusted_spki:texts
         limits:bounds limits_hit:texts notes:texts steps:step* redirects:redirect*
         connections:connection* tls:session* requests:request* artefacts:items viewer?:viewer
-        failure?:failure transcript?:transcript tls_keys?:keys opening?:opening
+        failure?:failure transcript?:transcript tls_keys?:keys vantage?:vantage
+        opening?:opening
         moments:moment* scope:judgement* control?:control
         grade?:full|reduced missing:texts""",
     "bounds": """
@@ -41,6 +42,7 @@ _PARTS = {
         number:count host port:count kind:page|browser outcome answers:texts peer because
         sent:count received:count began_milliseconds:count ended_milliseconds?:count
         agreement:unasked|unanswered|same|overlapping|different resolvers:lookup*""",
+    "vantage": "name means:direct|bind|socks address?",
     "lookup": "resolver answers:texts failure authenticated?:yes|no",
     "transcript": "index:digest connections:count octets:count",
     "keys": "cipher octets:count clear:digest sealed:digest",

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guzheng.capturer.addresses import find_refusal, is_own
+from guzheng.capturer.addresses import find_refusal, is_own, resolver_address
 from guzheng.capturer.limits import CONNECT_SECONDS, COPY_OCTETS, MAX_CONNECTIONS
 from guzheng.capturer.tunnel import socks
 from guzheng.capturer.tunnel.connection import Connection
@@ -206,18 +206,32 @@ class Tunnel:
         for answer in connection.answers:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    streams = await asyncio.open_connection(
-                        answer, connection.port, limit=COPY_OCTETS
-                    )
+                    streams = await self._open(answer, connection.port)
             except TimeoutError:
                 denied = _Denied("timed-out", f"{answer}: no answer", socks.TIMED_OUT)
-            except OSError as error:
-                words = f"{answer}: {error.strerror}"
+            except (OSError, asyncio.IncompleteReadError) as error:
+                words = f"{answer}: {getattr(error, 'strerror', '') or 'the proxy hung up'}"
                 denied = _Denied("not-connected", words, socks.REFUSED)
             else:
                 connection.peer = answer
                 return streams
         raise denied
+
+    async def _open(self, address: str, port: int) -> Streams:
+        """To the address that was checked, by the way that was ordered."""
+        if not self.order.socks:
+            here = (self.order.bind, 0) if self.order.bind else None
+            return await asyncio.open_connection(
+                address, port, limit=COPY_OCTETS, local_addr=here
+            )
+        proxy, proxy_port = resolver_address(self.order.socks)
+        streams = await asyncio.open_connection(str(proxy), proxy_port, limit=COPY_OCTETS)
+        try:
+            await socks.ask_further(*streams, address, port)
+        except BaseException:
+            _reset(streams[1])
+            raise
+        return streams
 
     def _hear_others(self, connection: Connection, host: str) -> None:
         """Tell of the other resolvers as soon as all have answered; nobody waits for it."""

@@ -27,6 +27,8 @@ class TunnelOrder:
     allowed: tuple[Network, ...] = ()
     page_hosts: frozenset[str] = frozenset()
     resolvers: tuple[str, ...] = ()
+    bind: str = ""  # address to connect from; empty: as the kernel chooses
+    socks: str = ""  # SOCKS5 proxy to connect through, ADDRESS:PORT
     table: int | None = None
     uid: int | None = None
 
@@ -40,6 +42,8 @@ class TunnelOrder:
             "allowed": [str(one) for one in self.allowed],
             "page_hosts": sorted(self.page_hosts),
             "resolvers": list(self.resolvers),
+            "bind": self.bind,
+            "socks": self.socks,
         }
         if self.table is not None:
             value["table"] = self.table
@@ -59,6 +63,8 @@ class TunnelOrder:
             allowed=tuple(ipaddress.ip_network(one) for one in fields.texts("allowed")),
             page_hosts=frozenset(fields.texts("page_hosts")),
             resolvers=fields.texts("resolvers", most=16),
+            bind=fields.text("bind", longest=100),
+            socks=fields.text("socks", longest=100),
             table=fields.count("table") if fields.has("table") else None,
             uid=fields.count("uid") if fields.has("uid") else None,
         )

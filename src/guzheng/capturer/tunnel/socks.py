@@ -1,6 +1,7 @@
 """SOCKS5 as far as a browser needs it: no authentication, CONNECT alone (RFC 1928)."""
 
 import asyncio
+import errno
 import ipaddress
 import struct
 
@@ -37,6 +38,24 @@ async def read_request(
             raise NotSpoken("no such kind of address")
     (port,) = struct.unpack(">H", await reader.readexactly(2))
     return host, port
+
+
+async def ask_further(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, port: int
+) -> None:
+    """Have a further proxy connect to an address that we checked. Raises OSError if not."""
+    writer.write(bytes((_VERSION, 1, 0)))
+    if await reader.readexactly(2) != bytes((_VERSION, 0)):
+        raise NotSpoken(errno.EPROTO, "the proxy wants a password, or is none")
+    packed = ipaddress.ip_address(address).packed
+    kind = bytes((1 if len(packed) == 4 else 4,))
+    writer.write(bytes((_VERSION, _CONNECT, 0)) + kind + packed + struct.pack(">H", port))
+    version, code, _, kind_of_answer = await reader.readexactly(4)
+    if version != _VERSION or code != GRANTED:
+        raise NotSpoken(errno.ECONNREFUSED, f"the proxy refused it with code {code}")
+    sizes = {1: 4, 4: 16}
+    size = sizes.get(kind_of_answer) or (await reader.readexactly(1))[0]
+    await reader.readexactly(size + 2)  # where it connected from: its word alone
 
 
 def reply(code: int) -> bytes:
