@@ -293,7 +293,7 @@ def _parent(process: int) -> int:
 
 def _job_folder(process: int) -> re.Match[str] | None:
     line = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace")
-    return re.search(r"/[\w/.-]*guzheng-capture-[a-z0-9_]+", line)
+    return re.search(r"/[\w/.-]*guzheng-capture-[a-z0-9_-]+", line)
 
 
 def _wait_until_gone(folder: str) -> None:
