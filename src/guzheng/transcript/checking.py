@@ -15,10 +15,11 @@ from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, ProofError, Undecided
 from guzheng.proof.report import Finding, Outcome, Report
-from guzheng.transcript import container, limits, sealedkeys, warc
+from guzheng.transcript import container, layout, limits, sealedkeys, trace, warc
 from guzheng.transcript.comparing import Asked, Completeness, compare, host_of
 from guzheng.transcript.container import Source, Transcript
 from guzheng.transcript.keylog import KeyLog
+from guzheng.transcript.layout import Layout
 from guzheng.transcript.warc import Pair
 from guzheng.transcript.wire import Opened, open_all
 
@@ -36,6 +37,7 @@ RULES = {
     "http": "RFC 9112, RFC 9113",
     "archive.form": "ISO 28500:2017",
     "archive.exchanges": "docs/spec/completeness.md §3",
+    "trace": "docs/spec/trace.md",
 }
 _BLOCK = 1 << 20
 _STAMP = "moments/transcript.tsa"
@@ -69,6 +71,8 @@ class Examined:
     opened: list[Opened] = field(default_factory=list[Opened])
     pairs: list[Pair] = field(default_factory=list[Pair])
     completeness: Completeness | None = None
+    layout: Layout | None = None
+    trace: dict[str, object] | None = None
 
     @property
     def report(self) -> Report:
@@ -90,6 +94,7 @@ def examine(
     _tell_chain(found)
     _read_archive(found, source)
     _compare(found)
+    _trace(found, source)
     return found
 
 
@@ -298,6 +303,30 @@ def _compare(found: Examined) -> None:
         found.findings.fault("archive.exchanges", error, f"{one.method} {one.url}")
     if not found.completeness.contradictions:
         found.findings.passed("archive.exchanges", str(found.completeness.requested))
+
+
+def _trace(found: Examined, source: Source) -> None:
+    """Made again from what it is derived from; the one that came along must be the same."""
+    try:
+        octets = source.whole(container.LAYOUT, limits.LAYOUT_OCTETS)
+        if octets is None or found.completeness is None:
+            return
+        found.layout = layout.parse(octets)
+        found.trace = trace.trace_of(
+            found.exhibit, found.layout, found.completeness, found.opened
+        )
+        brought = source.whole(container.TRACE, limits.LAYOUT_OCTETS)
+        if brought is None:
+            return
+        if any(not one.is_opened and not one.is_empty for one in found.opened):
+            raise Undecided("step.input-missing", "every connection opened", "not all")
+        made = trace.encode(found.trace)
+        if made != brought:
+            sizes = (f"{len(made)} octets", f"{len(brought)} octets, or others")
+            raise Inconsistent("transcript.trace-differs", *sizes)
+        found.findings.passed("trace", str(len(found.layout.nodes)))
+    except ProofError as error:
+        found.findings.fault("trace", error, container.LAYOUT)
 
 
 def requests_of(record: CaptureRecord) -> list[Asked]:

@@ -16,7 +16,7 @@ from typing import NoReturn
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
 from guzheng.proof.report import Outcome
-from guzheng.transcript import container, limits, pcap, sealedkeys, telling
+from guzheng.transcript import container, limits, pcap, sealedkeys, telling, trace
 from guzheng.transcript.checking import Examined, examine
 from guzheng.transcript.container import Source, open_source
 from guzheng.words import LANGUAGES
@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="取证记录不在目录里时，从此文件读 / the capture record, if it lies elsewhere",
     )
+    parser.add_argument(
+        "--write-trace",
+        type=Path,
+        metavar="FILE",
+        help="写出 trace.json / write the whole trace",
+    )
     parser.add_argument("--json", action="store_true", help="输出 JSON / print JSON")
     parser.add_argument("--lang", choices=LANGUAGES, default="zh", help="语言 / language")
     return parser
@@ -124,15 +130,31 @@ def _answer(given: argparse.Namespace, source: Source) -> int:
     if given.pcap is not None and found.transcript is not None:
         with given.pcap.open("wb") as out:
             pcap.write(found.transcript, out)
+    if given.write_trace is not None and found.trace is not None:
+        given.write_trace.write_bytes(trace.encode(found.trace))
     _print(_told(given, found))
     return _EXIT[found.report.outcome]
 
 
 def _told(given: argparse.Namespace, found: Examined) -> str:
+    if given.trace is not None:
+        boxes = telling.boxes_under(found, *_point(given.trace))
+        if given.json:
+            return canonical.encode({"schema": telling.POINT, "boxes": boxes}).decode() + "\n"
+        return telling.text_of_boxes(boxes, given.lang)
     if given.json:
         value = telling.value_of(found, with_exchanges=given.list)
         return canonical.encode(value).decode() + "\n"
     return telling.text_of(found, given.lang, with_exchanges=given.list)
+
+
+def _point(text: str) -> tuple[int, int]:
+    left, comma, top = text.partition(",")
+    if not comma or not all(
+        one.isascii() and one.isdecimal() and len(one) < 9 for one in (left, top)
+    ):
+        raise NotUnderstood("--trace X,Y: 像素 / pixels of the whole page")
+    return int(left), int(top)
 
 
 def _secrets(given: argparse.Namespace, source: Source) -> tuple[bytes | None, bytes | None]:

@@ -1,14 +1,20 @@
 """What was found, for a program and for a person. Words come from the catalogue, by code."""
 
+from typing import cast
+
+from guzheng.proof.errors import Undecided
 from guzheng.proof.report import Finding, Outcome
 from guzheng.transcript.checking import Examined
 from guzheng.transcript.comparing import Completeness
 from guzheng.transcript.exchanges import Exchange
+from guzheng.transcript.layout import under
 from guzheng.transcript.wire import CLEAR, Opened
 from guzheng.words import Language, find_words, say
 
 SCHEMA = "guzheng.transcript-report/1"
 _MARK = {Outcome.PASSED: "✓", Outcome.NOT_CHECKED: "–", Outcome.FAILED: "✗"}
+POINT = "guzheng.trace-point/1"
+_BOXES = 8  # one upon another, that are told
 _SHOWN = 40  # of what is missing; JSON has all
 
 
@@ -157,6 +163,63 @@ def _line(one: Opened, language: Language) -> list[str]:
     elif not one.is_opened:
         said += "  " + say("transcript.not-opened", language)
     return [f"{where}  {said}  {len(one.exchanges)}"]
+
+
+def boxes_under(found: Examined, x: int, y: int) -> list[dict[str, object]]:
+    """The boxes under a point, the uppermost first, each with all that it leads to."""
+    if found.layout is None or found.trace is None:
+        raise Undecided(
+            "transcript.trace-none", "layout, record, archive, transcript", "not all"
+        )
+    nodes = {id(one): at for at, one in enumerate(found.layout.nodes)}
+    listed = cast("list[dict[str, object]]", found.trace["nodes"])
+    resources = cast("list[dict[str, object]]", found.trace["resources"])
+    connections = {
+        one["number"]: one
+        for one in cast("list[dict[str, object]]", found.trace["connections"])
+    }
+    told: list[dict[str, object]] = []
+    for one in under(found.layout.nodes, x, y)[:_BOXES]:
+        box = listed[nodes[id(one)]]
+        resource = resources[cast(int, box["resource"])]
+        steps = cast("list[dict[str, object]]", resource["steps"])
+        used = [connections[step["connection"]] for step in steps if "connection" in step]
+        told.append({**box, "resource": resource, "connections": used})
+    return told
+
+
+def text_of_boxes(boxes: list[dict[str, object]], language: Language) -> str:
+    if not boxes:
+        return say("proof.transcript.trace-none", language) + "\n"
+    lines: list[str] = []
+    for one in boxes:
+        resource = cast("dict[str, object]", one["resource"])
+        box = "×".join(map(str, cast("list[int]", one["box"])[2:]))
+        lines.append(f"{one['name']}  {box}  {legible(str(resource['url']))}")
+        for step in cast("list[dict[str, object]]", resource["steps"]):
+            lines += _step_lines(step, language)
+        for connection in cast("list[dict[str, object]]", one["connections"]):
+            lines += _connection_lines(connection, language)
+        if not resource["steps"]:
+            lines.append(f"    {say('transcript.trace.nothing-sent', language)}")
+    return "\n".join(lines) + "\n"
+
+
+def _step_lines(step: dict[str, object], language: Language) -> list[str]:
+    lines = [f"    → {legible(str(step['url']))}"]
+    if (archive := cast("dict[str, object] | None", step.get("archive"))) is not None:
+        lines.append(f"      {say('transcript.trace.archive', language, **archive)}")
+    return lines
+
+
+def _connection_lines(one: dict[str, object], language: Language) -> list[str]:
+    where = f"{legible(str(one['host']))}:{one['port']} → {legible(str(one['peer']))}"
+    facts = {"number": one["number"], "where": where, "protocol": one["protocol"]}
+    lines = [f"    {say('transcript.trace.connection', language, **facts)}"]
+    answers = ", ".join(map(legible, cast("list[str]", one["answers"])))
+    lines.append(f"      {say('transcript.trace.answers', language, answers=answers)}")
+    lines += [f"      {digest}" for digest in cast("list[str]", one["chain"])]
+    return lines
 
 
 def legible(value: str) -> str:
