@@ -1,0 +1,104 @@
+"""The floor that captures are measured against: the same browser looks at the same page, and
+nothing is recorded. `python -m bench.plain_visit URL SPKI` prints milliseconds as JSON.
+
+The driver is the capturer's own (start, load, scroll to the end, wait for quiet), without
+tunnel, bodies, key log, namespaces and artefacts.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from guzheng.capturer import browser as chromium
+from guzheng.capturer.clock import Clock
+from guzheng.capturer.egress import Egress
+from guzheng.capturer.flags import flags_of
+from guzheng.capturer.jobfolder import JobFolder
+from guzheng.capturer.jobuser import uid_for_job
+from guzheng.capturer.journal import Journal
+from guzheng.capturer.limits import LANGUAGE, USUAL, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
+from guzheng.capturer.order import CaptureOrder
+from guzheng.capturer.recorder import Recorder
+from guzheng.capturer.targets import Targets
+from guzheng.capturer.visit import Visit
+
+_OURS = ("--proxy-", "--host-resolver-rules", "--ssl-key-log-file")
+
+
+class _Watcher(Recorder):
+    """Counts what is under way, to know when a page is quiet; fetches nothing."""
+
+    def _begin(self, fetch: Coroutine[None, None, None]) -> None:
+        fetch.close()
+
+
+async def visit(url: str, spki: str) -> dict[str, int]:
+    clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
+    began = time.monotonic()
+    journal = Journal(clock, lambda _step, _detail: None, began)
+    watcher = _Watcher(clock, USUAL.requests)
+    targets = Targets(watcher, journal)
+    uid = uid_for_job(own_uid=os.getuid(), seed=os.getpid())
+    folder = JobFolder(Path(tempfile.gettempdir()), uid)
+    program = chromium.find_chromium("")
+    flags = flags_of(
+        profile=folder.profile,
+        key_log=folder.profile / "none",
+        proxy_port=1,
+        language=LANGUAGE,
+        trust_spki=(spki,),
+        small_shm=False,
+        major_version=await chromium.major_version_of(program),
+    )
+    launch = chromium.Launch(
+        binary=program,
+        flags=tuple(flag for flag in flags if not flag.startswith(_OURS)),
+        job_folder=folder.path,
+        uid=uid,
+        own_uid=os.getuid(),
+        environment={"HOME": str(folder.browser), "PATH": os.environ["PATH"]},
+    )
+    browser = await chromium.start(launch, targets.take)
+    try:
+        await targets.open_page(browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
+        nothing = SimpleNamespace(
+            octets_spent=asyncio.Event(),
+            spent_at=float("inf"),
+            stopped=False,
+            connections=[],
+            cut=lambda: None,
+        )
+        order = CaptureOrder(f"ex_{'0' * 26}", url)
+        page = Visit(
+            order,
+            browser.devtools,
+            targets,
+            watcher,
+            cast(Egress, nothing),
+            journal,
+            time.monotonic() + USUAL.page_seconds,
+        )
+        opened = time.monotonic()
+        await page.go()
+        await page.scroll()
+        settled = time.monotonic() - opened
+    finally:
+        await asyncio.to_thread(browser.stop)
+        folder.remove()
+    return {
+        "settled": round(settled * 1000),
+        "wall": round((time.monotonic() - began) * 1000),
+        "requests": len(watcher.exchanges),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(visit(sys.argv[1], sys.argv[2]))) + "\n")
