@@ -153,7 +153,9 @@ def _brozzler(url: str, folder: str) -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    # Peers run as whoever measures; as root their Chromium knows no sandbox. Ours keeps it.
+    bare = os.environ | {"BROZZLER_EXTRA_CHROME_ARGS": "--no-sandbox"}
+    subprocess.run(command, check=True, capture_output=True, timeout=200, env=bare)
 
 
 def main() -> None:
