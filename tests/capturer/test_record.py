@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from guzheng.capturer.record import (
     Bounds,
     CaptureRecord,
+    Completeness,
     Connection,
     Control,
     Evidence,
     Failure,
+    Gap,
     Judgement,
     Lookup,
     Measures,
@@ -101,6 +103,10 @@ RECORD = CaptureRecord(
     transcript=Transcript(index=sha256(b"index"), connections=2, octets=3),
     vantage=Vantage("上海", "bind", "192.0.2.1"),
     tls_keys=SealedKeys("openssl enc", 4, sha256(b"clear"), sha256(b"sealed")),
+    completeness=Completeness(
+        2, 1, 2, 0, 2,
+        (Gap("GET", "https://a.example/", "not-recorded"), Gap("GET", "b", "body-differs", "x")),
+    ),
     opening=Opening(
         "guzheng.opening/1", "ex_" + "0" * 26, "https://example.org/", "c", NOON,
         SeenCheckpoint("log.example", 7, "cm9vdA==", sha256(b"note")),

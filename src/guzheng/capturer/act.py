@@ -15,7 +15,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from guzheng.capturer import browser as chromium
-from guzheng.capturer import environment, livepicture, machine, packages, writing
+from guzheng.capturer import (
+    completeness,
+    environment,
+    livepicture,
+    machine,
+    packages,
+    writing,
+)
 from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.confinement import Confinement, confine
@@ -42,7 +49,7 @@ from guzheng.capturer.making import Making
 from guzheng.capturer.moments import Desk, Moments
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.packages import Installed, Program
-from guzheng.capturer.record import Bounds, CaptureRecord, Failure, Viewer
+from guzheng.capturer.record import Bounds, CaptureRecord, Completeness, Failure, Viewer
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
@@ -88,6 +95,7 @@ class Act:
     chains: dict[str, list[bytes]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     wire: Wire | None = None
+    completeness: Completeness | None = None
     seeing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -392,6 +400,11 @@ class Act:
             "archive.written", f"{count} of {len(self.recorder.exchanges)} requests"
         )
         self._add_notes()
+        if self.wire is not None:
+            self.completeness = await completeness.compare(
+                self.out, self.folder.scratch, self._record(None, ()), self.journal
+            )
+            self.names += [completeness.TRACE] if (items / completeness.TRACE).exists() else []
         listed = writing.items_of(items, self.names)
         await self.moments.close(self.order.exhibit, listed)
         self.journal.step("capture.finished", self.final_url)
@@ -485,6 +498,7 @@ class Act:
             failure=failure,
             transcript=self.wire.transcript if self.wire else None,
             tls_keys=self.wire.keys if self.wire else None,
+            completeness=self.completeness,
             vantage=self.order.vantage,
             grade=self.grade.word if self.viewer else None,
             missing=self.grade.missing if self.viewer else (),

@@ -13,6 +13,8 @@ from guzheng.capturer.limits import MAX_TEXT
 from guzheng.capturer.record import Step
 
 REASONS = {
+    "control.observed": "a page of known content shows whether this environment alters pages",
+    "scope.judged": "a wall in front of a page must not pass for the page",
     "moment.stamped": "a time that an authority attests, of what was known at that moment",
     "egress.open": "the only way out, so that every address is checked and logged",
     "tunnel.ready": "it keeps the octets of every connection before it hands them on",
@@ -40,6 +42,7 @@ REASONS = {
     "page.copied": "the document after all scripts, for comparison with the archive",
     "browser.stopped": "nothing can be added to the archive after this",
     "archive.written": "requests and answers, for replay by independent tools",
+    "wire.compared": "what the browser says and what the archive holds, against what passed",
     "capture.finished": "",
     "capture.failed": "",
 }

@@ -104,3 +104,7 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip carries no time of its own: the rec
 
 # --- record -----------------------------------------------------------------------------------
 MAX_TEXT = 2000  # a title or reason in the record; longer ones are cut and end in an ellipsis
+
+# The program that opens the transcript, once everything is kept.
+COMPARING_SECONDS = 60
+COMPARING_OCTETS = 64 << 20  # of its report

@@ -195,6 +195,28 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """One exchange that is not whole, or not everywhere; `why` is a code of completeness.md."""
+
+    method: str
+    url: str
+    why: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Requested, recorded, seen on the wire: docs/spec/completeness.md §3."""
+
+    requested: int
+    recorded: int
+    seen_on_wire: int
+    unopened: int
+    missing_in_all: int
+    missing: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One sign by which a page was recognised, and what was found."""
 
@@ -259,6 +281,7 @@ class CaptureRecord:
     failure: Failure | None = None
     transcript: Transcript | None = None
     tls_keys: SealedKeys | None = None
+    completeness: Completeness | None = None
     vantage: Vantage | None = None
     opening: Opening | None = None
     moments: tuple[Moment, ...] = ()

@@ -30,8 +30,8 @@ _PARTS = {
         elapsed_milliseconds:count software private_addresses_allowed:texts trusted_spki:texts
         limits:bounds limits_hit:texts notes:texts steps:step* redirects:redirect*
         connections:connection* tls:session* requests:request* artefacts:items viewer?:viewer
-        failure?:failure transcript?:transcript tls_keys?:keys vantage?:vantage
-        opening?:opening
+        failure?:failure transcript?:transcript tls_keys?:keys completeness?:completeness
+        vantage?:vantage opening?:opening
         moments:moment* scope:judgement* control?:control
         grade?:full|reduced missing:texts""",
     "bounds": """
@@ -45,6 +45,10 @@ _PARTS = {
     "vantage": "name means:direct|bind|socks address?",
     "lookup": "resolver answers:texts failure authenticated?:yes|no",
     "transcript": "index:digest connections:count octets:count",
+    "completeness": """
+        requested:count recorded:count seen_on_wire:count unopened:count missing_in_all:count
+        missing:gap*""",
+    "gap": "method url why detail?",
     "keys": "cipher octets:count clear:digest sealed:digest",
     "session": """
         host protocol cipher group subject issuer valid_from:instant valid_to:instant
