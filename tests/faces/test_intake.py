@@ -146,8 +146,10 @@ def test_what_was_filled_in_is_kept_when_refused(face: Face) -> None:
 def test_an_address_is_ordered(face: Face, platform: Platform) -> None:
     answer = face.client.post("/captures", data={"url": "https://example.org/"})
     assert answer.status_code == 303
-    view = platform.exhibit(answer.headers["location"].rpartition("/")[2])
+    order = platform.ordering.view(answer.headers["location"].removeprefix("/orders/"))
+    view = platform.exhibit(order.commission.exhibit)
     assert (view.kind, view.claimed_name) == ("web", "https://example.org/")
+    assert order.state == "ordered"
     made = face.client.post("/api/exhibits", json={"url": "https://example.org/"})
     assert made.status_code == 201
     assert made.headers["location"] == f"/api/exhibits/{made.json()['exhibit']}"

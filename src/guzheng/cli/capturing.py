@@ -422,4 +422,28 @@ def _show_schedule(speaker: Speaker, view: ScheduleView) -> None:
         speaker.note("cli.schedule-missed", at=instant.beijing(at))
 
 
-COMMANDS = (capture, orders, schedules)
+@click.command("compare")
+@click.argument("one", metavar="EXHIBIT")
+@click.argument("other", metavar="EXHIBIT")
+@common
+def compare(one: str, other: str, data: Path, speaker: Speaker) -> int:
+    """比较两次网页取证；--json 输出报告 / what differs between two captures."""
+    octets = opened(data).comparison(one, other)
+    if speaker.as_json:
+        click.echo(octets.decode())
+        return 0
+    report = canonical.parse_object(octets)
+    for name, code in (
+        ("differing", "cli.compare-differs"),
+        ("unknown", "cli.compare-unknown"),
+    ):
+        aspects = report[name]
+        if isinstance(aspects, list) and aspects:
+            said = [say(f"page.compare.aspect-{one}", speaker.language) for one in aspects]
+            speaker.say(code, aspects="、".join(said))
+    if not report["differing"]:
+        speaker.say("cli.compare-same")
+    return 0
+
+
+COMMANDS = (capture, orders, schedules, compare)

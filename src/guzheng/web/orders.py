@@ -24,7 +24,7 @@ from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.uploads import Field, parts_of
 
 PER_PAGE: Final = 30
-_DECISIONS: Final = ("confirm", "give-up", "cancel")
+_WITH_FORM: Final = frozenset({"retry", "repeat"})
 _STEPS: Final = ("ordered", "capturing", "previewable", "decided")
 
 
@@ -64,7 +64,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.post("/orders/{order}/{decision}")
     def decide(request: Request, order: str, decision: str) -> Response:
-        form = form_of(request)
+        form = form_of(request) if decision in _WITH_FORM else {}
         view = platform.ordering.view(order)
         try:
             return _see(_decided(platform, order, decision, form))
