@@ -133,7 +133,7 @@ def test_what_is_written_is_read_back() -> None:
 def test_every_field_is_needed_or_optional_and_no_other_is_known() -> None:
     value = canonical.parse_object(RECORD.encode())
     optional = {"final_url", "observed_title", "observed_status", "opening", "control"}
-    optional |= {"transcript", "tls_keys", "vantage"}
+    optional |= {"transcript", "tls_keys", "completeness", "vantage"}
     for name in value:
         less = {key: one for key, one in value.items() if key != name}
         if name in optional | {"options"}:
@@ -189,7 +189,7 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
         ".connections[].ended_milliseconds", ".connections[].resolvers[].authenticated",
         ".vantage.address",
         ".requests[].status", ".requests[].octets",
-        ".moments[].token", ".options[]", ".control.expected.body", ".control.observed.body",
+        ".moments[].token", ".options[]", ".completeness.missing[].detail", ".control.expected.body", ".control.observed.body",
     }  # fmt: skip
     paths = named(value)
     assert optional < paths
