@@ -105,7 +105,7 @@ RECORD = CaptureRecord(
     tls_keys=SealedKeys("openssl enc", 4, sha256(b"clear"), sha256(b"sealed")),
     completeness=Completeness(
         2, 1, 2, 0, 2,
-        (Gap("GET", "https://a.example/", "not-recorded"), Gap("GET", "b", "body-differs", "x")),
+        (Gap("GET", "https://a.example/", "not-recorded"), Gap("GET", "b", "x", "more")),
     ),
     opening=Opening(
         "guzheng.opening/1", "ex_" + "0" * 26, "https://example.org/", "c", NOON,
@@ -189,7 +189,8 @@ def test_every_field_of_every_part_is_needed_or_optional() -> None:
         ".connections[].ended_milliseconds", ".connections[].resolvers[].authenticated",
         ".vantage.address",
         ".requests[].status", ".requests[].octets",
-        ".moments[].token", ".options[]", ".completeness.missing[].detail", ".control.expected.body", ".control.observed.body",
+        ".moments[].token", ".options[]", ".completeness.missing[].detail",
+        ".control.expected.body", ".control.observed.body",
     }  # fmt: skip
     paths = named(value)
     assert optional < paths
