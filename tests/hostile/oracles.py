@@ -39,6 +39,19 @@ def validate_wacz(package: Path) -> str:
     return done.stdout + done.stderr
 
 
+PLAYER = "replaywebpage"
+
+
+def player() -> Path:
+    """Where ReplayWeb.page is; skips the test without it."""
+    folder = ROOT / "tests/oracles/node/node_modules" / PLAYER
+    if not (folder / "sw.js").is_file():
+        pytest.skip(
+            f"no {PLAYER} here: `npm ci --prefix tests/oracles/node`, as `make test` does"
+        )
+    return folder
+
+
 @contextmanager
 def replaying(package: Path, folder: Path) -> Iterator[str]:
     """pywb with the package as its only collection; yields the address of the collection."""

@@ -74,6 +74,7 @@ QUIET_SECONDS = 0.5  # no request begun or ended for so long: the page is at res
 QUIET_PATIENCE_SECONDS = 8  # a page that polls is never at rest; the record says so
 SCROLL_PAUSE_SECONDS = 0.1  # two frames and an intersection observer
 SETTLE_SECONDS = 2  # after we did something on the page: media were asked for, a notice closed
+GROWTH_SECONDS = 2  # at the end of a page, until more of it comes
 SCROLL_STEPS = 120  # 120 screens: beyond it a list is called endless
 SCROLL_PIXELS = 64_000  # four tiles; a longer page is cut, and the record says so
 MAX_DIALOGS = 20  # a page that alerts in a loop has made its point

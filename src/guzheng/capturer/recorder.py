@@ -296,9 +296,15 @@ class Recorder:
             self._kept += len(exchange.body)
 
     async def _stream(self, exchange: Exchange) -> None:
-        """From here on every part of the body is told with its octets."""
+        """From here on every part of the body is told with its octets.
+
+        Asked for as early as the browser allows: the page may close it after one message.
+        """
         exchange.streamed = bytearray()
         answer = await self._ask("Network.streamResourceContent", exchange)
+        while "bufferedData" not in answer and not exchange.status and not self._ended:
+            await asyncio.sleep(_TICK_SECONDS)  # too early: nothing had been sent yet
+            answer = await self._ask("Network.streamResourceContent", exchange)
         exchange.body_missing_because = ""
         early = _decoded([text(answer, "bufferedData")])
         exchange.streamed[:0] = early

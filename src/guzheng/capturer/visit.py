@@ -26,6 +26,7 @@ from guzheng.capturer.exchange import Exchange
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import (
+    GROWTH_SECONDS,
     QUIET_PATIENCE_SECONDS,
     SCROLL_PAUSE_SECONDS,
     SCROLL_PIXELS,
@@ -38,12 +39,22 @@ from guzheng.capturer.targets import Targets, content_size
 _EMPTY_ERROR_ANSWER = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
 _TICK_SECONDS = 0.05
 _NEWS_SECONDS = 2  # until the browser has told what it knows
+_PAUSES = 6  # ticks
 _STILL_SECONDS = 3  # without any news, a page that has its document loads nothing more
+# A page that does not scroll may have a part that does, and is most of it; that is scrolled.
 _SCROLL = """(() => {
   const page = document.scrollingElement || document.documentElement;
-  if (!page) return [0, 0, 1];
-  window.scrollTo({top: %d, left: 0, behavior: 'instant'});
-  return [page.scrollTop, page.scrollHeight, window.innerHeight];
+  if (!page) return [0, 0, 1, 0];
+  const isPart = one => one.clientHeight > innerHeight / 2 && one.clientWidth > innerWidth / 2
+    && one.scrollHeight > one.clientHeight + 50
+    && /auto|scroll/.test(getComputedStyle(one).overflowY);
+  let part = globalThis.scrolledByCapture;
+  if (page.scrollHeight > innerHeight + 1 || (part && !part.isConnected)) part = null;
+  else if (!part) part = [...document.querySelectorAll('body *')].slice(0, 5000).find(isPart);
+  globalThis.scrolledByCapture = part;
+  (part || window).scrollTo({top: %d, left: 0, behavior: 'instant'});
+  return part ? [part.scrollTop, part.scrollHeight, part.clientHeight, 1]
+    : [page.scrollTop, page.scrollHeight, innerHeight, 0];
 })()"""
 
 
@@ -93,8 +104,7 @@ class Visit:
             at, height, screen = await self._scroll_to(offset)
             await self._pause()
             if at + screen >= height - 1:
-                await self._await_quiet(patience=2.0, tell=False)
-                _, grown, _ = await self._scroll_to(offset)
+                grown = await self._await_growth(offset, height)
                 if grown <= height:
                     break
                 height = grown
@@ -233,12 +243,23 @@ class Visit:
                 raise self._diagnosis.of_crash()
             await asyncio.sleep(_TICK_SECONDS)
 
+    async def _await_growth(self, offset: int, height: int) -> int:
+        """The page's height once it has grown, or once it is quiet and has not."""
+        until = min(self.journal.clock.monotonic() + GROWTH_SECONDS, self.deadline)
+        while True:
+            is_over = self.recorder.is_quiet or self.journal.clock.monotonic() >= until
+            _, grown, _ = await self._scroll_to(offset)
+            if grown > height or is_over:
+                return grown
+            await asyncio.sleep(SCROLL_PAUSE_SECONDS)
+
     async def _pause(self) -> None:
         """Long enough to be drawn; a little longer while something is on its way."""
-        for _ in range(4):
-            await asyncio.sleep(SCROLL_PAUSE_SECONDS)
+        await asyncio.sleep(SCROLL_PAUSE_SECONDS)
+        for _ in range(_PAUSES):
             if not self.recorder.pending:
                 return
+            await asyncio.sleep(_TICK_SECONDS)
 
     async def _scroll_to(self, offset: int) -> tuple[int, int, int]:
         try:
@@ -256,7 +277,11 @@ class Visit:
             ) from error
         told = found if isinstance(found, list) else []
         values = [int(one) if isinstance(one, (int, float)) else 0 for one in told]
-        return (values[0], values[1], max(1, values[2])) if len(values) == 3 else (0, 0, 1)
+        if len(values) != 4:
+            return 0, 0, 1
+        if values[3]:
+            self.journal.note("capture.scrolls-within")
+        return values[0], values[1], max(1, values[2])
 
     async def _main_frame(self) -> Values:
         tree = await self.devtools.call("Page.getFrameTree", {}, self.targets.main)
