@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guzheng.ledger import Ledger, MemoryLastSigned, Signer
+from guzheng.ledger import FileLastSigned, Ledger, MemoryLastSigned, Signer
 from guzheng.ledger.edge import Edge
 from guzheng.ledger.ledger import FOLDER, MAX_LEAF
 from guzheng.proof import tree
@@ -312,6 +312,23 @@ def test_the_memory_is_swapped_only_by_who_read_it(tmp_path: Path) -> None:
     assert ledger.checkpoint() == note
 
 
+def test_what_is_signed_while_a_program_starts_is_no_lost_memory(tmp_path: Path) -> None:
+    """It reads what is published and what is signed, and another integrates in between."""
+    other = open_ledger(tmp_path)
+    append(other, range(3))
+    other.integrate()
+
+    class Interrupted(FileLastSigned):
+        def read(self) -> bytes | None:
+            note = super().read()
+            append(other, range(other.entries.size() + 5))
+            other.integrate()
+            return note
+
+    starting = open_ledger(tmp_path, last_signed=Interrupted(tmp_path / "ledger.signed"))
+    assert append(starting, [1]) == [1]
+
+
 def test_another_key_is_another_ledger(tmp_path: Path) -> None:
     append(open_ledger(tmp_path), range(3))
     open_ledger(tmp_path).integrate()
@@ -339,8 +356,12 @@ def test_many_programs_append_and_integrate_at_once(tmp_path: Path) -> None:
     open_ledger(tmp_path)
     run = [sys.executable, "-c", MANY, str(tmp_path)]
     root = Path(__file__).parents[2]
-    programs = [subprocess.Popen([*run, str(number)], cwd=root) for number in range(3)]
-    assert [program.wait(240) for program in programs] == [0, 0, 0]
+    programs = [
+        subprocess.Popen([*run, str(number)], cwd=root, stderr=subprocess.PIPE, text=True)
+        for number in range(3)
+    ]
+    said = [program.communicate(timeout=240)[1] for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0], said
     ledger = open_ledger(tmp_path)
     assert ledger.integrate().size == 120
     everything = {leaf(number) for number in (*range(90), *range(1000, 1030))}

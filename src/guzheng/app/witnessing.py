@@ -136,7 +136,7 @@ def kept_up(shards: Shards, now: Callable[[], datetime]) -> Iterator[None]:
 
 def standing_of(shards: Shards) -> LedgerStanding:
     gathering, ledger = shards.gathering, shards.open
-    signed, published = ledger.signed(), ledger.published()
+    published, signed = ledger.published(), ledger.signed()  # in this order: both only grow
     known, note = gathering.known_sizes(), ledger.read(CHECKPOINT)
     cosigned = gathering.witnessed(Note.parse(note)) if note is not None else ()
     return LedgerStanding(

@@ -126,8 +126,9 @@ class Ledger:
         new connection: another server may answer now."""
         opened = self.entries.opened
         if self.entries.trusted != opened:
+            published = self.published()  # first: what is signed is never older than it
             signed = self.signed()
-            self._require_whole(signed)
+            self._require_whole(published, signed)
             if signed and self.last_signed.is_closed() and self.entries.closed() is None:
                 self.entries.close(signed.size)  # the table was set back behind its end
             if self._ask is not None:
@@ -185,9 +186,9 @@ class Ledger:
         if self._ask is not None:
             self._ask()
         with self.last_signed.turn():
-            old_note = self.last_signed.read()
+            published, old_note = self.published(), self.last_signed.read()
             old = None if old_note is None else self.require_ours(old_note)
-            self._require_whole(old)
+            self._require_whole(published, old)
             if self.frozen is not None and old != self.frozen:
                 raise _damaged(
                     "ledger.shard-differs",
@@ -413,8 +414,7 @@ class Ledger:
                 act="restore the key this ledger was made with, or run fsck",
             ) from error
 
-    def _require_whole(self, signed: Checkpoint | None) -> None:
-        published = self.published()
+    def _require_whole(self, published: Checkpoint | None, signed: Checkpoint | None) -> None:
         if published and (signed is None or published.size > signed.size):
             raise Refused(
                 "ledger.memory-lost" if signed is None else "ledger.memory-behind",
