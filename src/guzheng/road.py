@@ -202,14 +202,14 @@ class Road:
                     retry_of=retry_of,
                 )
 
-    def cancel(self, exhibit: str) -> bool:
-        """End the road of a capture that nobody has begun; False when somebody is at it, or
-        the page is captured already."""
+    def cancel(self, exhibit: str, *, begun: bool = False) -> bool:
+        """End the road of a capture that nobody is at; False when somebody is, or the page is
+        captured already."""
         order = self.order(exhibit)
         with leased(self.leases, exhibit, wait=False) as held:
             if not held or self._next(exhibit) is not Step.CAPTURE:
                 return False
-            self._refuse(order, intake.CaptureCancelled())
+            self._refuse(order, intake.CaptureCancelled(begun=begun))
         return True
 
     def _order(

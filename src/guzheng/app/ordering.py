@@ -276,7 +276,8 @@ class Ordering:
         self._note(one)
         self._rows.append(one, Event(rules.CANCEL_ASKED, self._parts.now()))
         self._place_if_lost(one)
-        self._road.cancel(one.exhibit)
+        begun = rules.state_of(self._rows.events(commission)) == "capturing"
+        self._road.cancel(one.exhibit, begun=begun)
         self._note(one)
         self._enqueue(one.exhibit)  # so that the index waits for it no longer
         return self._view(one)
@@ -317,8 +318,8 @@ class Ordering:
             return self._road.advance(exhibit, tell)
         events = self._rows.events(one.commission)
         state = rules.state_of(events)
-        if state == "ordered" and rules.cancel_is_asked(events):
-            self._road.cancel(exhibit)
+        if state in {"ordered", "capturing"} and rules.cancel_is_asked(events):
+            self._road.cancel(exhibit, begun=state == "capturing")
         elif state in {"ordered", "capturing"}:
             self._rows.append(one, Event(rules.BEGAN, self._parts.now()))
         step = self._road.advance(exhibit, tell)

@@ -18,20 +18,33 @@ PICTURE_OCTETS = 512 * 1024
 _LOOK_SECONDS = 0.5
 
 
-def watch(process: "subprocess.Popen[bytes]", stopping: Callable[[], bool]) -> threading.Event:
-    """Tell the capturer to stop once somebody wants that: it then writes down what it did.
-    Set the event that is given when the capturer has ended."""
-    over = threading.Event()
+class Watch:
+    """Tells the capturer to stop once somebody wants that: it then writes down what it did.
 
-    def look() -> None:
-        while not over.wait(_LOOK_SECONDS):
+    Not before it has said its first word: sooner it would end without one, and be taken for
+    one that died. Say `over` when it has ended."""
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", stopping: Callable[[], bool]
+    ) -> None:
+        self._process, self._stopping = process, stopping
+        self._heard, self._over = threading.Event(), threading.Event()
+        threading.Thread(target=self._look, daemon=True, name="stopping").start()
+
+    def heard(self) -> None:
+        self._heard.set()
+
+    def over(self) -> None:
+        self._over.set()
+        self._heard.set()
+
+    def _look(self) -> None:
+        self._heard.wait()
+        while not self._over.wait(_LOOK_SECONDS):
             with contextlib.suppress(Unavailable):  # asked again in a moment
-                if stopping():
-                    process.terminate()
+                if self._stopping():
+                    self._process.terminate()
                     return
-
-    threading.Thread(target=look, daemon=True, name="stopping").start()
-    return over
 
 
 def find_live_picture(workshop: Path, exhibit: str) -> bytes | None:

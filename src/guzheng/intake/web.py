@@ -22,7 +22,7 @@ from pathlib import Path
 from guzheng.intake import wirekeys
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.rules import distinct, item_name
-from guzheng.intake.watching import watch
+from guzheng.intake.watching import Watch
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
@@ -114,14 +114,16 @@ class CaptureRefused(Refused):
 
 
 class CaptureCancelled(CaptureRefused):
-    """Somebody cancelled it before it was begun: nothing was tried."""
+    """Somebody cancelled it, and there is no record of anything that was done."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool) -> None:
         Refused.__init__(
             self,
             "commission.cancelled",
             expected="an order that stands",
-            found="it was cancelled before it was begun",
+            found="cancelled; what was begun was killed and left no record"
+            if begun
+            else "cancelled before it was begun",
             act="order it again if it is wanted",
         )
         self.attempt_json, self.moments = b"", {}
@@ -240,14 +242,15 @@ def _run(
         )
         _groups.add(process.pid)
         timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
-        over = watch(process, lambda: capturing.stopping(order.exhibit))
+        watch = Watch(process, lambda: capturing.stopping(order.exhibit))
         try:
             for step, detail in _progress(process, moments):
+                watch.heard()
                 tell(step, detail)
             status = process.wait()
         finally:
             timer()
-            over.set()
+            watch.over()
             _groups.discard(process.pid)
             _end(process.pid)
             process.wait()
