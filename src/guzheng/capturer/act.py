@@ -57,10 +57,13 @@ from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
 from guzheng.capturer.wire import Wire, keep_wire
 from guzheng.proof import canonical, instant
+from guzheng.proof.capture import MAX_ENTRIES
 from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
-_DEATHS = frozenset({"capture.browser-died", "capture.page-moved", "capture.page-not-drawn"})
+_DEATHS = frozenset(
+    f"capture.{one}" for one in ("browser-died", "page-moved", "page-not-drawn", "timed-out")
+)
 _LOOK_SECONDS = 10
 _WIRE, _KEY_LOG = "wire", "tls-keys.log"  # in the job's folder: the tunnel's, the browser's
 
@@ -173,7 +176,9 @@ class Act:
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
-        self.start = Start(profile_at_start, cookies, cut(str(self.browser.sandbox)), cage)
+        seen = await chromium.seen_by_pages(self.browser.devtools, self.targets.main)
+        sandbox = cut(str(self.browser.sandbox))
+        self.start = Start(profile_at_start, cookies, sandbox, cage, seen)
         self.start.judge(self.grade, self.surroundings.preload_variables)
         self.journal.step("environment.checked", f"sandbox {self.browser.sandbox}")
         self.visit = Visit(
@@ -469,6 +474,9 @@ class Act:
 
     def _record(self, failure: Failure | None, items: tuple[Item, ...]) -> CaptureRecord:
         exchanges = self.recorder.exchanges
+        if len(exchanges) > MAX_ENTRIES:
+            self.journal.note("capture.requests-unlisted")
+            exchanges = exchanges[:MAX_ENTRIES]
         documents = self.visit.documents if self.visit else []
         final_url = self.final_url or (documents[-1].url if documents else "")
         return CaptureRecord(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from guzheng.capturer.devtools import CommandRefused, Devtools, Values, text
+from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, text
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.flags import NO_SANDBOX
 from guzheng.capturer.jobuser import members_of
@@ -278,6 +278,21 @@ async def observed_cage(devtools: Devtools) -> dict[str, object]:
         counts["seccomp_filtered"] += status.get("Seccomp") == "2"
         counts["own_namespace"] += len(status.get("NSpid", "").split()) > 1
     return {**counts, "no_new_privileges": no_new_privileges}
+
+
+_SEEN = """({
+  webdriver: navigator.webdriver, user_agent: navigator.userAgent,
+  platform: navigator.platform, languages: [...navigator.languages],
+  plugins: navigator.plugins.length, processors: navigator.hardwareConcurrency,
+  time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone})"""
+
+
+async def seen_by_pages(devtools: Devtools, session: str) -> dict[str, object]:
+    """What the blank page is told of this browser: nothing is hidden but its name."""
+    answer = await devtools.call(
+        "Runtime.evaluate", {"expression": _SEEN, "returnByValue": True}, session
+    )
+    return {**inner(answer, "result", "value")}
 
 
 def _status_of(pid: object) -> dict[str, str]:

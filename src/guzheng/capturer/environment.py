@@ -57,6 +57,7 @@ class Start:
     cookies: int
     sandbox: str
     cage: Mapping[str, object]
+    seen_by_pages: Mapping[str, object]
     clock: Timekeeping = field(default_factory=ask_kernel)
 
     def judge(self, grade: Grade, preload_variables: Sequence[str]) -> None:
@@ -115,6 +116,7 @@ def report(
             "package": installed.value(),
             "flags": list(flags),
             "sandboxed_processes": dict(start.cage),
+            "seen_by_pages": dict(start.seen_by_pages),
             **browser,
         },
         "profile": {

@@ -284,6 +284,9 @@ class Recorder:
         if self._kept > BODIES_OCTETS:
             exchange.body_missing_because = f"more than {BODIES_OCTETS} octets of bodies"
             return
+        if exchange.octets_reported > BODY_OCTETS:  # a bomb: asking would unpack it once more
+            exchange.body_missing_because = f"more than {BODY_OCTETS} octets in one body"
+            return
         answer = await self._ask("Network.getResponseBody", exchange, session)
         body = text(answer, "body")
         if flag(answer, "base64Encoded"):

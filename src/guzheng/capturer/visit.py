@@ -222,6 +222,9 @@ class Visit:
         if self.recorder.requests_spent.is_set():
             self.journal.limit("capture.request-limit")
             self.egress.cut()
+            self.devtools.post(  # or the page asks on, and each refusal is a line of the record
+                "Emulation.setScriptExecutionDisabled", {"value": True}, self.targets.main
+            )
         return self.egress.stopped
 
     async def _stop_loading(self) -> None:

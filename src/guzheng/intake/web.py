@@ -87,7 +87,7 @@ OUTSIDE = frozenset(
     for one in (
         "name-not-resolved", "connection-refused", "address-refused", "tls-refused",
         "no-answer", "answer-malformed", "no-content", "too-many-redirects", "not-loaded",
-        "is-a-download", "timed-out", "too-large", "page-moved",
+        "is-a-download", "timed-out", "too-large", "out-of-memory", "page-moved",
     )
 )  # fmt: skip
 
