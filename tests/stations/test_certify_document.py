@@ -176,6 +176,20 @@ def test_a_web_capture_shows_where_it_went_and_its_development_setting() -> None
     assert "注意：本次取证使用开发设置，允许访问内网地址 127.0.0.0/8" in loud
 
 
+def test_how_complete_the_archive_is_stands_there_with_reasons() -> None:
+    gap = {"method": "GET", "url": "https://a.example/", "why": "not-recorded", "detail": "x"}
+    figure = {
+        "requested": 9, "recorded": 6, "seen_on_wire": 7, "unopened": 1, "missing_in_all": 3,
+        "missing": [gap, gap, gap | {"why": "never-heard-of"}],
+    }  # fmt: skip
+    text = said(document_of(facts("web", capture=CAPTURE | {"completeness": figure}), GIVEN))
+    assert "网页请求 9 项；存档 6 项；在传输原文中看到 7 项；不全或缺失 3 项" in text
+    assert "2 项：浏览器没有得到应答\n" in text
+    assert "1 项：never-heard-of\n" in text
+    assert "有 1 条连接未能打开" in text
+    assert "完整性" not in said(document_of(facts("web"), GIVEN))
+
+
 def test_a_page_that_was_never_reached_is_said_to_be_so() -> None:
     optional = ("final_url", "observed_title", "observed_status")
     bare = {name: one for name, one in CAPTURE.items() if name not in optional}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from guzheng.certify.completeness import Completeness
 from guzheng.proof.certificate import MOMENT_PAPERS, MOST_ATTEMPTED
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
@@ -39,6 +40,7 @@ class Capture:
     control: str | None
     failure: "Failure | None"
     attempted: "tuple[Attempted, ...]"
+    completeness: Completeness | None = None
 
     @classmethod
     def read(cls, value: object) -> "Capture":
@@ -66,6 +68,7 @@ class Capture:
                 if fields.has("attempted")
                 else ()
             ),
+            completeness=fields.optional("completeness", Completeness.read),
         )
         fields.end()
         return capture

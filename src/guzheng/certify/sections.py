@@ -69,6 +69,8 @@ def web(capture: Capture, pen: Pen) -> Printed:
             pen.line(wording.SANDBOX.filled(sandbox=capture.sandbox).zh, "mute"),
         ),
     ]
+    if capture.completeness is not None:
+        rows += capture.completeness.rows(pen)
     if capture.control is not None:
         shown = wording.CONTROL_EQUAL if capture.control == "yes" else wording.CONTROL_DIFFERS
         style: Style = "mute" if capture.control == "yes" else "warn"

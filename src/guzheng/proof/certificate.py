@@ -26,13 +26,14 @@ SCHEMA = "guzheng.certificate/1"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: read aloud without doubt
 _BEIJING = timedelta(hours=8)
 MOST_ATTEMPTED = 20  # connections of a failed capture; the record has all
+MOST_MISSING = 100  # exchanges that are not whole; likewise
 MOMENT_PAPERS = tuple(f"{MOMENTS}{one}.tsa" for one in ("opening", "transcript", "closing"))
 _MILLISECOND = timedelta(milliseconds=1)
 # Of a capture: the page, and with what it was looked at.
 _CAPTURE = """
     grade missing requested_url final_url observed_title observed_status observed_started_at
     observed_finished_at browser sandbox software private_addresses_allowed notes scope
-    control failure attempted"""
+    control failure attempted completeness"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,10 @@ def _capture(record: CaptureRecord) -> Mapping[str, object]:
     held = {**record.fields, "browser": looked["browser"], "sandbox": looked["sandbox"]}
     if record.failed:
         held["attempted"] = _attempted(record)
+    if "completeness" in held:
+        figure = cast("dict[str, object]", held["completeness"])
+        listed = cast("list[object]", figure["missing"])
+        held["completeness"] = {**figure, "missing": listed[:MOST_MISSING]}
     return {name: held[name] for name in _CAPTURE.split() if name in held}
 
 
