@@ -14,6 +14,7 @@ from pathlib import Path
 
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import COMPARING_OCTETS, COMPARING_SECONDS
+from guzheng.capturer.ourselves import EXECUTABLE
 from guzheng.capturer.record import CaptureRecord, Completeness, Gap
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
@@ -60,6 +61,7 @@ async def _run(arguments: list[str]) -> bytes:
     program = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
+        executable=EXECUTABLE,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from guzheng.capturer.addresses import Network
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.limits import STOP_SECONDS, TUNNEL_END_SECONDS, TUNNEL_START_SECONDS
+from guzheng.capturer.ourselves import EXECUTABLE
 from guzheng.capturer.record import Vantage
 from guzheng.capturer.tunnel.connection import Connection
 from guzheng.capturer.tunnel.order import TunnelOrder
@@ -28,8 +29,6 @@ from guzheng.proof.fields import Fields
 
 _LINE_OCTETS = 1024 * 1024  # one event; a connection with every answer has a few thousand
 _LAST_WORDS = 2000
-# The program that runs now, even where our user could not find it again by its path.
-_OURSELVES = "/proc/self/exe" if Path("/proc/self/exe").exists() else sys.executable
 
 
 @dataclass(slots=True)
@@ -92,7 +91,7 @@ class Egress:
         # -I: neither the folder it is started in nor a variable decides what is imported.
         self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Ear(self), sys.executable, "-I", "-m", "guzheng.capturer.tunnel",
-            pass_fds=handed, env={"LANG": "C.UTF-8"}, executable=_OURSELVES,
+            pass_fds=handed, env={"LANG": "C.UTF-8"}, executable=EXECUTABLE,
         )  # fmt: skip
         door.hand_over()
         self._write(order.encode())
