@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 from guzheng.capturer import browser as chromium
 from guzheng.capturer import (
     completeness,
+    control,
     environment,
     livepicture,
     machine,
     packages,
+    sight,
     writing,
 )
 from guzheng.capturer.cgroup import Caps
@@ -49,7 +51,15 @@ from guzheng.capturer.making import Making
 from guzheng.capturer.moments import Desk, Moments
 from guzheng.capturer.order import CaptureOrder, require_url, without_password
 from guzheng.capturer.packages import Installed, Program
-from guzheng.capturer.record import Bounds, CaptureRecord, Completeness, Failure, Viewer
+from guzheng.capturer.record import (
+    Bounds,
+    CaptureRecord,
+    Completeness,
+    Control,
+    Failure,
+    Judgement,
+    Viewer,
+)
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
@@ -83,6 +93,8 @@ class Act:
     recorder: Recorder = field(init=False)
     targets: Targets = field(init=False)
     moments: Moments = field(init=False)
+    scope: tuple[Judgement, ...] = ()
+    control: Control | None = None
     started_at: datetime = field(init=False)
     making: Making = field(init=False)
     egress: Egress | None = None
@@ -173,6 +185,7 @@ class Act:
         self.making.console.attach(self.browser.devtools)
         await self.egress.ready()
         self.journal.step("tunnel.ready")
+        self.control = await control.observe(self.browser.devtools, self.journal)
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
@@ -202,6 +215,7 @@ class Act:
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
+        self.scope = await sight.judged(self.visit, self.targets.main, self.journal)
         program, installed = await identified
         self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
@@ -512,6 +526,8 @@ class Act:
             missing=self.grade.missing if self.viewer else (),
             opening=self.moments.opening,
             moments=tuple(self.moments.made),
+            scope=self.scope,
+            control=self.control,
         )
 
 

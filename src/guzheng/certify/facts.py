@@ -36,7 +36,7 @@ class Capture:
     notes: tuple[str, ...]
     grade: str | None
     missing: tuple[str, ...]
-    scope: tuple[str, ...]
+    scope: "tuple[Judgement, ...]"
     control: str | None
     failure: "Failure | None"
     attempted: "tuple[Attempted, ...]"
@@ -60,7 +60,7 @@ class Capture:
             notes=fields.texts("notes"),
             grade=fields.text_or_none("grade"),
             missing=fields.texts("missing") if fields.has("missing") else (),
-            scope=tuple(map(_code, fields.items("scope", most=64))),
+            scope=tuple(map(Judgement.read, fields.items("scope", most=64))),
             control=fields.optional("control", _equal),
             failure=fields.optional("failure", Failure.read),
             attempted=(
@@ -74,22 +74,34 @@ class Capture:
         return capture
 
 
-def _code(value: object) -> str:
-    """Of a judgement: what was got. By which signs stands on the record."""
-    fields = Fields(value, "certificate.capture.scope")
-    fields.items("because", most=1000)
-    code = fields.text("code")
-    fields.end()
-    return code
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was got instead of the page; each sign by its kind, with what was found."""
+
+    code: str
+    because: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read(cls, value: object) -> "Judgement":
+        fields = Fields(value, "certificate.capture.scope")
+        signs = []
+        for one in fields.items("because", most=1000):
+            sign = Fields(one, "certificate.capture.scope.because")
+            signs.append((sign.text("evidence"), sign.text("found")))
+            sign.end()
+        judgement = cls(fields.text("code"), tuple(signs))
+        fields.end()
+        return judgement
 
 
 def _equal(value: object) -> str:
     fields = Fields(value, "certificate.capture.control")
-    for name in ("url", "expected", "observed"):
+    for name in ("url", "expected"):
         fields.take(name)
+    looked = bool(fields.take("observed"))
     equal = fields.one_of("equal", ("yes", "no"))
     fields.end()
-    return equal
+    return equal if looked else "missing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def web(capture: Capture, pen: Pen) -> Printed:
     if capture.completeness is not None:
         rows += capture.completeness.rows(pen)
     if capture.control is not None:
-        shown = wording.CONTROL_EQUAL if capture.control == "yes" else wording.CONTROL_DIFFERS
+        shown = wording.CONTROLS[capture.control]
         style: Style = "mute" if capture.control == "yes" else "warn"
         rows.append(pen.row(wording.CONTROL, *pen.both(shown, style)))
     if capture.private_addresses:
@@ -93,8 +93,18 @@ def web(capture: Capture, pen: Pen) -> Printed:
 
 def _scope(capture: Capture, pen: Pen) -> list[Printed]:
     """What was got instead of the page, before anything else is said of it."""
-    lines = [line for code in capture.scope for line in said(code, pen, "warn")]
-    return [pen.row(wording.SCOPE, *lines)] if lines else []
+    rows = []
+    for one in capture.scope:
+        signs = "；".join(f"{_sign(kind)}「{found}」" for kind, found in one.because)
+        by = wording.SCOPE_BECAUSE.filled(signs=signs)
+        rows.append(
+            pen.row(wording.SCOPE, *said(one.code, pen, "warn"), pen.line(by.zh, "mute"))
+        )
+    return rows
+
+
+def _sign(kind: str) -> str:
+    return words.find_words(f"scope.because.{kind}", "zh") or kind
 
 
 def fingerprints(facts: Facts, pen: Pen) -> Printed:

@@ -111,17 +111,23 @@ PRIVATE_ALLOWED = Phrase(
 )
 NOTES = Phrase("取证备注", "Notes of the capture")
 SCOPE = Phrase("注意", "Caution")
+SCOPE_BECAUSE = Phrase("依据：{signs}", "by these signs: {signs}")
 CONTROL = Phrase("对照页", "Control page")
 CONTROL_EQUAL = Phrase(
     "同一浏览器在打开网页之前先打开了内容已知的对照页，所得内容、结构与画面均与已知者相同",
     "the same browser opened a page of known content just before; octets, document and picture "
     "were as they should be",
 )
+CONTROL_MISSING = Phrase(
+    "对照页未能打开：无从判断本次取证的环境是否改动网页",
+    "the control page could not be opened: whether this environment alters pages is not known",
+)
 CONTROL_DIFFERS = Phrase(
     "注意：同一浏览器在打开网页之前打开的对照页与已知内容不同；本次取证的环境可能改动了网页",
     "Caution: a page of known content, opened by the same browser just before, was not shown "
     "as it is; this environment may have altered the page",
 )
+CONTROLS = {"yes": CONTROL_EQUAL, "no": CONTROL_DIFFERS, "missing": CONTROL_MISSING}
 
 # A capture that failed.
 FAILED_TITLE = Phrase("取证失败证明", "CERTIFICATE OF A FAILED CAPTURE")

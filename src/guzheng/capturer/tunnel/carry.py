@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from guzheng.capturer.addresses import find_refusal, is_own, resolver_address
 from guzheng.capturer.limits import CONNECT_SECONDS, COPY_OCTETS, MAX_CONNECTIONS
-from guzheng.capturer.tunnel import socks
+from guzheng.capturer.tunnel import control, socks
 from guzheng.capturer.tunnel.connection import Connection
 from guzheng.capturer.tunnel.noise import BROWSER_NOISE
 from guzheng.capturer.tunnel.order import TunnelOrder
@@ -107,6 +107,9 @@ class Tunnel:
                 self.tell("strangers", self.strangers)
                 return
             host, port = await socks.read_request(reader, writer)
+            if (host, port) == (control.HOST, control.PORT) and not self._page_was_asked:
+                await control.serve(reader, writer)
+                return
             if len(self.connections) >= MAX_CONNECTIONS:
                 return
             connection = Connection(len(self.connections) + 1, host, port, self.elapsed())
@@ -122,6 +125,11 @@ class Tunnel:
                 self._tell_of(connection)
             self._writers.discard(writer)
             writer.close()
+
+    @property
+    def _page_was_asked(self) -> bool:
+        hosts = self.order.page_hosts
+        return any(_name_of(one) in hosts for one in self.connections)
 
     async def _carry(
         self,
