@@ -1,0 +1,96 @@
+"""Killed without warning: the record says so if anybody is left to write it, and the next job
+finds a clean machine. The tunnel's death is in test_egress."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guzheng.capturer import cgroup, leftovers
+from tests.hostile.capturing import (
+    ROOT,
+    capture,
+    command_for,
+    order_of,
+    programs_naming,
+)
+from tests.hostile.conftest import Site
+
+pytestmark = pytest.mark.browser
+
+
+def _started(folder: Path, url: str, until: bytes) -> subprocess.Popen[bytes]:
+    """A capture that has come as far as that step."""
+    running = subprocess.Popen(
+        command_for(folder, order_of(url)), stdout=subprocess.PIPE, cwd=ROOT
+    )
+    for line in running.stdout or ():
+        if until in line:
+            return running
+    raise AssertionError("it ended before")
+
+
+def _browser_of(capturer: int) -> tuple[int, str]:
+    """The browser's own process, and the folder of its job."""
+    for process in programs_naming(f"-{capturer}-"):
+        line = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace")
+        found = re.search(rf"/[\w/.-]*{leftovers.PREFIX}\d+-{capturer}-[\w-]+", line)
+        parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1]
+        if found and int(parent) == capturer and "--type=" not in line:
+            return process, found.group()
+    raise AssertionError("no browser")
+
+
+def _users_of_jobs() -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                yield entry.stat().st_uid
+            except OSError:
+                continue
+
+
+def test_a_browser_that_is_killed_is_a_failed_capture(traps: Site, tmp_path: Path) -> None:
+    running = _started(tmp_path, f"{traps.address}/silent", b"page.opening")
+    browser, folder = _browser_of(running.pid)
+    os.kill(browser, signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert b'"code":"capture.browser-died"' in (tmp_path / "out/failure.json").read_bytes()
+    assert not Path(folder).exists()
+    assert not programs_naming(folder)
+
+
+@pytest.mark.parametrize("moment", [b"page.opening", b"page.printed", b"browser.stopped"])
+def test_what_a_killed_capturer_leaves_the_next_one_sweeps(
+    traps: Site, tmp_path: Path, moment: bytes
+) -> None:
+    """While it looks, while it makes artefacts, while it packs."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    running = _started(tmp_path / "one", f"{traps.address}/long", b"browser.started")
+    browser, folder = _browser_of(running.pid)
+    user = Path(f"/proc/{browser}").stat().st_uid
+    for line in running.stdout or ():
+        if moment in line:
+            break
+    running.kill()
+    running.communicate(timeout=60)
+    name = Path(folder).name.rpartition("-")[0]
+    # All or nothing: a record that is there names files that are there.
+    record = tmp_path / "one/out/capture.json"
+    assert running.returncode == -signal.SIGKILL or record.exists()
+    # The next job fails at its own browser; its sweep comes before.
+    captured = capture(tmp_path / "two", traps.address, chromium="/bin/false")
+    assert captured.failure["code"] == "capture.browser-died"
+    deadline = time.monotonic() + 30
+    while programs_naming(folder) or user in set(_users_of_jobs()) - {os.getuid()}:
+        assert time.monotonic() < deadline, programs_naming(folder)
+        time.sleep(0.05)
+    assert not Path(folder).exists()
+    assert name not in cgroup.names(leftovers.PREFIX)
