@@ -61,6 +61,13 @@ _SCRIPTS = {
 }
 
 
+_FLOOD = """<!doctype html><title>flood</title><p>seen<div hidden id=deep></div><script>
+deep.innerHTML = '<b></b>'.repeat(210000);
+for (let n = 0; n < 20000; n++) console.log('flood', n);
+const socket = new WebSocket(location.origin.replace('http', 'ws') + '/flood-socket');
+</script>"""
+
+
 class Forensic(Traps):
     """Answers as `stranger` names the other site."""
 
@@ -93,6 +100,8 @@ class Forensic(Traps):
                 return 200, html, _MAIN.replace("STRANGER", self.stranger).encode()
             case "/frame":
                 return 200, html, _STRANGER.encode()
+            case "/flood":
+                return 200, html, _FLOOD.encode()
             case "/moved":
                 return 301, {"location": "/moved-on"}, b""
             case "/moved-on":
@@ -144,8 +153,7 @@ def _events(handler: Forensic) -> None:
     handler.stream("text/event-stream", parts())
 
 
-def _socket(handler: Forensic) -> None:
-    """Hears two frames, then says three (RFC 6455): text, octets, and one that is long."""
+def _shake_hands(handler: Forensic) -> None:
     key = handler.headers.get("sec-websocket-key", "")
     accept = base64.b64encode(
         hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # noqa: S324
@@ -160,12 +168,25 @@ def _socket(handler: Forensic) -> None:
     ):
         handler.send_header(name, value)
     handler.end_headers()
+
+
+def _socket(handler: Forensic) -> None:
+    """Hears two frames, then says three (RFC 6455): text, octets, and one that is long."""
+    _shake_hands(handler)
     with contextlib.suppress(OSError):
         for _ in range(2):
             _, length = handler.rfile.read(2)
             handler.rfile.read(4 + (length & 0x7F))
         handler.wfile.write(_frame(1, "答".encode()) + _frame(2, b"\x00\x01\xfe"))
         handler.wfile.write(_frame(1, LONG_FRAME.encode()))
+        handler.connection.settimeout(60)
+        handler.rfile.read(2)
+
+
+def _flood(handler: Forensic) -> None:
+    _shake_hands(handler)
+    with contextlib.suppress(OSError):
+        handler.wfile.write(_frame(1, b"flood") * 21_000)
         handler.connection.settimeout(60)
         handler.rfile.read(2)
 
@@ -180,6 +201,7 @@ _SPECIAL: dict[str, Callable[[Forensic], None]] = {
     "/twice": _twice,
     "/events": _events,
     "/socket": _socket,
+    "/flood-socket": _flood,
 }
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.ebml import elements
 from tests.hostile.capturing import Captured, Response, capture
 from tests.hostile.forensic import LONG_FRAME, POSTED, two_sites
 from tests.hostile.oracles import player
@@ -240,16 +241,16 @@ def test_the_har_has_every_request_and_is_a_derivative(seen: Seen) -> None:
 def test_the_film_holds_the_browsers_own_pictures(seen: Seen) -> None:
     """Read by the rules of EBML (RFC 8794) alone."""
     octets = seen.octets("act.mkv")
-    elements = dict(_elements(octets))
-    (header,) = elements[0x1A45DFA3]
-    assert dict(_elements(header))[0x4282] == [b"matroska"]
-    segment = dict(_elements(elements[0x18538067][0]))
-    track = dict(_elements(dict(_elements(segment[0x1654AE6B][0]))[0xAE][0]))
+    file = elements(octets)
+    (header,) = file[0x1A45DFA3]
+    assert elements(header)[0x4282] == [b"matroska"]
+    segment = elements(file[0x18538067][0])
+    track = elements(elements(segment[0x1654AE6B][0])[0xAE][0])
     assert track[0x86] == [b"V_MJPEG"]
     (told,) = seen.steps("film.ended")
     frames, times = [], []
     for cluster in segment[0x1F43B675]:
-        parts = dict(_elements(cluster))
+        parts = elements(cluster)
         began = int.from_bytes(parts[0xE7][0], "big")
         for block in parts[0xA3]:
             times.append(began + struct.unpack(">h", block[1:3])[0])
@@ -260,24 +261,8 @@ def test_the_film_holds_the_browsers_own_pictures(seen: Seen) -> None:
     assert times[0] == 0
     for frame in frames:
         assert Image.open(io.BytesIO(frame)).size == (1366, 900)
-    (length,) = struct.unpack(">d", dict(_elements(segment[0x1549A966][0]))[0x4489][0])
+    (length,) = struct.unpack(">d", elements(segment[0x1549A966][0])[0x4489][0])
     assert length == times[-1]
-
-
-def _elements(octets: bytes) -> dict[int, list[bytes]]:
-    """Identifier → contents, of one level."""
-    found: dict[int, list[bytes]] = {}
-    at = 0
-    while at < len(octets):
-        width = 9 - octets[at].bit_length()
-        name = int.from_bytes(octets[at : at + width], "big")
-        at += width
-        width = 9 - octets[at].bit_length()
-        size = int.from_bytes(octets[at : at + width], "big") - (1 << 7 * width)
-        at += width
-        found.setdefault(name, []).append(octets[at : at + size])
-        at += size
-    return found
 
 
 _PLAYED = """<!doctype html><title>replay</title><script src=/ui.js></script>
@@ -322,3 +307,27 @@ def test_nothing_is_pressed_unless_ordered(tmp_path: Path) -> None:
     assert "banner-before.png" in names
     assert not names & {"banner-after.png", "act.mkv"}
     assert "隐私政策" in (captured.out / "items/text.txt").read_text("utf-8")
+
+
+def test_a_flood_ends_within_its_limits_and_is_named(tmp_path: Path) -> None:
+    """Too many elements, lines, frames: what is not kept is a note, the page is captured."""
+    with two_sites(Log(), Log()) as (address, _):
+        captured = capture(tmp_path, f"{address}/flood", allow=ALLOWED)
+    assert captured.exit_status == 0, captured.said
+    record = captured.record
+    named = {
+        "capture.console-cut",
+        "capture.layout-too-large",
+        "capture.sockets-cut",
+        "capture.text-too-large",
+    }
+    assert named <= set(record.notes)
+    assert named <= set(record.limits_hit)
+    names = {one.name for one in record.artefacts}
+    assert not {"layout.json", "text.txt"} & names
+    assert {"page.wacz", "dom.html", "screenshot.png", "page.mhtml"} <= names
+    items = captured.out / "items"
+    assert (items / "console.jsonl").stat().st_size < 2_000_000
+    assert (items / "sockets.jsonl").stat().st_size < 8_000_000
+    (socket,) = (one for one in record.requests if one.kind == "websocket")
+    assert socket.why == "0 frames sent, 21000 received"

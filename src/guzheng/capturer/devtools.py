@@ -17,6 +17,7 @@ from guzheng.capturer.limits import ANSWER_SECONDS, MAX_MESSAGE_OCTETS
 Values = Mapping[str, object]
 EventListener = Callable[[str, Values, str], None]  # method, parameters, session
 _EMPTY: Values = {}
+_MOST = 2**53  # beyond it a float is not every integer, and no record takes it
 _spell = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
@@ -177,7 +178,9 @@ def text(values: Values, *path: str) -> str:
 
 def number(values: Values, *path: str) -> float:
     value = inner(values, *path[:-1]).get(path[-1])
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return 0.0
+    return value if -_MOST < value < _MOST else 0.0
 
 
 def flag(values: Values, *path: str) -> bool:
