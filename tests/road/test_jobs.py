@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from guzheng.app import Platform
 from guzheng.config import Config
-from guzheng.jobs import LEASE, Jobs, Patience, Work
+from guzheng.jobs import LEASE, Jobs, Patience, Turn, Work
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.lease import leased
 from guzheng.worker import work_until_idle
@@ -214,7 +214,7 @@ def test_enqueueing_never_fails_an_intake(tmp_path: Path) -> None:
     """The queue's file may be full or gone: what came in is durable, and the sweep finds it."""
 
     class Full:
-        def add(self, exhibit: str) -> None:
+        def add(self, exhibit: str, turn: Turn) -> None:
             raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full"))
 
     work = Work(lambda _exhibit: False, lambda: ())

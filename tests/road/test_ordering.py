@@ -3,6 +3,8 @@
 No browser here: the paper that a capturer leaves is put where it leaves it.
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from guzheng.app import Platform, open_parts
 from guzheng.app.ordering import BadTable, CommissionView, Wanted
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
+from guzheng.jobs import Jobs, Patience, Turn, Work
 from guzheng.refusals import Refused
 from guzheng.road import folder_of
 from guzheng.store.lease import leased
@@ -247,3 +250,44 @@ def test_a_time_that_the_quota_refuses_says_so(platform: Platform, clock: Clock)
         ("refused", "commission.quota-spent")
     ]
     assert view.standing == "over"
+
+
+def test_the_queue_takes_turns_and_only_from_its_own(tmp_path: Path) -> None:
+    """Two accounts: the one with much to do does not keep the other waiting."""
+    turns = {
+        "a1": Turn("captures", 1),
+        "a2": Turn("captures", 2),
+        "a3": Turn("captures", 3),
+        "b1": Turn("captures", 1),
+        "file": Turn(),
+        "far": Turn("captures-far", 1),
+    }
+    waiting = set(turns)
+    taken: list[str] = []
+    others_wait = threading.Event()
+
+    def advance(exhibit: str) -> bool:
+        if exhibit == "a1":
+            assert others_wait.wait(60)
+        taken.append(exhibit)
+        waiting.discard(exhibit)
+        return False
+
+    jobs = Jobs(
+        tmp_path / "jobs.sqlite",
+        tmp_path / "leases",
+        Work(advance, lambda: (), turn=turns.__getitem__),
+        at_once=1,
+        patience=Patience.of(1),
+        queues={"captures": 1},
+    )
+    with jobs.running():
+        for exhibit in ("a1", "a2", "a3", "b1", "far", "file"):
+            jobs.enqueue(exhibit)
+        others_wait.set()
+        deadline = time.monotonic() + 60
+        while waiting - {"far"} and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert waiting == {"far"}, "another worker's"
+    captures = [one for one in taken if one != "file"]
+    assert captures.index("b1") < captures.index("a2") < captures.index("a3")

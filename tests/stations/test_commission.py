@@ -1,7 +1,7 @@
 """Commissions: the events that may follow, the quota that sums to nothing, turns, tables."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
 from guzheng.commission import Commission, Commissions, Event, Timing, rules, table
 from guzheng.refusals import Refused
-from guzheng.store.records import open_engine, writing
+from guzheng.store.records import drawer, open_database, open_engine, writing
+from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 _numbers = itertools.count()
@@ -25,9 +26,23 @@ def commission(account: str = rules.LOCAL) -> Commission:
     return Commission(f"or_{number:026}", f"ex_{number:026}", "https://a/", AT, account=account)
 
 
+BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
+
+
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = open_engine(tmp_path / "commissions.sqlite")
+    else:
+        server: engines.Postgres = request.getfixturevalue("postgres")
+        made = open_database(server.database(engines.fresh("commissions")))
+    yield drawer(made, "commissions")
+    made.dispose()
+
+
 @pytest.fixture
-def rows(tmp_path: Path) -> Commissions:
-    return Commissions(open_engine(tmp_path / "commissions.sqlite"))
+def rows(engine: Engine) -> Commissions:
+    return Commissions(engine)
 
 
 def test_what_is_decided_stays_decided() -> None:
@@ -105,9 +120,7 @@ def test_accounts_take_turns(rows: Commissions) -> None:
     assert later.turn == many[3].turn, "who was away has saved up nothing"
 
 
-def test_rows_are_only_added(tmp_path: Path) -> None:
-    engine = open_engine(tmp_path / "c.sqlite")
-    rows = Commissions(engine)
+def test_rows_are_only_added(engine: Engine, rows: Commissions) -> None:
     rows.add([commission()], allowance=None)
     for statement in ("UPDATE quota_line SET units = 0", "DELETE FROM commission_event"):
         with pytest.raises(DatabaseError, match="only added"), writing(engine) as connection:
