@@ -216,10 +216,10 @@ class Act:
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
         self.scope = await sight.judged(self.visit, self.targets.main, self.journal)
+        await self._make_artefacts(self.visit)
         program, installed = await identified
         self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
-        await self._make_artefacts(self.visit)
         self.egress.judge(self.grade)
         await self._write_environment(items, program, installed)
 

@@ -48,6 +48,20 @@ _BY_BROWSER: tuple[tuple[str, str, str], ...] = (
 )
 
 
+# What the browser means by it (net/base/net_error_list.h), for whoever reads the refusal.
+_CAUSES = {
+    "net::ERR_CERT_AUTHORITY_INVALID": "no authority that browsers trust vouches for it",
+    "net::ERR_CERT_COMMON_NAME_INVALID": "the certificate is for another name",
+    "net::ERR_CERT_DATE_INVALID": "the certificate is expired, or not valid yet",
+    "net::ERR_CERT_INVALID": "the certificate is malformed, or signed with SHA-1",
+    "net::ERR_CERT_REVOKED": "the certificate was revoked",
+    "net::ERR_CERT_WEAK_KEY": "the certificate's key is too short",
+    "net::ERR_CERT_WEAK_SIGNATURE_ALGORITHM": "the certificate is signed with a broken hash",
+    "net::ERR_SSL_PROTOCOL_ERROR": "what the server says is not TLS",
+    "net::ERR_SSL_VERSION_OR_CIPHER_MISMATCH": "the server offers only old TLS or ciphers",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """`frame` may be empty: the browser has not named the main frame yet."""
@@ -91,7 +105,8 @@ class Diagnosis:
             error = documents[-1].failed_because
         for beginning, code, expected in _BY_BROWSER:
             if error.startswith(beginning):
-                found = f"{error} at {cut(url, 200)}"
+                cause = _CAUSES.get(error)
+                found = f"{error}{f' ({cause})' if cause else ''} at {cut(url, 200)}"
                 return CaptureFailed(code, expected=expected, found=found, act="the site")
         status = documents[-1].status if documents else 0
         if error == "net::ERR_ABORTED" and status in {204, 205}:
