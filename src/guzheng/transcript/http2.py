@@ -149,7 +149,10 @@ def exchanges_of(connection: int, sent: Side, received: Side, found: list[Exchan
             faults.append(fault)
     for number, half in sorted(asked.halves.items()):
         if half.heads and number % 2:
-            found.append(_exchange(connection, number, half, answered.halves.get(number)))
+            try:
+                found.append(_exchange(connection, number, half, answered.halves.get(number)))
+            except Malformed as fault:
+                faults.append(fault)
     if faults:
         raise faults[0]
 
@@ -180,10 +183,12 @@ def _exchange(connection: int, number: int, asked: Half, answer: Half | None) ->
         one.why = _why(asked, answer) or "no answer"
         return one
     for head in answer.heads:
+        if one.status:
+            break  # trailers
         status = _status(head)
         if 100 <= status < 200:
             one.informed.append(status)
-        elif not one.status:
+        else:
             one.status, one.response_headers = status, head
     one.body, one.whole = answer.body, answer.ended and answer.reset in (None, 0)
     one.why = "" if one.whole else _why(asked, answer) or "cut off"
