@@ -43,7 +43,7 @@ def arguments(name: str, exhibit: str, tmp_path: Path, file: Path) -> tuple[obje
 ANSWERING = [
     one
     for one in EVERY
-    if one not in {"capture", "compare", "serve", "witness", "mirror", "tsa"}
+    if one not in {"capture", "compare", "serve", "witness", "mirror", "transcript", "tsa"}
 ]
 
 
