@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 class Page:
@@ -208,6 +208,6 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.call("Browser.close", {})
-            started.wait(timeout=20)
+            started.wait(timeout=WAIT_SECONDS)
             os.close(write_ours)
             os.close(read_ours)

@@ -25,6 +25,7 @@ def started(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        start_new_session=True,  # so that all of it can be ended, and nobody keeps its pipes
         # Nobody outside is asked for the time, unless a test says so.
         env=clean | {"GUZHENG_CLOCK_PROFILE": "evaluation"} | environment,
     )
@@ -51,8 +52,8 @@ def running(*arguments: object, **environment: str) -> Iterator["subprocess.Pope
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         with contextlib.suppress(ValueError):  # its pipes were read to their end already
             process.communicate()
 

@@ -548,7 +548,7 @@ class Platform:
 
     def interrupt(self) -> None:
         """End what a stopping program would otherwise leave running without it."""
-        intake.end_captures()
+        intake.end_captures(self.road.capturing)
 
     def rebuild(self) -> upkeep.Rebuilt:
         """Make index and ledger table again from the papers."""

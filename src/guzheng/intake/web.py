@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,7 @@ class Capturing:
     stopping: Callable[[str], bool] = lambda _exhibit: False  # whether somebody cancelled it
     keys: Path | None = None  # where passwords of TLS key logs are kept; None: thrown away
     resolvers: tuple[str, ...] = ()  # compared with the system's
+    ended: threading.Event = field(default_factory=threading.Event)  # set by `end_captures`
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,13 @@ def _run(
         wanted["moments"] = list(NAMES)
     if moments is not None and moments.before is not None:
         wanted["not_before"] = moments.before.decode()
+    if capturing.ended.is_set():  # the queue tries again what was ended, until it ends too
+        raise Unavailable(
+            "capture.browser-died",
+            expected="a program that goes on",
+            found="one that was told to stop",
+            act="the next start captures it",
+        )
     (room / "order.json").write_bytes(canonical.encode(wanted))
     out = room / "out"
     command = [sys.executable, "-m", "guzheng.capturer", str(room / "order.json"), str(out)]
@@ -241,6 +250,8 @@ def _run(
             start_new_session=True,
         )
         _groups.add(process.pid)
+        if capturing.ended.is_set():  # meanwhile: whoever ended them did not see this one
+            _end(process.pid)
         timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
         watch = Watch(process, lambda: capturing.stopping(order.exhibit))
         try:
@@ -324,8 +335,9 @@ def _alarm(group: int, seconds: int) -> Callable[[], None]:
     return timer.cancel
 
 
-def end_captures() -> None:
-    """For a program that stops: what was under way is begun again by the next one."""
+def end_captures(capturing: Capturing) -> None:
+    """For a program that stops: what was under way is begun again by the next one, not here."""
+    capturing.ended.set()
     for group in tuple(_groups):
         _end(group)
 
