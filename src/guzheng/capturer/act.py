@@ -347,6 +347,7 @@ class Act:
                 "product": self.browser.product,
                 "sandbox": str(self.browser.sandbox),
                 "own_user": launch.uid != launch.own_uid,
+                "own_user_of_tunnel": self.egress.uid is not None,
                 "strangers_at_egress": self.egress.strangers,
             },
             flags=launch.flags,
@@ -445,6 +446,8 @@ class Act:
         if self.targets.download:
             journal.note("capture.download-denied")
         connections = self.egress.connections if self.egress else []
+        if self.egress is not None and self.egress.turned_away:
+            journal.limit("capture.connection-limit")
         if any(one.agreement == "different" for one in connections):
             journal.note("capture.resolvers-differ")
         if self.confinement is not None and self.confinement.find_cause() is not None:

@@ -55,6 +55,7 @@ class Egress:
     octets_spent: asyncio.Event = field(default_factory=asyncio.Event)
     spent_at: float = float("inf")
     strangers: int = 0  # connections of other users, turned away
+    turned_away: int = 0  # connections beyond their limit, which have no number
     stopped: bool = False  # set by the visit: nothing more may be opened
     died: bool = False
     _fault: str = ""
@@ -223,6 +224,7 @@ class Egress:
             case "done":
                 fields = Fields(value, "tunnel.done")
                 self.octets, self.strangers = fields.count("octets"), fields.count("strangers")
+                self.turned_away = fields.count("turned_away")
                 self._done = True
                 self._over.set()
             case _:

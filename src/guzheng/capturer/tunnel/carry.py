@@ -47,6 +47,7 @@ class Tunnel:
     tell: Tell
     connections: list[Connection] = field(default_factory=list)
     strangers: int = 0
+    turned_away: int = 0  # of the browser's: more than a page can need
     stopped: bool = False  # nothing more may be opened
     fault: asyncio.Event = field(default_factory=asyncio.Event)  # nothing can be kept any more
     names: Names = field(init=False)
@@ -85,7 +86,12 @@ class Tunnel:
                 self._tell_of(connection)
         for left in (*self._hearing, *self.names.tasks()):
             left.cancel()
-        self.tell("done", {"octets": self.room.passed, "strangers": self.strangers})
+        done = {
+            "octets": self.room.passed,
+            "strangers": self.strangers,
+            "turned_away": self.turned_away,
+        }
+        self.tell("done", done)
 
     def cut(self) -> None:
         """End every connection now."""
@@ -111,6 +117,7 @@ class Tunnel:
                 await control.serve(reader, writer)
                 return
             if len(self.connections) >= MAX_CONNECTIONS:
+                self.turned_away += 1
                 return
             connection = Connection(len(self.connections) + 1, host, port, self.elapsed())
             self.connections.append(connection)
