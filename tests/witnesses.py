@@ -44,6 +44,7 @@ class Witness:
     mood: str = "well"
     delay_seconds: float = 0.5
     asked: int = 0
+    knows: set[str] | None = None  # the logs it cosigns for, where not every one
     seen: dict[str, bytes] = field(default_factory=dict)  # by origin, the note as cosigned
     released: threading.Event = field(default_factory=threading.Event)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -66,6 +67,8 @@ class Witness:
         old_line, *proof = head.decode().split("\n")
         note = Note.parse(note_octets)
         new, old = Checkpoint.parse(note.text), int(old_line.removeprefix("old "))
+        if self.knows is not None and new.origin not in self.knows:
+            return 404, "text/plain", b"unknown log\n"
         with self.turn:
             known = self.size(new.origin)
             if self.mood == "boasts":

@@ -8,6 +8,7 @@ left, integrates again as any restart does, and checks. Prints one line for each
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -155,7 +156,11 @@ def look(place: Path) -> None:
 def in_a_child(act: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
-        act()
+        try:
+            act()
+        except BaseException:  # noqa: BLE001 - it must not go on as the one who forked it
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1]
 

@@ -100,7 +100,7 @@ def _shard_of(parts: Parts, paper: TlogProof) -> Ledger:
     origin = paper.checkpoint.origin
     shard = parts.shards.find_by_origin(origin)
     if shard is None:
-        raise Refused("ledger.no-such-shard", expected=parts.ledger.origin, found=origin[:200])
+        raise Refused("ledger.not-found", expected=parts.ledger.origin, found=origin[:200])
     return shard.ledger
 
 

@@ -431,7 +431,7 @@ def require_shard(name: str) -> str:
     """The name of a shard: `first`, or the year it begins with, `2027` or `2027-2`."""
     if name != FIRST and not _SHARD.fullmatch(name):
         raise Refused(
-            "ledger.no-such-shard", expected=f"{FIRST}, or a year such as 2027", found=name[:40]
+            "ledger.not-found", expected=f"{FIRST}, or a year such as 2027", found=name[:40]
         )
     return name
 

@@ -108,7 +108,7 @@ class Row:
         shard = self.find(require_shard(name))
         if shard is None:
             names = ", ".join(one.name for one in self.all)
-            raise Refused("ledger.no-such-shard", expected=names, found=name)
+            raise Refused("ledger.not-found", expected=names, found=name)
         return shard
 
     def bind(self, gather: Gather) -> None:
