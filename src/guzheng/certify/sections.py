@@ -226,7 +226,7 @@ def annex(facts: Facts, pen: Pen) -> Printed | None:
     listed: list[Printed] = [
         {
             "name": pen.line(item.name, "strong"),
-            "note": pen.line(_item_note(item), "mute"),
+            "note": pen.line(_item_note(item, _known_as(item, facts)), "mute"),
             "digests": [pen.digest(digest) for digest in item.digests],
         }
         for item in facts.items
@@ -261,9 +261,17 @@ def said(code: str, pen: Pen, style: Style = "mute") -> list[Printed]:
     return pen.both(Phrase(chinese, english), style)
 
 
-def _item_note(item: Item) -> str:
+def _known_as(item: Item, facts: Facts) -> str:
+    """What an item of a capture is; elsewhere a name is the applicant's and means nothing."""
+    if facts.capture is None:
+        return ""
+    return words.find_words(f"page.item.{item.name.replace('.', '-')}", "zh") or ""
+
+
+def _item_note(item: Item, known_as: str = "") -> str:
     role = wording.ROLES[item.role].zh
-    return f"{role} · {_size(item.size)} · {item.media_type}"
+    parts = (known_as, role, _size(item.size), item.media_type)
+    return " · ".join(part for part in parts if part)
 
 
 def _section(title: Phrase, rows: list[Printed]) -> Printed:
