@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +23,9 @@ from guzheng.capturer.egress import Egress
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.record import Vantage
 from guzheng.capturer.tunnel.connection import Connection
-from tests.hostile.tunnelling import Client, egress_for, running
+from tests.hostile.tunnelling import Client, egress_for, in_namespace, running
 
+_NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EHOSTUNREACH}
 _TUNNEL_UID = 65519  # of the range in which no account lives
 
 
@@ -191,6 +195,48 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     while _is_running(process):
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_behind_the_door_there_is_no_other_way(tmp_path: Path) -> None:
+    """Whatever a page breaks, the kernel has no route for it: not to us, not to anybody."""
+    with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as ours:
+        found = _tried_behind(tmp_path, ours.getsockname()[1])
+    assert found == ["refused"] * 2 + ["unreachable"] * 4
+
+
+def _tried_behind(tmp_path: Path, port: int) -> list[str]:
+    async def act() -> list[str]:
+        async with running(egress_for(tmp_path)) as (egress, _):
+            if not egress.prefix:
+                pytest.skip("this kernel gives no network namespace here")
+            namespace = egress.prefix[1].removeprefix("--net=")
+            return await asyncio.to_thread(in_namespace, namespace, partial(_tried, port))
+
+    return asyncio.run(act())
+
+
+def _tried(port: int) -> list[str]:
+    """From inside: our own listener by two names, the world by TCP, UDP, IPv6, a resolver."""
+    found = []
+    for family, kind, address in (
+        (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port)),
+        (socket.AF_INET6, socket.SOCK_STREAM, ("::1", port)),
+        (socket.AF_INET, socket.SOCK_STREAM, ("169.254.169.254", 80)),
+        (socket.AF_INET, socket.SOCK_DGRAM, ("8.8.8.8", 53)),
+        (socket.AF_INET, socket.SOCK_STREAM, ("10.0.0.1", 80)),
+        (socket.AF_INET6, socket.SOCK_DGRAM, ("2001:4860:4860::8888", 53)),
+    ):
+        with socket.socket(family, kind) as probe:
+            probe.settimeout(10)
+            try:
+                probe.connect(address)
+            except ConnectionRefusedError:
+                found.append("refused")
+            except OSError as error:
+                found.append("unreachable" if error.errno in _NO_WAY else str(error))
+            else:
+                found.append(f"connected to {address[0]}")
+    return found
 
 
 def _is_running(process: int) -> bool:

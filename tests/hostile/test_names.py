@@ -15,7 +15,7 @@ from guzheng.capturer.addresses import resolver_address
 from guzheng.capturer.tunnel.connection import Connection, Resolution, agreement_of
 from guzheng.proof import canonical
 from tests.hostile.capturing import ROOT
-from tests.hostile.nameserver import Nameserver, answering
+from tests.hostile.nameserver import Answers, Nameserver, answering
 
 _NAME = "flip.guzheng.test"
 # The tunnel, in a mount namespace where the system's resolver is ours.
@@ -24,12 +24,12 @@ import asyncio, sys
 from pathlib import Path
 from guzheng.proof import canonical
 from tests.hostile.tunnelling import egress_for, running
-folder, name, resolvers = Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[5:])
+folder, names, resolvers = Path(sys.argv[1]), sys.argv[2].split(","), tuple(sys.argv[5:])
 port, times = map(int, sys.argv[3:5])
 async def act():
     egress = egress_for(folder, allow="127.0.0.1/32", resolvers=resolvers)
     async with running(egress) as (egress, client):
-        for _ in range(times):
+        for name in names * times:
             await client.ask(client.connect(name, port))
     return egress.connections
 found = asyncio.run(act())
@@ -38,7 +38,12 @@ sys.stdout.buffer.write(canonical.encode([one.value() for one in found]))
 
 
 def _ask(
-    folder: Path, server: Nameserver, port: int, times: int, *others: str
+    folder: Path,
+    server: Nameserver,
+    port: int,
+    times: int,
+    *others: str,
+    names: tuple[str, ...] = (_NAME,),
 ) -> list[Connection]:
     """Through the tunnel, `times` times, with `server` as the system's resolver."""
     resolv = folder / "resolv.conf"
@@ -47,7 +52,7 @@ def _ask(
         [
             "unshare", "--mount", "sh", "-c",
             'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" || exit 99; exec "$@"',
-            str(resolv), sys.executable, "-c", _SCRIPT, str(folder), _NAME, str(port),
+            str(resolv), sys.executable, "-c", _SCRIPT, str(folder), ",".join(names), str(port),
             str(times), *others,
         ],
         capture_output=True,
@@ -72,13 +77,16 @@ def _own_address() -> str:
 @contextlib.contextmanager
 def _system(first: tuple[str, ...], then: tuple[str, ...] = ()) -> Iterator[Nameserver]:
     """The machine's resolver: it answers `first` once, and something else ever after."""
+    with _system_of(lambda _, before: then if before else first) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _system_of(answers: Answers) -> Iterator[Nameserver]:
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(
-                answering(
-                    lambda _, before: then if before else first, address=_own_address(), port=53
-                )
-            )
+            serving = answering(answers, address=_own_address(), port=53)
+            server = stack.enter_context(serving)
         except OSError as error:
             pytest.skip(f"may not listen on port 53 here: {error.strerror}")
         yield server
@@ -124,6 +132,23 @@ def test_a_resolver_that_flips_is_asked_once_and_stays_with_its_answer(
             Resolution(others[0], ("127.0.0.3",), authenticated=True),
             Resolution(others[1], (), authenticated=False, failure="NXDOMAIN"),
         )
+
+
+_INSIDE = {
+    "metadata.test": ("169.254.169.254", "link-local"),
+    "loopback.test": ("127.0.0.2", "loopback"),
+    "mapped.test": ("::ffff:127.0.0.1", "ipv4-mapped"),
+    "translated.test": ("64:ff9b::7f00:1", "nat64"),
+    "local.test": ("fd00::1", "private"),
+}
+
+
+def test_a_name_that_leads_inside_is_refused(tmp_path: Path, port: int) -> None:
+    with _system_of(lambda name, _: (_INSIDE[name][0],)) as system:
+        found = _ask(tmp_path, system, port, 1, names=tuple(_INSIDE))
+    assert [one.host for one in found] == list(_INSIDE)
+    for one, (address, reason) in zip(found, _INSIDE.values(), strict=True):
+        assert (one.outcome, one.because) == ("refused-address", f"{address}: {reason}")
 
 
 def test_one_bad_answer_among_good_ones_refuses_the_name(tmp_path: Path, port: int) -> None:
