@@ -44,14 +44,15 @@ def front(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     address = f"http://127.0.0.1:{port}/api/ledger/entries"
     try:
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                assert httpx.get(address).status_code == 405
-                break
-            except httpx.TransportError:
-                assert started.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        with httpx.Client() as client:
+            while True:
+                try:
+                    assert client.get(address).status_code == 405
+                    break
+                except httpx.TransportError:
+                    assert started.poll() is None
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
         yield started, address
     finally:
         if started.poll() is None:
@@ -72,26 +73,24 @@ def test_what_was_acknowledged_is_there_after_kill_9(
     def add(number: int) -> None:
         until = ("sequenced", "checkpointed", "cosigned")[number % 3]
         try:
-            answer = httpx.post(
-                f"{address}?wait={until}",
-                content=commitment(number),
-                headers=HEADERS,
-                timeout=60,
-            )
+            answer = client.post(f"{address}?wait={until}", content=commitment(number))
         except httpx.TransportError:
             return  # killed meanwhile: nothing was promised
         assert answer.status_code == 201, answer.text
         assert answer.json()["state"] == until
         acknowledged[number] = answer.json()["indexes"][0]
 
-    with ThreadPoolExecutor(8) as crowd:
+    with (
+        httpx.Client(headers=HEADERS, timeout=60) as client,
+        ThreadPoolExecutor(8) as crowd,
+    ):
         asked = [crowd.submit(add, number) for number in range(120)]
         while len(acknowledged) < 40:
             assert not any(one.done() and one.exception() for one in asked)
             time.sleep(0.01)
         os.killpg(started.pid, signal.SIGKILL)
-    for one in asked:
-        one.result()
+        for one in asked:
+            one.result()
     platform = Platform(Config(data))
     head = platform.ledger.integrate()
     assert len(set(acknowledged.values())) == len(acknowledged) >= 40

@@ -27,11 +27,12 @@ PROMPTLY = 30  # seconds; nothing that is waited for would have come by itself
 def walked(address: str, exhibit: str, seconds: float = 90) -> str:
     deadline = time.monotonic() + seconds
     state = ""
-    while time.monotonic() < deadline:
-        state = httpx.get(f"{address}/api/exhibits/{exhibit}", timeout=30).json()["state"]
-        if state in {"certified", "refused"}:
-            break
-        time.sleep(0.2)
+    with httpx.Client(timeout=30) as client:
+        while time.monotonic() < deadline:
+            state = client.get(f"{address}/api/exhibits/{exhibit}").json()["state"]
+            if state in {"certified", "refused"}:
+                break
+            time.sleep(0.2)
     return state
 
 

@@ -61,13 +61,14 @@ def running(*arguments: object, **environment: str) -> Iterator["subprocess.Pope
 def answering(address: str, process: "subprocess.Popen[str]", seconds: float = 60) -> None:
     """Wait until it answers; fails when it ends instead."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise AssertionError(process.communicate())
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{address}/checkpoint", timeout=5).status_code in (200, 404):
-                return
-        time.sleep(0.1)
+    with httpx.Client(timeout=30) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise AssertionError(process.communicate())
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"{address}/checkpoint").status_code in (200, 404):
+                    return
+            time.sleep(0.1)
     raise AssertionError("it never answered")
 
 
