@@ -57,7 +57,7 @@ def test_the_header_shows_the_servers_time(browser: Browser, face: Face, device:
     page.open(f"{face.address}/help")
     page.wait_for(SYNCED)
     before, shown, after = show_clock(page)
-    margin = timedelta(milliseconds=200)
+    margin = timedelta(seconds=2)  # half the way there and back, on a busy machine
     assert before - margin <= shown <= after + margin
     assert page.run("document.querySelector('[data-clock-unsynced]').hidden") is True
     assert page.complaints == []

@@ -73,9 +73,10 @@ def replaying(package: Path, folder: Path) -> Iterator[str]:
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(200):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=30).close()
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
         else:
