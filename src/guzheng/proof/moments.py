@@ -108,8 +108,8 @@ def closing_of(
     }
 
 
-def statement_of(record: CaptureRecord, name: str) -> bytes | None:
-    """What the stamp stands over, as the record spells it; None where it lies elsewhere."""
+def stated_in(record: CaptureRecord, name: str) -> Digest:
+    """The digest of what the stamp stands over, from what the record says."""
     fields = record.fields
     match name:
         case "opening":
@@ -117,13 +117,14 @@ def statement_of(record: CaptureRecord, name: str) -> bytes | None:
             for one in ("exhibit", "requested_url"):
                 same = opening.get(one) == fields[one]
                 require(same, Inconsistent, "moment.of-another", fields[one], opening.get(one))
-            return canonical.encode(opening)
+            return sha256(canonical.encode(opening))
         case "closing":
             listed = cast("list[dict[str, object]]", fields.get("moments", []))
             stated = closing_of(fields["exhibit"], fields["artefacts"], listed)
-            return canonical.encode(stated)
-        case _:
-            return None  # the transcript's index: whoever opens the transcript compares
+            return sha256(canonical.encode(stated))
+        case _:  # the transcript's index: whoever opens the transcript compares it with this
+            held = Fields(need(fields.get("transcript"), "a transcript"), "capture.transcript")
+            return Digest.parse(held.text("index"))
 
 
 # Checks one stamp over a digest; gives the time that it attests, if it is sound.
@@ -183,10 +184,7 @@ def _named(record: CaptureRecord, papers: Mapping[str, bytes]) -> tuple[Moment, 
 
 def _stated(record: CaptureRecord, moment: Moment) -> str:
     """That the digest is that of a statement which stands on the record."""
-    statement = statement_of(record, moment.name)
-    if statement is None:
-        return f"{moment.digest}: the transcript's index"
-    found = sha256(statement)
+    found = stated_in(record, moment.name)
     same = found == moment.digest
     require(same, DigestMismatch, "moment.statement-differs", moment.digest, found)
     return str(found)

@@ -3,7 +3,7 @@
 Nothing here is a second truth: a step is done when its paper is there. What is not in a
 paper is not shown as known; a time without a source is left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -62,6 +62,7 @@ class Interval:
     accuracy_milliseconds: int | None
     authority: str
     clock_not_verified: bool = False  # the authority says so itself
+    moments: tuple[tuple[str, datetime], ...] = ()  # of a capture: name, stamped when
 
     @property
     def length(self) -> timedelta | None:
@@ -283,7 +284,18 @@ def interval_of(view: ExhibitView) -> Interval | None:
         accuracy_milliseconds=accuracy if isinstance(accuracy, int) else None,
         authority=text_fact(view.facts, "seal", "authority"),
         clock_not_verified=says_clock_not_verified(view.facts),
+        moments=tuple(_moments_of(view.facts)),
     )
+
+
+def _moments_of(facts: Mapping[str, object] | None) -> Iterator[tuple[str, datetime]]:
+    """The stamps that were asked for while the capture was under way, in their order."""
+    listed = fact(facts, "moments")
+    for one in listed if isinstance(listed, list) else []:
+        held = cast("Mapping[str, object]", one) if isinstance(one, Mapping) else None
+        name, at = text_fact(held, "paper"), moment_of(fact(held, "attested_at"))
+        if at is not None:
+            yield name.removeprefix("moments/").removesuffix(".tsa"), at
 
 
 def says_clock_not_verified(facts: Mapping[str, object] | None) -> bool:

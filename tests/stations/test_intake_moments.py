@@ -1,0 +1,72 @@
+"""What a capturer may ask of the platform while it runs, and what it may not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from guzheng.intake import web
+from guzheng.proof.digest import Digest, sha256
+from guzheng.refusals import Unavailable
+
+DIGEST = str(sha256(b"statement"))
+# A capturer that asks so, and keeps what it was answered.
+ASKER = """
+import os, sys
+for line in sys.argv[2:]:
+    print(line, flush=True)
+os.close(1)
+open(sys.argv[1], 'w').write(sys.stdin.read())
+"""
+
+
+def asked(folder: Path, *lines: str, moments: web.Moments | None) -> list[dict[str, str]]:
+    heard = folder / "heard"
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASKER, str(heard), *lines],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    steps = list(web._progress(process, moments))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert steps == [("egress.open", "")] * sum("egress.open" in one for one in lines)
+    return [json.loads(line) for line in heard.read_text().splitlines()]
+
+
+def ask(name: str, digest: str = DIGEST) -> str:
+    return json.dumps({"stamp": name, "digest": digest})
+
+
+def stamps(counted: list[Digest]) -> web.Moments:
+    def stamp(digest: Digest) -> bytes:
+        counted.append(digest)
+        return b"token"
+
+    return web.Moments(stamp)
+
+
+def test_each_moment_is_answered_once_and_nothing_else_is(tmp_path: Path) -> None:
+    """A capturer that a page took over gets three tokens, and no more."""
+    counted: list[Digest] = []
+    step = json.dumps({"step": "egress.open", "detail": ""})
+    lines = [ask("opening"), step, ask("opening"), ask("another"), ask("closing"), "no JSON"]
+    said = asked(tmp_path, *lines, *[ask("closing")] * 50, moments=stamps(counted))
+    assert [one["stamp"] for one in said] == ["opening", "closing"]
+    assert [one["token"] for one in said] == ["dG9rZW4="] * 2
+    assert counted == [Digest.parse(DIGEST)] * 2
+
+
+def test_an_authority_that_is_away_is_told_and_the_capture_goes_on(tmp_path: Path) -> None:
+    def away(digest: Digest) -> bytes:
+        raise Unavailable("fix.authority-silent", found=str(digest))
+
+    said = asked(tmp_path, ask("opening"), ask("closing", "md5:00"), moments=web.Moments(away))
+    assert [one["refused"] for one in said] == ["fix.authority-silent", "digest.malformed"]
+
+
+def test_without_anybody_to_ask_nothing_is_answered(tmp_path: Path) -> None:
+    assert asked(tmp_path, ask("opening"), moments=None) == []
