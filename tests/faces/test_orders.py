@@ -115,6 +115,9 @@ def test_an_order_is_looked_at_and_confirmed(orders: Orders, captured: Commissio
     for _ in range(2):
         assert orders.post(f"{address}/confirm") == address
     assert orders.face.client.get(package).status_code == 200
+    other = orders.platform.ordering.together(captured)[1].commission
+    orders.post(f"/orders/{other.commission}/give-up")
+    assert "已放弃" in orders.text("/exhibits?lang=zh")
     late = orders.face.client.post(f"{address}/give-up")
     assert late.status_code == 409
     assert "已有定论" in late.text
@@ -183,6 +186,29 @@ def test_the_pages_are_whole_in_a_browser(
             assert page.run("document.querySelectorAll('main').length") == 1
     assert page.complaints == []
     page.close()
+
+
+def test_programs_order_and_decide(orders: Orders) -> None:
+    client = orders.face.client
+    asked = {"url": "https://example.org/", "vantages": ["远方"]}
+    answer = client.post("/api/orders", json=asked)
+    assert answer.status_code == 201, answer.text
+    (made,) = answer.json()["orders"]
+    assert answer.headers["location"] == f"/api/orders/{made['order']}"
+    assert client.get(answer.headers["location"]).json() == made
+    assert client.get("/api/orders", params={"limit": 1}).json()["orders"] == [made]
+    early = client.post(f"/api/orders/{made['order']}/confirm")
+    assert (early.status_code, early.json()["code"]) == (409, "commission.not-now")
+    for _ in range(2):
+        ended = client.post(f"/api/orders/{made['order']}/cancel").json()
+        assert (ended["state"], ended["code"]) == ("cancelled", "commission.cancelled")
+    for body in (b"[]", b'{"url": 1}', b'{"url": "https://a/", "x": ""}', b"["):
+        assert client.post("/api/orders", content=body).status_code in {400, 422}
+    assert client.post("/api/orders", json={"url": "ftp://x/"}).status_code == 422
+    lone = b'{"url": "https://a/\\ud800"}'
+    assert client.post("/api/orders", content=lone).status_code == 422
+    for address in ("/api/orders/or_x", "/orders/%00", "/batches/x", "/schedules/%ff"):
+        assert client.get(address).status_code == 404, address
 
 
 def test_a_table_is_refused_line_by_line(orders: Orders) -> None:

@@ -21,7 +21,7 @@ from guzheng.commission import Batch, Commission, Event, Quota, rules, table
 from guzheng.config import Config
 from guzheng.intake.rules import stated, web_address
 from guzheng.jobs import QUEUE, Turn
-from guzheng.proof import canonical, package
+from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import sha256
 from guzheng.refusals import Problem, Refused
 from guzheng.road import Road, Step, Tell
@@ -78,6 +78,34 @@ class CommissionView:
     def reason(self) -> Event | None:
         """The event that ended it, if it has ended."""
         return next((one for one in self.events if one.kind in rules.FINAL), None)
+
+    def value(self) -> dict[str, object]:
+        """As programs are told it; what is empty is left out."""
+        one, reason = self.commission, self.reason
+        value: dict[str, object] = {
+            "order": one.commission,
+            "state": self.state,
+            "exhibit": one.exhibit,
+            "exhibit_state": self.exhibit_state,
+            "url": one.url,
+            "account": one.account,
+            "ordered_at": instant.encode(one.ordered_at),
+            "events": [
+                {"kind": each.kind, "observed_at": instant.encode(each.observed_at)}
+                for each in self.events
+            ],
+        }
+        said = {
+            "claimed_name": one.claimed_name,
+            "vantage": one.vantage,
+            "retry_of": one.retry_of,
+            "reason": one.reason,
+            "batch": one.batch,
+            "schedule": one.schedule,
+            "code": reason.code if reason else "",
+            "confirms_at": instant.encode(self.confirms_at) if self.confirms_at else "",
+        }
+        return value | {name: text for name, text in said.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +407,8 @@ class Ordering:
         return None if one is None else self._view(one)
 
     def page(self, limit: int, before: str | None = None) -> tuple[CommissionView, ...]:
+        if before is not None:
+            ids.require_id(before, ORDER_PREFIX)
         return tuple(map(self._view, self._rows.page(limit, before)))
 
     def together(self, view: CommissionView) -> tuple[CommissionView, ...]:
@@ -398,6 +428,10 @@ class Ordering:
         bad = [table.BadRow(*one) for one in left_out] if isinstance(left_out, list) else []
         views = tuple(map(self._view, self._rows.of_batch(batch)))
         return BatchView(found, views, tuple(bad))
+
+    def given_up(self, exhibits: Sequence[str]) -> frozenset[str]:
+        """Those among these exhibits that were given up, to be marked in lists."""
+        return self._rows.given_up(exhibits)
 
     def quota(self, account: str = rules.LOCAL) -> Quota:
         return self._rows.quota(account)

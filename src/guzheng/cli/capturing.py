@@ -253,7 +253,7 @@ def retry(order: str, reason: str, data: Path, speaker: Speaker) -> int:
 
 def _show(speaker: Speaker, view: CommissionView) -> None:
     if speaker.as_json:
-        click.echo(canonical.encode(value_of(view)).decode())
+        click.echo(canonical.encode(view.value()).decode())
         return
     one = view.commission
     speaker.say(
@@ -264,35 +264,6 @@ def _show(speaker: Speaker, view: CommissionView) -> None:
         exhibit=one.exhibit,
         vantage=one.vantage or "—",
     )
-
-
-def value_of(view: CommissionView) -> dict[str, object]:
-    """What `--json` says of an order."""
-    one, reason = view.commission, view.reason
-    value: dict[str, object] = {
-        "order": one.commission,
-        "state": view.state,
-        "exhibit": one.exhibit,
-        "exhibit_state": view.exhibit_state,
-        "url": one.url,
-        "account": one.account,
-        "ordered_at": instant.encode(one.ordered_at),
-        "events": [
-            {"kind": each.kind, "observed_at": instant.encode(each.observed_at)}
-            for each in view.events
-        ],
-    }
-    said = {
-        "claimed_name": one.claimed_name,
-        "vantage": one.vantage,
-        "retry_of": one.retry_of,
-        "reason": one.reason,
-        "batch": one.batch,
-        "schedule": one.schedule,
-        "code": reason.code if reason else "",
-        "confirms_at": instant.encode(view.confirms_at) if view.confirms_at else "",
-    }
-    return value | {name: text for name, text in said.items() if text}
 
 
 # ---- schedules -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from guzheng.commission.rules import Event
 from guzheng.commission.tables import BATCH, COMMISSION, EVENT, QUOTA, create
 from guzheng.proof import instant
 from guzheng.refusals import Refused
+from guzheng.store import ids
 from guzheng.store.records import insert_missing, reading, writing
 
 
@@ -119,8 +120,10 @@ class Commissions:
     # ---- out -------------------------------------------------------------------------
 
     def require(self, commission: str) -> Commission:
-        with reading(self._engine) as connection:
-            found = self._find(connection, commission)
+        found = None
+        if ids.is_id(commission):
+            with reading(self._engine) as connection:
+                found = self._find(connection, commission)
         if found is None:
             raise Refused(
                 "commission.not-found",
@@ -159,8 +162,9 @@ class Commissions:
         return self._all(COMMISSION.c.retry_of == commission)
 
     def batch(self, batch: str) -> Batch:
+        wanted = select(BATCH).where(BATCH.c.batch == (batch if ids.is_id(batch) else ""))
         with reading(self._engine) as connection:
-            row = connection.execute(select(BATCH).where(BATCH.c.batch == batch)).one_or_none()
+            row = connection.execute(wanted).one_or_none()
         if row is None:
             raise Refused("commission.not-found", expected="a batch", found=repr(batch[:40]))
         return Batch(
@@ -171,6 +175,16 @@ class Commissions:
             instant.parse(row.ordered_at),
             row.account,
         )
+
+    def given_up(self, exhibits: Sequence[str]) -> frozenset[str]:
+        """Those among these exhibits whose order was given up."""
+        wanted = (
+            select(COMMISSION.c.exhibit)
+            .join(EVENT, EVENT.c.commission == COMMISSION.c.commission)
+            .where(COMMISSION.c.exhibit.in_(exhibits), EVENT.c.kind == rules.GIVEN_UP)
+        )
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(wanted).scalars())
 
     def undecided(self) -> tuple[Commission, ...]:
         """Those with a unit held: the only ones that anything is still to be done about."""

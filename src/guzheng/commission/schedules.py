@@ -16,6 +16,7 @@ from guzheng.commission.records import Commission, Commissions
 from guzheng.commission.tables import SCHEDULE, SCHEDULE_EVENT, SLOT, create
 from guzheng.proof import instant
 from guzheng.refusals import Refused
+from guzheng.store import ids
 from guzheng.store.records import insert_missing, reading, writing
 
 ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
@@ -103,9 +104,10 @@ class Schedules:
             return self._commissions.add_within(connection, wanted, allowance=allowance)
 
     def require(self, schedule: str) -> Schedule:
+        known = schedule if ids.is_id(schedule) else ""
         with reading(self._engine) as connection:
             row = connection.execute(
-                select(SCHEDULE).where(SCHEDULE.c.schedule == schedule)
+                select(SCHEDULE).where(SCHEDULE.c.schedule == known)
             ).one_or_none()
         if row is None:
             raise Refused(

@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 
 PIXELS = 60_000_000
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BAND = 512  # rows at once: two whole long pages would not fit
 
 
@@ -25,8 +26,29 @@ def compare_pictures(one: bytes, other: bytes) -> Pictured | str:
     """Or the code of why not."""
     if importlib.util.find_spec("PIL") is None:
         return "compare.no-pillow"
+    first, second = _size_of(one), _size_of(other)
+    if first is None or second is None:
+        return "compare.picture-unreadable"
+    if max(width * height for width, height in (first, second)) > PIXELS:
+        return "compare.picture-too-large"
     if one == other:
-        return _identical(one)
+        return Pictured(first[0] * first[1], 0, (first, first))
+    width, height = (min(pair) for pair in zip(first, second, strict=True))
+    differing = _differing(one, other, width, height)
+    if differing is None:
+        return "compare.picture-unreadable"
+    return Pictured(width * height, differing, (first, second))
+
+
+def _size_of(octets: bytes) -> tuple[int, int] | None:
+    """Of a PNG, by its head alone (ISO/IEC 15948 §11.2.2)."""
+    if not octets.startswith(_SIGNATURE) or octets[12:16] != b"IHDR" or len(octets) < 24:
+        return None
+    width, height = (int.from_bytes(octets[at : at + 4], "big") for at in (16, 20))
+    return (width, height) if width and height else None
+
+
+def _differing(one: bytes, other: bytes, width: int, height: int) -> int | None:
     from PIL import Image, ImageChops
 
     try:
@@ -34,28 +56,13 @@ def compare_pictures(one: bytes, other: bytes) -> Pictured | str:
             Image.open(io.BytesIO(one), formats=["PNG"]) as first,
             Image.open(io.BytesIO(other), formats=["PNG"]) as second,
         ):
-            sizes = (first.size, second.size)
-            if max(width * height for width, height in sizes) > PIXELS:
-                return "compare.picture-too-large"
-            width, height = (min(pair) for pair in zip(*sizes, strict=True))
             left, right = first.convert("RGB"), second.convert("RGB")
-        differing = 0
-        for top in range(0, height, _BAND):
-            box = (0, top, width, min(height, top + _BAND))
-            bands = ImageChops.difference(left.crop(box), right.crop(box)).split()
-            any_of = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
-            differing += sum(any_of.histogram()[1:])
     except (OSError, ValueError, SyntaxError):  # what Pillow raises for a broken picture
-        return "compare.picture-unreadable"
-    return Pictured(width * height, differing, sizes)
-
-
-def _identical(octets: bytes) -> Pictured | str:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(octets), formats=["PNG"]) as picture:
-            size = picture.size
-    except (OSError, ValueError, SyntaxError):
-        return "compare.picture-unreadable"
-    return Pictured(size[0] * size[1], 0, (size, size))
+        return None
+    differing = 0
+    for top in range(0, height, _BAND):
+        box = (0, top, width, min(height, top + _BAND))
+        bands = ImageChops.difference(left.crop(box), right.crop(box)).split()
+        any_of = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+        differing += sum(any_of.histogram()[1:])
+    return differing

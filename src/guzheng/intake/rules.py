@@ -81,7 +81,10 @@ def web_address(url: str) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise Refused("capture.url-not-http", found=repr(text[:120]), **refused) from None
-    blank = any(one.isspace() or ord(one) < 0x20 or one == "\x7f" for one in text)
+    blank = any(
+        one.isspace() or ord(one) < 0x20 or one == "\x7f" or 0xD800 <= ord(one) < 0xE000
+        for one in text
+    )
     if (
         parts.scheme not in {"http", "https"}
         or not host

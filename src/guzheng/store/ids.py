@@ -28,6 +28,11 @@ def new(prefix: str, now: datetime, entropy: Callable[[int], bytes]) -> str:
     return f"{prefix}_{''.join(digits)}"
 
 
+def is_id(text: str) -> bool:
+    """Whether it has the form of one, with any prefix."""
+    return _FORM.fullmatch(text) is not None
+
+
 def require_id(text: str, prefix: str) -> str:
     """The text itself, if it is an id with this prefix; there is one spelling."""
     if not (_FORM.fullmatch(text) and text.startswith(f"{prefix}_")):

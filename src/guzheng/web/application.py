@@ -23,6 +23,7 @@ from guzheng.web import (
     home,
     ledger,
     orders,
+    orders_api,
     problems,
     public,
     repetitions,
@@ -75,6 +76,7 @@ def create_app(
     app.include_router(adding.routes(platform))
     app.include_router(court.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(api.routes(platform, upload_limit=upload_limit))
+    app.include_router(orders_api.routes(platform))
     app.include_router(public.routes(platform, pages))
     answer = _answers(pages)
     app.add_exception_handler(Problem, answer)

@@ -44,6 +44,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "section": "exhibits",
             "views": shown,
             "title_of": readings.title_of,
+            "marked": platform.ordering.given_up([one.exhibit for one in shown]),
             "next": shown[-1].exhibit if len(views) > PER_PAGE else None,
             "before": before,
         }

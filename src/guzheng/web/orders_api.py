@@ -1,0 +1,98 @@
+"""`/api/orders`: the flow of orders for programs: order, look, confirm or give up, cancel.
+
+The same rules as on the pages. `token` makes asking twice order once; an answer is a list,
+since several vantage points make several orders."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from guzheng.app.ordering import Wanted
+from guzheng.refusals import Refused
+from guzheng.web.ports import Platform
+from guzheng.web.uploads import whole_body
+
+JSON_LIMIT: Final = 64 * 1024
+LIST_LIMIT: Final = 100
+_TEXTS: Final = ("url", "claimed_name", "claimed_applicant", "claimed_purpose", "token")
+_TEXT: Final = {"type": "string", "maxLength": 500}
+_ORDER: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "additionalProperties": False,
+                    "properties": {
+                        **dict.fromkeys(_TEXTS, _TEXT),
+                        "vantages": {"type": "array", "items": _TEXT, "maxItems": 8},
+                    },
+                }
+            }
+        },
+    }
+}
+Decision = Literal["confirm", "give-up", "cancel"]
+
+
+def routes(platform: Platform) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["orders"])
+
+    @router.post("/orders", status_code=HTTPStatus.CREATED, openapi_extra=_ORDER)
+    def order(request: Request) -> Response:
+        """Order a capture: durable and queued when this answers, and not confirmed."""
+        wanted = wanted_of(whole_body(request, limit=JSON_LIMIT))
+        platform.require_browser()
+        views = platform.ordering.order(wanted)
+        headers = {"Location": f"/api/orders/{views[0].commission.commission}"}
+        content = {"orders": [one.value() for one in views]}
+        return JSONResponse(content, status_code=HTTPStatus.CREATED, headers=headers)
+
+    @router.get("/orders")
+    def listing(
+        before: str | None = None, limit: int = Query(default=30, ge=1, le=LIST_LIMIT)
+    ) -> Response:
+        views = platform.ordering.page(limit, before)
+        return JSONResponse({"orders": [one.value() for one in views]})
+
+    @router.get("/orders/{order}")
+    def read(order: str) -> Response:
+        return JSONResponse(platform.ordering.view(order).value())
+
+    @router.post("/orders/{order}/{decision}")
+    def decide(order: str, decision: Decision) -> Response:
+        """Asked again, it stays decided; what is too late is refused with 409."""
+        verbs = {
+            "confirm": platform.ordering.confirm,
+            "give-up": platform.ordering.give_up,
+            "cancel": platform.ordering.cancel,
+        }
+        return JSONResponse(verbs[decision](order).value())
+
+    return router
+
+
+def wanted_of(body: bytes) -> Wanted:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(str(error)) from error
+    if not isinstance(value, Mapping) or not value.keys() <= {*_TEXTS, "vantages"}:
+        raise _malformed("other members")
+    texts = {name: value.get(name, "") for name in _TEXTS}
+    vantages = value.get("vantages", [])
+    listed = isinstance(vantages, list) and all(isinstance(one, str) for one in vantages)
+    if not listed or not all(isinstance(one, str) for one in texts.values()):
+        raise _malformed("a member of another type")
+    return Wanted(**texts, vantages=tuple(vantages))
+
+
+def _malformed(found: str) -> Refused:
+    expected = f"an object of {', '.join(_TEXTS)}, vantages"
+    return Refused("web.malformed-json", expected=expected, found=found[:200])
