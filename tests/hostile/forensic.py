@@ -62,7 +62,7 @@ _SCRIPTS = {
 
 
 _FLOOD = """<!doctype html><title>flood</title><p>seen<div hidden id=deep></div><script>
-deep.innerHTML = '<b></b>'.repeat(210000);
+deep.innerHTML = '<b></b>'.repeat(110000);
 for (let n = 0; n < 20000; n++) console.log('flood', n);
 const socket = new WebSocket(location.origin.replace('http', 'ws') + '/flood-socket');
 </script>"""

@@ -89,9 +89,10 @@ BODY_SECONDS = 20  # to fetch outstanding bodies once the page is at rest
 
 # --- artefacts --------------------------------------------------------------------------------
 TILE_PIXELS = 16_000  # Chromium paints nothing beyond 16,384 px in one picture
-LAYOUT_NODES = 200_000  # about 100 MB of layout; news pages have 2,000 to 20,000
+SNAPSHOT_SECONDS = 20  # text, layout, MHTML each: what may be missing may not cost the capture
+LAYOUT_NODES = 100_000  # about 50 MB of layout; news pages have 2,000 to 20,000
 TEXT_OCTETS = 16 * 1024 * 1024  # a long book has 1 MB
-MHTML_OCTETS = 96 * 1024 * 1024  # of what would go into it; the archive has it all anyway
+MHTML_OCTETS = 48 * 1024 * 1024  # of what would go into it; the archive has it all anyway
 CONSOLE_LINES = 5_000  # a page that says more repeats itself; its console is shut then
 CONSOLE_OCTETS = 8 * 1024 * 1024
 CONSOLE_TEXT = 4_000  # characters of one line

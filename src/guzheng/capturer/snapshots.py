@@ -13,9 +13,9 @@ from guzheng.capturer import world
 from guzheng.capturer.devtools import CommandRefused, Devtools, Values, listing, spell, text
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import (
-    ARTEFACT_SECONDS,
     LAYOUT_NODES,
     MHTML_OCTETS,
+    SNAPSHOT_SECONDS,
     TEXT_OCTETS,
 )
 
@@ -80,7 +80,7 @@ class Snapshots:
             self.session,
             self.frame,
             _TEXT % TEXT_OCTETS,
-            seconds=ARTEFACT_SECONDS,
+            seconds=SNAPSHOT_SECONDS,
         )
         if not isinstance(found, str):
             return b""
@@ -103,7 +103,7 @@ class Snapshots:
         return text(answer, "data").encode("utf-8", "replace")
 
     async def _ask(self, method: str, values: Values) -> Values:
-        return await self.devtools.call(method, values, self.session, seconds=ARTEFACT_SECONDS)
+        return await self.devtools.call(method, values, self.session, seconds=SNAPSHOT_SECONDS)
 
 
 def _kind(name: str) -> str:
