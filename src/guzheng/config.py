@@ -158,6 +158,9 @@ class Config:
         "DNS resolvers to compare with the system's, each ADDRESS or ADDRESS:PORT, at most "
         "four; they learn the names of every captured page's hosts",
     )
+    captures_waiting: int = _setting(
+        0, "Browsers started ahead for the next captures, each some 170 MB; 0: none"
+    )
     captures_at_once: int = _setting(
         2, "Captures that one worker process makes at once, from each vantage point"
     )

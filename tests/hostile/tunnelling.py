@@ -79,6 +79,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def running(egress: Egress) -> AsyncIterator[tuple[Egress, Client]]:
     client = Client(egress, await egress.open())
+    egress.begin()
     try:
         await egress.ready()
         yield egress, client

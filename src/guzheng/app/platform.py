@@ -123,6 +123,7 @@ class Platform:
                 lambda exhibit: self.ordering.is_cancelled(exhibit),
                 config.data / "keys" / "captures",
                 config.second_resolvers,
+                warm=intake.Warm(config.data / "waiting", config.captures_waiting),
             ),
             leases=parts.leases,
             now=parts.now,

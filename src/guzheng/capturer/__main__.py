@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +27,7 @@ from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.limits import MAX_ORDER_OCTETS
 from guzheng.capturer.moments import Desk
 from guzheng.capturer.order import CaptureOrder
+from guzheng.capturer.waiting import NO_ORDER, Called, waited
 from guzheng.proof import canonical
 
 _USAGE = "usage: python -m guzheng.capturer ORDER.json OUT/"
@@ -35,6 +36,8 @@ _GRACE_SECONDS = 20  # after the wall limit: for writing down; then the program 
 
 
 def run() -> int:
+    if len(sys.argv) == 3 and sys.argv[1] == "--wait":
+        return _wait(Path(sys.argv[2]))
     if len(sys.argv) != 3:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
@@ -53,18 +56,7 @@ def run() -> int:
         _write_failure(out, failure)
         return 1
     _limit_ourselves()
-    act = Act(
-        order=order,
-        out=out,
-        surroundings=_surroundings(),
-        clock=Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic),
-        entropy=secrets.token_bytes,
-        tell=_tell,
-        desk=Desk(_say, sys.stdin.fileno()),
-    )
-    watchdog = threading.Timer(order.limits.wall_seconds + _GRACE_SECONDS, _end, (act,))
-    watchdog.daemon = True
-    watchdog.start()
+    act = _act(order, out, _tell)
     try:
         return 0 if asyncio.run(_perform(act)) else 1
     except OSError as error:  # not even the failure could be written as it should be
@@ -72,7 +64,66 @@ def run() -> int:
         return 1
 
 
+def _act(order: CaptureOrder, out: Path, tell: Callable[[str, str], None]) -> Act:
+    return Act(
+        order=order,
+        out=out,
+        surroundings=_surroundings(),
+        clock=Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic),
+        entropy=secrets.token_bytes,
+        tell=tell,
+        desk=Desk(_say, sys.stdin.fileno()),
+    )
+
+
+def _wait(preset: Path) -> int:
+    """`--wait PRESET.json`: see waiting. The preset is an order whose page is never opened."""
+    try:
+        order = CaptureOrder.parse(preset.read_bytes())
+        _limit_ourselves()
+        return asyncio.run(_wait_and_perform(order))
+    except (OSError, CaptureFailed) as error:
+        sys.stderr.write(f"{error}\n")
+        return NO_ORDER
+    except asyncio.CancelledError:  # told to stop; what was prepared is gone
+        return NO_ORDER
+
+
+async def _wait_and_perform(order: CaptureOrder) -> int:
+    preset = _act(order, Path(), lambda *_: None)
+    task = asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _cancel, task)
+    act = await waited(preset, _called, sys.stdin.fileno())
+    if act is None:
+        return NO_ORDER
+    try:
+        return 0 if await _perform(act) else 1
+    except OSError as error:
+        _write_failure(act.out, not_written(error))
+        return 1
+
+
+def _cancel(task: "asyncio.Task[None] | None") -> None:
+    if task is not None:
+        task.cancel()
+
+
+def _called(by: Called) -> Act | None:
+    by.out.mkdir(parents=True, exist_ok=True)
+    sys.excepthook = lambda kind, value, trace: _write_fault(by.out, kind, value, trace)
+    try:
+        return _act(CaptureOrder.parse(by.order.read_bytes()), by.out, _tell)
+    except CaptureFailed as failure:
+        _write_failure(by.out, failure)
+        return None
+
+
 async def _perform(act: Act) -> bool:
+    seconds = act.order.limits.wall_seconds + _GRACE_SECONDS
+    watchdog = threading.Timer(seconds, _end, (act,))
+    watchdog.daemon = True
+    watchdog.start()
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(act.perform())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,6 +8,7 @@ browser, its profile and its connections are gone in either case.
 import asyncio
 import base64
 import binascii
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +79,9 @@ _LOOK_SECONDS = 10
 _WIRE, _KEY_LOG = "wire", "tls-keys.log"  # in the job's folder: the tunnel's, the browser's
 
 
+Identifying = asyncio.Task[tuple[Program, Installed]]
+
+
 @dataclass(slots=True)
 class Act:
     """One capture. `perform` once; `abandon` may be called from another thread instead."""
@@ -102,6 +106,8 @@ class Act:
     start: Start | None = None
     grade: Grade = field(default_factory=Grade)
     folder: JobFolder | None = None
+    identified: Identifying | None = None
+    profile_at_start: list[str] = field(default_factory=list)
     browser: chromium.Browser | None = None
     viewer: Viewer | None = None
     visit: Visit | None = None
@@ -170,18 +176,8 @@ class Act:
     async def _see(self, items: Path) -> None:
         url = require_url(self.order.url)
         opened = asyncio.create_task(self.moments.open(self.order, self.surroundings.software))
-        program_path = chromium.find_chromium(self.order.chromium)
-        self.confinement = self._confine()
-        uid = self.confinement.uid
-        self.folder = folder = JobFolder(self.surroundings.temporary, uid)
-        profile_at_start = sorted(entry.name for entry in folder.profile.iterdir())
-        self.egress = self._egress(url, uid, folder)
-        version = await chromium.major_version_of(program_path)
-        launch = self._launch(program_path, folder, uid, await self.egress.open(), version)
-        self.journal.step("egress.open")
-        # Not yet `self.browser`: events arrive while it starts, and go to the targets.
-        self.browser = await chromium.start(launch, self.targets.take)
-        self.journal.step("browser.started", self.browser.product)
+        if self.browser is None or self.egress is None:
+            self.egress, self.browser = await self.prepare(begin=url)
         self.making.console.attach(self.browser.devtools)
         await self.egress.ready()
         self.journal.step("tunnel.ready")
@@ -191,7 +187,7 @@ class Act:
         cage = await chromium.observed_cage(self.browser.devtools)
         seen = await chromium.seen_by_pages(self.browser.devtools, self.targets.main)
         sandbox = cut(str(self.browser.sandbox))
-        self.start = Start(profile_at_start, cookies, sandbox, cage, seen)
+        self.start = Start(self.profile_at_start, cookies, sandbox, cage, seen)
         self.start.judge(self.grade, self.surroundings.preload_variables)
         self.journal.step("environment.checked", f"sandbox {self.browser.sandbox}")
         self.visit = Visit(
@@ -209,7 +205,7 @@ class Act:
         await self.making.view(self.visit)
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
-        identified = asyncio.create_task(asyncio.to_thread(_identify, program_path))
+        identified = self.identified or self.identify(self.browser)
         await self.visit.scroll()
         await self.making.expand(self.visit)
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
@@ -223,6 +219,60 @@ class Act:
         self.egress.judge(self.grade)
         await self._write_environment(items, program, installed)
 
+    async def prepare(self, *, begin: str = "") -> tuple[Egress, chromium.Browser]:
+        """A virgin browser behind a way out; that opens once it is told for what."""
+        program_path = chromium.find_chromium(self.order.chromium)
+        self.confinement = self._confine()
+        uid = self.confinement.uid
+        self.folder = folder = JobFolder(self.surroundings.temporary, uid)
+        self.profile_at_start = sorted(entry.name for entry in folder.profile.iterdir())
+        self.egress = egress = self._egress(uid, folder)
+        version = await chromium.major_version_of(program_path)
+        launch = self._launch(program_path, folder, uid, await egress.open(), version)
+        if begin:
+            self._begin(egress, begin)
+        # Not yet `self.browser`: events arrive while it starts, and go to the targets.
+        browser = await chromium.start(launch, lambda *event: self.targets.take(*event))
+        self.journal.step("browser.started", browser.product)
+        return egress, browser
+
+    @staticmethod
+    def identify(browser: chromium.Browser) -> Identifying:
+        """Beside all else: it reads 300 MB."""
+        return asyncio.create_task(asyncio.to_thread(_identify, browser.launch.binary))
+
+    def _begin(self, egress: Egress, url: str) -> None:
+        egress.page_hosts = frozenset({(urlsplit(url).hostname or "").lower()})
+        egress.begin()
+        self.journal.step("egress.open")
+
+    def adopt(self, waited: "Act", said: str) -> None:
+        """Take over the browser of an act that had no order; `said` stands on the record."""
+        self.confinement, self.folder = waited.confinement, waited.folder
+        self.profile_at_start, self.grade = waited.profile_at_start, waited.grade
+        self.egress, self.browser = waited.egress, waited.browser
+        self.identified = waited.identified
+        if self.egress is None or self.browser is None or self.folder is None:
+            return
+        mine = self._egress(self.egress.only_uid, self.folder)
+        for name in ("allowed", "octets_allowed", "origin", "resolvers", "vantage", "fail"):
+            setattr(self.egress, name, getattr(mine, name))
+        waited.targets = self.targets  # to whom its browser's events go
+        self.journal.step("browser.waited", said)
+        self._begin(self.egress, self.order.url)
+
+    async def give_up(self) -> None:
+        """Nobody ordered anything: end what was prepared."""
+        if self.browser is not None:
+            await asyncio.to_thread(self.browser.stop)
+        if self.egress is not None:
+            with contextlib.suppress(CaptureFailed):
+                await self.egress.close()
+        if self.folder is not None:
+            self.folder.remove()
+        if self.confinement is not None:
+            self.confinement.close()
+
     def _confine(self) -> Confinement:
         return confine(
             Caps(self.order.limits.memory_octets, TASKS, PROCESSORS),
@@ -233,12 +283,12 @@ class Act:
             now=self.started_at.timestamp(),
         )
 
-    def _egress(self, url: str, uid: int, folder: JobFolder) -> Egress:
+    def _egress(self, uid: int, folder: JobFolder) -> Egress:
         return Egress(
             allowed=self.order.allow_private,
             octets_allowed=self.order.limits.bytes,
             only_uid=uid,
-            page_hosts=frozenset({(urlsplit(url).hostname or "").lower()}),
+            page_hosts=frozenset(),
             folder=folder.path / _WIRE,
             origin=self.journal.began,
             uid=uid_of_tunnel(uid, own_uid=self.surroundings.own_uid),

@@ -66,6 +66,7 @@ class Egress:
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
     _transport: asyncio.SubprocessTransport | None = None
+    _handed: tuple[int, int | None] = (-1, None)
 
     async def open(self) -> int:
         """The port it will listen on; connections wait until it does."""
@@ -74,8 +75,21 @@ class Egress:
             os.chown(self.folder, self.uid, self.uid)
         self._door = door = namespace.open_door()
         handed = [door.listener.fileno()] + ([] if door.table is None else [door.table])
+        self._handed = (door.listener.fileno(), door.table)
+        port = door.port
+        # -I: neither the folder it is started in nor a variable decides what is imported.
+        self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Ear(self), sys.executable, "-I", "-m", "guzheng.capturer.tunnel",
+            pass_fds=handed, env={"LANG": "C.UTF-8"}, executable=EXECUTABLE,
+        )  # fmt: skip
+        door.hand_over()
+        return port
+
+    def begin(self) -> None:
+        """Tell it what it may do; until then nobody is answered."""
+        listener, table = self._handed
         order = TunnelOrder(
-            listener=door.listener.fileno(),
+            listener=listener,
             folder=self.folder,
             origin_nanoseconds=int(self.origin * 1e9),
             octets=self.octets_allowed,
@@ -85,18 +99,10 @@ class Egress:
             resolvers=self.resolvers,
             bind=self._way("bind"),
             socks=self._way("socks"),
-            table=door.table,
+            table=table,
             uid=self.uid,
         )
-        port = door.port
-        # -I: neither the folder it is started in nor a variable decides what is imported.
-        self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Ear(self), sys.executable, "-I", "-m", "guzheng.capturer.tunnel",
-            pass_fds=handed, env={"LANG": "C.UTF-8"}, executable=EXECUTABLE,
-        )  # fmt: skip
-        door.hand_over()
         self._write(order.encode())
-        return port
 
     def _way(self, means: str) -> str:
         chosen = self.vantage

@@ -20,6 +20,7 @@ REASONS = {
     "tunnel.ready": "it keeps the octets of every connection before it hands them on",
     "wire.kept": "what passed is fixed by its digests before anybody can read it",
     "browser.started": "a browser that nobody used before, in an empty profile",
+    "browser.waited": "a browser that nobody used before, started ahead of the order",
     "environment.checked": "a page preset on this machine must be impossible",
     "page.opening": "the ordered URL, as ordered",
     "page.loaded": "the browser says that the page and what it names have arrived",

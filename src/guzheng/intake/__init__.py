@@ -10,6 +10,7 @@ from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
 from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.records import ExhibitIndex, Line, Walked
+from guzheng.intake.warm import Warm
 from guzheng.intake.watching import find_live_picture
 from guzheng.intake.web import (
     CaptureCancelled,
@@ -36,6 +37,7 @@ __all__ = [
     "ReceivedItem",
     "Upload",
     "Walked",
+    "Warm",
     "by_digest",
     "capture",
     "captured_items",

@@ -23,6 +23,7 @@ from pathlib import Path
 from guzheng.intake import wirekeys
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.rules import distinct, item_name
+from guzheng.intake.warm import Warm
 from guzheng.intake.watching import Watch
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
@@ -60,6 +61,7 @@ class Capturing:
     keys: Path | None = None  # where passwords of TLS key logs are kept; None: thrown away
     resolvers: tuple[str, ...] = ()  # compared with the system's
     ended: threading.Event = field(default_factory=threading.Event)  # set by `end_captures`
+    warm: Warm | None = None  # capturers that were started ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,36 +241,29 @@ def _run(
         )
     (room / "order.json").write_bytes(canonical.encode(wanted))
     out = room / "out"
-    command = [sys.executable, "-m", "guzheng.capturer", str(room / "order.json"), str(out)]
-    with (room / "stderr.log").open("wb") as errors:
-        # Its own process group: whatever it started ends with it.
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        _groups.add(process.pid)
-        if capturing.ended.is_set():  # meanwhile: whoever ended them did not see this one
-            _end(process.pid)
-        timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
-        watch = Watch(process, lambda: capturing.stopping(order.exhibit))
-        try:
-            for step, detail in _progress(process, moments):
-                watch.heard()
-                tell(step, detail)
-            status = process.wait()
-        finally:
-            timer()
-            watch.over()
-            _groups.discard(process.pid)
-            _end(process.pid)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    if pipe:
-                        pipe.close()
+    process = _started(room, out, capturing)
+    _groups.add(process.pid)
+    if capturing.ended.is_set():  # meanwhile: whoever ended them did not see this one
+        _end(process.pid)
+    timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
+    watch = Watch(process, lambda: capturing.stopping(order.exhibit))
+    try:
+        for step, detail in _progress(process, moments):
+            watch.heard()
+            tell(step, detail)
+        status = process.wait()
+    finally:
+        timer()
+        watch.over()
+        _groups.discard(process.pid)
+        _end(process.pid)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe:
+                    pipe.close()
+    if capturing.warm is not None and not capturing.ended.is_set():
+        capturing.warm.fill(_preset(capturing))
     if status == 0 and (out / CAPTURE).exists():
         return
     failure, attempt = out / "failure.json", out / CAPTURE
@@ -335,9 +330,43 @@ def _alarm(group: int, seconds: int) -> Callable[[], None]:
     return timer.cancel
 
 
+def _started(room: Path, out: Path, capturing: Capturing) -> subprocess.Popen[bytes]:
+    """One that waits for such an order, or one that is started now."""
+    order = room / "order.json"
+    if capturing.warm is not None:
+        waiting = capturing.warm.take(_preset(capturing), order, out)
+        if waiting is not None:
+            return waiting
+    with (room / "stderr.log").open("wb") as errors:
+        # Its own process group: whatever it started ends with it.
+        return subprocess.Popen(
+            [sys.executable, "-m", "guzheng.capturer", str(order), str(out)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+
+def _preset(capturing: Capturing) -> bytes:
+    """What decides over a browser's start; its page is never opened."""
+    preset: dict[str, object] = {
+        "schema": "guzheng.capture-order/1",
+        "exhibit": "ex_" + "0" * 26,
+        "url": "http://waiting.invalid/",
+        "allow_private": [],
+        "trust_spki": list(capturing.trust_spki),
+    }
+    if capturing.chromium:
+        preset["chromium"] = capturing.chromium
+    return canonical.encode(preset)
+
+
 def end_captures(capturing: Capturing) -> None:
     """For a program that stops: what was under way is begun again by the next one, not here."""
     capturing.ended.set()
+    if capturing.warm is not None:
+        capturing.warm.close()
     for group in tuple(_groups):
         _end(group)
 

@@ -1,0 +1,96 @@
+"""Capturers that were started ahead: each has a blank browser up, and waits for one order.
+
+What is hidden is the start of a program and a browser, nothing else: every page gets a browser
+that was never used. One that does not fit, or is gone, costs nothing but the start that was to
+be hidden: the capture is then begun as if nobody had waited. docs/spec/capture.md §6.1.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guzheng.proof import canonical
+
+_END_SECONDS = 15  # a browser dies within one; the machine may be busy
+
+
+@dataclass(slots=True)
+class Warm:
+    """At most `most` of them. `folder` is for their order of which no page is opened."""
+
+    folder: Path
+    most: int
+    _waiting: list[tuple[bytes, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, preset: bytes, order: Path, out: Path) -> subprocess.Popen[bytes] | None:
+        """One that was started for just that, with its order given; None: start your own."""
+        while (process := self._pop(preset)) is not None:
+            line = canonical.encode({"order": str(order), "out": str(out)}) + b"\n"
+            try:
+                if process.stdin is None or process.poll() is not None:
+                    raise BrokenPipeError
+                process.stdin.write(line)
+                process.stdin.flush()
+            except OSError:
+                end(process)
+            else:
+                return process
+        return None
+
+    def fill(self, preset: bytes) -> None:
+        """Start one for the next order, unless enough are waiting."""
+        with self._lock:
+            alive = [one for one in self._waiting if one[1].poll() is None]
+            strange = [one for one in alive if one[0] != preset]
+            self._waiting = [one for one in alive if one[0] == preset]
+            room = self.most - len(self._waiting)
+            for _ in range(room):
+                self._waiting.append((preset, self._start(preset)))
+        for _, process in strange:
+            end(process)
+
+    def close(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for _, process in waiting:
+            end(process)
+
+    def _pop(self, preset: bytes) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            for number, (wanted, _) in enumerate(self._waiting):
+                if wanted == preset:
+                    return self._waiting.pop(number)[1]
+        return None
+
+    def _start(self, preset: bytes) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path = self.folder / "preset.json"
+        path.write_bytes(preset)
+        return subprocess.Popen(
+            [sys.executable, "-m", "guzheng.capturer", "--wait", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Its pipe is closed: it clears up after itself; then it is ended whatever it does."""
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe:
+                pipe.close()
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_SECONDS)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
