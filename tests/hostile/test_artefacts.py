@@ -232,7 +232,10 @@ def test_the_har_has_every_request_and_is_a_derivative(seen: Seen) -> None:
         )
         assert {"status", "content", "redirectURL"} <= set(entry["response"])
     roles = {one.name: one.role for one in record.artefacts}
-    assert [name for name, role in roles.items() if role == "derivative"] == ["network.har"]
+    assert [name for name, role in roles.items() if role == "derivative"] == [
+        "network.har",
+        "trace.json",
+    ]
     types = {one.name: one.media_type for one in record.artefacts}
     assert types["page.mhtml"] == "multipart/related"
     assert types["act.mkv"] == "video/matroska"

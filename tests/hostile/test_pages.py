@@ -57,7 +57,9 @@ def _require_artefacts(captured: Captured) -> None:
         octets = (items / name).read_bytes()
         assert item.size == len(octets)
         assert item.digests == (sha256(octets), sm3(octets))
-        assert item.role == ("derivative" if name == "network.har" else "original")
+        assert item.role == (
+            "derivative" if name in {"network.har", "trace.json"} else "original"
+        )
 
 
 @pytest.mark.parametrize(
