@@ -123,6 +123,9 @@ class Recorder:
         A stream without end gives up what it has brought once it is cut.
         """
         if self._ended:
+            for late in self.exchanges:  # a stream that was cut is asked for again
+                if not late.outcome:
+                    late.close()
             return
         self._ended = True
         cut()
