@@ -28,6 +28,7 @@ from guzheng.web import (
     public,
     repetitions,
     timestamps,
+    tracing,
     verification,
 )
 from guzheng.web.guard import Guard
@@ -63,6 +64,7 @@ def create_app(
     )
     app.include_router(home.routes(platform, pages, upload_limit=upload_limit))
     app.include_router(exhibits.routes(platform, pages))
+    app.include_router(tracing.routes(platform, pages))
     app.include_router(batches.routes(platform, pages))
     app.include_router(repetitions.routes(platform, pages))
     app.include_router(orders.routes(platform, pages))

@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 
 from guzheng import words
 from guzheng.refusals import Refused
-from guzheng.web import problems, readings
+from guzheng.web import problems, readings, tracing
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
@@ -108,6 +108,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "capture": readings.fact(view.facts, "capture"),
         "finished": view.state in readings.TERMINAL and not view.missing,
         "scope": readings.scope_of(view),
+        "has_trace": tracing.has_trace(view),
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
         "refusal": _refusal(view, language_of(request)),
         "order": platform.ordering.of_exhibit(view.exhibit) if view.kind == "web" else None,
