@@ -2,8 +2,8 @@
 
 Run by test_ledger_shards as a program, as ledger_deaths is: one child dies in the turn, another
 opens what was left and goes on as a server or a depositor does. `witnessed`: with three
-witnesses, two of whom must cosign, and a death at every third effect. `scaled`: entries in PostgreSQL, tiles and memory in S3, and
-a death at every fourth effect. Prints the moment of each death.
+witnesses, two of whom must cosign, and a death at every third effect. `scaled`: entries in
+PostgreSQL, tiles and memory in S3, and a death at every fourth. Prints where each one died.
 """
 
 import os
