@@ -101,6 +101,16 @@ def test_what_is_not_a_note(octets: bytes) -> None:
     assert refused.value.code == "note.malformed"
 
 
+@pytest.mark.parametrize("octet", sorted({*range(0x21), 0x7F}))
+def test_newline_is_the_only_control_character(octet: int) -> None:
+    octets = PETERS_NOTE[:3] + bytes([octet]) + PETERS_NOTE[3:]
+    if octet in (0x0A, 0x20, 0x7F):  # as the reference implementation has it
+        assert Note.parse(octets).encode() == octets
+    else:
+        with pytest.raises(Malformed):
+            Note.parse(octets)
+
+
 def test_as_many_signatures_as_the_reference_takes() -> None:
     note = Note.parse(TEXT + b"\n" + PETERS_LINE * MAX_SIGNATURES)
     assert note.require_signed([PETER]) == (PETER,)  # the same key counts once

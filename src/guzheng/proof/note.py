@@ -191,7 +191,7 @@ class Note:
     def parse(cls, octets: bytes) -> "Note":
         if len(octets) > MAX_OCTETS:
             raise _malformed(f"at most {MAX_OCTETS} octets", str(len(octets)))
-        if any(octet < 0x20 and octet != 0x0A for octet in octets):
+        if octets.translate(None, bytes(range(0x0A)) + bytes(range(0x0B, 0x20))) != octets:
             raise _malformed("no control character but newline", "one")
         # The last empty line parts text and signatures: no signature line can be empty.
         head, blank, tail = octets.rpartition(b"\n\n")
