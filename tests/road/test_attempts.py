@@ -19,6 +19,8 @@ from guzheng.proof.report import Outcome
 from guzheng.proof.verify import verify_exhibit
 from guzheng.store.blobs import read
 from guzheng.verifier.main import main as verify
+from guzheng.web import create_app
+from tests.faces.conftest import serving
 from tests.ports import free_port
 from tests.road.deaths import silent
 from tests.road.test_fsck import places
@@ -98,6 +100,15 @@ def test_its_package_is_verified_by_the_program(attempted: Attempted) -> None:
     assert verify([str(out), "--roots", str(roots)]) == 0
 
 
+def test_its_page_shows_both(attempted: Attempted) -> None:
+    with serving(create_app(attempted.platform, upload_limit=1024)) as face:
+        page = face.client.get(f"/exhibits/{attempted.exhibit}", headers=_ENGLISH).text
+    for said in ("Certificate of the failed capture", "capture.connection-refused"):
+        assert said in page
+    assert "certificate.pdf" in page
+    assert "data-unfinished" not in page
+
+
 def test_a_failed_capture_cannot_stand_as_one_that_was_made(attempted: Attempted) -> None:
     value = canonical.parse_object(attempted.paper("capture.json"))
     del value["failure"]
@@ -127,6 +138,7 @@ def test_killed_between_attempt_and_refusal(attempted: Attempted) -> None:
     assert {**again, "observed_at": ""} == {**first, "observed_at": ""}
 
 
+_ENGLISH = {"Accept-Language": "en"}
 _VIEWER = {
     "browser": "", "binary": "", "binary_size": 0, "binary_digest": str(sha256(b"")),
     "flags": [], "user_agent": "", "sandbox": "", "viewport_width": 0, "viewport_height": 0,

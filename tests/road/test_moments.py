@@ -13,6 +13,7 @@ from guzheng.proof import moments, package
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.report import Outcome, Report
 from guzheng.proof.verify import verify_exhibit
+from guzheng.refusals import Unavailable
 from guzheng.store.blobs import read
 from guzheng.verifier.main import main as verify
 from tests import world
@@ -130,6 +131,25 @@ def test_the_checkpoint_is_the_one_that_the_record_names(captured: Captured) -> 
     note = captured.papers[moments.BEFORE]
     report = captured.judged(**{moments.BEFORE: note[: note.rindex("—".encode())]})
     assert _code(report, "moment.before") == "moment.note-differs"
+
+
+def test_an_authority_that_is_away_costs_no_capture(tmp_path: Path) -> None:
+    with world.authority(tmp_path) as outside, world.site() as site:
+        outside.mood = "refuses"
+        allowed = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32"}
+        platform = Platform(
+            load(tmp_path / "data", environment=outside.environment() | allowed)
+        )
+        exhibit = platform.order_capture(site)
+        with pytest.raises(Unavailable):
+            platform.walk(exhibit, silent)
+        record = CaptureRecord.parse(read(platform.blobs, f"exhibits/{exhibit}/capture.json"))
+        assert not record.failed
+        assert "capture.moment-not-stamped" in str(record.fields["notes"])
+        assert {one.token for one in moments.moments_of(record)} == {None}
+        outside.mood = "well"
+        assert platform.walk(exhibit, silent) == "certified"
+        assert places(platform) == []
 
 
 def _code(report: Report, step: str) -> str:

@@ -110,6 +110,8 @@ def walked(
         view = platform.exhibit(exhibit)
         if view.refusal is not None:
             speaker.problem(Refused(**view.refusal))
+            if any(one.name == "certificate.pdf" for one in view.papers):
+                speaker.note("cli.attempt-certified")
             worst = max(worst, 1)
         notes = (view.facts or {}).get("capture") or {}
         if isinstance(notes, dict) and _HTTP_ERROR in (notes.get("notes") or ()):
