@@ -212,7 +212,9 @@ def test_networks_that_are_none(cli: Command, data: Path, block: str) -> None:
         ("/redirect", "capture.address-refused"),
     ],
 )
-def test_pages_that_cannot_be_captured(cli: Command, path: str, code: str) -> None:
+def test_pages_that_cannot_be_captured(
+    cli: Command, tmp_path: Path, path: str, code: str
+) -> None:
     with site() as address, socket.create_server(("127.0.0.1", 0)) as unheard:
         path = path.format(free=unheard.getsockname()[1])
         unheard.close()
@@ -229,7 +231,8 @@ def test_pages_that_cannot_be_captured(cli: Command, path: str, code: str) -> No
     assert cli("fsck").status == 0
     assert cli("show", ran.exhibit).status == 0
     # The attempt is evidence: it has a certificate of its own, and a package.
-    assert cli("package", ran.exhibit, "--out", "x.zip").status == 0
+    out = str(tmp_path / "x.zip")
+    assert cli("package", ran.exhibit, "--out", out).status == 0
 
 
 @pytest.mark.browser
