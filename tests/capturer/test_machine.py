@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from guzheng.capturer import leftovers, machine, packages, routes, software
 
 _STATUS = """Package: chromium
@@ -99,6 +101,26 @@ def test_what_is_preloaded_is_a_stain(tmp_path: Path) -> None:
     empty.write_text("/lib/spy.so\n")
     assert "entries" in machine.preload_fault((), empty)
     assert "LD_PRELOAD" in machine.preload_fault(("LD_PRELOAD",), empty)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives users away")
+def test_two_jobs_that_start_at_once_have_two_users() -> None:
+    """With one seed, and before anything of either runs."""
+    script = (
+        "from guzheng.capturer.jobuser import uid_for_job\n"
+        "print(uid_for_job(own_uid=0, seed=7), flush=True); input()"
+    )
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    users = [one.stdout.readline() for one in programs if one.stdout]
+    for one in programs:
+        one.communicate(b"\n", timeout=30)
+    assert len(set(users)) == 3
+    assert all(int(user) % 2 == 0 for user in users)
 
 
 def test_the_software_is_known_by_its_octets() -> None:

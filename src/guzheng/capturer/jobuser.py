@@ -7,9 +7,11 @@ ourselves, and the record says so.
 """
 
 import pwd
+import socket
 from pathlib import Path
 
 FIRST_UID, LAST_UID = 61184, 65519  # systemd.io/UIDS-GIDS: «dynamic service users»
+_held: list[socket.socket] = []
 
 
 def uid_for_job(*, own_uid: int, seed: int) -> int:
@@ -23,7 +25,8 @@ def uid_for_job(*, own_uid: int, seed: int) -> int:
     pairs = (LAST_UID - FIRST_UID + 1) // 2
     for offset in range(pairs):
         uid = FIRST_UID + 2 * ((seed + offset) % pairs)
-        if not any(one in taken or _has_account(one) for one in (uid, uid + 1)):
+        free = not any(one in taken or _has_account(one) for one in (uid, uid + 1))
+        if free and _hold(uid):
             return uid
     raise OSError("no free uid for the browser")
 
@@ -31,6 +34,20 @@ def uid_for_job(*, own_uid: int, seed: int) -> int:
 def uid_of_tunnel(browser_uid: int, *, own_uid: int) -> int | None:
     """None where the browser has no user of its own either."""
     return None if browser_uid == own_uid else browser_uid + 1
+
+
+def _hold(uid: int) -> bool:
+    """Ours until this program ends: two that start at once must not choose the same one.
+
+    An abstract name (unix(7)): the kernel forgets it with whoever had it."""
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        held.bind(f"\0guzheng-capture-uid-{uid}")
+    except OSError:
+        held.close()
+        return False
+    _held.append(held)
+    return True
 
 
 def _is_mapped(uid: int) -> bool:
