@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
@@ -79,9 +79,14 @@ def drawer(engine: Engine, name: str) -> Engine:
 
 def insert_missing(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert a row unless its key is there; whether it was inserted."""
-    kind = sqlite if connection.dialect.name == SQLITE else postgresql
-    wanted = kind.insert(table).values(**row).on_conflict_do_nothing()
-    return connection.execute(wanted.returning(*table.primary_key)).first() is not None
+    key = table.primary_key
+    if connection.dialect.name == SQLITE:
+        local = sqlite.insert(table).values(**row).on_conflict_do_nothing()
+        return connection.execute(local.returning(*key)).first() is not None
+    from sqlalchemy.dialects import postgresql  # one machine alone need not load it
+
+    shared = postgresql.insert(table).values(**row).on_conflict_do_nothing()
+    return connection.execute(shared.returning(*key)).first() is not None
 
 
 def _settle(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
