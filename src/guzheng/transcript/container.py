@@ -15,16 +15,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from guzheng.proof import package
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import DigestMismatch, Malformed, Undecided
 from guzheng.transcript import limits
 from guzheng.transcript.index import Index, Told
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 INDEX = "index.json"
 TRANSCRIPT = "items/transcript.zip"
@@ -64,7 +61,7 @@ class Slice(io.RawIOBase):
         self._at = max(0, offset + {0: 0, 1: self._at, 2: self._size}[whence])
         return self._at
 
-    def readinto(self, buffer: "Buffer", /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
         self._stream.seek(self._start + self._at)
         octets = self._stream.read(max(0, min(len(view), self._size - self._at)))
