@@ -31,6 +31,7 @@ import httpx
 
 from guzheng import config
 from guzheng.app import Platform
+from guzheng.ledger import Numbered
 from guzheng.refusals import Problem
 
 SINGLE_GOAL, BATCHED_GOAL, MEDIAN_GOAL = 20_000, 150_000, 100.0
@@ -178,7 +179,7 @@ def cosigning(platform: Platform) -> Iterator[list[float]]:
                 continue
             began = time.perf_counter()
             with contextlib.suppress(Problem):
-                platform.wait_for_quorum(signed.size - 1)
+                platform.wait_for_quorum(Numbered(platform.ledger.shard, signed.size - 1))
                 times.append(1000 * (time.perf_counter() - began))
 
     worker = threading.Thread(target=ask)

@@ -27,7 +27,7 @@ from guzheng.fix import der
 from guzheng.fix.journal import chain, check
 from guzheng.fix.journal.checking import find_token
 from guzheng.proof import timestamp
-from guzheng.proof.digest import sha256
+from guzheng.proof.digest import sha256, sm3
 from guzheng.web import create_app
 from tests.cli.conftest import command
 from tests.faces.conftest import serving
@@ -190,6 +190,22 @@ def test_a_rejection_is_an_answer(served: Served, question: bytes, failure: str)
     answer = served.ask(question)
     assert (answer.status_code, answer.headers["content-type"]) == (200, REPLY)
     assert failure_of(answer.content).name == failure
+
+
+def test_sm2_has_a_path_of_its_own(served: Served) -> None:
+    if served.client.get("/healthz").status_code != 200:
+        pytest.skip("`guzheng tsa` answers SM3 with SM2 on its one path")
+
+    def answered(question: bytes) -> bytes:
+        got = served.client.post("/tsa/sm2", content=question, headers={"Content-Type": QUERY})
+        assert (got.status_code, got.headers["content-type"]) == (200, REPLY)
+        return got.content
+
+    token = answered(timestamp.encode_request(sm3(FILE), 7))
+    assert der.object_identifier("1.2.156.10197.1.501") in token, "SM2 with SM3 signed it"
+    assert timestamp.parse(token).imprint == sm3(FILE).value
+    for question, failure in ((ASKED, "BAD_ALG"), (b"\xff", "BAD_DATA_FORMAT")):
+        assert failure_of(answered(question)).name == failure
 
 
 def test_any_octets_are_answered(served: Served) -> None:

@@ -5,6 +5,7 @@ one from `guzheng tsa` come the same way: admit, issue, commit. It is synchronou
 shared by threads; a face that wants many tokens in one flush issues several before it commits.
 """
 
+import contextlib
 import ipaddress
 import threading
 from collections.abc import Callable, Sequence
@@ -19,7 +20,14 @@ from guzheng.config import Config
 from guzheng.fix import RotatingAuthority
 from guzheng.fix.admission import Admission, Limits, TooMany, bucket_of, client_of
 from guzheng.fix.authority import Answer, LocalAuthority, rejected
-from guzheng.fix.request import MAX_REQUEST_OCTETS, Failure, asks_for_sm3
+from guzheng.fix.request import (
+    MAX_REQUEST_OCTETS,
+    Failure,
+    Rejection,
+    asks_for_sm3,
+    is_sm3,
+    parse,
+)
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store.counts import Counts
 
@@ -107,6 +115,20 @@ class Timestamping:
             if one.failure is not None:
                 self._rejected(one.failure)
         return answers
+
+    def issue_sm2(self, request_der: bytes, client: str) -> Answer:
+        """Under SM2 or not at all: for an imprint of SM3, and badAlg for any other."""
+        other = False
+        with contextlib.suppress(Rejection):  # the authority says what is wrong with it
+            other = not is_sm3(parse(request_der))
+        if self._sm2 is None or other:
+            said = "this path stamps SM3 imprints, under SM2"
+            answer = rejected(Failure.BAD_ALG, said if other else "no SM2 on this machine")
+        else:
+            answer = self._sm2.issue(request_der, client)
+        if answer.failure is not None:
+            self._rejected(answer.failure)
+        return answer
 
     def committed(self, answer: Answer) -> bytes:
         """The octets that may leave now: the token, or why there is none."""

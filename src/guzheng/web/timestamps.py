@@ -1,10 +1,11 @@
-"""RFC 3161 over HTTP on the web face: `POST /tsa` (RFC 3161 §3.4).
+"""RFC 3161 over HTTP on the web face: `POST /tsa` (RFC 3161 §3.4), `/tsa/sm2` under SM2 only.
 
 A question is asked and answered as octets; whatever is wrong with it is said inside the answer,
 with status 200. Only what keeps it from being read is an HTTP error: another method, media type
 or size, too many questions, or a body that does not come. `guzheng tsa` serves the same path
 faster (rsgi.py)."""
 
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -16,10 +17,10 @@ from guzheng.app.timestamping import (
     QUERY,
     QUERY_LIMIT,
     REPLY,
-    Timestamping,
     require_query,
     too_big,
 )
+from guzheng.fix.authority import Answer
 from guzheng.refusals import Refused
 from guzheng.web.ports import Platform
 
@@ -44,6 +45,19 @@ def routes(platform: Platform) -> APIRouter:
     )
     async def stamp(request: Request) -> Response:
         """RFC 3161: a TimeStampReq in, a TimeStampResp out; a rejection is status 200 too."""
+        return await answer(request, platform.timestamping.issue)
+
+    @router.post(
+        "/tsa/sm2",
+        openapi_extra=_OPENAPI,
+        responses={200: {"description": "TimeStampResp, DER", "content": {REPLY: {}}}},
+        response_class=Response,
+    )
+    async def stamp_sm2(request: Request) -> Response:
+        """The same under SM2 only: an SM3 imprint is stamped, any other is badAlg."""
+        return await answer(request, platform.timestamping.issue_sm2)
+
+    async def answer(request: Request, issue: Callable[[bytes, str], Answer]) -> Response:
         timestamping = platform.timestamping
         begun = timestamping.monotonic()
         # The server has already put there whom a proxy of ours names, if it is one.
@@ -56,15 +70,13 @@ def routes(platform: Platform) -> APIRouter:
         except Refused as refused:
             timestamping.turned_away(refused)
             raise
-        response = await run_in_threadpool(_answered, timestamping, question, client)
+        response = await run_in_threadpool(
+            lambda: timestamping.committed(issue(question, client))
+        )
         timestamping.took(timestamping.monotonic() - begun)
         return Response(response, media_type=REPLY)
 
     return router
-
-
-def _answered(timestamping: Timestamping, question: bytes, client: str) -> bytes:
-    return timestamping.committed(timestamping.issue(question, client))
 
 
 async def _question(request: Request) -> bytes:
