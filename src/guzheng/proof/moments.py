@@ -123,7 +123,7 @@ def stated_in(record: CaptureRecord, name: str) -> Digest:
             stated = closing_of(fields["exhibit"], fields["artefacts"], listed)
             return sha256(canonical.encode(stated))
         case _:  # the transcript's index: whoever opens the transcript compares it with this
-            held = Fields(need(fields.get("transcript"), "a transcript"), "capture.transcript")
+            held = Fields(need(fields.get("transcript"), "a transcript"), "transcript")
             return Digest.parse(held.text("index"))
 
 
