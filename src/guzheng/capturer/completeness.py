@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guzheng.capturer.journal import Journal, cut
-from guzheng.capturer.limits import COMPARING_OCTETS, COMPARING_SECONDS
+from guzheng.capturer.limits import (
+    COMPARING_GRACE_SECONDS,
+    COMPARING_OCTETS,
+    COMPARING_SECONDS,
+)
 from guzheng.capturer.ourselves import EXECUTABLE
 from guzheng.capturer.record import CaptureRecord, Completeness, Gap
 from guzheng.proof import canonical
@@ -37,11 +41,17 @@ class Found:
 async def compare(
     out: Path, scratch: Path, draft: CaptureRecord, journal: Journal
 ) -> Completeness | None:
-    """After transcript, keys, archive and layout are written. Writes the trace beside them."""
+    """After transcript, keys, archive and layout are written. Writes the trace beside them.
+
+    No longer than the capture may last: what was captured is not lost for a comparison."""
     path = scratch / _DRAFT
     path.write_bytes(draft.encode())
     command = ["-P", "-m", "guzheng.transcript", str(out), "--record", str(path), "--json"]
-    told = await _run([*command, "--write-trace", str(out / "items" / TRACE)])
+    last = draft.limits.wall_seconds + COMPARING_GRACE_SECONDS
+    left = last - journal.offset(journal.clock.monotonic()) / 1000
+    told = await _run(
+        [*command, "--write-trace", str(out / "items" / TRACE)], min(COMPARING_SECONDS, left)
+    )
     path.unlink()
     found = _read(told)
     if found is None or found.completeness is None:
@@ -56,7 +66,7 @@ async def compare(
     return one
 
 
-async def _run(arguments: list[str]) -> bytes:
+async def _run(arguments: list[str], seconds: float) -> bytes:
     """What it said; nothing if it took too long or ended otherwise than by an answer."""
     program = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -69,7 +79,7 @@ async def _run(arguments: list[str]) -> bytes:
         limit=COMPARING_OCTETS,
     )
     try:
-        async with asyncio.timeout(COMPARING_SECONDS):
+        async with asyncio.timeout(max(seconds, 0)):
             said, _ = await program.communicate()
     except TimeoutError:
         said = b""

@@ -109,4 +109,5 @@ MAX_TEXT = 2000  # a title or reason in the record; longer ones are cut and end 
 
 # The program that opens the transcript, once everything is kept.
 COMPARING_SECONDS = 60
+COMPARING_GRACE_SECONDS = 5  # after the wall limit; the program ends 20 after it
 COMPARING_OCTETS = 64 << 20  # of its report
