@@ -3,7 +3,6 @@ neither this machine nor the next job."""
 
 import json
 import re
-import shutil
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -101,6 +100,7 @@ def test_a_page_that_eats_memory_ends_in_its_own_group(bombs: Site, tmp_path: Pa
     _require_nothing_left(captured)
 
 
+@pytest.mark.soak
 def test_a_hundred_thousand_requests_are_cut_and_said_so(bombs: Site, tmp_path: Path) -> None:
     captured = capture(
         tmp_path,
@@ -111,4 +111,3 @@ def test_a_hundred_thousand_requests_are_cut_and_said_so(bombs: Site, tmp_path: 
     assert "capture.request-limit" in record.limits_hit, captured.said
     assert len(bombs.log.seen) < 20_000
     _require_nothing_left(captured)
-    shutil.rmtree(captured.out)

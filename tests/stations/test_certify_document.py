@@ -190,6 +190,16 @@ def test_how_complete_the_archive_is_stands_there_with_reasons() -> None:
     assert "完整性" not in said(document_of(facts("web"), GIVEN))
 
 
+def test_the_grade_of_the_surroundings_is_printed_with_what_was_missing() -> None:
+    short = CAPTURE | {"grade": "reduced", "missing": ["grade.cgroup", "grade.of-later"]}
+    text = said(document_of(facts("web", capture=short), GIVEN))
+    assert "取证环境不完整" in text
+    assert "没有由内核限定内存" in text
+    assert "grade.of-later" in text
+    full = CAPTURE | {"grade": "full", "missing": []}
+    assert "规定的各项条件都已具备" in said(document_of(facts("web", capture=full), GIVEN))
+
+
 def test_a_page_that_was_never_reached_is_said_to_be_so() -> None:
     optional = ("final_url", "observed_title", "observed_status")
     bare = {name: one for name, one in CAPTURE.items() if name not in optional}
