@@ -69,13 +69,11 @@ class Shards:
         for shard in self.row.closed:
             end = shard.end.size if shard.end else 0
             found = shard.ledger.known([leaf for leaf, _ in wanted], end)
-            shard.ledger.entries.name_exhibits(
-                [
-                    (found[leaf], one)
-                    for leaf, one in wanted
-                    if one is not None and leaf in found
-                ]
-            )
+            exhibits = [
+                (found[leaf], one) for leaf, one in wanted if one is not None and leaf in found
+            ]
+            if exhibits:
+                shard.ledger.entries.name_exhibits(exhibits)
             known.update((leaf, Numbered(shard.name, at)) for leaf, at in found.items())
         return known
 
