@@ -328,3 +328,41 @@ def test_any_archive_ends_in_an_answer(octets: bytes) -> None:
             warc.pairs_in(out)
     else:
         assert warc.pairs_in(out) == []
+
+
+def _vector(size: int, octets: bytes) -> bytes:
+    return len(octets).to_bytes(size, "big") + octets
+
+
+def _compressed(algorithm: int, packed: bytes, size: int) -> bytes:
+    body = algorithm.to_bytes(2, "big") + size.to_bytes(3, "big") + _vector(3, packed)
+    return b"\x19" + _vector(3, body)
+
+
+def test_a_compressed_chain_is_unpacked_within_its_bounds() -> None:
+    """RFC 8879: what browsers offer and large sites answer with."""
+    import zlib
+
+    import brotli
+    import zstandard
+
+    from guzheng.transcript.tls.messages import certificates
+
+    entries = b"".join(_vector(3, one) + b"\0\0" for one in (b"leaf" * 300, b"issuer"))
+    chain = b"\0" + _vector(3, entries)
+    for algorithm, pack_ in ((1, zlib.compress), (2, brotli.compress), (3, zstandard.compress)):
+        packed = pack_(chain)
+        message = _compressed(algorithm, packed, len(chain))
+        assert certificates(message, modern=True) == (b"leaf" * 300, b"issuer")
+        bomb = pack_(bytes(8 << 20))
+        for wrong in (
+            _compressed(algorithm, packed, len(chain) - 1),
+            _compressed(algorithm, packed, len(chain) + 1),
+            _compressed(algorithm, packed[:-4], len(chain)),
+            _compressed(algorithm, bomb, len(chain)),
+            _compressed(algorithm, bomb, 8 << 20),
+            _compressed(algorithm, b"", len(chain)),
+            _compressed(9, packed, len(chain)),
+        ):
+            with pytest.raises(Malformed):
+                certificates(wrong, modern=True)

@@ -202,7 +202,9 @@ def _decompressed(body: Cursor) -> bytes:
 def _unpacked(algorithm: int, packed: bytes, size: int) -> bytes:
     match algorithm:
         case 1:
-            return zlib.decompressobj().decompress(packed, size + 1)
+            inflater = zlib.decompressobj()
+            inflated = inflater.decompress(packed, size + 1)
+            return inflated if inflater.eof else b""
         case 2:
             unpacker = brotli.Decompressor()
             octets = b""
@@ -212,7 +214,7 @@ def _unpacked(algorithm: int, packed: bytes, size: int) -> bytes:
                 if not more and unpacker.can_accept_more_data():
                     break
                 octets += more
-            return octets
+            return octets if unpacker.is_finished() else b""
         case 3:
             with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
                 whole: bytes = reader.read(size + 1)
