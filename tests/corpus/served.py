@@ -15,7 +15,8 @@ from tests.corpus import dynamic
 from tests.corpus.gather import PLACES, NotGathered
 from tests.hostile.certificates import make_site
 
-_CONF = """daemon off; {user} worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+_CONF = """daemon off; {user} worker_processes 1;
+pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
   types {{ text/html html; text/css css; application/javascript js mjs; image/jpeg jpg jpeg;
