@@ -83,7 +83,9 @@ def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> N
 def _load_under(parent: int, load: Callable[[], object]) -> object:
     """In each process: `load`, and end when `parent` does, since nobody else would stop us."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Not SIGTERM: whoever ends in good order may wait for a thread for ever, and the parent
+        # who would lose patience is gone. What was acknowledged is on the disk.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before that was asked: no signal will come
             raise SystemExit(1)
     return load()
