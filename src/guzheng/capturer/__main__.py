@@ -6,6 +6,7 @@ written to OUT/failure.json like any other failure, never shown as a traceback.
 """
 
 import asyncio
+import logging
 import os
 import resource
 import secrets
@@ -167,6 +168,8 @@ def _surroundings() -> Surroundings:
 
 def _limit_ourselves() -> None:
     """Inherited by the browser: no core dumps of page memory, no file without bound."""
+    # It warns when a program that it stops has just ended by itself, which is no fault.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     limit = _FILE_OCTETS if hard == resource.RLIM_INFINITY else min(hard, _FILE_OCTETS)

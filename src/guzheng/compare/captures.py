@@ -9,8 +9,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs, NotKept, read
 
@@ -86,8 +88,9 @@ def _resources(blobs: Blobs, name: str) -> Mapping[str, str] | None:
     for line in lines:
         _, _, value = line.partition(b" {")
         try:
+            canonical.require_shallow(value)
             entry = json.loads(b"{" + value)
-        except ValueError:
+        except (ValueError, Malformed):
             continue
         if isinstance(entry, dict) and "url" in entry:
             said = f"{entry.get('status', '')} {entry.get('digest', '')}"

@@ -25,7 +25,7 @@ def encode(value: object) -> bytes:
 
 def parse(octets: bytes) -> object:
     """The value of canonical JSON. Raises Malformed for any other spelling of it."""
-    _require_shallow(octets)
+    require_shallow(octets)
     try:
         text = octets.decode("utf-8", "strict")
         value: object = _READER.decode(text)
@@ -40,7 +40,7 @@ def parse(octets: bytes) -> object:
     return value
 
 
-def _require_shallow(octets: bytes) -> None:
+def require_shallow(octets: bytes) -> None:
     """Before the library descends: how deep it dares to is a setting that others may change."""
     depth = 0
     for found in _BRACKETS.finditer(octets):

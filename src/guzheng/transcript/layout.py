@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urljoin
 
+from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.transcript.limits import NODES
 
@@ -57,6 +58,10 @@ class Layout:
 
 def parse(octets: bytes) -> Layout:
     try:
+        canonical.require_shallow(octets)
+    except Malformed as error:
+        raise Malformed("transcript.trace-malformed", "a DOM snapshot", error.found) from error
+    try:
         snapshot: Any = _READER.decode(octets.decode("utf-8"))
         documents = snapshot["documents"]
         if not 0 < len(documents) <= _DOCUMENTS:
@@ -73,7 +78,6 @@ def parse(octets: bytes) -> Layout:
         TypeError,
         ValueError,
         AttributeError,
-        RecursionError,
     ) as error:
         found = f"{type(error).__name__}: {str(error)[:80]}"
         raise Malformed("transcript.trace-malformed", "a DOM snapshot", found) from error

@@ -16,6 +16,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from guzheng.ledger import COMMITMENT_SIZE, MOST_COMMITMENTS, Numbered
 from guzheng.ledger.ledger import FIRST
+from guzheng.proof import canonical
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.web.crowd import Crowd, Until
 from guzheng.web.ports import Platform
@@ -107,12 +109,13 @@ def commitments_in(media_type: str, body: bytes) -> list[bytes]:
 
 def _listed(body: bytes) -> list[bytes]:
     try:
+        canonical.require_shallow(body)
         value: object = json.loads(body)
         listed = value.get("commitments") if isinstance(value, Mapping) else None
         if not isinstance(listed, list):
             raise ValueError("no list of commitments")  # noqa: TRY004 - one refusal for all
         return [bytes.fromhex(one) for one in listed]
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, Malformed) as error:
         raise Refused(
             "web.malformed-json",
             expected=f'{OCTETS}, or {{"commitments": ["64 hex digits", …]}}',

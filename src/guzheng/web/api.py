@@ -7,7 +7,8 @@ from typing import Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from guzheng.proof import instant
+from guzheng.proof import canonical, instant
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
@@ -138,8 +139,9 @@ def _created(
 def _order(request: Request) -> dict[str, str]:
     text = whole_body(request, limit=JSON_LIMIT)
     try:
+        canonical.require_shallow(text)
         members = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, Malformed) as error:
         raise _malformed(str(error)) from error
     if not isinstance(members, dict) or not set(members) <= _ORDER_MEMBERS:
         raise _malformed("other members")

@@ -12,6 +12,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from guzheng.app.ordering import Wanted
+from guzheng.proof import canonical
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import whole_body
@@ -80,8 +82,9 @@ def routes(platform: Platform) -> APIRouter:
 
 def wanted_of(body: bytes) -> Wanted:
     try:
+        canonical.require_shallow(body)
         value: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, Malformed) as error:
         raise _malformed(str(error)) from error
     if not isinstance(value, Mapping) or not value.keys() <= {*_TEXTS, "vantages"}:
         raise _malformed("other members")
