@@ -275,6 +275,9 @@ def main(room: Path, kind: str, moments: str, captured: Path | None) -> None:
         last = "manifest.json" if kind == "web" else "seal.tsa"
         own = effects.index(f"blobs.put {last}")
         cases = [one for one in cases if one[0] <= own or "certificate.pdf" in one[1]]
+    if moments != "every":  # items are kept one like the other: the first and the last two
+        items = [at for at, one in enumerate(effects) if one.startswith("blobs.put items/")]
+        cases = [one for one in cases if one[0] not in items[2:-2]]
     lived = []
     for number, effect, moment in cases:
         data = fresh(f"{number}-{moment}")
