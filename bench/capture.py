@@ -134,6 +134,7 @@ def _brozzler(url: str, folder: str) -> None:
     proxy = subprocess.Popen(
         [bin_ / "warcprox", "-p", port, "-d", folder, "-z", "-q"],
         cwd=folder,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
