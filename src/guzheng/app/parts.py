@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from guzheng import fix
 from guzheng.app.sharding import open_shards
 from guzheng.app.signing import device_of
@@ -59,6 +61,7 @@ class Parts:
     shards: Shards
     commissions: Commissions
     schedules: Schedules
+    accounts: Engine  # persons, permissions, cases, shares
     leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
@@ -197,6 +200,7 @@ def _opened(
         shards=shards,
         commissions=commissions,
         schedules=Schedules(stores.commissions, commissions),
+        accounts=stores.accounts,
         leases=stores.leases,
         now=now,
         entropy=entropy,

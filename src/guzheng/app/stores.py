@@ -2,7 +2,7 @@
 
     papers and tiles           a directory                  s3_bucket: a bucket of S3
     index, entries, queue,     SQLite files                 database_url: PostgreSQL
-    commissions
+    commissions, accounts
     leases                     locks below the directory    advisory locks of PostgreSQL
     the checkpoint signed last beside the key               a cell in the bucket
 
@@ -31,6 +31,7 @@ from guzheng.store.records import drawer, open_database, open_engine
 
 INDEX, LEDGER, JOBS = "index.sqlite", "ledger.sqlite", "jobs.sqlite"
 COMMISSIONS = "commissions.sqlite"  # no index: like accounts, the truth of its matter
+ACCOUNTS = "accounts.sqlite"  # likewise: persons, permissions, cases, shares
 LAST_SIGNED = "last-signed.checkpoint"
 
 
@@ -46,6 +47,7 @@ class Stores:
     index: Engine
     entries: Callable[[str], Engine]  # of a shard
     commissions: Engine
+    accounts: Engine
     leases: Place
     last_signed: Callable[[str], LastSigned]  # of a shard
 
@@ -60,12 +62,14 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
 
         database = open_database(config.database_url)
         index, commissions = drawer(database, "index"), drawer(database, "commissions")
+        accounts = drawer(database, "accounts")
         leases = ServerLeases(database)
 
         def entries(shard: str) -> Engine:
             return drawer(database, "ledger" if shard == FIRST else f"ledger-{shard}")
     else:
         index, commissions = open_engine(data / INDEX), open_engine(data / COMMISSIONS)
+        accounts = open_engine(data / ACCOUNTS)
 
         def entries(shard: str) -> Engine:
             return open_engine(data / (LEDGER if shard == FIRST else f"ledger-{shard}.sqlite"))
@@ -76,6 +80,7 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
             index,
             entries,
             commissions,
+            accounts,
             leases,
             lambda shard: FileLastSigned(keys_of(keys_folder, shard) / LAST_SIGNED),
         )
@@ -93,7 +98,9 @@ def open_stores(config: Config, keys_folder: Path) -> Stores:
         name = LAST_SIGNED if shard == FIRST else f"last-signed-{shard}.checkpoint"
         return CellLastSigned(s3.Cell(bucket, name), leases)
 
-    return Stores(s3.S3Blobs(bucket), index, entries, commissions, leases, last_signed)
+    return Stores(
+        s3.S3Blobs(bucket), index, entries, commissions, accounts, leases, last_signed
+    )
 
 
 def keys_of(keys_folder: Path, shard: str) -> Path:
