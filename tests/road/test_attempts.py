@@ -10,6 +10,7 @@ import pytest
 
 from guzheng import road
 from guzheng.app import Platform
+from guzheng.app.ordering import Wanted
 from guzheng.config import load
 from guzheng.proof import canonical, package
 from guzheng.proof.capture import CaptureRecord
@@ -67,6 +68,21 @@ def test_it_is_refused_and_certified_as_what_it_is(attempted: Attempted) -> None
     assert "moments/opening.tsa" in attempted.platform.road.papers(attempted.exhibit)
     assert attempted.platform.index.unfinished() == ()
     assert places(attempted.platform) == []
+
+
+def test_what_failed_is_not_charged(attempted: Attempted, tmp_path: Path) -> None:
+    ordering = attempted.platform.ordering
+    (view,) = ordering.page(10)
+    quota = ordering.quota()
+    assert (view.state, quota.held, quota.spent) == ("failed", 0, 0)
+    assert view.reason is not None
+    assert view.reason.code == "capture.connection-refused"
+    # Killed when the record was kept and the refusal was not: nobody may confirm it.
+    other = Platform(load(tmp_path / "data", environment={}))
+    exhibit = other.ordering.order(Wanted(attempted.url))[0].commission.exhibit
+    other.blobs.put(f"exhibits/{exhibit}/capture.json", [attempted.paper("capture.json")])
+    other.ordering.round()
+    assert [one.state for one in other.ordering.page(10)] == ["ordered"]
 
 
 def test_the_certificate_says_what_was_tried_and_what_came_of_it(attempted: Attempted) -> None:

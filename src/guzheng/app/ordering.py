@@ -23,6 +23,7 @@ from guzheng.intake.rules import stated, web_address
 from guzheng.jobs import QUEUE, Turn
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import sha256
+from guzheng.proof.errors import ProofError
 from guzheng.refusals import Problem, Refused
 from guzheng.road import Road, Step, Tell
 from guzheng.store import ids
@@ -360,16 +361,23 @@ class Ordering:
         if rules.state_of(events) not in {"ordered", "capturing", "previewable"}:
             return
         papers, now = self._road.papers(one.exhibit), self._parts.now()
-        if package.CAPTURE in papers:
-            self._rows.append(one, Event(rules.CAPTURED, now))
-            if one.automatic:
-                why = "commission.automatic"
-                self._rows.append(one, Event(rules.CONFIRMED, now, why))
-        elif road.REFUSED in papers:
+        if road.REFUSED in papers:  # an attempt has a capture record too, and a certificate
             code, found = self._refusal(one.exhibit)
             stopped = rules.cancel_is_asked(events) and code in _STOPPED
             kind = rules.CANCELLED if stopped else rules.FAILED
             self._rows.append(one, Event(kind, now, code, found))
+        elif package.CAPTURE in papers and not self._is_attempt(one.exhibit):
+            self._rows.append(one, Event(rules.CAPTURED, now))
+            if one.automatic:
+                why = "commission.automatic"
+                self._rows.append(one, Event(rules.CONFIRMED, now, why))
+
+    def _is_attempt(self, exhibit: str) -> bool:
+        """Whether its capture failed; if a program died there, its refusal is next."""
+        octets = find(self._parts.blobs, road.folder_of(exhibit) + package.CAPTURE)
+        with contextlib.suppress(ProofError):  # unreadable: the road's next step says so
+            return octets is not None and intake.refusal_in(octets) is not None
+        return False
 
     def _refusal(self, exhibit: str) -> tuple[str, str]:
         octets = find(self._parts.blobs, road.folder_of(exhibit) + road.REFUSED)
