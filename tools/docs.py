@@ -69,7 +69,7 @@ APART = (
         "receipts, renewals and moments of captures, that an exhibit may have",
         ("renewal", "anchors", "later", "moments"),
     ),
-    ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork")),
+    ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork", "shard")),
 )
 
 
