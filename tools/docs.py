@@ -57,6 +57,7 @@ READING = (
     ("moments", "the stamps of a capture while it was under way"),
     ("exhibit", "the numbered steps"),
     ("verify", "packages, files, certificates"),
+    ("identifiers", "numbers of residents and enterprises"),
 )
 # What may be left unread where it is not asked about.
 APART = (
@@ -70,6 +71,7 @@ APART = (
         ("renewal", "anchors", "later", "moments"),
     ),
     ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork", "shard")),
+    ("numbers of applicants and parties, on which no verdict rests", ("identifiers",)),
 )
 
 

@@ -10,5 +10,5 @@ values. It needs the standard library and `cryptography`, and knows nothing else
 The order in which to read, from words to verdict (docs/audit.md says what each is for):
 report, errors, digest, canonical, instant, fields, manifest, capture; der, sm2, sm2_x509,
 cms, chain, timestamp; tree, tiles, note, tlogproof, fork, shard; policy, certificate, pdf,
-package; steps, renewal, anchors, later, moments, exhibit, verify.
+package; steps, renewal, anchors, later, moments, exhibit, verify; identifiers.
 """
