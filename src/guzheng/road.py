@@ -20,7 +20,7 @@ from cryptography import x509
 
 from guzheng import fix, intake
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Upload
-from guzheng.intake.rules import distinct, item_name, stated, web_address
+from guzheng.intake.rules import capture_options, distinct, item_name, stated, web_address
 from guzheng.ledger import Shards
 from guzheng.proof import canonical, certificate, instant, moments, package, timestamp
 from guzheng.proof.digest import Digest, sha256
@@ -177,6 +177,7 @@ class Road:
         url: str,
         *,
         allow_private: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
@@ -186,6 +187,7 @@ class Road:
     ) -> Order:
         """`exhibit`: the name it was promised; then it is there once, however often asked."""
         address = web_address(url)
+        options = capture_options(options)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = exhibit or ids.new("ex", self.now(), self.entropy)
         with leased(self.leases, exhibit, wait=True):
@@ -198,6 +200,7 @@ class Road:
                     texts,
                     url=address,
                     allow_private=allow_private,
+                    options=options,
                     vantage=vantage,
                     retry_of=retry_of,
                 )
@@ -221,6 +224,7 @@ class Road:
         items: tuple[ReceivedItem, ...] = (),
         url: str | None = None,
         allow_private: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
         vantage: str | None = None,
         retry_of: str | None = None,
     ) -> Order:
@@ -234,6 +238,7 @@ class Road:
             items=items,
             url=url,
             allow_private=allow_private,
+            options=options,
             claimed_applicant=applicant,
             claimed_purpose=purpose,
             vantage=vantage,

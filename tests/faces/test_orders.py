@@ -12,6 +12,7 @@ import pytest
 from guzheng.app import Platform
 from guzheng.app.ordering import CommissionView
 from guzheng.config import Config
+from guzheng.proof.capture import CaptureRecord
 from guzheng.store.blobs import read
 from guzheng.web import create_app
 from tests.faces.browser import Browser
@@ -90,7 +91,7 @@ def captured(orders: Orders) -> CommissionView:
     """One page from two vantage points, sealed, and not decided."""
     token = re.search(r'name="token" value="(or_\w+)"', orders.text("/"))
     assert token is not None
-    boxes = {"vantage.杭州": "1", "vantage.北京": "1"}
+    boxes = {"vantage.杭州": "1", "vantage.北京": "1", "option.video": "1"}
     fields = {"url": f"{orders.site}/", "token": token[1], **boxes}
     order = orders.post("/captures", **fields)
     assert orders.post("/captures", **fields) == order, "sent twice, ordered once"
@@ -105,6 +106,11 @@ def test_an_order_is_looked_at_and_confirmed(orders: Orders, captured: Commissio
     exhibit, number = captured.commission.exhibit, captured.commission.commission
     address, package = f"/orders/{number}", f"/exhibits/{exhibit}/package.zip"
     assert captured.state == "previewable"
+    record = CaptureRecord.parse(
+        read(orders.platform.blobs, f"exhibits/{exhibit}/capture.json")
+    )
+    assert record.fields["options"] == ["video"]
+    assert "items/act.mkv" in {one.name for one in orders.platform.exhibit(exhibit).papers}
     for language, state in (("zh", "待确认"), ("en", "To be decided")):
         page = orders.text(f"{address}?lang={language}")
         assert state in page
@@ -190,10 +196,15 @@ def test_the_pages_are_whole_in_a_browser(
 
 def test_programs_order_and_decide(orders: Orders) -> None:
     client = orders.face.client
-    asked = {"url": "https://example.org/", "vantages": ["远方"]}
+    options = ["video", "dismiss-banner"]
+    asked = {"url": "https://example.org/", "vantages": ["远方"], "options": options}
     answer = client.post("/api/orders", json=asked)
     assert answer.status_code == 201, answer.text
     (made,) = answer.json()["orders"]
+    assert made["options"] == "dismiss-banner video"
+    assert orders.platform.road.order(made["exhibit"]).options == ("dismiss-banner", "video")
+    unknown = client.post("/api/orders", json={"url": "https://a/", "options": ["run"]})
+    assert unknown.json()["code"] == "capture.no-such-option"
     assert answer.headers["location"] == f"/api/orders/{made['order']}"
     assert client.get(answer.headers["location"]).json() == made
     assert client.get("/api/orders", params={"limit": 1}).json()["orders"] == [made]

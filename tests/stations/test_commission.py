@@ -120,6 +120,18 @@ def test_accounts_take_turns(rows: Commissions) -> None:
     assert later.turn == many[3].turn, "who was away has saved up nothing"
 
 
+def test_rows_of_a_version_that_had_no_options_are_read(engine: Engine) -> None:
+    Commissions(engine)
+    with writing(engine) as connection:
+        for table in ("commission", "schedule"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN options")
+    rows = Commissions(engine)
+    rows.add([commission()], allowance=None)
+    assert rows.page(1)[0].options == ()
+    rows.add([replace(commission(), options=("video",))], allowance=None)
+    assert rows.page(1)[0].options == ("video",)
+
+
 def test_rows_are_only_added(engine: Engine, rows: Commissions) -> None:
     rows.add([commission()], allowance=None)
     for statement in ("UPDATE quota_line SET units = 0", "DELETE FROM commission_event"):

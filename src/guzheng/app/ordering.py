@@ -19,7 +19,7 @@ from guzheng.app.parts import Parts
 from guzheng.app.vantages import Vantages
 from guzheng.commission import Batch, Commission, Event, Quota, rules, table
 from guzheng.config import Config
-from guzheng.intake.rules import stated, web_address
+from guzheng.intake.rules import capture_options, stated, web_address
 from guzheng.jobs import QUEUE, Turn
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import sha256
@@ -44,6 +44,7 @@ class Wanted:
     claimed_applicant: str = ""
     claimed_purpose: str = ""
     vantages: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     automatic: bool = False
     token: str = ""
 
@@ -99,6 +100,7 @@ class CommissionView:
         said = {
             "claimed_name": one.claimed_name,
             "vantage": one.vantage,
+            "options": " ".join(one.options),
             "retry_of": one.retry_of,
             "reason": one.reason,
             "batch": one.batch,
@@ -180,6 +182,7 @@ class Ordering:
             schedule=cause.schedule,
             slot_at=cause.slot_at,
             automatic=wanted.automatic or not self._config.confirm_hours,
+            options=judged.options,
         )
         numbers = [first.commission, *(self.new_token() for _ in names[1:])]
         return tuple(
@@ -198,6 +201,7 @@ class Ordering:
         self._road.order_capture(
             one.url,
             allow_private=self._config.allow_private,
+            options=one.options,
             claimed_name=one.claimed_name or None,
             claimed_applicant=one.claimed_applicant or None,
             claimed_purpose=one.claimed_purpose or None,
@@ -213,6 +217,7 @@ class Ordering:
         name: str,
         *,
         vantages: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
         automatic: bool = False,
         skip_bad: bool = False,
         token: str = "",
@@ -240,7 +245,12 @@ class Ordering:
             one
             for row in sheet.rows
             for one in self.commissions_of(
-                replace(_wanted_of(row.cells), vantages=vantages, automatic=automatic),
+                replace(
+                    _wanted_of(row.cells),
+                    vantages=vantages,
+                    options=options,
+                    automatic=automatic,
+                ),
                 Cause(batch=batch.batch, line=row.number),
             )
         ]
@@ -275,6 +285,7 @@ class Ordering:
             one.claimed_applicant,
             one.claimed_purpose,
             (one.vantage,) if one.vantage else (),
+            options=one.options,
             token=token,
         )
         if token and (known := self._known(token)):
@@ -489,6 +500,7 @@ def _judged(wanted: Wanted) -> Wanted:
         claimed_name=stated(wanted.claimed_name, "evidence name") or "",
         claimed_applicant=stated(wanted.claimed_applicant, "applicant") or "",
         claimed_purpose=stated(wanted.claimed_purpose, "purpose") or "",
+        options=capture_options(wanted.options),
     )
 
 

@@ -68,6 +68,7 @@ class Repeating:
             claimed_applicant=model.claimed_applicant,
             claimed_purpose=model.claimed_purpose,
             vantages=wanted.vantages,
+            options=model.options,
             repeats=repeats,
         )
         ids.require_id(schedule.schedule, SCHEDULE_PREFIX)
@@ -83,6 +84,7 @@ class Repeating:
             one.claimed_applicant,
             one.claimed_purpose,
             (one.vantage,) if one.vantage else (),
+            options=one.options,
             token=token,
         )
         return self.add(wanted, timing, repeats=one.exhibit)
@@ -141,6 +143,7 @@ class Repeating:
             schedule.claimed_applicant,
             schedule.claimed_purpose,
             schedule.vantages,
+            options=schedule.options,
         )
         try:
             self._enter(schedule, Slot(slot_at, "ran", ""), wanted)

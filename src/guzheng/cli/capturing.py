@@ -15,6 +15,7 @@ from guzheng.cli.evidence import walked
 from guzheng.cli.options import common, grouped, opened, options
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.commission import Timing, rules
+from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
 from guzheng.words import find_words, say
 
@@ -36,6 +37,13 @@ from guzheng.words import find_words, say
     multiple=True,
     metavar="NAME",
     help="取证点，可多个 / vantage point; several make one exhibit each",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    type=click.Choice(OPTIONS),
+    help="另做：关闭隐私提示、录下过程 / also: close a privacy notice, film the visit",
 )
 @click.option(
     "--confirm",
@@ -74,6 +82,7 @@ def capture(
     file: Path | None,
     skip_bad: bool,  # noqa: FBT001 - click passes flags by name
     vantages: tuple[str, ...],
+    options: tuple[str, ...],
     decision: str,
     allow_private: tuple[str, ...],
     trust_spki: tuple[str, ...],
@@ -93,7 +102,11 @@ def capture(
     if file is not None:
         try:
             batch = platform.ordering.order_table(
-                file.read_bytes(), file.name, vantages=vantages, skip_bad=skip_bad
+                file.read_bytes(),
+                file.name,
+                vantages=vantages,
+                options=options,
+                skip_bad=skip_bad,
             )
         except BadTable as refusal:
             _bad_lines(speaker, refusal)
@@ -101,7 +114,7 @@ def capture(
         _left_out(speaker, batch)
         views += batch.views
     for url in urls:
-        wanted = Wanted(url, name, applicant, purpose, vantages)
+        wanted = Wanted(url, name, applicant, purpose, vantages, options)
         views += platform.ordering.order(wanted)
     here = [one for one in views if platform.vantages.is_here(one.commission.vantage)]
     return _captured(platform, speaker, views, here, decision)
@@ -298,6 +311,9 @@ def schedules(
 @click.option(
     "--vantage", "vantages", multiple=True, metavar="NAME", help="取证点 / from where"
 )
+@click.option(
+    "--option", "options", multiple=True, type=click.Choice(OPTIONS), help="另做 / also do"
+)
 @common
 def add(
     target: str,
@@ -305,6 +321,7 @@ def add(
     at: str | None,
     until: str | None,
     vantages: tuple[str, ...],
+    options: tuple[str, ...],
     data: Path,
     speaker: Speaker,
 ) -> int:
@@ -318,7 +335,9 @@ def add(
     if target.startswith("or_"):
         view = platform.repeating.again(target, timing)
     else:
-        view = platform.repeating.add(Wanted(target, vantages=vantages), timing)
+        view = platform.repeating.add(
+            Wanted(target, vantages=vantages, options=options), timing
+        )
     _show_schedule(speaker, view)
     return 0
 

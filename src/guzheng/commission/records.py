@@ -42,6 +42,7 @@ class Commission:
     schedule: str = ""
     slot_at: str = ""
     automatic: bool = False
+    options: tuple[str, ...] = ()  # of the capture
     turn: int = 0  # given when it is added
 
 
@@ -296,6 +297,7 @@ def _row_of(one: Commission) -> dict[str, object]:
     }
     return row | {
         "automatic": int(one.automatic),
+        "options": " ".join(one.options),
         "ordered_at": instant.encode(one.ordered_at),
     }
 
@@ -304,6 +306,7 @@ def _commission(row: Row[Any]) -> Commission:
     said = {name: getattr(row, name) for name in Commission.__dataclass_fields__}
     said["ordered_at"] = instant.parse(row.ordered_at)
     said["automatic"] = bool(row.automatic)
+    said["options"] = tuple(row.options.split())
     return Commission(**said)
 
 

@@ -33,6 +33,7 @@ class Schedule:
     claimed_applicant: str = ""
     claimed_purpose: str = ""
     vantages: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     repeats: str = ""
 
 
@@ -159,6 +160,7 @@ def _row_of(one: Schedule) -> dict[str, object]:
         "claimed_applicant": one.claimed_applicant,
         "claimed_purpose": one.claimed_purpose,
         "vantages": "\n".join(one.vantages),
+        "options": " ".join(one.options),
         "repeats": one.repeats,
         "every": one.timing.every,
         "first_at": instant.encode(one.timing.first_at),
@@ -182,5 +184,6 @@ def _schedule(row: Row[Any]) -> Schedule:
         claimed_applicant=row.claimed_applicant,
         claimed_purpose=row.claimed_purpose,
         vantages=tuple(row.vantages.split("\n")) if row.vantages else (),
+        options=tuple(row.options.split()),
         repeats=row.repeats,
     )

@@ -27,6 +27,11 @@ def _text(name: str, *, key: bool = False) -> "Column[str]":
     return Column(name, Text, primary_key=key, nullable=False)
 
 
+def _added(name: str) -> "Column[str]":
+    """A column that came later: `create` adds it to a table that was made without."""
+    return Column(name, Text, nullable=False, server_default="")
+
+
 COMMISSION = Table(
     "commission",
     METADATA,
@@ -46,6 +51,7 @@ COMMISSION = Table(
     _text("schedule"),
     _text("slot_at"),
     Column("automatic", _NUMBER, nullable=False),  # confirmed as soon as it is captured
+    _added("options"),  # of the capture, with spaces between
     Column("turn", _NUMBER, nullable=False),
     _text("ordered_at"),
     Index("commission_of_account", "account", "commission"),
@@ -98,6 +104,7 @@ SCHEDULE = Table(
     _text("claimed_applicant"),
     _text("claimed_purpose"),
     _text("vantages"),
+    _added("options"),
     _text("repeats"),  # the exhibit that it repeats, if one
     _text("every"),
     _text("first_at"),
@@ -131,6 +138,13 @@ def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
     missing = [one for one in _ALL if not inspect(connection).has_table(one.name)]
     METADATA.create_all(connection)
+    for table in (COMMISSION, SCHEDULE):
+        if "options" not in {
+            one["name"] for one in inspect(connection).get_columns(table.name)
+        }:
+            connection.exec_driver_sql(
+                f"ALTER TABLE {table.name} ADD COLUMN options TEXT NOT NULL DEFAULT ''"
+            )
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
         connection.exec_driver_sql(

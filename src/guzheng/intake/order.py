@@ -71,6 +71,7 @@ class Order:
     claimed_applicant: str | None = None
     claimed_purpose: str | None = None
     vantage: str | None = None  # from where; this machine, when it does not say
+    options: tuple[str, ...] = ()  # of a capture; `intake.rules` has them
     retry_of: str | None = None  # the exhibit that this one was ordered anew for
 
     def encode(self) -> bytes:
@@ -92,6 +93,8 @@ class Order:
             "retry_of": self.retry_of,
         }
         value.update({name: text for name, text in optional.items() if text is not None})
+        if self.options:
+            value["options"] = list(self.options)
         return canonical.encode(value)
 
     @classmethod
@@ -113,6 +116,7 @@ class Order:
             claimed_purpose=fields.text_or_none("claimed_purpose"),
             vantage=fields.text_or_none("vantage", longest=60),
             retry_of=fields.text_or_none("retry_of", longest=64),
+            options=fields.texts("options", most=20) if fields.has("options") else (),
         )
         fields.end()
         return order

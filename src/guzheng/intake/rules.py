@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import urlsplit
 
 from guzheng.proof.errors import Malformed
@@ -67,6 +68,22 @@ def stated(text: str | None, what: str) -> str | None:
             act="shorten or retype it",
         )
     return trimmed
+
+
+OPTIONS: Final = ("dismiss-banner", "video")  # docs/spec/capture.md §2
+
+
+def capture_options(wanted: Iterable[str]) -> tuple[str, ...]:
+    """What a capture does besides, in one order, each once. Raises Refused for another."""
+    asked = set(wanted)
+    if not asked <= set(OPTIONS):
+        raise Refused(
+            "capture.no-such-option",
+            expected=", ".join(OPTIONS),
+            found=repr(min(asked - set(OPTIONS))[:60]),
+            act="choose among these",
+        )
+    return tuple(one for one in OPTIONS if one in asked)
 
 
 def web_address(url: str) -> str:

@@ -226,6 +226,8 @@ def _run(
         wanted["chromium"] = capturing.chromium
     if capturing.resolvers:
         wanted["resolvers"] = list(capturing.resolvers)
+    if order.options:
+        wanted["options"] = list(order.options)
     if order.vantage and (way := capturing.ways.get(order.vantage)):
         wanted["vantage"] = {"name": order.vantage, **way}
     if moments is not None:

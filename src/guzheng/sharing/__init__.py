@@ -1,1 +1,1 @@
-"""Shares (分享): links by which somebody without an account sees what was shared, for a time."""
+"""Shares (分享): links by which others see what was shared, for a time."""
