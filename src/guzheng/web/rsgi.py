@@ -1,4 +1,4 @@
-"""RFC 3161 over HTTP for `guzheng tsa`: one path, one signer, on granian's RSGI.
+"""RFC 3161 over HTTP for `guzheng tsa`, on granian's RSGI: `/tsa`; `/tsa/sm2` under SM2 only.
 
 The same admission, authority and journal as the web face's `/tsa` (app/timestamping.py), with
 little else in between. Questions are read and signed on the event loop; one thread flushes the
@@ -30,7 +30,8 @@ from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.web import problems
 from guzheng.web.pages import accepted_language
 
-PATHS: Final = frozenset({"/tsa", "/"})
+SM2_PATH: Final = "/tsa/sm2"
+PATHS: Final = frozenset({"/tsa", "/", SM2_PATH})
 BODY_SECONDS: Final = 10.0
 MAX_INSIDE: Final = 4096
 _DRAINED: Final = 64 * 1024
@@ -120,7 +121,8 @@ class Face:
             self._inside += 1
             try:
                 question = await self._patience.question(exchange, length)
-                return await self._committer.answered(question, client)
+                only_sm2 = scope.path == SM2_PATH
+                return await self._committer.answered(question, client, only_sm2=only_sm2)
             finally:
                 self._inside -= 1
         except Problem as problem:
@@ -195,36 +197,45 @@ class _Committer:
     def __init__(self, timestamping: Timestamping, loop: asyncio.AbstractEventLoop) -> None:
         self._timestamping = timestamping
         self._loop = loop
-        self._asked: list[tuple[tuple[bytes, str], asyncio.Future[bytes]]] = []
+        self._asked: list[_Asked] = []
         self._waiting: list[_Waiting] = []
         self._flushing = False
         self._batches: queue.SimpleQueue[list[_Waiting]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    async def answered(self, question: bytes, client: str) -> bytes:
+    async def answered(self, question: bytes, client: str, *, only_sm2: bool) -> bytes:
         future: asyncio.Future[bytes] = self._loop.create_future()
         if not self._asked:
             self._loop.call_soon(self._sign)  # after all that is ready now
-        self._asked.append(((question, client), future))
+        self._asked.append((question, client, only_sm2, future))
         return await future
 
     def _sign(self) -> None:
         asked, self._asked = self._asked, []
         answers: list[Answer] = []
         try:
-            answers = self._timestamping.issue_all([one for one, _ in asked])
+            answers = self._answers(asked)
         finally:
             if not answers:  # our bug, which the loop tells: nobody may wait for ever
-                for _, future in asked:
+                for *_, future in asked:
                     future.cancel()
-        for answer, (_, future) in zip(answers, asked, strict=True):
+        for answer, (*_, future) in zip(answers, asked, strict=True):
             if answer.group is not None:
                 self._waiting.append((answer, future))
             elif not future.done():
                 future.set_result(answer.response_der)
         if not self._flushing:
             self._next()
+
+    def _answers(self, asked: list["_Asked"]) -> list[Answer]:
+        """In the order of the questions."""
+        usual = [(question, client) for question, client, only_sm2, _ in asked if not only_sm2]
+        of_usual = iter(self._timestamping.issue_all(usual))
+        return [
+            self._timestamping.issue_sm2(question, client) if only_sm2 else next(of_usual)
+            for question, client, only_sm2, _ in asked
+        ]
 
     def _next(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -256,4 +267,5 @@ class _Committer:
         self._thread.join()
 
 
+_Asked = tuple[bytes, str, bool, asyncio.Future[bytes]]
 _Waiting = tuple[Answer, asyncio.Future[bytes]]
