@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as change
 
-from guzheng.intake import fingerprints
+from guzheng.intake import catalogue, fingerprints
 from guzheng.intake.order import PAPER, Order
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import Digest, sha256
@@ -87,6 +87,33 @@ class ExhibitIndex:
             if unknown:  # made by a version that had none
                 for row in connection.execute(select(_exhibit)).all():
                     _enter_listed(connection, row)
+            self._list_unlisted(connection)
+
+    @property
+    def engine(self) -> Engine:
+        """For `catalogue`, which lists and searches."""
+        return self._engine
+
+    def _list_unlisted(self, connection: Connection) -> None:
+        """Lines of a version that had no catalogue; `rebuild` knows their addresses too."""
+        unlisted = not inspect(connection).has_table(catalogue.CATALOGUE.name)
+        catalogue.TABLES.create_all(connection)
+        if not unlisted:
+            return
+        going = set(connection.execute(select(_unfinished)).scalars())
+        for row in connection.execute(select(_exhibit)).all():
+            if _is_whole(row):
+                listing = package.parse_listing(row.listing.encode())
+                order = Order(
+                    row.exhibit,
+                    row.kind,
+                    row.claimed_name,
+                    _instant(row.observed_at),
+                    b"",
+                    url=None,
+                )
+                ended = row.exhibit not in going
+                _catalogue(connection, order, listing, ended=ended)
 
     def add(self, order: Order) -> None:
         """A line, and unfinished; nothing when there is one already."""
@@ -95,7 +122,7 @@ class ExhibitIndex:
             if insert_missing(connection, _exhibit, line):
                 name = {"exhibit": order.exhibit}
                 insert_missing(connection, _unfinished, name)
-                _enter(connection, order, listing_at_first(order))
+                _enter(connection, order, listing_at_first(order), ended=False)
 
     def finish(self, order: Order, listing: bytes) -> None:
         """Nothing is missing any more. The first listing stands: a later one proves less."""
@@ -108,7 +135,7 @@ class ExhibitIndex:
                     change(_exhibit).where(_exhibit.c.exhibit == order.exhibit),
                     _line_of(order, listing),
                 )
-                _enter(connection, order, listing)
+                _enter(connection, order, listing, ended=True)
 
     def forget(self, exhibit: str) -> None:
         """An intake that was never acknowledged."""
@@ -116,6 +143,12 @@ class ExhibitIndex:
             for table in (_exhibit, _unfinished):
                 connection.execute(delete(table).where(table.c.exhibit == exhibit))
             fingerprints.leave(connection, exhibit)
+            catalogue.leave(connection, exhibit)
+
+    def keep_original(self, exhibit: str) -> None:
+        """The original of a hash-only deposit lies beside it now."""
+        with writing(self._engine) as connection:
+            catalogue.keep_original(connection, exhibit)
 
     def unfinished(self) -> tuple[str, ...]:
         """Oldest first."""
@@ -194,6 +227,7 @@ class ExhibitIndex:
                 for table in (_exhibit, _unfinished):
                     connection.execute(delete(table).where(table.c.exhibit == exhibit))
                 fingerprints.leave(connection, exhibit)
+                catalogue.leave(connection, exhibit)
             for one in walked:
                 name = {"exhibit": one.order.exhibit}
                 for table in (_exhibit, _unfinished):
@@ -201,7 +235,7 @@ class ExhibitIndex:
                         delete(table).where(table.c.exhibit == one.order.exhibit)
                     )
                 connection.execute(insert(_exhibit), _line_of(one.order, one.listing))
-                _enter(connection, one.order, one.listing)
+                _enter(connection, one.order, one.listing, ended=one.finished)
                 if not one.finished:
                     connection.execute(insert(_unfinished), name)
 
@@ -214,10 +248,17 @@ def listing_at_first(order: Order) -> bytes:
     return package.encode_listing(digests)
 
 
-def _enter(connection: Connection, order: Order, listing: bytes) -> None:
-    digests = [one.digests[0] for one in order.items]
-    digests += package.parse_listing(listing).values()
+def _enter(connection: Connection, order: Order, listing: bytes, *, ended: bool) -> None:
+    listed = package.parse_listing(listing)
+    digests = [*(one.digests[0] for one in order.items), *listed.values()]
     fingerprints.enter(connection, order.exhibit, digests)
+    _catalogue(connection, order, listed, ended=ended)
+
+
+def _catalogue(
+    connection: Connection, order: Order, listed: Mapping[str, Digest], *, ended: bool
+) -> None:
+    catalogue.enter(connection, order, listed, ended=ended, account="local")
 
 
 def _enter_listed(connection: Connection, row: Row[Any]) -> None:

@@ -1,0 +1,307 @@
+"""The catalogue of an account's exhibits: what a list filters by, and what a search finds.
+
+A part of the index and as derived: a line for each exhibit, and a row for each word of its
+name, its files' names and its address. Made again by `rebuild`; never asked what is true.
+
+Words are found by their beginning, on both engines and without a dictionary: a run of letters
+and digits is one word; a run of Chinese is kept as every two neighbouring characters, and its
+last one alone, so that any stretch of it is found. A fingerprint is found whole or by its
+beginning, a certificate by its number, an exhibit by its name.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Index,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from guzheng.intake import fingerprints
+from guzheng.intake.order import Order
+from guzheng.proof import instant, package
+from guzheng.proof.digest import Digest
+from guzheng.proof.errors import ProofError
+from guzheng.refusals import Refused
+from guzheng.store import ids
+from guzheng.store.records import reading
+
+GOING, CERTIFIED, REFUSED = "going", "certified", "refused"
+WANTED, KEPT = "wanted", "kept"  # the original of a hash-only deposit
+STATES: Final = (GOING, CERTIFIED, REFUSED)
+_REFUSAL = "refused.json"
+
+# Ranges of text need one order on every engine: that of the code points.
+_ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
+TABLES = MetaData()
+CATALOGUE = Table(
+    "catalogue",
+    TABLES,
+    Column("exhibit", _ORDERED, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("claimed_name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("picture", Text, nullable=False),
+    Column("observed_at", Text, nullable=False),
+    Index("catalogue_of_account", "account", "exhibit"),
+    Index("catalogue_by_kind", "account", "kind", "exhibit"),
+    Index("catalogue_by_state", "account", "state", "exhibit"),
+    Index("catalogue_by_original", "account", "original", "exhibit"),
+    sqlite_strict=True,
+)
+WORD = Table(
+    "catalogue_word",
+    TABLES,
+    Column("account", Text, primary_key=True),
+    Column("word", _ORDERED, primary_key=True),
+    Column("exhibit", _ORDERED, primary_key=True, index=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+_LAST = "\U0010ffff"
+_CHINESE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_RUN = re.compile(rf"[{_CHINESE}]+|(?:(?![{_CHINESE}_])\w)+")
+_HEX = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})", re.ASCII)
+_NOT_SAID = frozenset({"http", "https", "www"})
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_SHOWN_FIRST = ("items/view.png", "items/screenshot.png", "items/screenshot-000.png")
+MAX_WORD, MAX_WORDS, MAX_TERMS = 40, 300, 12
+MAX_QUERY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What somebody looks for; empty means any. `since` and `until` are of the coming in."""
+
+    words: str = ""
+    kind: str = ""
+    state: str = ""  # or `wanted`: hash-only deposits whose original did not come
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the catalogue. `picture`: the file to show, empty where there is none."""
+
+    exhibit: str
+    account: str
+    kind: str
+    state: str
+    original: str
+    claimed_name: str
+    url: str
+    picture: str
+    observed_at: datetime
+
+
+def enter(
+    connection: Connection,
+    order: Order,
+    listing: Mapping[str, Digest],
+    *,
+    ended: bool,
+    account: str,
+) -> None:
+    """The line of an exhibit, in the place of what was known before."""
+    kept = connection.execute(
+        select(CATALOGUE.c.original).where(CATALOGUE.c.exhibit == order.exhibit)
+    ).scalar()
+    leave(connection, order.exhibit)
+    wanted = WANTED if order.kind == "hash-only" else ""
+    line = {
+        "exhibit": order.exhibit,
+        "account": account,
+        "kind": order.kind,
+        "state": _state(listing, ended=ended),
+        "original": kept if kept == KEPT else wanted,
+        "claimed_name": order.claimed_name,
+        "url": order.url or "",
+        "picture": _picture(listing),
+        "observed_at": instant.encode(order.observed_at),
+    }
+    connection.execute(insert(CATALOGUE), line)
+    said = " ".join((order.claimed_name, order.url or "", *(one.name for one in order.items)))
+    rows = [
+        {"account": account, "word": one, "exhibit": order.exhibit}
+        for one in sorted(set(words_of(said)))[:MAX_WORDS]
+    ]
+    if rows:
+        connection.execute(insert(WORD), rows)
+
+
+def leave(connection: Connection, exhibit: str) -> None:
+    connection.execute(delete(CATALOGUE).where(CATALOGUE.c.exhibit == exhibit))
+    connection.execute(delete(WORD).where(WORD.c.exhibit == exhibit))
+
+
+def keep_original(connection: Connection, exhibit: str) -> None:
+    """The original of a hash-only deposit came after all."""
+    connection.execute(
+        update(CATALOGUE).where(CATALOGUE.c.exhibit == exhibit).values(original=KEPT)
+    )
+
+
+def words_of(text: str) -> Iterator[str]:
+    """The words that a text is found by; the last character of a run of Chinese too."""
+    for run in _runs(text):
+        if _is_chinese(run):
+            yield from (run[at : at + 2] for at in range(len(run)))
+        else:
+            yield run[:MAX_WORD]
+
+
+def terms_of(text: str) -> tuple[str, ...]:
+    """The beginnings of words that must all be there."""
+    terms: list[str] = []
+    for run in _runs(text[:MAX_QUERY]):
+        if _is_chinese(run) and len(run) > 1:
+            terms += [run[at : at + 2] for at in range(len(run) - 1)]
+        else:
+            terms.append(run[:MAX_WORD])
+    return tuple(dict.fromkeys(terms))[:MAX_TERMS]
+
+
+def search(
+    engine: Engine, sought: Sought, *, account: str, limit: int, before: str | None = None
+) -> tuple[Listed, ...]:
+    """Newest first; `before` is the last one already seen."""
+    with reading(engine) as connection:
+        rows = connection.execute(statement(sought, account, limit, before)).all()
+    return tuple(map(_listed, rows))
+
+
+def count_wanted(engine: Engine, account: str) -> int:
+    """Hash-only deposits of the account whose original did not come yet."""
+    wanted = (
+        select(func.count())
+        .select_from(CATALOGUE)
+        .where(CATALOGUE.c.account == account, CATALOGUE.c.original == WANTED)
+    )
+    with reading(engine) as connection:
+        return connection.execute(wanted).scalar_one()
+
+
+def statement(
+    sought: Sought, account: str, limit: int, before: str | None = None
+) -> Select[Any]:
+    """The one question that a page of the list asks."""
+    line = CATALOGUE.c
+    asked: list[ColumnElement[bool]] = [line.account == account]
+    if before is not None:
+        asked.append(line.exhibit < before)
+    if sought.kind:
+        asked.append(line.kind == sought.kind)
+    if sought.state == WANTED:
+        asked.append(line.original == WANTED)
+    elif sought.state:
+        asked.append(line.state == sought.state)
+    if sought.since is not None:
+        asked.append(line.observed_at >= instant.encode(sought.since))
+    if sought.until is not None:
+        asked.append(line.observed_at < instant.encode(sought.until))
+        # Named before it came in: a bound that the order of names can use.
+        asked.append(line.exhibit < ids.new("ex", sought.until, bytes))
+    asked += _said(sought.words, account)
+    return select(CATALOGUE).where(*asked).order_by(line.exhibit.desc()).limit(limit)
+
+
+def _said(text: str, account: str) -> list[ColumnElement[bool]]:
+    text = unicodedata.normalize("NFKC", text).strip()[:MAX_QUERY]
+    if not text:
+        return []
+    line = CATALOGUE.c
+    if ids.is_id(text) and text.startswith("ex_"):
+        return [line.exhibit == text]
+    if (digits := _number(text)) is not None:
+        return [_has_file(digits)]
+    terms = [_has_word(one, account) for one in terms_of(text)]
+    form = _HEX.fullmatch("".join(text.lower().split()))
+    if form is not None:  # a day is eight digits too: then either
+        return [or_(_has_file(form[1]), and_(*terms))] if terms else [_has_file(form[1])]
+    return terms or [line.exhibit == ""]  # nothing but signs: that is nowhere
+
+
+def _number(text: str) -> str | None:
+    try:
+        return fingerprints.beginning_of(text)
+    except Refused:
+        return None
+
+
+def _has_file(digits: str) -> ColumnElement[bool]:
+    found = select(fingerprints.FINGERPRINT.c.exhibit).where(fingerprints.beginning(digits))
+    return CATALOGUE.c.exhibit.in_(found)
+
+
+def _has_word(term: str, account: str) -> ColumnElement[bool]:
+    found = select(WORD.c.exhibit).where(
+        WORD.c.account == account, WORD.c.word >= term, WORD.c.word < term + _LAST
+    )
+    return CATALOGUE.c.exhibit.in_(found)
+
+
+def _runs(text: str) -> Iterator[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return (one for one in _RUN.findall(folded) if one not in _NOT_SAID)
+
+
+def _is_chinese(run: str) -> bool:
+    return re.match(rf"[{_CHINESE}]", run) is not None
+
+
+def _state(listing: Mapping[str, Digest], *, ended: bool) -> str:
+    if not ended:
+        return GOING
+    return REFUSED if _REFUSAL in listing else CERTIFIED
+
+
+def _picture(listing: Mapping[str, Digest]) -> str:
+    """What to look at first: the view of a capture, or a deposited picture."""
+    known = next((one for one in _SHOWN_FIRST if one in listing), "")
+    pictures = (
+        one
+        for one in sorted(listing)
+        if one.startswith(package.ITEMS) and one.lower().endswith(_PICTURES)
+    )
+    return known or next(pictures, "")
+
+
+def _listed(row: Row[Any]) -> Listed:
+    try:
+        observed_at = instant.parse(row.observed_at)
+    except ProofError:  # an altered line must not keep a list from being shown
+        observed_at = datetime(1970, 1, 1, tzinfo=UTC)
+    return Listed(
+        row.exhibit,
+        row.account,
+        row.kind,
+        row.state,
+        row.original,
+        row.claimed_name,
+        row.url,
+        row.picture,
+        observed_at,
+    )

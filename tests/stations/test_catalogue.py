@@ -1,0 +1,193 @@
+"""The catalogue: what a search finds, on both engines, and that it asks an index for it."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert, text
+
+from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Walked, catalogue
+from guzheng.intake.catalogue import Sought, search, statement
+from guzheng.intake.fingerprints import FINGERPRINT
+from guzheng.proof import package
+from guzheng.proof.digest import sha256
+from guzheng.store import ids
+from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from tests import engines
+
+AT = datetime(2026, 11, 21, 10, 44, 12, tzinfo=UTC)
+BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
+MINE = "local"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = open_engine(tmp_path / "index.sqlite")
+    else:
+        server: engines.Postgres = request.getfixturevalue("postgres")
+        made = open_database(server.database(engines.fresh("catalogue")))
+    yield drawer(made, "index")
+    made.dispose()
+
+
+def order_of(name: str, **more: object) -> Order:
+    number = next(_numbers)
+    at = AT + timedelta(hours=number)
+    given = Order(
+        exhibit=ids.new("ex", at, lambda size: number.to_bytes(size, "big")),
+        kind="deposit",
+        claimed_name=name,
+        observed_at=at,
+        salt=bytes(32),
+        items=(ReceivedItem(f"file-{number}.png", "image/png", 5, (sha256(name.encode()),)),),
+    )
+    return dataclasses.replace(given, **more)  # type: ignore[arg-type]
+
+
+def found(engine: Engine, words: str = "", **more: object) -> list[str]:
+    sought = dataclasses.replace(Sought(words), **more)  # type: ignore[arg-type]
+    return [one.exhibit for one in search(engine, sought, account=MINE, limit=50)]
+
+
+def test_a_name_an_address_and_a_fingerprint_are_found(engine: Engine) -> None:
+    index = ExhibitIndex(engine)
+    shop = order_of("XX商家_虚假宣传_20261121")
+    page = order_of("详情页", kind="web", items=(), url="https://www.Shop.example.cn/item/9527")
+    for one in (shop, page):
+        index.add(one)
+    for words in ("虚假宣传", "商家", "家", "传", "xx", "20261121", "假宣 商", "FILE"):
+        assert found(engine, words) == [shop.exhibit], words
+    for words in ("shop.example.cn", "https://www.shop.example.cn/item/95", "exam", "详情"):
+        assert found(engine, words) == [page.exhibit], words
+    for words in ("宣假", "虚假广告", "shop 商家", "%", "_", "'"):
+        assert found(engine, words) == [], words
+    digits = shop.items[0].digests[0].hex
+    for words in (digits, digits[:8], f"sha256:{digits[:20]}", digits[:16].upper()):
+        assert found(engine, words) == [shop.exhibit], words
+    assert found(engine, f"{digits[:8]} {digits[8:16]}") == [shop.exhibit], "as it is printed"
+    assert found(engine, digits[:7]) == [], "too short to be one"
+    assert found(engine, page.exhibit) == [page.exhibit]
+    assert found(engine) == [page.exhibit, shop.exhibit], "newest first"
+
+
+def test_what_a_list_is_narrowed_by(engine: Engine) -> None:
+    index = ExhibitIndex(engine)
+    deposit, page, print_only = (
+        order_of("一"),
+        order_of("二", kind="web", items=(), url="https://a/"),
+        order_of("三", kind="hash-only"),
+    )
+    for one in (deposit, page, print_only):
+        index.add(one)
+    assert found(engine, kind="web") == [page.exhibit]
+    assert found(engine, state="wanted") == [print_only.exhibit]
+    assert len(found(engine, state="going")) == 3
+    listing = package.encode_listing(
+        {"items/view.png": sha256(b"1"), "order.json": sha256(b"2")}
+    )
+    index.finish(page, listing)
+    refused = package.encode_listing({"refused.json": sha256(b"1"), "order.json": sha256(b"2")})
+    index.finish(deposit, refused)
+    assert found(engine, state="certified") == [page.exhibit]
+    assert found(engine, state="refused") == [deposit.exhibit]
+    index.keep_original(print_only.exhibit)
+    assert found(engine, state="wanted") == []
+    assert catalogue.count_wanted(engine, MINE) == 0
+    index.finish(print_only, listing)
+    assert found(engine, state="wanted") == [], "what came stays, whatever is written after"
+    soon = page.observed_at + timedelta(minutes=1)
+    assert found(engine, since=page.observed_at, until=soon) == [page.exhibit]
+    first = search(engine, Sought(), account=MINE, limit=2)
+    then = search(engine, Sought(), account=MINE, limit=2, before=first[-1].exhibit)
+    assert [one.exhibit for one in (*first, *then)] == found(engine)
+    assert first[1].picture == "items/view.png"
+    assert search(engine, Sought(), account="ac_other", limit=9) == ()
+
+
+def test_it_is_made_again(engine: Engine) -> None:
+    index = ExhibitIndex(engine)
+    one, gone = order_of("合同"), order_of("不在了")
+    index.add(one)
+    index.add(gone)
+    listing = package.encode_listing({"order.json": sha256(one.encode())})
+    index.rebuild([Walked(one, listing, finished=True)], {gone.exhibit})
+    assert found(engine, "合同", state="certified") == [one.exhibit]
+    assert found(engine, "不在") == []
+    with writing(engine) as connection:
+        for table in (catalogue.CATALOGUE, catalogue.WORD):
+            table.drop(connection)
+    ExhibitIndex(engine)  # as a version that had none left it
+    assert found(engine, "合同", state="certified") == [one.exhibit]
+
+
+LINES = 20_000
+
+
+def filled(engine: Engine, lines: int) -> None:
+    ExhibitIndex(engine)  # makes the tables
+    rows, words, prints = [], [], []
+    for number in range(lines):
+        at = AT + timedelta(minutes=number)
+        exhibit = ids.new("ex", at, number.to_bytes)
+        name = f"商家{number % 50}_虚假宣传_{20260000 + number}"
+        account = MINE if number % 4 else "ac_other"
+        rows.append(
+            {
+                "exhibit": exhibit,
+                "account": account,
+                "kind": ("web", "deposit", "hash-only")[number % 3],
+                "state": "refused" if number % 100 == 1 else "certified",
+                "original": "wanted" if number % 3 == 2 else "",
+                "claimed_name": name,
+                "url": f"https://shop{number % 500}.example/item/{number}",
+                "picture": "",
+                "observed_at": at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            }
+        )
+        said = f"{name} {rows[-1]['url']}"
+        words += [
+            {"account": account, "word": one, "exhibit": exhibit}
+            for one in set(catalogue.words_of(said))
+        ]
+        prints.append({"sha256": sha256(exhibit.encode()).hex, "exhibit": exhibit})
+    with writing(engine) as connection:
+        connection.execute(insert(catalogue.CATALOGUE), rows)
+        connection.execute(insert(catalogue.WORD), words)
+        connection.execute(insert(FINGERPRINT), prints)
+
+
+QUESTIONS = {
+    "all": Sought(),
+    "kind": Sought(kind="web"),
+    "state": Sought(state="refused"),
+    "a word in every line": Sought("虚假宣传"),
+    "a word in one line": Sought("9527"),
+    "two words": Sought("商家 shop77"),
+    "fingerprint": Sought(sha256(b"nowhere").hex[:12]),
+    "until": Sought(until=AT + timedelta(days=2)),
+}
+
+
+def test_no_question_reads_the_whole_catalogue(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "index.sqlite")
+    filled(engine, LINES)
+    for name, sought in QUESTIONS.items():
+        asked = statement(sought, MINE, 31).compile(
+            engine, compile_kwargs={"literal_binds": True}
+        )
+        with reading(engine) as connection:
+            plan = connection.execute(text(f"EXPLAIN QUERY PLAN {asked}".replace(":", "\\:")))
+            steps = [row.detail for row in plan]
+        assert not [one for one in steps if one.startswith("SCAN")], (name, steps)
+        begun = time.perf_counter()
+        rows = search(engine, sought, account=MINE, limit=31)
+        took = time.perf_counter() - begun
+        assert all(one.account == MINE for one in rows)
+        assert took < 1, (name, took)  # some ms on an idle machine; a bound for a loaded one
+    engine.dispose()
