@@ -10,6 +10,7 @@ from guzheng.proof.canonical import MAX_INTEGER
 from guzheng.proof.digest import ALGORITHMS, Digest
 from guzheng.proof.errors import Malformed
 from guzheng.proof.manifest import (
+    AttestedApplicant,
     Extent,
     Item,
     Manifest,
@@ -79,6 +80,17 @@ EXTENTS = st.builds(Extent, st.integers(0, MAX_INTEGER), both_digests())
 _CLAIM = st.text(UNICODE, max_size=1000)
 
 
+APPLICANTS = st.builds(
+    AttestedApplicant,
+    _CLAIM,
+    st.sampled_from(["person", "enterprise"]),
+    st.sampled_from(["review", "provider"]),
+    INSTANTS,
+    st.none() | _CLAIM,
+    st.none() | st.text("0123456789ABCDEFGHJKLMNPQRTUWXY", min_size=18, max_size=18),
+)
+
+
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     kind = draw(st.sampled_from(["deposit", "hash-only", "web"]))
@@ -100,6 +112,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         salt=draw(st.binary(min_size=32, max_size=32)),
         claimed_applicant=draw(st.none() | _CLAIM),
         claimed_purpose=draw(st.none() | _CLAIM),
+        attested_applicant=draw(st.none() | APPLICANTS),
         capture=draw(EXTENTS) if kind == "web" else None,
         seen_checkpoint=draw(st.none() | CHECKPOINTS),
     )

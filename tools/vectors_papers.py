@@ -178,6 +178,20 @@ _MANIFEST: Case = {
     "schema": "guzheng.manifest/1",
 }
 _CAPTURE: Case = {"size": 3, "digests": _ITEM["digests"]}
+_ATTESTED: Case = {
+    "name": "杭州某某贸易有限公司",
+    "kind": "enterprise",
+    "uscc": "91350100M000100Y43",
+    "means": "review",
+    "attested_by": "某某存证平台",
+    "attested_at": "2026-11-20T08:00:00.000Z",
+}
+_ATTESTED_PERSON: Case = {
+    "name": "张某",
+    "kind": "person",
+    "means": "provider",
+    "attested_at": "2026-11-20T08:00:00.000Z",
+}
 _SEEN: Case = {
     "origin": "log.example/one",
     "root": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
@@ -213,6 +227,10 @@ def _accepted_manifests() -> dict[str, bytes]:
         "everything-stated": _manifest(
             claimed_applicant="某某公司", claimed_purpose="诉讼", seen_checkpoint=_SEEN
         ),
+        "applicant-attested-by-review": _manifest(
+            claimed_applicant="某某", attested_applicant=_ATTESTED
+        ),
+        "applicant-attested-by-provider": _manifest(attested_applicant=_ATTESTED_PERSON),
         "sha256-alone": _with_item(digests=[_ITEM_SHA256]),
         "derivative-beside": _manifest(
             items=[_ITEM, {**_ITEM, "name": "b.png", "role": "derivative"}]
@@ -290,6 +308,22 @@ def _refused_manifests() -> dict[str, tuple[bytes, str]]:
             "manifest.capture",
         ),
         "attempt-with-items": (_manifest(kind="web-attempt", capture=_CAPTURE), sense),
+        "attested-by-nobody": (
+            _manifest(attested_applicant={**_ATTESTED, "means": "claim"}),
+            paper,
+        ),
+        "attested-with-a-number-of-a-person": (
+            _manifest(attested_applicant={**_ATTESTED_PERSON, "number": "1"}),
+            paper,
+        ),
+        "attested-at-no-time": (
+            _manifest(attested_applicant={"name": "x", "kind": "person", "means": "review"}),
+            paper,
+        ),
+        "attested-name-of-another-kind": (
+            _manifest(attested_applicant={**_ATTESTED, "kind": "state"}),
+            paper,
+        ),
         "size-below-zero": (_with_item(size=-1), paper),
         "size-as-truth": (_with_item(size=True), paper),
         "size-as-text": (_with_item(size="3"), paper),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guzheng.proof import canonical, certificate, timestamp
 from guzheng.proof.digest import Digest, sha256
-from guzheng.proof.manifest import Manifest
+from guzheng.proof.manifest import AttestedApplicant, Manifest
 from guzheng.proof.tlogproof import TlogProof
 from tests.proof.tokens import papers
 
@@ -98,3 +98,28 @@ def test_what_was_not_claimed_is_not_said() -> None:
     manifest = Manifest.parse(papers("good")["manifest.json"])
     facts = json.loads(derived("good"))
     assert (manifest.claimed_applicant is None) == ("claimed_applicant" not in facts)
+    assert "attested_applicant" not in facts
+
+
+def test_an_attested_name_is_said_with_who_attests_to_it() -> None:
+    held = papers("good")
+    applicant = AttestedApplicant(
+        "杭州某某贸易有限公司",
+        "enterprise",
+        "review",
+        datetime(2026, 11, 20, 8, tzinfo=UTC),
+        "某某存证平台",
+        "91350100M000100Y43",
+    )
+    manifest = replace(Manifest.parse(held["manifest.json"]), attested_applicant=applicant)
+    seal, entry = timestamp.parse(held["seal.tsa"]), TlogProof.parse(held["entry.tlog-proof"])
+    signer = timestamp.require_signature(seal)
+    facts = certificate.derive(manifest.encode(), None, seal, signer, entry, ())
+    assert facts["attested_applicant"] == {
+        "name": "杭州某某贸易有限公司",
+        "kind": "enterprise",
+        "means": "review",
+        "attested_at": "2026-11-20T08:00:00.000Z",
+        "attested_by": "某某存证平台",
+        "uscc": "91350100M000100Y43",
+    }

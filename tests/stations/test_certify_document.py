@@ -71,6 +71,44 @@ def test_who_vouches_is_said_and_nobody_is_called_verified() -> None:
     assert "未填写\n未实名：" in words_of()
 
 
+ATTESTED = {
+    "name": "杭州某某贸易有限公司",
+    "kind": "enterprise",
+    "uscc": "91350100M000100Y43",
+    "means": "review",
+    "attested_by": "某某存证平台",
+    "attested_at": "2026-11-20T08:00:00.000Z",
+}
+
+
+def test_an_attested_name_is_the_applicant_and_says_who_attests() -> None:
+    text = words_of(attested_applicant=ATTESTED, claimed_applicant="某某旗舰店")
+    assert (
+        "杭州某某贸易有限公司\n实名：平台运营者于 2026-11-20 16:00:00.000 (UTC+08:00) 人工"
+        in text
+    )
+    assert "核验者：某某存证平台" in text
+    assert "91350100M000100Y43" in text
+    assert "申请时另自述为：某某旗舰店（未经核验）" in text
+    assert "未实名" not in text
+    assert "账号由谁操作不由本证书证明" in text
+    # What was typed is repeated only where it says something else.
+    same = words_of(attested_applicant=ATTESTED, claimed_applicant=ATTESTED["name"])
+    assert "另自述" not in same
+
+
+def test_a_provider_is_not_called_a_review() -> None:
+    person = {
+        "name": "张某",
+        "kind": "person",
+        "means": "provider",
+        "attested_at": ATTESTED["attested_at"],
+    }
+    text = words_of(attested_applicant=person)
+    assert "与登记信息比对一致" in text
+    assert "人工核对" not in text
+
+
 def test_without_an_independent_lower_bound_none_is_invented() -> None:
     band = document_of(facts(), GIVEN)["band"]
     assert isinstance(band, dict)

@@ -136,7 +136,7 @@ def _not_proved(read: Facts) -> list[Phrase]:
     bound = read.not_before  # of what was written: the files themselves may be older
     return [
         wording.NOT_TRUTH,
-        wording.NOT_AUTHOR,
+        wording.NOT_AUTHOR_ATTESTED if read.attested_applicant else wording.NOT_AUTHOR,
         wording.NOT_MANNER,
         *([] if bound and bound.contained_in == "content" else [wording.NOT_EARLIEST]),
         *([wording.NOT_OTHERS] if read.capture else []),

@@ -13,7 +13,7 @@ from guzheng.certify.completeness import Completeness
 from guzheng.proof.certificate import MOMENT_PAPERS, MOST_ATTEMPTED
 from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
-from guzheng.proof.manifest import KINDS, MAX_ITEMS, Item
+from guzheng.proof.manifest import KINDS, MAX_ITEMS, AttestedApplicant, Item
 from guzheng.proof.package import MOMENTS, SEAL_SM2
 
 SCHEMA = "guzheng.certificate/1"
@@ -279,6 +279,7 @@ class Facts:
     claimed_name: str
     claimed_applicant: str | None
     claimed_purpose: str | None
+    attested_applicant: AttestedApplicant | None
     observed_at: datetime
     items: tuple[Item, ...]
     manifest_digests: tuple[Digest, ...]
@@ -304,6 +305,7 @@ class Facts:
             claimed_name=fields.text("claimed_name"),
             claimed_applicant=fields.text_or_none("claimed_applicant"),
             claimed_purpose=fields.text_or_none("claimed_purpose"),
+            attested_applicant=fields.optional("attested_applicant", AttestedApplicant.read),
             observed_at=fields.instant("observed_at"),
             items=tuple(Item.read(one) for one in fields.items("items", most=MAX_ITEMS)),
             manifest_digests=fields.digests("manifest_digests"),

@@ -24,13 +24,8 @@ _MANNERS = {
 
 
 def exhibit(facts: Facts, pen: Pen) -> Printed:
-    named = (
-        pen.line(facts.claimed_applicant, "strong")
-        if facts.claimed_applicant
-        else pen.line(wording.NOT_FILLED_IN.zh)
-    )
     rows = [
-        pen.row(wording.APPLICANT, named, *pen.both(wording.NOT_VERIFIED)),
+        pen.row(wording.APPLICANT, *_applicant(facts, pen)),
         pen.row(wording.NAME, pen.line(facts.claimed_name, "strong")),
     ]
     if facts.claimed_purpose:
@@ -42,6 +37,24 @@ def exhibit(facts: Facts, pen: Pen) -> Printed:
         pen.row(wording.EXHIBIT_NUMBER, pen.line(facts.exhibit, "mono")),
     ]
     return _section(wording.EXHIBIT, rows)
+
+
+def _applicant(facts: Facts, pen: Pen) -> list[Printed]:
+    """The attested name, with who attests to it and what was typed beside it; else what was
+    typed, and that nobody attests to it."""
+    claimed, attested = facts.claimed_applicant, facts.attested_applicant
+    if attested is None:
+        named = pen.line(claimed, "strong") if claimed else pen.line(wording.NOT_FILLED_IN.zh)
+        return [named, *pen.both(wording.NOT_VERIFIED)]
+    said = wording.VERIFIED_BY[attested.means].filled(at=beijing(attested.at))
+    lines = [pen.line(attested.name, "strong"), *pen.both(said)]
+    if attested.by:
+        lines += pen.both(wording.VERIFIED_WHO.filled(by=attested.by))
+    if attested.uscc:
+        lines += pen.both(wording.USCC.filled(uscc=attested.uscc))
+    if claimed and claimed != attested.name:
+        lines += pen.both(wording.CLAIMED_BESIDE.filled(claimed=claimed))
+    return lines
 
 
 def web(capture: Capture, pen: Pen) -> Printed:

@@ -58,6 +58,22 @@ NOT_FILLED_IN = Phrase("未填写", "not filled in")
 NOT_VERIFIED = Phrase(
     "未实名：申请人为自述，身份未经核验", "Claimed by the applicant; identity not verified"
 )
+VERIFIED_BY = {
+    "review": Phrase(
+        "实名：平台运营者于 {at} 人工核对身份材料后认定（平台陈述），适用于该账号",
+        "Real name of the account, found by the platform's operator on {at} from papers of "
+        "identity",
+    ),
+    "provider": Phrase(
+        "实名：身份核验服务于 {at} 与登记信息比对一致，适用于该账号",
+        "Real name of the account, found on {at} by a provider to agree with the register",
+    ),
+}
+VERIFIED_WHO = Phrase("核验者：{by}", "Attested by: {by}")
+USCC = Phrase("统一社会信用代码：{uscc}", "Unified social credit code: {uscc}")
+CLAIMED_BESIDE = Phrase(
+    "申请时另自述为：{claimed}（未经核验）", "Claimed besides: {claimed} (not verified)"
+)
 NAME = Phrase("证据名称", "Name, as claimed")
 PURPOSE = Phrase("证明目的", "Purpose, as claimed")
 KIND = Phrase("取证方式", "Manner")
@@ -311,6 +327,12 @@ NOT_TRUTH = Phrase(
 NOT_AUTHOR = Phrase(
     "作者、权属或申请人的身份；不影响任何授权许可。",
     "Authorship, ownership or the applicant's identity; no licence is affected.",
+)
+NOT_AUTHOR_ATTESTED = Phrase(
+    "作者或权属；申请人的实名以上列核验者的陈述为限，账号由谁操作不由本证书证明；"
+    "不影响任何授权许可。",
+    "Authorship or ownership; that the applicant bears his name rests on who attested to it, "
+    "and who worked the account is not proved here; no licence is affected.",
 )
 NOT_MANNER = Phrase("取得方式合法。", "That the content was obtained lawfully.")
 NOT_EARLIEST = Phrase("文件最早何时形成。", "When the files were made at the earliest.")

@@ -58,6 +58,7 @@ def manifest_of(
         salt=order.salt,
         claimed_applicant=order.claimed_applicant,
         claimed_purpose=order.claimed_purpose,
+        attested_applicant=order.attested_applicant,
         capture=Extent.of(capture_json) if capture_json is not None else None,
         seen_checkpoint=seen,
     )

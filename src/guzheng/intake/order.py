@@ -17,9 +17,11 @@ from guzheng.proof.manifest import (
     KINDS,
     MAX_ITEMS,
     SALT_SIZE,
+    AttestedApplicant,
     require_exhibit_name,
     require_item_name,
 )
+from guzheng.store.ids import LOCAL
 
 PAPER = "order.json"
 SCHEMA = "guzheng.order/1"
@@ -70,9 +72,12 @@ class Order:
     allow_private: tuple[str, ...] = ()
     claimed_applicant: str | None = None
     claimed_purpose: str | None = None
+    attested_applicant: AttestedApplicant | None = None  # of the account, when it was ordered
     vantage: str | None = None  # from where; this machine, when it does not say
     options: tuple[str, ...] = ()  # of a capture; `intake.rules` has them
     retry_of: str | None = None  # the exhibit that this one was ordered anew for
+    account: str = LOCAL  # whose it is
+    person: str = ""  # who acted for that account
 
     def encode(self) -> bytes:
         value: dict[str, object] = {
@@ -91,8 +96,12 @@ class Order:
             "claimed_purpose": self.claimed_purpose,
             "vantage": self.vantage,
             "retry_of": self.retry_of,
+            "account": self.account if self.account != LOCAL else None,
+            "person": self.person or None,
         }
         value.update({name: text for name, text in optional.items() if text is not None})
+        if self.attested_applicant is not None:
+            value["attested_applicant"] = self.attested_applicant.value()
         if self.options:
             value["options"] = list(self.options)
         return canonical.encode(value)
@@ -114,8 +123,11 @@ class Order:
             allow_private=fields.texts("allow_private"),
             claimed_applicant=fields.text_or_none("claimed_applicant"),
             claimed_purpose=fields.text_or_none("claimed_purpose"),
+            attested_applicant=fields.optional("attested_applicant", AttestedApplicant.read),
             vantage=fields.text_or_none("vantage", longest=60),
             retry_of=fields.text_or_none("retry_of", longest=64),
+            account=fields.text_or_none("account", longest=64) or LOCAL,
+            person=fields.text_or_none("person", longest=64) or "",
             options=fields.texts("options", most=20) if fields.has("options") else (),
         )
         fields.end()

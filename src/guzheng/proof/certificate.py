@@ -84,6 +84,8 @@ def derive(
         facts["further_seals"] = seals
     if manifest.claimed_applicant is not None:
         facts["claimed_applicant"] = manifest.claimed_applicant
+    if manifest.attested_applicant is not None:
+        facts["attested_applicant"] = manifest.attested_applicant.value()
     if manifest.claimed_purpose is not None:
         facts["claimed_purpose"] = manifest.claimed_purpose
     if capture_json is not None:

@@ -3,7 +3,7 @@
 docs/spec/manifest.md is its specification. The manifest is canonical JSON; its SHA-256 is what
 the seal stands over, and it holds the 32-octet salt without which the ledger's leaf says
 nothing about the exhibit. Who vouches for a field is in its name: `claimed_` the applicant,
-`observed_` this platform.
+`observed_` this platform, `attested_` whoever the field itself names.
 """
 
 import re
@@ -22,6 +22,8 @@ ATTEMPT = "web-attempt"  # a capture that failed: its record is the whole exhibi
 CAPTURES = ("web", ATTEMPT)
 KINDS = ("deposit", "hash-only", *CAPTURES)
 ROLES = ("original", "derivative")
+APPLICANTS = ("person", "enterprise")
+MEANS = ("review", "provider")  # who compared the name with papers, or with a register
 
 EXHIBIT_FORM = re.compile(r"ex_[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)  # Crockford's base 32
 MAX_ITEMS = 1000  # a person can still read the list; larger sets are several exhibits
@@ -150,6 +152,44 @@ class SeenCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestedApplicant:
+    """The real name of the account that asked, as it was attested before it asked. `by`: the
+    operator who reviewed papers, or the provider who asked a register; `uscc`: GB 32100."""
+
+    name: str
+    kind: str
+    means: str
+    at: datetime
+    by: str | None = None
+    uscc: str | None = None
+
+    @classmethod
+    def read(cls, value: object) -> "AttestedApplicant":
+        fields = Fields(value, "manifest.attested_applicant")
+        applicant = cls(
+            name=fields.text("name", longest=MAX_TEXT),
+            kind=fields.one_of("kind", APPLICANTS),
+            means=fields.one_of("means", MEANS),
+            at=fields.instant("attested_at"),
+            by=fields.text_or_none("attested_by", longest=MAX_TEXT),
+            uscc=fields.text_or_none("uscc", longest=18),
+        )
+        fields.end()
+        return applicant
+
+    def value(self) -> dict[str, object]:
+        value = {
+            "name": self.name,
+            "kind": self.kind,
+            "means": self.means,
+            "attested_at": instant.encode(self.at),
+            "attested_by": self.by,
+            "uscc": self.uscc,
+        }
+        return {name: one for name, one in value.items() if one is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """docs/spec/manifest.md, field by field. Optional fields are absent, never empty."""
 
@@ -161,6 +201,7 @@ class Manifest:
     salt: bytes
     claimed_applicant: str | None = None
     claimed_purpose: str | None = None
+    attested_applicant: AttestedApplicant | None = None
     capture: Extent | None = None
     seen_checkpoint: SeenCheckpoint | None = None
     policy: str = POLICY
@@ -178,6 +219,7 @@ class Manifest:
             salt=fields.octets("salt", SALT_SIZE),
             claimed_applicant=fields.text_or_none("claimed_applicant", longest=MAX_TEXT),
             claimed_purpose=fields.text_or_none("claimed_purpose", longest=MAX_TEXT),
+            attested_applicant=fields.optional("attested_applicant", AttestedApplicant.read),
             capture=fields.optional("capture", Extent.read),
             seen_checkpoint=fields.optional("seen_checkpoint", SeenCheckpoint.read),
             policy=fields.one_of("policy", (POLICY,)),
@@ -208,6 +250,7 @@ class Manifest:
             "policy": self.policy,
             "claimed_applicant": self.claimed_applicant,
             "claimed_purpose": self.claimed_purpose,
+            "attested_applicant": self.attested_applicant and self.attested_applicant.value(),
             "capture": self.capture and self.capture.value(),
             "seen_checkpoint": self.seen_checkpoint and self.seen_checkpoint.value(),
         }

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from guzheng.refusals import Refused
 
+LOCAL = "local"  # the one account that has no id: of the shell, and of the first operator
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
 LENGTH = 26
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

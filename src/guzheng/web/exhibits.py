@@ -5,6 +5,7 @@ that no browser opens one as a page of ours; only a picture, recognised by its o
 shown, and then marked as a preview."""
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
@@ -14,8 +15,10 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from guzheng import words
+from guzheng.accounts import Permission
 from guzheng.refusals import Refused
 from guzheng.web import problems, readings, tracing
+from guzheng.web.gate import Rule
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
@@ -30,6 +33,16 @@ _OWN_TYPES: Final = {
     "certificate.json": "application/json",
     "manifest.json": "application/json",
     "seal.tsa": "application/timestamp-reply",
+}
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /exhibits": Permission.READ,
+    "GET /exhibits/{exhibit}": Permission.READ,
+    "GET /exhibits/{exhibit}/package.zip": Permission.DOWNLOAD,
+    "GET /packages.zip": Permission.DOWNLOAD,
+    "GET /exhibits/{exhibit}/papers/{name:path}": Permission.DOWNLOAD,
+    "GET /exhibits/{exhibit}/preview": Permission.READ,
 }
 
 
@@ -105,6 +118,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "own_authority": platform.runs_own_authority(),
         "preview": readings.find_preview(view),
         "claims": _claims(view),
+        "attested": readings.fact(view.facts, "attested_applicant"),
         "capture": readings.fact(view.facts, "capture"),
         "finished": view.state in readings.TERMINAL and not view.missing,
         "scope": readings.scope_of(view),
