@@ -1,0 +1,143 @@
+"""Letters with a link: whoever opens it once, in time, has shown that he reads that address.
+
+The token of a link is 256 bits of chance; its digest is kept, and what is used up or too old is
+as good as unknown. A letter of the same kind to the same address makes the earlier ones void.
+The same rows hold the challenges of passkeys and the middle of a sign-in in two steps: they are
+likewise secret, short-lived, and taken once.
+
+How a letter travels is a port, `Mail`: `accounts.post` has the console and SMTP.
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Engine, Row, delete, select, update
+
+from guzheng.accounts.people_tables import LETTER
+from guzheng.proof import instant
+from guzheng.proof.digest import sha256
+from guzheng.refusals import Refused
+from guzheng.store.records import insert_missing, reading, writing
+
+CONFIRM, FORGOT, WELCOME = "confirm", "forgot", "welcome"  # links
+KNOWN = "known"  # to somebody who has an account already, and is told so where nobody else sees
+MOVE = "move"  # to another address of the same person
+SECOND, CHALLENGE = "second", "challenge"  # no letter goes out
+LASTS: Final = {
+    CONFIRM: timedelta(hours=24),
+    FORGOT: timedelta(minutes=30),
+    WELCOME: timedelta(hours=24),
+    KNOWN: timedelta(minutes=1),
+    MOVE: timedelta(hours=24),
+    SECOND: timedelta(minutes=5),
+    CHALLENGE: timedelta(minutes=5),
+}
+TOKEN_OCTETS: Final = 32
+
+
+class Mail(Protocol):
+    """Carries a letter to an address. Raises Unavailable when it cannot now."""
+
+    def reaches(self, address: str) -> bool:
+        """Whether this kind of address can be reached at all."""
+        ...
+
+    def send(self, address: str, subject: str, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    kind: str
+    person: str
+    address: str
+    note: str
+    ends_at: datetime
+
+
+def new_token(entropy: Callable[[int], bytes]) -> str:
+    """256 bits of chance, in 43 characters that need no escaping in an address."""
+    return base64.urlsafe_b64encode(entropy(TOKEN_OCTETS)).rstrip(b"=").decode()
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a token: chance of 256 bits needs no salt and no slow hash."""
+    return str(sha256(token.encode("utf-8", "replace")))
+
+
+class Letters:
+    """All one-time tokens of an installation."""
+
+    def __init__(self, engine: Engine, entropy: Callable[[int], bytes]) -> None:
+        self._engine, self._entropy = engine, entropy
+
+    def write(
+        self,
+        kind: str,
+        now: datetime,
+        *,
+        person: str = "",
+        address: str = "",
+        note: str = "",
+        token: str = "",
+    ) -> str:
+        """The token, told this once. Earlier ones like it are void, but for challenges and the
+        second steps of a sign-in, of which several may be under way."""
+        token = token or new_token(self._entropy)
+        at = instant.encode(now)
+        row = {
+            "digest": digest_of(token),
+            "kind": kind,
+            "person": person,
+            "address": address,
+            "note": note,
+            "made_at": at,
+            "ends_at": instant.encode(now + LASTS[kind]),
+            "used_at": "",
+        }
+        with writing(self._engine) as connection:
+            connection.execute(delete(LETTER).where(LETTER.c.ends_at < at))
+            if kind not in {SECOND, CHALLENGE}:
+                same = (LETTER.c.address == address) & (LETTER.c.person == person)
+                connection.execute(delete(LETTER).where(LETTER.c.kind == kind, same))
+            insert_missing(connection, LETTER, row)
+        return token
+
+    def read(self, kind: str, token: str, now: datetime) -> Letter:
+        """What the token stands for, still unused; Refused otherwise, and no word why."""
+        with reading(self._engine) as connection:
+            return _required(connection.execute(_wanted(kind, token)).one_or_none(), now)
+
+    def take(self, kind: str, token: str, now: datetime) -> Letter:
+        """Use it up; of two who try at once, one succeeds."""
+        with writing(self._engine) as connection:
+            letter = _required(connection.execute(_wanted(kind, token)).one_or_none(), now)
+            taken = connection.execute(
+                update(LETTER)
+                .where(LETTER.c.digest == digest_of(token), LETTER.c.used_at == "")
+                .values(used_at=instant.encode(now))
+            )
+            if taken.rowcount != 1:
+                raise _dead()
+            return letter
+
+
+def _wanted(kind: str, token: str) -> Any:
+    return select(LETTER).where(LETTER.c.digest == digest_of(token), LETTER.c.kind == kind)
+
+
+def _required(row: Row[Any] | None, now: datetime) -> Letter:
+    if row is None or row.used_at or instant.parse(row.ends_at) <= now:
+        raise _dead()
+    return Letter(row.kind, row.person, row.address, row.note, instant.parse(row.ends_at))
+
+
+def _dead() -> Refused:
+    return Refused(
+        "accounts.link-dead",
+        expected="a link that was not used, and is not too old",
+        found="another",
+        act="ask for another",
+    )
