@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
-from guzheng.accounts import SEAT, Acting, Permission, roles
-from guzheng.accounts.invitations import LASTS, Invitation, Invitations
+from guzheng.accounts import SEAT, Permission, roles
+from guzheng.accounts.invitations import LASTS, Invitation
 from guzheng.accounts.members import Members
 from guzheng.refusals import Refused
 from guzheng.store.records import drawer, open_database, open_engine, reading, writing
 from tests import engines
+from tests.stations.firms import AT, LAWYER, OWNER, STAFF, Firm
 
-AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
-OWNER, STAFF, LAWYER = (f"pe_{one:026}" for one in range(3))
 BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 
 
@@ -33,27 +32,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         made = open_database(server.database(engines.fresh("members")))
     yield drawer(made, "accounts")
     made.dispose()
-
-
-class Firm:
-    """An account with its owner, and whoever is invited."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.members = Members(engine, os.urandom)
-        self.invitations = Invitations(engine, self.members, os.urandom)
-        self.account = self.members.found(OWNER, AT)
-
-    def by(self, person: str = OWNER) -> Acting:
-        found = self.members.acting(person, self.account)
-        assert found is not None
-        return found
-
-    def invite(self, person: str) -> None:
-        _made, secret = self.invitations.invite(self.by(), AT)
-        self.invitations.accept(secret, person, AT)
-
-    def grant(self, person: str, *permissions: Permission) -> None:
-        self.members.grant(self.by(), person, permissions, AT)
 
 
 @pytest.fixture
@@ -199,13 +177,9 @@ def test_the_first_operator_has_the_account_of_the_shell(firm: Firm) -> None:
         firm.members.found(STAFF, AT, "local")
     found = firm.members.acting(LAWYER)
     assert found is not None
-    assert found.operator
-    assert not firm.by().operator
+    assert (found.account, found.permissions) == ("local", roles.EVERYTHING)
     _made, secret = firm.invitations.invite(SEAT, AT)
     firm.invitations.accept(secret, STAFF, AT)
-    other = firm.members.acting(STAFF)
-    assert other is not None
-    assert not other.operator
     assert firm.members.audit("local", 2)[1].way == "seat"
 
 
