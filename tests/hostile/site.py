@@ -248,6 +248,11 @@ PAGES: dict[str, Answer] = {
         "image.style = 'display:block;height:100px'; document.body.append(image) } };"
         "more(); addEventListener('scroll', more)",
     ),
+    "/vast": _page(
+        "vast",
+        "<div style='position:absolute;left:0;top:0;width:12000px;height:50000px;"
+        "background:linear-gradient(red,blue)'>",
+    ),
     "/long": _page("long", "<div style='height:20000px;background:linear-gradient(red,blue)'>"),
     "/lazy": _page(
         "lazy",

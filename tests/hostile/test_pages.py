@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from guzheng.capturer.limits import PICTURE_AREA, TILE_AREA
 from guzheng.proof.digest import Digest, sha256, sm3
 from tests.hostile.capturing import Captured, Response, capture
 from tests.hostile.certificates import make_site
@@ -202,6 +203,17 @@ def test_a_long_page_comes_in_tiles(traps: Site, tmp_path: Path) -> None:
     assert heights[0] == 16_000
     assert sum(heights) >= 20_000
     _require_artefacts(captured)
+
+
+def test_a_vast_page_comes_in_tiles_that_memory_holds(traps: Site, tmp_path: Path) -> None:
+    captured = _captured(tmp_path, f"{traps.address}/vast")
+    tiles = sorted((captured.out / "items").glob("screenshot-*.png"))
+    sizes = [_png_size(one) for one in tiles]
+    assert {width for width, _ in sizes} == {12_000}
+    assert len(sizes) > 2
+    assert all(width * height <= TILE_AREA for width, height in sizes)
+    assert sum(width * height for width, height in sizes) > PICTURE_AREA - TILE_AREA
+    assert "capture.picture-cut" in captured.record.limits_hit
 
 
 def test_what_loads_lazily_is_loaded(traps: Site, tmp_path: Path) -> None:

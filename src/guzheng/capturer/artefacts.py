@@ -14,7 +14,9 @@ from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import (
     ARTEFACT_SECONDS,
+    PICTURE_AREA,
     SCROLL_PIXELS,
+    TILE_AREA,
     TILE_PIXELS,
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
@@ -70,12 +72,13 @@ async def take_view(devtools: Devtools, session: str, folder: Path, name: str) -
 async def take_pictures(
     devtools: Devtools, session: str, size: tuple[int, int], folder: Path, journal: Journal
 ) -> list[str]:
-    """Names of the pictures: one, or tiles from top to bottom when the page is very long."""
+    """Names of the pictures: one, or tiles from top to bottom when the page is very large."""
     width = min(max(size[0], VIEWPORT_WIDTH), TILE_PIXELS)
-    height = min(max(size[1], VIEWPORT_HEIGHT), SCROLL_PIXELS)
+    height = min(max(size[1], VIEWPORT_HEIGHT), SCROLL_PIXELS, PICTURE_AREA // width)
+    at_once = min(TILE_PIXELS, TILE_AREA // width)
     if size[1] > height or size[0] > width:
         journal.limit("capture.picture-cut")
-    tops = range(0, height, TILE_PIXELS)
+    tops = range(0, height, at_once)
     names = []
     for number_, top in enumerate(tops):
         name = "screenshot.png" if len(tops) == 1 else f"screenshot-{number_:03d}.png"
@@ -89,7 +92,7 @@ async def take_pictures(
                     "x": 0,
                     "y": top,
                     "width": width,
-                    "height": min(TILE_PIXELS, height - top),
+                    "height": min(at_once, height - top),
                     "scale": 1,
                 },
             },
