@@ -177,10 +177,15 @@ def test_the_first_operator_has_the_account_of_the_shell(firm: Firm) -> None:
         firm.members.found(STAFF, AT, "local")
     found = firm.members.acting(LAWYER)
     assert found is not None
-    assert (found.account, found.permissions) == ("local", roles.EVERYTHING)
+    assert (found.account, found.operator) == ("local", True)
+    assert not firm.by().operator, "an owner of another account operates nothing"
     _made, secret = firm.invitations.invite(SEAT, AT)
     firm.invitations.accept(secret, STAFF, AT)
-    assert firm.members.audit("local", 2)[1].way == "seat"
+    firm.members.grant(SEAT, STAFF, roles.EVERYTHING - {Permission.BILL}, AT)
+    other = firm.members.acting(STAFF)
+    assert other is not None
+    assert not other.operator
+    assert firm.members.audit("local", 1)[0].way == "seat"
 
 
 def test_what_happened_is_never_changed(engine: Engine, firm: Firm) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 
 from guzheng.accounts import roles
-from guzheng.accounts.acting import Acting, Permission
+from guzheng.accounts.acting import LOCAL, Acting, Permission
 from guzheng.accounts.member_tables import ACCOUNT, CHOICE, EVENT, create
 from guzheng.proof import instant
 from guzheng.refusals import Refused
@@ -185,7 +185,7 @@ class Members:
 
     def acting(self, person: str, account: str | None = None) -> Acting | None:
         """What he may do: for this account, or for the one that he chose, or else for his
-        first. None where he is no member. Who operates the installation is not said here."""
+        first. None where he is no member. An owner of `local` operates the installation."""
         with reading(self._engine) as connection:
             own = _members(connection, EVENT.c.person == person)
             if account is None:
@@ -194,7 +194,10 @@ class Members:
                 if all(one.account != account for one in own):
                     account = own[0].account if own else None
         found = next((one for one in own if one.account == account), None)
-        return None if found is None else Acting(found.account, person, found.permissions)
+        if found is None:
+            return None
+        operates = found.account == LOCAL and found.is_owner
+        return Acting(found.account, person, found.permissions, operator=operates)
 
     def accounts_of(self, person: str) -> tuple[Member, ...]:
         """As what he stands in each account, his own first, then as he joined."""
