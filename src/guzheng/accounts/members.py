@@ -17,11 +17,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 
 from guzheng.accounts import roles
-from guzheng.accounts.acting import LOCAL, Acting, Permission
+from guzheng.accounts.acting import Acting, Permission
 from guzheng.accounts.member_tables import ACCOUNT, CHOICE, EVENT, create
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
+from guzheng.store.ids import LOCAL
 from guzheng.store.records import reading, writing
 
 ACCOUNT_PREFIX: Final = "ac"
