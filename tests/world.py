@@ -75,6 +75,7 @@ class Authority:
             "GUZHENG_TIMESTAMP_SECONDS": "2",
             "GUZHENG_RETRY_SECONDS": "1",
             "GUZHENG_CLOCK_PROFILE": "evaluation",
+            "GUZHENG_ACCOUNTS": "off",
         }
 
 

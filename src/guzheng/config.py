@@ -31,14 +31,18 @@ _AT_LEAST_ONE = (
     "clock_sources",
     "clock_poll_seconds",
 )
-# The one default in which an installation differs from a Config made by hand: a test or a tool
-# that says nothing of the clock asks nobody.
-INSTALLED: dict[str, object] = {"clock_profile": "auto"}
+# In what an installation differs from a Config made by hand: a test or a tool that says nothing
+# of the clock asks nobody, and one that says nothing of accounts has none.
+INSTALLED: dict[str, object] = {"clock_profile": "auto", "accounts": "on"}
 _CLOCK_PROFILES = ("auto", "production", "evaluation")
 _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
-_ONE_OF = {"sm2": ("auto", "required", "off"), "tsa_key": ("p256", "rsa3072", "pkcs11")}
+_ONE_OF = {
+    "accounts": ("on", "off"),
+    "sm2": ("auto", "required", "off"),
+    "tsa_key": ("p256", "rsa3072", "pkcs11"),
+}
 _RESOLVER = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?|[0-9a-fA-F:]*:[0-9a-fA-F:]*",
     re.ASCII,
@@ -58,6 +62,11 @@ class Config:
     data: Path
     operator: str = _setting("", "Name of who runs this installation; printed on certificates")
     public_url: str = _setting("", "Address others reach this installation at, for the QR code")
+    accounts: str = _setting(
+        "off",
+        "on: whoever uses the pages signs in, and sees what is his; off: whoever reaches the "
+        "server has everything",
+    )
     allow_private: tuple[str, ...] = _setting(
         (), "CIDR blocks that captures may reach though they are private; printed on the record"
     )

@@ -58,6 +58,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GUZHENG_DATA", str(place))
     monkeypatch.setenv("GUZHENG_CLOCK_PROFILE", "evaluation")  # nobody outside is asked
+    monkeypatch.setenv("GUZHENG_ACCOUNTS", "off")
     return place
 
 

@@ -26,8 +26,10 @@ def started(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         text=True,
         encoding="utf-8",
         start_new_session=True,  # so that all of it can be ended, and nobody keeps its pipes
-        # Nobody outside is asked for the time, unless a test says so.
-        env=clean | {"GUZHENG_CLOCK_PROFILE": "evaluation"} | environment,
+        # Nobody outside is asked for the time, and nobody signs in, unless a test says so.
+        env=clean
+        | {"GUZHENG_CLOCK_PROFILE": "evaluation", "GUZHENG_ACCOUNTS": "off"}
+        | environment,
     )
 
 

@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from guzheng.refusals import Refused
-
-LOCAL: Final = "local"  # the account of the first operator, of the shell, and of the seat
+from guzheng.store.ids import LOCAL
 
 
 class Permission(StrEnum):

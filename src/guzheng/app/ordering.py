@@ -421,6 +421,19 @@ class Ordering:
     def view(self, commission: str) -> CommissionView:
         return self._view(self._rows.require(commission))
 
+    def account_of_order(self, commission: str) -> str | None:
+        """Whose it is; None when there is none of that number. So for the others."""
+        try:
+            return self._rows.require(commission).account
+        except Refused:
+            return None
+
+    def account_of_batch(self, batch: str) -> str | None:
+        try:
+            return self._rows.batch(batch).account
+        except Refused:
+            return None
+
     def of_exhibit(self, exhibit: str) -> CommissionView | None:
         one = self._rows.of_exhibit(exhibit)
         return None if one is None else self._view(one)

@@ -22,6 +22,7 @@ from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Audit
 from guzheng.app.comparing import comparison
+from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
@@ -83,6 +84,7 @@ class Platform:
         row, first = parts.shards.row, parts.shards.row.begun[0].ledger
         row.bind(lambda ledger: open_gathering(config, ledger, first, parts.now))
         self._roots = policy.parse_roots(self.roots_pem())
+        self.identities = open_identities(config)
         self._adding: dict[str, Adding] = {}
         self.vantages = Vantages.parse(config.vantages)
         self.road = self._road()
@@ -289,6 +291,13 @@ class Platform:
     def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:
         """Newest first. One whose papers were damaged is shown as that, and hides no other."""
         return tuple(self._listed(line) for line in self.index.page(limit, before))
+
+    def account_of_exhibit(self, exhibit: str) -> str | None:
+        """Whose it is; None when there is none of that name."""
+        try:
+            return self.road.order(exhibit).account
+        except Refused:
+            return None
 
     def _listed(self, line: Line) -> ExhibitView:
         try:

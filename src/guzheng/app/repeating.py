@@ -166,6 +166,13 @@ class Repeating:
     def view(self, schedule: str) -> ScheduleView:
         return self._view(self._rows.require(schedule))
 
+    def account_of_schedule(self, schedule: str) -> str | None:
+        """Whose it is; None when there is none of that number."""
+        try:
+            return self._rows.require(schedule).account
+        except Refused:
+            return None
+
     def views(self) -> tuple[ScheduleView, ...]:
         """Newest first."""
         return tuple(map(self._view, self._rows.all()))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from guzheng.refusals import Refused
+from guzheng.store.ids import LOCAL as LOCAL
 
-LOCAL = "local"  # the one account until there are others
 UNITS = 1  # of quota, for one capture
 ORDERED, BEGAN, CAPTURED = "ordered", "began", "captured"
 CONFIRMED, GIVEN_UP, CANCELLED, FAILED = "confirmed", "given-up", "cancelled", "failed"

@@ -20,6 +20,7 @@ from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.web.crowd import Crowd, Until
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.ports import Platform
 
 BODY_LIMIT: Final = 1024 * 1024
@@ -43,6 +44,12 @@ _BODY: Final = {
 }
 PATH: Final = "/api/ledger/entries"
 OCTETS: Final = "application/octet-stream"
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "POST /api/ledger/entries": PUBLIC,  # by keys of its own
+    "GET /api/ledger/entries/{index}/proof": PUBLIC,
+}
 
 
 def routes(platform: Platform) -> APIRouter:

@@ -1,15 +1,18 @@
 """`/api`: the same for programs. JSON out, problem+json when it fails (problems.py)."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from guzheng.accounts import Permission
 from guzheng.proof import canonical, instant
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
+from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.uploads import whole_body
@@ -46,6 +49,14 @@ _ORDER_OR_FILES: Final = {
             },
         },
     }
+}
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /api/time": PUBLIC,
+    "POST /api/exhibits": SIGNED_IN,  # a capture or a deposit: each asks for its own
+    "GET /api/exhibits": Permission.READ,
+    "GET /api/exhibits/{exhibit}": Permission.READ,
 }
 
 

@@ -3,11 +3,13 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,9 +33,10 @@ from guzheng.web import (
     tracing,
     verification,
 )
+from guzheng.web.gate import Doorkeeper, owners_of, sign_in_address
 from guzheng.web.guard import Guard
 from guzheng.web.pages import Pages, language_of
-from guzheng.web.ports import Platform
+from guzheng.web.ports import Identities, Platform
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +53,12 @@ def create_app(
     upload_limit: int = UPLOAD_LIMIT,
     package_limit: int = PACKAGE_LIMIT,
     hosts: Sequence[str] = ("*",),
+    identities: Identities | None = None,
 ) -> ASGIApp:
     """`hosts`: the names this server answers to; name them, so that no other name that is
-    made to point here (DNS rebinding) can be used to read it."""
+    made to point here (DNS rebinding) can be used to read it. `identities`: who finds whoever
+    asks, instead of the platform. Raises gate.Unruled for an address without a rule."""
+    doorkeeper = Doorkeeper(identities or platform.identities, owners_of(platform))
     pages = Pages(platform, version=version)
     app = FastAPI(
         title="guzheng",
@@ -61,26 +67,30 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         openapi_url="/api/openapi.json",
+        dependencies=[Depends(doorkeeper.admit)],
     )
-    app.include_router(home.routes(platform, pages, upload_limit=upload_limit))
-    app.include_router(exhibits.routes(platform, pages))
-    app.include_router(tracing.routes(platform, pages))
-    app.include_router(batches.routes(platform, pages))
-    app.include_router(repetitions.routes(platform, pages))
-    app.include_router(orders.routes(platform, pages))
-    app.include_router(
-        verification.routes(
-            platform, pages, upload_limit=upload_limit, package_limit=package_limit
-        )
+    verifying = verification.routes(
+        platform, pages, upload_limit=upload_limit, package_limit=package_limit
     )
-    app.include_router(ledger.routes(platform, pages))
-    app.include_router(timestamps.routes(platform))
-    app.include_router(adding.routes(platform))
-    app.include_router(court.routes(platform, pages, upload_limit=upload_limit))
-    app.include_router(api.routes(platform, upload_limit=upload_limit))
-    app.include_router(orders_api.routes(platform))
-    app.include_router(public.routes(platform, pages))
-    answer = _answers(pages)
+    for rules, router in (
+        (home.RULES, home.routes(platform, pages, upload_limit=upload_limit)),
+        (exhibits.RULES, exhibits.routes(platform, pages)),
+        (tracing.RULES, tracing.routes(platform, pages)),
+        (batches.RULES, batches.routes(platform, pages)),
+        (repetitions.RULES, repetitions.routes(platform, pages)),
+        (orders.RULES, orders.routes(platform, pages)),
+        (verification.RULES, verifying),
+        (ledger.RULES, ledger.routes(platform, pages)),
+        (timestamps.RULES, timestamps.routes(platform)),
+        (adding.RULES, adding.routes(platform)),
+        (court.RULES, court.routes(platform, pages, upload_limit=upload_limit)),
+        (api.RULES, api.routes(platform, upload_limit=upload_limit)),
+        (orders_api.RULES, orders_api.routes(platform)),
+        (public.RULES, public.routes(platform, pages)),
+    ):
+        doorkeeper.include(app, rules, router)
+    doorkeeper.require_whole(app)
+    answer = _answers(pages, doorkeeper)
     app.add_exception_handler(Problem, answer)
     app.add_exception_handler(HTTPException, answer)
     app.add_exception_handler(RequestValidationError, answer)
@@ -93,14 +103,17 @@ def create_app(
 _Answer = Callable[[Request, Exception], Response]
 
 
-def _answers(pages: Pages) -> _Answer:
+def _answers(pages: Pages, doorkeeper: Doorkeeper) -> _Answer:
     """The one place where an error becomes an answer (problems.py has the mapping)."""
 
     def answer(request: Request, error: Exception) -> Response:
         language = language_of(request)
         trouble = _trouble(request, error, language)
+        doorkeeper.introduce(request)  # a page says who is signed in, an error's page too
         if problems.wants_json(request):
             response = problems.problem_json(trouble)
+        elif trouble.status == HTTPStatus.UNAUTHORIZED:
+            return RedirectResponse(sign_in_address(request), HTTPStatus.SEE_OTHER)
         else:
             response = pages.trouble(request, trouble)
         if trouble.code == "web.fault" and request.scope["http_version"].startswith("1"):
@@ -135,6 +148,7 @@ def _refusal(
     answer: _Answer,
 ) -> Callable[[Scope, Receive, Send, Refused], Awaitable[None]]:
     async def refuse(scope: Scope, receive: Receive, send: Send, refused: Refused) -> None:
-        await answer(Request(scope), refused)(scope, receive, send)
+        response = await run_in_threadpool(answer, Request(scope), refused)
+        await response(scope, receive, send)
 
     return refuse

@@ -1,5 +1,6 @@
 """`/batches`: orders from a table, all or none; the state of each; the result to take away."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -7,18 +8,30 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from guzheng import words
+from guzheng.accounts import Permission
 from guzheng.app.ordering import BadTable, BatchView
 from guzheng.commission import table
+from guzheng.intake.rules import OPTIONS
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.gate import Rule
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
-from guzheng.web.orders import vantages_of
+from guzheng.web.orders import options_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import Field, parts_of
 
 _COLUMNS: Final = ("line", "url", "name", "order", "state", "exhibit", "vantage", "why", "at")
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /batches": Permission.CAPTURE,
+    "POST /batches": Permission.CAPTURE,
+    "GET /batches/{batch}": Permission.READ,
+    "GET /batches/{batch}/result.csv": Permission.READ,
+    "POST /batches/{batch}/{decision}": Permission.CAPTURE,
+}
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -32,6 +45,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "bad": refused.lines if isinstance(refused, BadTable) else (),
             "token": platform.ordering.new_batch_token(),
             "vantages": platform.vantages.names,
+            "options": OPTIONS,
             "most": table.MAX_LINES,
         }
         status = trouble.status if trouble else HTTPStatus.OK
@@ -97,6 +111,7 @@ def _ordered(request: Request, platform: Platform) -> str:
                 b"".join(part.chunks),
                 part.name,
                 vantages=vantages_of(form, platform),
+                options=options_of(form),
                 skip_bad=bool(form.get("skip_bad")),
                 token=form.get("token", ""),
             )

@@ -22,6 +22,7 @@ from guzheng.proof.errors import ProofError
 from guzheng.prove import Answer, Question
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import Pages, language_of
 from guzheng.web.ports import Platform
@@ -30,6 +31,13 @@ from guzheng.web.uploads import PLAIN_FORM_LIMIT, Field, parts_of
 ASKED: Final = ("sha256", "number", "index")
 CLAIMS: Final = ("about", "claimed_name", "claimed_contact", "claimed_words")
 _INDEX_DIGITS: Final = 16
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "POST /ledger/lookup": PUBLIC,
+    "GET /api/ledger/lookup": PUBLIC,
+    "POST /ledger/disputes": PUBLIC,
+}
 
 
 def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:

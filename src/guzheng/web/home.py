@@ -1,4 +1,6 @@
-"""`/`: one field for an address, one place to drop files, and the latest exhibits below."""
+"""`/`: one field for an address, one place to drop files, and the latest exhibits below.
+
+Whoever is not signed in sees what this is, and where to begin (S2-010)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -7,8 +9,11 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from guzheng.accounts import Permission
+from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings, spelling
+from guzheng.web.gate import PUBLIC, Rule, find_acting
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
     fields_before_files,
@@ -21,6 +26,13 @@ from guzheng.web.ports import Platform
 LATEST: Final = 8
 
 
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /": PUBLIC,
+    "POST /captures": Permission.CAPTURE,
+    "POST /deposits": Permission.DEPOSIT,
+}
+
+
 def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
@@ -30,6 +42,9 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         refused: list[tuple[str, Problem]],
         kept: list[str],
     ) -> Response:
+        acting = find_acting(request)
+        if acting is None:
+            return pages.render(request, "landing.html", {"section": ""})
         language = language_of(request)
         troubles = [(name, problems.trouble_of(one, language)) for name, one in refused]
         now = platform.now()
@@ -39,11 +54,12 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             "today": spelling.beijing_day(now),
             "troubles": troubles,
             "kept": [platform.exhibit(one) for one in kept],
-            "latest": platform.exhibits(LATEST),
+            "latest": platform.exhibits(LATEST) if acting.may(Permission.READ) else (),
             "title_of": readings.title_of,
             "upload_limit": upload_limit,
             "token": platform.ordering.new_token(),
             "vantages": platform.vantages.names,
+            "options": OPTIONS,
         }
         status = troubles[0][1].status if troubles else HTTPStatus.OK
         return pages.render(request, "home.html", facts, status_code=status)

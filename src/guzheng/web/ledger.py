@@ -9,6 +9,8 @@ Each shard of the ledger has the same paths below `/ledger/<shard>/`; the first 
 the root too, where it has always been."""
 
 import re
+from collections.abc import Mapping
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -16,6 +18,7 @@ from fastapi.responses import Response
 from guzheng.ledger.ledger import FIRST
 from guzheng.refusals import Refused
 from guzheng.web import court
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import Platform
 
@@ -27,6 +30,17 @@ _OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cr
 _FOR_EVER = {**_OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {**_OPEN, "Cache-Control": "public, max-age=2, must-revalidate"}
 _FOR_A_DAY = {**_OPEN, "Cache-Control": "public, max-age=3600"}
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /checkpoint": PUBLIC,
+    "GET /ledger/{shard}/checkpoint": PUBLIC,
+    "GET /tile/{path:path}": PUBLIC,
+    "GET /ledger/{shard}/tile/{path:path}": PUBLIC,
+    "GET /ledger.policy": PUBLIC,
+    "GET /roots.pem": PUBLIC,
+    "GET /ledger": PUBLIC,
+}
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:

@@ -12,11 +12,14 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from guzheng.accounts import Permission
 from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import typed_moment
 from guzheng.commission import Timing, rules
+from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, readings
+from guzheng.web.gate import Rule
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.intake_form import ADDRESS_LIMIT, MULTIPART_OVERHEAD, claims_of
 from guzheng.web.pages import READ, Pages, language_of
@@ -26,6 +29,14 @@ from guzheng.web.uploads import Field, parts_of
 PER_PAGE: Final = 30
 _WITH_FORM: Final = frozenset({"retry", "repeat"})
 _STEPS: Final = ("ordered", "capturing", "previewable", "decided")
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /orders": Permission.READ,
+    "GET /orders/{order}": Permission.READ,
+    "GET /orders/{order}/live.jpg": Permission.READ,
+    "POST /orders/{order}/{decision}": Permission.CAPTURE,
+}
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -164,6 +175,11 @@ def vantages_of(form: Mapping[str, str], platform: Platform) -> tuple[str, ...]:
     return tuple(one for one in platform.vantages.names if form.get(f"vantage.{one}"))
 
 
+def options_of(form: Mapping[str, str]) -> tuple[str, ...]:
+    """A box for each."""
+    return tuple(one for one in OPTIONS if form.get(f"option.{one}"))
+
+
 def order_from(form: dict[str, str], platform: Platform) -> str:
     """Order what the form asks for; the address of the order."""
     address = form.get("url", "").strip()
@@ -182,6 +198,7 @@ def order_from(form: dict[str, str], platform: Platform) -> str:
             claims.applicant or "",
             claims.purpose or "",
             vantages_of(form, platform),
+            options_of(form),
             token=form.get("token", ""),
         )
     )

@@ -6,21 +6,26 @@ since several vantage points make several orders."""
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import chain
 from typing import Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from guzheng.accounts import Permission
 from guzheng.app.ordering import Wanted
+from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
+from guzheng.web.gate import Rule
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import whole_body
 
 JSON_LIMIT: Final = 64 * 1024
 LIST_LIMIT: Final = 100
 _TEXTS: Final = ("url", "claimed_name", "claimed_applicant", "claimed_purpose", "token")
+_LISTS: Final = ("vantages", "options")
 _TEXT: Final = {"type": "string", "maxLength": 500}
 _ORDER: Final = {
     "requestBody": {
@@ -34,6 +39,10 @@ _ORDER: Final = {
                     "properties": {
                         **dict.fromkeys(_TEXTS, _TEXT),
                         "vantages": {"type": "array", "items": _TEXT, "maxItems": 8},
+                        "options": {
+                            "type": "array",
+                            "items": {"type": "string", "enum": list(OPTIONS)},
+                        },
                     },
                 }
             }
@@ -41,6 +50,14 @@ _ORDER: Final = {
     }
 }
 Decision = Literal["confirm", "give-up", "cancel"]
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "POST /api/orders": Permission.CAPTURE,
+    "GET /api/orders": Permission.READ,
+    "GET /api/orders/{order}": Permission.READ,
+    "POST /api/orders/{order}/{decision}": Permission.CAPTURE,
+}
 
 
 def routes(platform: Platform) -> APIRouter:
@@ -86,16 +103,19 @@ def wanted_of(body: bytes) -> Wanted:
         value: object = json.loads(body)
     except (ValueError, Malformed) as error:
         raise _malformed(str(error)) from error
-    if not isinstance(value, Mapping) or not value.keys() <= {*_TEXTS, "vantages"}:
+    if not isinstance(value, Mapping) or not value.keys() <= {*_TEXTS, *_LISTS}:
         raise _malformed("other members")
     texts = {name: value.get(name, "") for name in _TEXTS}
-    vantages = value.get("vantages", [])
-    listed = isinstance(vantages, list) and all(isinstance(one, str) for one in vantages)
-    if not listed or not all(isinstance(one, str) for one in texts.values()):
+    lists = {name: value.get(name, []) for name in _LISTS}
+    listed = all(isinstance(one, list) for one in lists.values())
+    if not listed or not all(
+        isinstance(one, str) for one in (*texts.values(), *chain(*lists.values()))
+    ):
         raise _malformed("a member of another type")
-    return Wanted(**texts, vantages=tuple(vantages))
+    vantages, options = (tuple(lists[name]) for name in _LISTS)
+    return Wanted(**texts, vantages=vantages, options=options)
 
 
 def _malformed(found: str) -> Refused:
-    expected = f"an object of {', '.join(_TEXTS)}, vantages"
+    expected = f"an object of {', '.join((*_TEXTS, *_LISTS))}"
     return Refused("web.malformed-json", expected=expected, found=found[:200])

@@ -20,7 +20,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from guzheng import words
+from guzheng.accounts import Acting
+from guzheng.refusals import Problem
 from guzheng.web import problems, spelling
+from guzheng.web.gate import find_acting
 from guzheng.web.ports import Platform
 
 READ: Final = ["GET", "HEAD"]
@@ -115,6 +118,7 @@ class Pages:
             "language_address": partial(_in_language, request),
             "version": self._version,
             "path": request.url.path,
+            "acting": _acting(request),
             "static": f"/static/{self.static_digest}",
             "clock": self._platform.clock(),
             "now": self._platform.now(),
@@ -138,6 +142,15 @@ class Pages:
             status_code=trouble.status,
             headers=problems.headers_of(trouble),
         )
+
+
+def _acting(request: Request) -> Acting | None:
+    """Who is signed in, to be shown; a page that all may see is not kept from them because
+    that cannot be found out now."""
+    try:
+        return find_acting(request)
+    except Problem:
+        return None
 
 
 def _in_language(request: Request, language: words.Language) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from guzheng.accounts import Acting
 from guzheng.app.ordering import Ordering
 from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping
@@ -126,7 +127,22 @@ class ExhibitView(Protocol):
     def entry(self) -> EntryView | None: ...
 
 
+class Identities(Protocol):
+    """Finds who asks, by what a request shows of him; None when nobody is signed in."""
+
+    def find(
+        self, cookies: Mapping[str, str], headers: Mapping[str, str], /
+    ) -> Acting | None: ...
+
+
 class Platform(Protocol):
+    @property
+    def identities(self) -> Identities: ...
+
+    def account_of_exhibit(self, exhibit: str, /) -> str | None:
+        """Whose it is; None when there is none of that name."""
+        ...
+
     def now(self) -> datetime: ...
 
     def clock(self) -> ClockReading: ...

@@ -21,7 +21,14 @@ RETRY_AFTER_SECONDS = 15
 _STATUS_OF_CODE = {
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.cross-site": HTTPStatus.FORBIDDEN,
+    "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
+    "accounts.not-permitted": HTTPStatus.FORBIDDEN,
+    "accounts.operator-only": HTTPStatus.FORBIDDEN,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
+    "cases.held": HTTPStatus.CONFLICT,
+    "cases.still-cited": HTTPStatus.CONFLICT,
+    "cases.closed": HTTPStatus.CONFLICT,
+    "cases.changed-meanwhile": HTTPStatus.CONFLICT,
     "commission.not-confirmed": HTTPStatus.CONFLICT,
     "commission.given-up": HTTPStatus.CONFLICT,
     "commission.too-late": HTTPStatus.CONFLICT,
@@ -114,7 +121,10 @@ def act_of(code: str, act: str, language: words.Language, *, unavailable: bool =
 
 
 def headers_of(trouble: Trouble) -> dict[str, str]:
-    return {"Retry-After": str(trouble.retry_seconds)} if trouble.retry_seconds else {}
+    headers = {"Retry-After": str(trouble.retry_seconds)} if trouble.retry_seconds else {}
+    if trouble.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="guzheng"'  # RFC 9110 §15.5.2, RFC 6750
+    return headers
 
 
 def problem_members(trouble: Trouble) -> dict[str, str | int]:

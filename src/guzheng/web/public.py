@@ -1,5 +1,6 @@
 """What belongs to no exhibit: help, static files, the map of the site, and health."""
 
+from collections.abc import Mapping
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from guzheng.proof import instant
 from guzheng.refusals import Refused
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import Platform
 
@@ -19,6 +21,17 @@ _TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json",
+}
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /help": PUBLIC,
+    "GET /map": PUBLIC,
+    "GET /sitemap.xml": PUBLIC,
+    "GET /robots.txt": PUBLIC,
+    "GET /healthz": PUBLIC,
+    "GET /favicon.ico": PUBLIC,
+    "GET /static/{digest}/{name:path}": PUBLIC,
 }
 
 

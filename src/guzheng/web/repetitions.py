@@ -1,19 +1,34 @@
 """`/schedules`: captures that are repeated, what was missed; `/compare`: two captures."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from guzheng.accounts import Permission
 from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import ScheduleView
 from guzheng.commission import rules
+from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
-from guzheng.web.orders import form_of, timing_of, vantages_of
+from guzheng.web.gate import Rule
+from guzheng.web.orders import form_of, options_of, timing_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /schedules": Permission.READ,
+    "POST /schedules": Permission.CAPTURE,
+    "GET /schedules/{schedule}": Permission.READ,
+    "POST /schedules/{schedule}/{decision}": Permission.CAPTURE,
+    "GET /compare": Permission.READ,
+    "GET /compare/{one}/{other}.json": Permission.READ,
+    "GET /compare/{one}/{other}": Permission.READ,
+}
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -29,6 +44,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "token": platform.repeating.new_token(),
             "every": rules.EVERY,
             "vantages": platform.vantages.names,
+            "options": OPTIONS,
         }
         status = trouble.status if trouble else HTTPStatus.OK
         return pages.render(request, "schedules.html", facts, status_code=status)
@@ -44,6 +60,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             form.get("url", ""),
             form.get("claimed_name", ""),
             vantages=vantages_of(form, platform),
+            options=options_of(form),
             token=form.get("token", ""),
         )
         try:

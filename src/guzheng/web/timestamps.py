@@ -5,7 +5,7 @@ with status 200. Only what keeps it from being read is an HTTP error: another me
 or size, too many questions, or a body that does not come. `guzheng tsa` serves the same path
 faster (rsgi.py)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
@@ -22,6 +22,7 @@ from guzheng.app.timestamping import (
 )
 from guzheng.fix.authority import Answer
 from guzheng.refusals import Refused
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.ports import Platform
 
 BODY_SECONDS: Final = 10.0
@@ -31,6 +32,12 @@ _OPENAPI: Final = {
         "description": "TimeStampReq, DER",
         "content": {QUERY: {"schema": {"type": "string", "format": "binary"}}},
     }
+}
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "POST /tsa": PUBLIC,
+    "POST /tsa/sm2": PUBLIC,
 }
 
 

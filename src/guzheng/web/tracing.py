@@ -5,7 +5,7 @@ all resources below it is the equal way for whoever does not point. What is show
 items/trace.json (docs/spec/trace.md), a derivative: the page says so, and names the command by
 which anybody derives it again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -13,9 +13,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
+from guzheng.accounts import Permission
 from guzheng.proof import canonical
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused
+from guzheng.web.gate import Rule
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import ExhibitView, Platform
 
@@ -37,6 +39,12 @@ class Place:
     url: str
     steps: Sequence[Value]
     connections: Sequence[Value]
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /exhibits/{exhibit}/trace": Permission.READ,
+    "GET /exhibits/{exhibit}/trace/{number}.png": Permission.READ,
+}
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:

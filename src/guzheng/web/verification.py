@@ -24,6 +24,7 @@ from guzheng.proof.package import CERTIFICATE_JSON, EXHIBITS
 from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, spelling
+from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -64,6 +65,13 @@ class Submitted:
     token: bytes | None = None
     token_name: str = ""
     package: Path | None = None
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /verify": PUBLIC,
+    "POST /verify": PUBLIC,
+    "POST /api/verify": PUBLIC,
+}
 
 
 def routes(

@@ -1,0 +1,222 @@
+"""The one gate of the face: who may come in where, decided before any route runs.
+
+Every address has a rule, in the `RULES` of the module that serves it: PUBLIC, SIGNED_IN,
+OPERATOR, or a `Permission`. A route without a rule, a rule without a route, and a path
+parameter of which nobody said whether it is somebody's own, keep the application from being
+made: what was forgotten is refused at the start, and never open.
+
+Who asks is found once for a request, by `Identities`. Who is not signed in is sent to sign in
+(a page) or told 401 (a program). A parameter that names something of an account (an exhibit,
+an order, a case) must be the asking account's: else the answer is, word for word, that of a
+name which nobody has, so that it tells nothing of what others keep. The operator's addresses
+concern the whole installation, and ask for no owner.
+
+What a route reads out of a query or a body it has judged by `require_own`. The gate knows
+nothing of papers; what it answers becomes HTTP in problems.py."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+
+from guzheng.accounts import Acting, Permission
+from guzheng.refusals import Refused
+from guzheng.web.ports import Identities, Platform
+
+
+class Access(Enum):
+    """Who may come in, where it is not a permission that decides."""
+
+    PUBLIC = "public"  # anybody; who is signed in is known if a page wants to know
+    SIGNED_IN = "signed-in"  # whoever acts for an account; the route may ask for more
+    OPERATOR = "operator"  # who may do what concerns the whole installation
+
+
+PUBLIC, SIGNED_IN, OPERATOR = Access.PUBLIC, Access.SIGNED_IN, Access.OPERATOR
+Rule = Access | Permission
+
+SIGN_IN: Final = "/login"
+# Path parameters that name nothing of an account.
+UNOWNED: Final = frozenset({"decision", "digest", "index", "name", "number", "path", "shard"})
+_LOCAL: Final = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f]*")
+_LONGEST_RETURN: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A kind of thing that belongs to an account: whose one is, and what it is to have none."""
+
+    code: str
+    account_of: Callable[[str], str | None]
+
+
+def owners_of(platform: Platform) -> Mapping[str, Owned]:
+    """Of each path parameter that names something of an account, who says whose it is."""
+    exhibit = Owned("exhibit.not-found", platform.account_of_exhibit)
+    return {
+        "exhibit": exhibit,
+        "one": exhibit,  # the two sides of a comparison
+        "other": exhibit,
+        "order": Owned("commission.not-found", platform.ordering.account_of_order),
+        "batch": Owned("commission.not-found", platform.ordering.account_of_batch),
+        "schedule": Owned("commission.not-found", platform.repeating.account_of_schedule),
+    }
+
+
+class Unruled(Exception):
+    """An address that nobody gave a rule: a fault of ours, found at the start."""
+
+
+class Doorkeeper:
+    """The rules of an application, and who is let in by them."""
+
+    def __init__(self, identities: Identities, owners: Mapping[str, Owned]) -> None:
+        self._identities = identities
+        self._owners = owners
+        self._rules: dict[str, Rule] = {}
+        self._routers: list[APIRouter] = []
+
+    # ---- when the application is made ------------------------------------------------
+
+    def include(self, app: FastAPI, rules: Mapping[str, Rule], router: APIRouter) -> None:
+        """Serve these routes under these rules. Raises Unruled when the two do not match."""
+        seen: set[str] = set()
+        for route in router.routes:
+            if not isinstance(route, APIRoute):
+                raise Unruled(f"{route!r} is no route that the gate stands before")
+            for key in keys_of(route):
+                if key not in rules:
+                    raise Unruled(f"no rule for {key}")
+                if key in self._rules:
+                    raise Unruled(f"two routes for {key}")
+                self._require_owners(key, route, rules[key])
+                self._rules[key] = rules[key]
+                seen.add(key)
+        if stale := rules.keys() - seen:
+            raise Unruled(f"rules without a route: {', '.join(sorted(stale))}")
+        self._routers.append(router)
+        app.include_router(router)
+
+    def _require_owners(self, key: str, route: APIRoute, rule: Rule) -> None:
+        for name in route.param_convertors:
+            if name not in self._owners and name not in UNOWNED:
+                raise Unruled(f"{key}: nobody says whether {{{name}}} is somebody's own")
+            if name in self._owners and rule is PUBLIC:
+                raise Unruled(f"{key}: {{{name}}} is somebody's own, and the address public")
+
+    def require_whole(self, app: FastAPI) -> None:
+        """Raises Unruled when the application serves anything past the gate."""
+        for route in app.routes:
+            if getattr(route, "original_router", None) in self._routers:
+                continue
+            if getattr(route, "path", None) == app.openapi_url:  # says what all may know
+                continue
+            if isinstance(route, APIRoute) and set(keys_of(route)) <= self._rules.keys():
+                continue
+            raise Unruled(f"served past the gate: {route!r}")
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every address with its rule, as they stand."""
+        return dict(self._rules)
+
+    # ---- at each request -------------------------------------------------------------
+
+    def introduce(self, request: Request) -> None:
+        """So that whoever asks can be found, where the gate was not reached too."""
+        request.state.identities = self._identities
+        request.state.owners = self._owners
+
+    async def admit(self, request: Request) -> None:
+        """Before every route. Raises Refused (accounts.…, ….not-found) for who may not."""
+        self.introduce(request)
+        route = request.scope.get("route")
+        method = "GET" if request.method == "HEAD" else request.method
+        rule = self._rules.get(f"{method} {getattr(route, 'path', '')}")
+        if rule is PUBLIC:
+            return
+        await run_in_threadpool(_require, request, rule)
+
+
+def keys_of(route: APIRoute) -> tuple[str, ...]:
+    """The names of its rules; to ask for the head of a page is to ask for the page."""
+    methods = set(route.methods or ())
+    if "GET" in methods:
+        methods.discard("HEAD")
+    return tuple(f"{method} {route.path}" for method in sorted(methods))
+
+
+def _require(request: Request, rule: Rule | None) -> None:
+    if rule is None:
+        raise Refused("web.not-found", found=request.url.path[:200])
+    acting = acting_of(request)
+    if rule is OPERATOR:
+        if not acting.operator:
+            raise Refused("accounts.operator-only", expected="the operator", found="another")
+        return
+    if isinstance(rule, Permission):
+        acting.require(rule)
+    for name in request.path_params.keys() & request.state.owners.keys():
+        require_own(request, name, str(request.path_params[name]))
+
+
+def find_acting(request: Request) -> Acting | None:
+    """Who asks, if that is known. May read the database: not for the event loop."""
+    state = request.state
+    if not hasattr(state, "acting"):
+        identities: Identities | None = getattr(state, "identities", None)
+        state.acting = identities.find(request.cookies, request.headers) if identities else None
+    found: Acting | None = state.acting
+    return found
+
+
+def acting_of(request: Request) -> Acting:
+    """Who asks. Raises Refused when nobody is signed in."""
+    acting = find_acting(request)
+    if acting is None:
+        raise Refused("accounts.not-signed-in", expected="a session or a key", found="none")
+    return acting
+
+
+def require_own(request: Request, kind: str, name: str) -> str:
+    """The name itself, if it is of something that the asking account has. `kind`: as a path
+    parameter would be called. Raises Refused, the same for another's and for nobody's."""
+    owned: Owned = request.state.owners[kind]
+    if owned.account_of(name) != acting_of(request).account:
+        raise Refused(
+            owned.code,
+            expected="one that is kept here for your account",
+            found=f"none named {name[:40]!r}",
+        )
+    return name
+
+
+# ---- to sign in, and back ------------------------------------------------------------
+
+
+def local_path(text: str) -> str:
+    """An address of this server to go on at: the text, or `/` when it leads elsewhere."""
+    whole = _LOCAL.fullmatch(text) is not None and len(text) <= _LONGEST_RETURN
+    return text if whole else "/"
+
+
+def sign_in_address(request: Request) -> str:
+    """The page to sign in at, which leads back to where the reader was."""
+    return f"{SIGN_IN}?{urlencode({'next': _return_of(request)})}"
+
+
+def _return_of(request: Request) -> str:
+    if request.method in {"GET", "HEAD"}:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return local_path(quote(request.url.path) + query)
+    # What was posted is not posted again: back to the page of the form.
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.headers.get("host", ""):
+        return "/"
+    return local_path(before.path + (f"?{before.query}" if before.query else ""))
