@@ -30,10 +30,16 @@ _AT_LEAST_ONE = (
     "captures_at_once",
     "clock_sources",
     "clock_poll_seconds",
+    "session_hours",
+    "session_idle_minutes",
 )
 # In what an installation differs from a Config made by hand: a test or a tool that says nothing
-# of the clock asks nobody, and one that says nothing of accounts has none.
-INSTALLED: dict[str, object] = {"clock_profile": "auto", "accounts": "on"}
+# of the clock asks nobody, one that says nothing of accounts has none, and no browser waits.
+INSTALLED: dict[str, object] = {
+    "clock_profile": "auto",
+    "accounts": "on",
+    "captures_waiting": 1,
+}
 _CLOCK_PROFILES = ("auto", "production", "evaluation")
 _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
@@ -47,7 +53,7 @@ _RESOLVER = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?|[0-9a-fA-F:]*:[0-9a-fA-F:]*",
     re.ASCII,
 )
-_SECRET = {"pkcs11_pin"}  # never shown, not even when it is refused
+_SECRET = {"pkcs11_pin", "smtp_url"}  # never shown, not even when it is refused
 _T = TypeVar("_T")
 
 
@@ -67,6 +73,21 @@ class Config:
         "on: whoever uses the pages signs in, and sees what is his; off: whoever reaches the "
         "server has everything",
     )
+    smtp_url: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "says": "Server that takes letters to persons, smtps://USER:PASSWORD@HOST:465 or "
+            "smtp://…:587; needs mail_from and public_url; empty: the console"
+        },
+    )
+    mail_from: str = _setting("", "Sender of those letters")
+    session_hours: int = _setting(168, "How long a sign-in lasts at most")
+    session_idle_minutes: int = _setting(720, "How long it lasts without a request")
+    password_mib: int = _setting(
+        64, "Memory of one password hash (Argon2id), in MiB; 19 or more. Four are made at once"
+    )
+    password_passes: int = _setting(3, "Passes over that memory; 2 or more")
     allow_private: tuple[str, ...] = _setting(
         (), "CIDR blocks that captures may reach though they are private; printed on the record"
     )
@@ -168,7 +189,9 @@ class Config:
         "four; they learn the names of every captured page's hosts",
     )
     captures_waiting: int = _setting(
-        0, "Browsers started ahead for the next captures, each some 170 MB; 0: none"
+        0,
+        "Browsers started ahead, once a page was captured, for the next ones; each some 170 MB;"
+        " 0: none",
     )
     captures_at_once: int = _setting(
         2, "Captures that one worker process makes at once, from each vantage point"
@@ -184,6 +207,10 @@ class Config:
     )
     quota_units: int = _setting(
         0, "Captures that an account may hold or have confirmed in all; 0: no limit"
+    )
+    name_document_days: int = _setting(
+        90,
+        "Documents of identity are deleted so many days after the decision; 0: kept",
     )
     chromium: str = _setting("", "Path of the browser; empty: found on the PATH")
     ledger_keys: tuple[str, ...] = _setting(
@@ -253,6 +280,7 @@ def load(
 
 def _require_sensible(config: Config) -> None:
     _require_sensible_clock(config)
+    _require_sensible_accounts(config)
     for name in _AT_LEAST_ONE:
         if getattr(config, name) < 1:
             raise Refused(
@@ -276,7 +304,7 @@ def _require_sensible(config: Config) -> None:
             found=repr(config.journal_client),
             act="mend the setting",
         )
-    for name in ("tsa_rate", "tsa_per_day", "metrics_port", "confirm_hours", "quota_units"):
+    for name in _ZERO_OR_MORE:
         if getattr(config, name) < 0:
             raise Refused(
                 "config.value-refused",
@@ -302,6 +330,24 @@ def _require_sensible(config: Config) -> None:
                 found=repr(block),
                 act="mend the setting",
             ) from error
+
+
+def _require_sensible_accounts(config: Config) -> None:
+    """Neither weak password hashes, nor links that lead nowhere. What is wrong with smtp_url is
+    said without it: it may hold a password."""
+    reachable = bool(config.mail_from and config.public_url) or not config.smtp_url
+    for expected, right in (
+        ("password_mib: 19 to 4096", 19 <= config.password_mib <= 4096),
+        ("password_passes: 2 to 100", 2 <= config.password_passes <= 100),
+        ("mail_from and public_url, where there is smtp_url", reachable),
+    ):
+        if not right:
+            raise Refused(
+                "config.value-refused",
+                expected=expected,
+                found="another value",
+                act="mend the setting",
+            )
 
 
 def _require_sensible_clock(config: Config) -> None:

@@ -40,7 +40,11 @@ class Attempted:
         self.state = self.platform.walk(self.exhibit, silent)
 
     def opened(self, data: str = "data") -> Platform:
-        allowed = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32", "GUZHENG_ACCOUNTS": "off"}
+        allowed = {
+            "GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32",
+            "GUZHENG_ACCOUNTS": "off",
+            "GUZHENG_CAPTURES_WAITING": "0",
+        }
         return Platform(load(self.folder / data, environment=allowed))
 
     def paper(self, name: str) -> bytes:

@@ -33,6 +33,7 @@ class Captured:
         with three() as witnesses, world.site() as site:
             environment = environment_of(folder, witnesses)
             environment["GUZHENG_ALLOW_PRIVATE"] = "127.0.0.1/32"
+            environment["GUZHENG_CAPTURES_WAITING"] = "0"
             self.platform = Platform(load(folder / "data", environment=environment))
             self.platform.walk(self.platform.deposit("a.txt", [b"words"]), silent)
             self.exhibit = self.platform.order_capture(site)
@@ -136,7 +137,7 @@ def test_the_checkpoint_is_the_one_that_the_record_names(captured: Captured) -> 
 def test_an_authority_that_is_away_costs_no_capture(tmp_path: Path) -> None:
     with world.authority(tmp_path) as outside, world.site() as site:
         outside.mood = "refuses"
-        allowed = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32"}
+        allowed = {"GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32", "GUZHENG_CAPTURES_WAITING": "0"}
         platform = Platform(
             load(tmp_path / "data", environment=outside.environment() | allowed)
         )

@@ -24,6 +24,7 @@ def test_the_password_stays_with_the_platform_and_opens_the_keys(tmp_path: Path)
     site, data = make_site(tmp_path), tmp_path / "data"
     environment = {
         "GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32",
+        "GUZHENG_CAPTURES_WAITING": "0",
         "GUZHENG_CAPTURE_TRUST_SPKI": site.spki,
     }
     with serving(partial(Traps, log=Log()), tls=site.context) as address:

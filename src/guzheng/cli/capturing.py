@@ -96,7 +96,10 @@ def capture(
     if not urls and file is None:
         raise click.UsageError("需要 URL 或 --csv / a URL or --csv is needed")
     given = {"allow_private": allow_private, "capture_trust_spki": trust_spki}
-    platform = opened(data, **{key: value for key, value in given.items() if value})
+    chosen: dict[str, object] = {key: value for key, value in given.items() if value}
+    if len(urls) < 2 and file is None:
+        chosen["captures_waiting"] = 0  # no next one
+    platform = opened(data, **chosen)
     platform.require_browser()
     views: list[CommissionView] = []
     if file is not None:
