@@ -53,6 +53,14 @@ _RESOLVER = re.compile(
     r"\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?|[0-9a-fA-F:]*:[0-9a-fA-F:]*",
     re.ASCII,
 )
+_ZERO_OR_MORE = (
+    "tsa_rate",
+    "tsa_per_day",
+    "metrics_port",
+    "confirm_hours",
+    "quota_units",
+    "name_document_days",
+)
 _SECRET = {"pkcs11_pin", "smtp_url"}  # never shown, not even when it is refused
 _T = TypeVar("_T")
 

@@ -10,6 +10,7 @@ a keyed digest: a stolen database says nothing about it without the key.
 import contextlib
 import hmac
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,21 +26,25 @@ _NONCE_OCTETS: Final = 12
 
 
 class Sealing:
-    """One key, for sealing and for digests; each purpose has a key derived for it."""
+    """One key, read or made when it is first needed; each purpose has a key derived from it."""
 
-    def __init__(self, key: bytes, entropy: Callable[[int], bytes]) -> None:
-        self._aead = AESGCM(hmac.digest(key, b"guzheng accounts: sealed", "sha256"))
-        self._digests = hmac.digest(key, b"guzheng accounts: digests", "sha256")
-        self._entropy = entropy
+    def __init__(self, load: Callable[[], bytes], entropy: Callable[[int], bytes]) -> None:
+        self._load, self._entropy = load, entropy
+
+    @cached_property
+    def _keys(self) -> tuple[AESGCM, bytes]:
+        key = self._load()
+        sealing = hmac.digest(key, b"guzheng accounts: sealed", "sha256")
+        return AESGCM(sealing), hmac.digest(key, b"guzheng accounts: digests", "sha256")
 
     def sealed(self, secret: bytes, place: str) -> str:
         nonce = self._entropy(_NONCE_OCTETS)
-        return (nonce + self._aead.encrypt(nonce, secret, place.encode())).hex()
+        return (nonce + self._keys[0].encrypt(nonce, secret, place.encode())).hex()
 
     def opened(self, sealed: str, place: str) -> bytes:
         octets = bytes.fromhex(sealed)
         try:
-            return self._aead.decrypt(
+            return self._keys[0].decrypt(
                 octets[:_NONCE_OCTETS], octets[_NONCE_OCTETS:], place.encode()
             )
         except InvalidTag as error:
@@ -52,11 +57,11 @@ class Sealing:
 
     def digest(self, purpose: str, text: str) -> str:
         """The same for the same text; tells nothing without the key."""
-        return hmac.digest(self._digests, f"{purpose}\0{text}".encode(), "sha256").hex()
+        return hmac.digest(self._keys[1], f"{purpose}\0{text}".encode(), "sha256").hex()
 
 
-def load_or_make(folder: Path, entropy: Callable[[int], bytes]) -> Sealing:
-    """The key in this folder."""
+def key_in(folder: Path, entropy: Callable[[int], bytes]) -> bytes:
+    """The key in this folder, made at first use."""
     path = folder / FILE
     if not path.exists():
         with contextlib.suppress(FileExistsError):  # another process that starts was first
@@ -69,4 +74,4 @@ def load_or_make(folder: Path, entropy: Callable[[int], bytes]) -> Sealing:
             found=f"{len(key)}: {FILE}",
             act=f"the operator restores {path} from its copy",
         )
-    return Sealing(key, entropy)
+    return key

@@ -69,9 +69,13 @@ class Tries:
             for subject, limit in sorted(limits.items()):
                 _count(connection, subject, limit, now)
 
-    def forgive(self, subject: str) -> None:
+    def forgive(self, subject: str) -> int:
+        """Start over; how many failures there were."""
         with writing(self._engine) as connection:
-            connection.execute(delete(TRY).where(TRY.c.subject == subject))
+            these = TRY.c.subject == subject
+            failures = connection.execute(select(TRY.c.failures).where(these)).scalar()
+            connection.execute(delete(TRY).where(these))
+            return int(failures or 0)
 
     def forget(self, now: datetime) -> None:
         """Rows that no longer count."""

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from guzheng.accounts import SEAT, Acting
+from guzheng.accounts.keys import Keys
+from guzheng.accounts.members import Members
+from guzheng.app.parts import Parts
+from guzheng.app.people import People
 from guzheng.config import Config
 
 
@@ -25,12 +29,22 @@ class AtTheSeat:
         return SEAT
 
 
-class Nobody:
-    """Nobody is known."""
+class Known:
+    """Persons by their session, programs by their key. Whoever shows a key is that program,
+    whatever cookies come along: a key that opens nothing is nobody."""
 
-    def find(self, _cookies: Mapping[str, str], _headers: Mapping[str, str], /) -> None:
-        return None
+    def __init__(self, people: People, parts: Parts) -> None:
+        self._people, self._now = people, parts.now
+        self._members = Members(parts.accounts, parts.entropy)
+        self._keys = Keys(parts.accounts, parts.entropy)
+
+    def find(self, cookies: Mapping[str, str], headers: Mapping[str, str], /) -> Acting | None:
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._keys.find(secret.strip(), self._now())
+        session = self._people.find_session(cookies)
+        return None if session is None else self._members.acting(session.person)
 
 
-def open_identities(config: Config) -> Identities:
-    return AtTheSeat() if config.accounts == "off" else Nobody()
+def open_identities(config: Config, people: People, parts: Parts) -> Identities:
+    return AtTheSeat() if config.accounts == "off" else Known(people, parts)

@@ -1,0 +1,269 @@
+"""Persons of an installation, as the faces see them: the rules of `accounts`, with a clock, a
+source of chance, and somebody who carries letters.
+
+Where a link in a letter leads is the operator's to say (`public_url`). Without it letters go to
+the console of this machine, and their links to the address that the reader used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from guzheng import words
+from guzheng.accounts import sealing
+from guzheng.accounts.entering import Entered, Entering, Halfway, Rooms
+from guzheng.accounts.letters import Letters, Mail
+from guzheng.accounts.members import Members
+from guzheng.accounts.onetime import Shown
+from guzheng.accounts.passkeys import Passkey, Site
+from guzheng.accounts.passwords import Cost, Passwords
+from guzheng.accounts.people import Happened, Person, Persons, parse_address, parse_name
+from guzheng.accounts.registering import Outgoing, Registering
+from guzheng.accounts.securing import Securing
+from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
+from guzheng.accounts.tries import Tries
+from guzheng.app.parts import Parts
+from guzheng.app.posting import Posting, open_mail
+from guzheng.config import Config
+from guzheng.refusals import Refused
+
+__all__ = ["Caller", "Halfway", "People", "Site"]
+
+LATEST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a person can sign in, and what happened about it lately."""
+
+    person: Person
+    passkeys: tuple[Passkey, ...]
+    second_step: bool
+    codes_left: int
+    history: tuple[Happened, ...]
+
+
+class People:
+    """Registering, signing in, and one's own locks. May be shared by threads."""
+
+    def __init__(self, config: Config, parts: Parts, mail: Mail | None = None) -> None:
+        engine, entropy = parts.accounts, parts.entropy
+        cost = Cost(config.password_mib * 1024, config.password_passes)
+        terms = Terms(
+            timedelta(hours=config.session_hours),
+            timedelta(minutes=config.session_idle_minutes),
+        )
+        self._rooms = rooms = Rooms(
+            engine,
+            Persons(engine, entropy),
+            Sessions(engine, entropy, terms),
+            Letters(engine, entropy),
+            Tries(engine),
+            Passwords(entropy, cost),
+            sealing.Sealing(lambda: sealing.key_in(parts.data / "keys", entropy), entropy),
+            entropy,
+        )
+        self._members = Members(engine, entropy)
+        self._now = parts.now
+        self._public_url = config.public_url.rstrip("/")
+        self._posting = Posting(mail or open_mail(config))
+        self._entering = Entering(rooms)
+        self._registering = Registering(rooms, self._members, self._entering)
+        self._securing = Securing(rooms)
+
+    # ---- where we are ----------------------------------------------------------------
+
+    def address(self, asked: str) -> str:
+        """Of this installation: as the operator says, else as the reader reached it."""
+        return self._public_url or asked.rstrip("/")
+
+    def site(self, asked: str) -> Site:
+        parts = urlsplit(self.address(asked))
+        return Site(f"{parts.scheme}://{parts.netloc}", parts.hostname or "")
+
+    # ---- registering -----------------------------------------------------------------
+
+    def register(
+        self, typed: str, onward: str, asked: str, caller: Caller, language: words.Language
+    ) -> None:
+        """A letter is under way, whether or not there is such a person."""
+        self._require_reachable(typed)
+        letter = self._registering.ask(typed, onward, caller, self._now())
+        self._post(letter, asked, language)
+
+    def forgot(self, typed: str, asked: str, caller: Caller, language: words.Language) -> None:
+        self._require_reachable(typed)
+        letter = self._registering.ask_anew(typed, caller, self._now())
+        self._post(letter, asked, language)
+
+    def _require_reachable(self, typed: str) -> None:
+        if not self._posting.reaches(parse_address(typed)):
+            raise Refused("accounts.not-reachable", expected="name@example.com")
+
+    def _post(self, letter: Outgoing, asked: str, language: words.Language) -> None:
+        place = {"confirm": "/confirm/", "forgot": "/reset/"}.get(letter.kind)
+        base = self.address(asked)
+        link = f"{base}{place}{letter.token}" if place else f"{base}/login"
+        text = words.say(f"letter.{letter.kind}.text", language, link=link, site=base)
+        subject = words.say(f"letter.{letter.kind}.subject", language)
+        self._posting.post(letter.address, subject, text)
+
+    def letter_address(self, kind: str, token: str) -> str:
+        """Whom a living link is for; Refused for any other."""
+        return self._registering.letter(kind, token, self._now()).address
+
+    def confirm(
+        self, token: str, name: str, password: str, caller: Caller
+    ) -> tuple[Entered, str]:
+        entered, onward = self._registering.confirm(token, name, password, caller, self._now())
+        return self._with_account(entered), onward
+
+    def reset(self, token: str, password: str, caller: Caller) -> None:
+        self._registering.reset(token, password, caller, self._now())
+
+    # ---- the operator ----------------------------------------------------------------
+
+    def has_operator(self) -> bool:
+        return self._registering.has_operator()
+
+    def operator_link(self, asked: str) -> str:
+        """Whoever opens it within a day becomes the operator; once."""
+        token = self._registering.welcome(self._now())
+        return f"{self.address(asked)}/welcome/{token}"
+
+    def welcome(
+        self, token: str, name: str, typed: str, password: str, caller: Caller
+    ) -> Entered:
+        return self._registering.be_welcomed(token, name, typed, password, caller, self._now())
+
+    # ---- signing in ------------------------------------------------------------------
+
+    def sign_in(self, typed: str, password: str, caller: Caller) -> Entered | Halfway:
+        entered = self._entering.by_password(typed, password, caller, self._now())
+        return self._with_account(entered) if isinstance(entered, Entered) else entered
+
+    def second_step(self, half: str, code: str, caller: Caller) -> Entered:
+        entered = self._entering.by_second_step(half, code, caller, self._now())
+        return self._with_account(entered)
+
+    def ask_passkey(self, asked: str) -> dict[str, Any]:
+        return self._entering.ask_passkey(self.site(asked), self._now())
+
+    def sign_in_by_passkey(
+        self, asked: str, answer: Mapping[str, Any], caller: Caller
+    ) -> Entered:
+        entered = self._entering.by_passkey(self.site(asked), answer, caller, self._now())
+        return self._with_account(entered)
+
+    def _with_account(self, entered: Entered) -> Entered:
+        """Nobody is left without one, were it that we died between the two."""
+        if not self._members.accounts_of(entered.person):
+            self._members.found(entered.person, self._now())
+        return entered
+
+    # ---- sessions --------------------------------------------------------------------
+
+    def find_session(self, cookies: Mapping[str, str]) -> Session | None:
+        return self._rooms.sessions.find(cookies.get(COOKIE, ""), self._now())
+
+    def require_session(self, cookies: Mapping[str, str]) -> Session:
+        session = self.find_session(cookies)
+        if session is None:
+            raise Refused("accounts.not-signed-in", expected="a session", found="none")
+        return session
+
+    def require_proved(self, cookies: Mapping[str, str]) -> Session:
+        """Before a dangerous act of any kind: the person showed a moment ago who he is."""
+        session = self.require_session(cookies)
+        self._securing.require_proved(session, self._now())
+        return session
+
+    def prove(self, session: Session, password: str, caller: Caller) -> Entered:
+        return self._entering.prove_by_password(session, password, caller, self._now())
+
+    def prove_by_passkey(
+        self, session: Session, asked: str, answer: Mapping[str, Any], caller: Caller
+    ) -> Entered:
+        return self._entering.prove_by_passkey(
+            session, self.site(asked), answer, caller, self._now()
+        )
+
+    def sessions(self, person: str) -> tuple[Session, ...]:
+        return self._rooms.sessions.of(person, self._now())
+
+    def end_session(self, own: Session, session: str, caller: Caller) -> None:
+        """One of this person's; ended already is fine."""
+        now = self._now()
+        if self._rooms.sessions.end(own.person, now, session=session):
+            kind = "left" if session == own.session else "session-ended"
+            self._rooms.persons.tell(own.person, kind, caller, now)
+
+    def end_others(self, own: Session, caller: Caller) -> None:
+        now = self._now()
+        if self._rooms.sessions.end(own.person, now, spare=own.session):
+            self._rooms.persons.tell(own.person, "sessions-ended", caller, now)
+
+    # ---- one's own locks -------------------------------------------------------------
+
+    def find_person(self, person: str) -> Person | None:
+        return self._rooms.persons.find(person)
+
+    def name_of(self, person: str) -> str:
+        """What a person calls himself; empty where there is none."""
+        found = self._rooms.persons.find(person) if person else None
+        return found.name if found else ""
+
+    def rename(self, session: Session, name: str) -> None:
+        self._rooms.persons.rename(session.person, parse_name(name))
+
+    def security(self, person: str) -> Security:
+        persons = self._rooms.persons
+        totp = persons.find_totp(person)
+        return Security(
+            persons.require(person),
+            persons.passkeys(person),
+            totp is not None and totp.confirmed,
+            persons.recovery_left(person),
+            persons.history(person, LATEST),
+        )
+
+    def change_password(self, session: Session, password: str, caller: Caller) -> Entered:
+        return self._securing.change_password(session, password, caller, self._now())
+
+    def propose_totp(self, session: Session) -> Shown:
+        return self._securing.propose_totp(session, self._now())
+
+    def proposed_totp(self, session: Session) -> Shown | None:
+        return self._securing.proposed_totp(session)
+
+    def confirm_totp(
+        self, session: Session, code: str, caller: Caller
+    ) -> tuple[Entered, tuple[str, ...]]:
+        return self._securing.confirm_totp(session, code, caller, self._now())
+
+    def remove_totp(self, session: Session, caller: Caller) -> Entered:
+        return self._securing.remove_totp(session, caller, self._now())
+
+    def renew_codes(self, session: Session, caller: Caller) -> tuple[str, ...]:
+        return self._securing.renew_codes(session, caller, self._now())
+
+    def ask_for_passkey(self, session: Session, asked: str) -> dict[str, Any]:
+        return self._securing.ask_for_passkey(session, self.site(asked), self._now())
+
+    def add_passkey(
+        self,
+        session: Session,
+        asked: str,
+        answer: Mapping[str, Any],
+        name: str,
+        caller: Caller,
+    ) -> None:
+        self._securing.add_passkey(session, self.site(asked), answer, name, caller, self._now())
+
+    def remove_passkey(self, session: Session, passkey: str, caller: Caller) -> None:
+        self._securing.remove_passkey(session, passkey, caller, self._now())
+
+    def now(self) -> datetime:
+        return self._now()
