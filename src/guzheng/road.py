@@ -26,7 +26,13 @@ from guzheng.proof import canonical, certificate, instant, moments, package, tim
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
 from guzheng.proof.exhibit import CLOCKS_APART
-from guzheng.proof.manifest import Manifest, SeenCheckpoint, leaf_of, require_exhibit_name
+from guzheng.proof.manifest import (
+    AttestedApplicant,
+    Manifest,
+    SeenCheckpoint,
+    leaf_of,
+    require_exhibit_name,
+)
 from guzheng.proof.note import Note
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
@@ -40,6 +46,8 @@ BESIDE = frozenset({ORDER, REFUSED, ATTEMPT})
 Tell = Callable[[str, str], None]
 # Facts, papers to attach, when it is signed → the signed PDF.
 Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]
+# Account, when it orders → the real name that is attested for it, if one is.
+Attested = Callable[[str, datetime], AttestedApplicant | None]
 
 
 class Step(Enum):
@@ -124,6 +132,7 @@ class Road:
     leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
+    attested: Attested = lambda _account, _at: None  # the real name of an account, then
 
     # ---- doors -----------------------------------------------------------------------
 
@@ -135,6 +144,8 @@ class Road:
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        account: str = ids.LOCAL,
+        person: str = "",
     ) -> Order:
         """Files come in; everything is durable when this returns, and nothing if it raises."""
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
@@ -155,7 +166,9 @@ class Road:
                     act="choose a file",
                 )
             # 2. what refers to them
-            return self._order(exhibit, "deposit", texts, items=tuple(items))
+            return self._order(
+                exhibit, "deposit", texts, items=tuple(items), account=account, person=person
+            )
 
     def deposit_digests(
         self,
@@ -164,13 +177,17 @@ class Road:
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        account: str = ids.LOCAL,
+        person: str = "",
     ) -> Order:
         """Files that stay with their owner: only their digests come in."""
         distinct(item_name(one.name) for one in items)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = ids.new("ex", self.now(), self.entropy)
         with self._unless_acknowledged(exhibit):
-            return self._order(exhibit, "hash-only", texts, items=items)
+            return self._order(
+                exhibit, "hash-only", texts, items=items, account=account, person=person
+            )
 
     def order_capture(
         self,
@@ -184,6 +201,8 @@ class Road:
         exhibit: str | None = None,
         vantage: str | None = None,
         retry_of: str | None = None,
+        account: str = ids.LOCAL,
+        person: str = "",
     ) -> Order:
         """`exhibit`: the name it was promised; then it is there once, however often asked."""
         address = web_address(url)
@@ -203,6 +222,8 @@ class Road:
                     options=options,
                     vantage=vantage,
                     retry_of=retry_of,
+                    account=account,
+                    person=person,
                 )
 
     def cancel(self, exhibit: str, *, begun: bool = False) -> bool:
@@ -227,13 +248,16 @@ class Road:
         options: tuple[str, ...] = (),
         vantage: str | None = None,
         retry_of: str | None = None,
+        account: str,
+        person: str,
     ) -> Order:
         name, applicant, purpose = texts
+        observed_at = self.now()
         order = Order(
             exhibit=exhibit,
             kind=kind,
             claimed_name=name or (items[0].name if items else url or exhibit)[:1000],
-            observed_at=self.now(),
+            observed_at=observed_at,
             salt=self.entropy(32),
             items=items,
             url=url,
@@ -241,8 +265,11 @@ class Road:
             options=options,
             claimed_applicant=applicant,
             claimed_purpose=purpose,
+            attested_applicant=self.attested(account, observed_at),
             vantage=vantage,
             retry_of=retry_of,
+            account=account,
+            person=person,
         )
         self.blobs.put(folder_of(exhibit) + ORDER, [order.encode()])
         self.index.add(order)  # derived: lost here, `rebuild` finds the order again

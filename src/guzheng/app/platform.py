@@ -21,12 +21,17 @@ from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Audit
+from guzheng.app.casework import Casework
 from guzheng.app.comparing import comparison
+from guzheng.app.evidence import Evidence
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
+from guzheng.app.naming import Naming
+from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
+from guzheng.app.people import People
 from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.vantages import Vantages
@@ -66,6 +71,7 @@ from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
 from guzheng.store.blobs import find, read
+from guzheng.store.ids import LOCAL
 
 if TYPE_CHECKING:
     from guzheng.certify import DocumentSigner
@@ -84,14 +90,20 @@ class Platform:
         row, first = parts.shards.row, parts.shards.row.begun[0].ledger
         row.bind(lambda ledger: open_gathering(config, ledger, first, parts.now))
         self._roots = policy.parse_roots(self.roots_pem())
-        self.identities = open_identities(config)
+        self.people = People(config, parts)
+        self.members = Membership(parts)
+        self.keys = KeyRing(parts, self.members)
+        self.identities = open_identities(config, self.people, parts)
         self._adding: dict[str, Adding] = {}
         self.vantages = Vantages.parse(config.vantages)
+        self.names = Naming(config, parts)
         self.road = self._road()
+        self.evidence = Evidence(parts, self.road)
         self.ordering = Ordering(
             config, parts, self.road, self.vantages, lambda one: self.jobs.enqueue(one)
         )
         self.repeating = Repeating(parts, self.ordering)
+        self.cases = Casework(parts, self.account_of_exhibit)
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -130,6 +142,7 @@ class Platform:
             leases=parts.leases,
             now=parts.now,
             entropy=parts.entropy,
+            attested=self.names.attested_applicant,
         )
 
     # ---- time ------------------------------------------------------------------------
@@ -161,6 +174,8 @@ class Platform:
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
         media_type: str | None = None,
+        account: str = LOCAL,
+        person: str = "",
     ) -> str:
         """One file; durable when this returns, and queued."""
         upload = Upload(name, chunks, media_type or intake.media_type_of(name))
@@ -170,6 +185,8 @@ class Platform:
             claimed_name=claimed_name,
             claimed_applicant=claimed_applicant,
             claimed_purpose=claimed_purpose,
+            account=account,
+            person=person,
         )
         self.jobs.enqueue(order.exhibit)
         return order.exhibit
@@ -182,6 +199,8 @@ class Platform:
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        account: str = LOCAL,
+        person: str = "",
     ) -> str:
         """A file that stays with its owner: hashed here, and nothing of it kept."""
         try:
@@ -194,6 +213,8 @@ class Platform:
             claimed_name=claimed_name,
             claimed_applicant=claimed_applicant,
             claimed_purpose=claimed_purpose,
+            account=account,
+            person=person,
         )
         self.jobs.enqueue(order.exhibit)
         return order.exhibit
@@ -205,6 +226,8 @@ class Platform:
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        account: str = LOCAL,
+        person: str = "",
     ) -> str:
         """A page, confirmed as soon as it is captured; `ordering` has the whole flow. Raises
         Unavailable at once when there is no browser."""
@@ -215,6 +238,8 @@ class Platform:
             claimed_applicant or "",
             claimed_purpose or "",
             automatic=True,
+            account=account,
+            person=person,
         )
         return self.ordering.order(wanted)[0].commission.exhibit
 
@@ -255,7 +280,8 @@ class Platform:
 
     def _tend(self) -> None:
         """What is to be done now and then; one that fails does not hold up the others."""
-        for one in (self.ordering.round, self.repeating.round, self.anchoring.round):
+        rounds = (self.ordering, self.repeating, self.anchoring, self.names)
+        for one in (each.round for each in rounds):
             with contextlib.suppress(Problem):
                 one()
 
@@ -288,16 +314,20 @@ class Platform:
             ),
         )
 
-    def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:
-        """Newest first. One whose papers were damaged is shown as that, and hides no other."""
-        return tuple(self._listed(line) for line in self.index.page(limit, before))
+    def exhibits(
+        self, limit: int, before: str | None = None, *, account: str | None = None
+    ) -> Sequence[ExhibitView]:
+        """Newest first, of this account or of all. One whose papers were damaged is shown as
+        that, and hides no other."""
+        lines = self.index.page(limit, before, account=account)
+        return tuple(self._listed(line) for line in lines)
 
     def account_of_exhibit(self, exhibit: str) -> str | None:
         """Whose it is; None when there is none of that name."""
         try:
             return self.road.order(exhibit).account
-        except Refused:
-            return None
+        except Refused as refusal:  # its order says so; where that is damaged, the index does
+            return None if refusal.code == "exhibit.not-found" else self.index.owner(exhibit)
 
     def _listed(self, line: Line) -> ExhibitView:
         try:

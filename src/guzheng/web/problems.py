@@ -23,6 +23,8 @@ _STATUS_OF_CODE = {
     "web.cross-site": HTTPStatus.FORBIDDEN,
     "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
     "accounts.not-permitted": HTTPStatus.FORBIDDEN,
+    "accounts.name-pending": HTTPStatus.CONFLICT,
+    "accounts.name-decided": HTTPStatus.CONFLICT,
     "accounts.operator-only": HTTPStatus.FORBIDDEN,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "cases.held": HTTPStatus.CONFLICT,

@@ -1,0 +1,197 @@
+"""Documents of identity: what may come in, and how they are kept. Hostile until parsed.
+
+A document is what its octets say (JPEG, PNG or PDF), whatever its name or sender says; a
+picture must be one that can be drawn, and is never shown as it came: a reviewer sees it drawn
+anew, smaller and without what was hidden in it. A PDF is not opened here; it can be taken away.
+
+Kept under AES-256-GCM (NIST SP 800-38D), the place bound to the octets, so that one document
+cannot stand for another. The key is `keys/documents.key` (0600), for this machine and for S3
+alike; which key it is is written into the database when the first document comes, and from then
+on no other is made or taken: a lost key is restored from its copy, never replaced.
+"""
+
+import contextlib
+import hmac
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Engine, select
+
+from guzheng.accounts.name_tables import KEY, create
+from guzheng.proof import instant
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store import durable
+from guzheng.store.blobs import Blobs, NotKept, read
+from guzheng.store.records import insert_missing, writing
+
+FILE: Final = "documents.key"
+LARGEST: Final = 10 * 2**20  # octets; a scan of a licence has 2 to 5 MB
+PIXELS: Final = 60_000_000
+SHOWN: Final = 1600  # pixels, the longer side of what a reviewer sees
+_KEY_OCTETS: Final = 32
+_NONCE_OCTETS: Final = 12
+_LABEL: Final = b"GZD1"
+_SIGNS: Final = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"%PDF-", "application/pdf"),
+)
+_PILLOW: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a request, as the tables know it."""
+
+    number: int
+    media_type: str
+    size: int
+    sha256: str
+
+
+def media_type_of(octets: bytes) -> str:
+    """What it is, by its octets. Raises Refused for anything but JPEG, PNG and PDF."""
+    if len(octets) > LARGEST:
+        raise Refused(
+            "accounts.document-too-large",
+            expected=f"at most {LARGEST:,} octets",
+            found=f"{len(octets):,}",
+        )
+    for sign, media_type in _SIGNS:
+        if octets.startswith(sign):
+            if media_type in _PILLOW:
+                preview(octets, media_type)
+            return media_type
+    raise Refused(
+        "accounts.document-unreadable",
+        expected="a picture (JPEG, PNG) or a PDF",
+        found=repr(octets[:8]),
+    )
+
+
+def preview(octets: bytes, media_type: str) -> bytes:
+    """The picture drawn anew, as JPEG: nothing of its octets but the pixels goes on."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise Unavailable(
+            "accounts.no-pillow",
+            expected="Pillow",
+            found="none",
+            act="the operator installs it",
+        ) from error
+    try:
+        with Image.open(io.BytesIO(octets), formats=[_PILLOW[media_type]]) as picture:
+            width, height = picture.size
+            if width * height > PIXELS:  # its own limits are larger
+                raise _unreadable(f"{width} × {height} pixels")
+            picture.draft("RGB", (SHOWN, SHOWN))
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright.thumbnail((SHOWN, SHOWN))
+        drawn = io.BytesIO()
+        upright.save(drawn, "JPEG", quality=85)
+    except (
+        *(OSError, ValueError, SyntaxError, KeyError, EOFError, IndexError),
+        *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+    ) as error:
+        raise _unreadable(type(error).__name__) from error
+    return drawn.getvalue()
+
+
+def _unreadable(found: str) -> Refused:
+    return Refused(
+        "accounts.document-unreadable",
+        expected=f"a picture that can be drawn, of at most {PIXELS:,} pixels",
+        found=found,
+    )
+
+
+class Vault:
+    """Where documents are kept, sealed under one key."""
+
+    def __init__(self, blobs: Blobs, key: bytes, entropy: Callable[[int], bytes]) -> None:
+        self._blobs, self._entropy = blobs, entropy
+        self._aead = AESGCM(hmac.digest(key, b"guzheng documents: sealed", "sha256"))
+        self._marks = hmac.digest(key, b"guzheng documents: marks", "sha256")
+
+    def put(self, name: str, octets: bytes) -> None:
+        nonce = self._entropy(_NONCE_OCTETS)
+        sealed = self._aead.encrypt(nonce, octets, _LABEL + name.encode())
+        self._blobs.put(name, [_LABEL, nonce, sealed])
+
+    def read(self, name: str) -> bytes:
+        try:
+            kept = read(self._blobs, name)
+        except NotKept as error:
+            raise Refused(
+                "accounts.document-not-found",
+                expected="a document that is still kept",
+                found="none: it was deleted when its time was over",
+            ) from error
+        at = len(_LABEL)
+        nonce, sealed = kept[at : at + _NONCE_OCTETS], kept[at + _NONCE_OCTETS :]
+        try:
+            return self._aead.decrypt(nonce, sealed, _LABEL + name.encode())
+        except (InvalidTag, ValueError) as error:
+            raise Refused(
+                "accounts.document-damaged",
+                expected="the document as it was sealed",
+                found=name,
+                act="the operator restores it from a copy",
+            ) from error
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(NotKept):
+            self._blobs.remove(name)
+
+    def mark(self, text: str) -> str:
+        """The same for the same text; without the key it tells nothing."""
+        return hmac.digest(self._marks, text.encode(), "sha256").hex()
+
+
+def open_vault(
+    folder: Path,
+    engine: Engine,
+    blobs: Blobs,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> Vault:
+    """With the key in this folder; it is made when no document was ever sealed."""
+    path = folder / FILE
+    with writing(engine) as connection:
+        create(connection)
+        marked = connection.execute(select(KEY.c.mark)).scalar_one_or_none()
+        if marked is None and not path.exists():
+            with contextlib.suppress(FileExistsError):  # another program was first
+                durable.create(path, entropy(_KEY_OCTETS))
+        key = _key_in(path)
+        mark = hmac.digest(key, b"guzheng documents: which key", "sha256").hex()
+        row = {"purpose": "documents", "mark": mark, "observed_at": instant.encode(now)}
+        if marked is None and insert_missing(connection, KEY, row):
+            marked = mark
+    if marked != mark:
+        raise Refused(
+            "accounts.documents-key",
+            expected=f"the key that the documents are sealed under: keys/{FILE}",
+            found="another",
+            act=f"the operator copies keys/{FILE} from where the first document came in",
+        )
+    return Vault(blobs, key, entropy)
+
+
+def _key_in(path: Path) -> bytes:
+    key = path.read_bytes() if path.exists() else b""
+    if len(key) != _KEY_OCTETS:
+        raise Refused(
+            "accounts.documents-key",
+            expected=f"{_KEY_OCTETS} octets in keys/{FILE}",
+            found=f"{len(key)}",
+            act=f"the operator restores keys/{FILE} from its copy; a new one opens nothing",
+        )
+    return key
