@@ -32,7 +32,6 @@ from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
-from guzheng.app.people import People
 from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.vantages import Vantages
