@@ -74,7 +74,7 @@ class _Broken(Platform):
 def test_a_fault_of_ours_tells_a_number_and_nothing_else(platform: Platform) -> None:
     broken = _Broken(platform.config)
     with serving(create_app(broken)) as other:
-        for path in ("/exhibits", "/api/exhibits"):
+        for path in ("/", "/api/exhibits"):
             answer = other.client.get(path)
             assert answer.status_code == 500
             assert "secret" not in answer.text

@@ -56,12 +56,17 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 def keeper() -> tuple[FastAPI, Doorkeeper]:
     doorkeeper = Doorkeeper(Known(), {"exhibit": Owned("exhibit.not-found", lambda _: None)})
-    return FastAPI(dependencies=[Depends(doorkeeper.admit)]), doorkeeper
+    app = FastAPI(docs_url=None, redoc_url=None, dependencies=[Depends(doorkeeper.admit)])
+    return app, doorkeeper
 
 
 def router_of(path: str) -> APIRouter:
     router = APIRouter()
-    router.api_route(path, methods=["GET", "HEAD"])(dict)
+
+    @router.api_route(path, methods=["GET", "HEAD"])
+    def answer() -> dict[str, str]:
+        return {}
+
     return router
 
 
@@ -94,9 +99,6 @@ def test_what_is_somebodys_own_is_not_public() -> None:
 def test_nothing_is_served_past_the_gate() -> None:
     app, doorkeeper = keeper()
     doorkeeper.include(app, {"GET /a": PUBLIC}, router_of("/a"))
-    app.router.routes = [one for one in app.routes if getattr(one, "path", "") != "/docs"]
-    app.router.routes = [one for one in app.routes if "docs" not in getattr(one, "path", "")]
-    app.router.routes = [one for one in app.routes if getattr(one, "path", "") != "/redoc"]
     doorkeeper.require_whole(app)
     app.router.routes.append(Mount("/files", app=FastAPI()))
     with pytest.raises(Unruled, match="past the gate"):

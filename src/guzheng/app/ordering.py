@@ -47,6 +47,8 @@ class Wanted:
     options: tuple[str, ...] = ()
     automatic: bool = False
     token: str = ""
+    account: str = rules.LOCAL
+    person: str = ""  # who acts for that account
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Ordering:
 
     def order(self, wanted: Wanted) -> tuple[CommissionView, ...]:
         """One order for each vantage point; durable and queued when this returns."""
-        if wanted.token and (known := self._known(wanted.token)):
+        if wanted.token and (known := self._known(wanted.token, wanted.account)):
             return known
         made = self.commissions_of(wanted)
         return self.placed(self._rows.add(made, allowance=self.allowance))
@@ -151,12 +153,14 @@ class Ordering:
     def allowance(self) -> int | None:
         return self._config.quota_units or None
 
-    def _known(self, token: str) -> tuple[CommissionView, ...]:
+    def _known(self, token: str, account: str) -> tuple[CommissionView, ...]:
+        """What this account ordered under that number; another's is not told of (to order
+        under its number is refused)."""
         ids.require_id(token, ORDER_PREFIX)
-        with contextlib.suppress(Refused):
-            first = self._rows.require(token)
-            return tuple(map(self._view, self._rows.together(first.party) or (first,)))
-        return ()
+        if self.account_of_order(token) != account:
+            return ()
+        first = self._rows.require(token)
+        return tuple(map(self._view, self._rows.together(first.party) or (first,)))
 
     def commissions_of(
         self, wanted: Wanted, cause: "Cause | None" = None
@@ -183,6 +187,8 @@ class Ordering:
             slot_at=cause.slot_at,
             automatic=wanted.automatic or not self._config.confirm_hours,
             options=judged.options,
+            account=wanted.account,
+            person=wanted.person,
         )
         numbers = [first.commission, *(self.new_token() for _ in names[1:])]
         return tuple(
@@ -208,6 +214,8 @@ class Ordering:
             exhibit=one.exhibit,
             vantage=one.vantage or None,
             retry_of=before,
+            account=one.account,
+            person=one.person,
         )
         self._enqueue(one.exhibit)
 
@@ -221,13 +229,16 @@ class Ordering:
         automatic: bool = False,
         skip_bad: bool = False,
         token: str = "",
+        account: str = rules.LOCAL,
+        person: str = "",
     ) -> BatchView:
         """Everything that the table asks for, or nothing; `skip_bad`: without its bad lines.
 
         Raises BadTable, which names each bad line."""
         if token:
             ids.require_id(token, BATCH_PREFIX)
-            with contextlib.suppress(Refused):
+            if (owner := self.account_of_batch(token)) is not None:
+                require_same(owner, account, token)
                 return self.batch(token)
         sheet = table.parse(octets, _judge_cells)
         if sheet.bad and (not skip_bad or not sheet.rows):
@@ -240,6 +251,8 @@ class Ordering:
                 [[one.number, one.code, one.found] for one in sheet.bad]
             ).decode(),
             ordered_at=self._parts.now(),
+            account=account,
+            person=person,
         )
         made = [
             one
@@ -250,17 +263,23 @@ class Ordering:
                     vantages=vantages,
                     options=options,
                     automatic=automatic,
+                    account=account,
+                    person=person,
                 ),
                 Cause(batch=batch.batch, line=row.number),
             )
         ]
-        self.placed(self._rows.add(made, allowance=self.allowance, batch=batch))
+        entered = self._rows.add(made, allowance=self.allowance, batch=batch)
+        require_same(self._rows.batch(batch.batch).account, account, batch.batch)
+        self.placed(entered)
         return self.batch(batch.batch)
 
     def new_batch_token(self) -> str:
         return ids.new(BATCH_PREFIX, self._parts.now(), self._parts.entropy)
 
-    def retry(self, commission: str, reason: str, *, token: str = "") -> CommissionView:
+    def retry(
+        self, commission: str, reason: str, *, token: str = "", person: str = ""
+    ) -> CommissionView:
         """The same page again, for a reason that is kept; the old order stays as it is."""
         one = self._rows.require(commission)
         view = self._view(one)
@@ -287,34 +306,36 @@ class Ordering:
             (one.vantage,) if one.vantage else (),
             options=one.options,
             token=token,
+            account=one.account,
+            person=person,
         )
-        if token and (known := self._known(token)):
+        if token and (known := self._known(token, one.account)):
             return known[0]
         made = self.commissions_of(wanted, Cause(retry_of=commission, reason=said))
         return self.placed(self._rows.add(made, allowance=self.allowance))[0]
 
     # ---- deciding --------------------------------------------------------------------
 
-    def confirm(self, commission: str) -> CommissionView:
+    def confirm(self, commission: str, *, person: str = "") -> CommissionView:
         """The unit is charged; asked again, it stays so."""
-        return self._decide(commission, rules.CONFIRMED)
+        return self._decide(commission, rules.CONFIRMED, person)
 
-    def give_up(self, commission: str) -> CommissionView:
+    def give_up(self, commission: str, *, person: str = "") -> CommissionView:
         """The unit goes back. The exhibit is marked and stays, and so does its entry."""
-        return self._decide(commission, rules.GIVEN_UP)
+        return self._decide(commission, rules.GIVEN_UP, person)
 
-    def _decide(self, commission: str, kind: str) -> CommissionView:
+    def _decide(self, commission: str, kind: str, person: str) -> CommissionView:
         one = self._rows.require(commission)
         self._note(one)
         self._confirm_if_due(one)
-        self._rows.append(one, Event(kind, self._parts.now()))
+        self._rows.append(one, Event(kind, self._parts.now(), person=person))
         return self._view(one)
 
-    def cancel(self, commission: str) -> CommissionView:
+    def cancel(self, commission: str, *, person: str = "") -> CommissionView:
         """A queued one at once; one under way is stopped, and its record says so."""
         one = self._rows.require(commission)
         self._note(one)
-        self._rows.append(one, Event(rules.CANCEL_ASKED, self._parts.now()))
+        self._rows.append(one, Event(rules.CANCEL_ASKED, self._parts.now(), person=person))
         self._place_if_lost(one)
         begun = rules.state_of(self._rows.events(commission)) == "capturing"
         self._road.cancel(one.exhibit, begun=begun)
@@ -438,10 +459,13 @@ class Ordering:
         one = self._rows.of_exhibit(exhibit)
         return None if one is None else self._view(one)
 
-    def page(self, limit: int, before: str | None = None) -> tuple[CommissionView, ...]:
+    def page(
+        self, limit: int, before: str | None = None, *, account: str | None = None
+    ) -> tuple[CommissionView, ...]:
+        """Newest first, of this account or of all."""
         if before is not None:
             ids.require_id(before, ORDER_PREFIX)
-        return tuple(map(self._view, self._rows.page(limit, before)))
+        return tuple(map(self._view, self._rows.page(limit, before, account=account)))
 
     def together(self, view: CommissionView) -> tuple[CommissionView, ...]:
         """Those that were ordered with it, from the other vantage points; itself too."""
@@ -503,6 +527,17 @@ class BadTable(Refused):
             act="mend them, or have them left out",
         )
         self.lines = lines
+
+
+def require_same(owner: str, account: str, number: str) -> None:
+    """A number that somebody else has given already is refused as one that nobody has."""
+    if owner != account:
+        raise Refused(
+            "commission.not-found",
+            expected="a number that is yours",
+            found=f"none numbered {number[:40]!r}",
+            act="open the form anew",
+        )
 
 
 def _judged(wanted: Wanted) -> Wanted:

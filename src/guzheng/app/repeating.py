@@ -8,7 +8,7 @@ says why.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from guzheng.app.ordering import Cause, CommissionView, Ordering, Wanted
+from guzheng.app.ordering import Cause, CommissionView, Ordering, Wanted, require_same
 from guzheng.app.parts import Parts
 from guzheng.commission import Schedule, Slot, Timing, rules
 from guzheng.commission.schedules import ACTIVE, PAUSED, STOPPED
@@ -70,12 +70,19 @@ class Repeating:
             vantages=wanted.vantages,
             options=model.options,
             repeats=repeats,
+            account=wanted.account,
+            person=wanted.person,
         )
         ids.require_id(schedule.schedule, SCHEDULE_PREFIX)
         self._rows.add(schedule)
+        require_same(
+            self._rows.require(schedule.schedule).account, wanted.account, schedule.schedule
+        )
         return self.view(schedule.schedule)
 
-    def again(self, commission: str, timing: Timing, *, token: str = "") -> ScheduleView:
+    def again(
+        self, commission: str, timing: Timing, *, token: str = "", person: str = ""
+    ) -> ScheduleView:
         """Repeat the capture of this order."""
         one = self._ordering.view(commission).commission
         wanted = Wanted(
@@ -86,6 +93,8 @@ class Repeating:
             (one.vantage,) if one.vantage else (),
             options=one.options,
             token=token,
+            account=one.account,
+            person=person,
         )
         return self.add(wanted, timing, repeats=one.exhibit)
 
@@ -103,18 +112,18 @@ class Repeating:
                 act="choose other times",
             )
 
-    def pause(self, schedule: str) -> ScheduleView:
-        return self._set(schedule, PAUSED)
+    def pause(self, schedule: str, *, person: str = "") -> ScheduleView:
+        return self._set(schedule, PAUSED, person)
 
-    def resume(self, schedule: str) -> ScheduleView:
-        return self._set(schedule, ACTIVE)
+    def resume(self, schedule: str, *, person: str = "") -> ScheduleView:
+        return self._set(schedule, ACTIVE, person)
 
-    def stop(self, schedule: str) -> ScheduleView:
-        return self._set(schedule, STOPPED)
+    def stop(self, schedule: str, *, person: str = "") -> ScheduleView:
+        return self._set(schedule, STOPPED, person)
 
-    def _set(self, schedule: str, standing: str) -> ScheduleView:
+    def _set(self, schedule: str, standing: str, person: str) -> ScheduleView:
         self._run(self._rows.require(schedule))  # what has passed, passed under the old rule
-        self._rows.set_standing(schedule, standing, self._parts.now())
+        self._rows.set_standing(schedule, standing, self._parts.now(), person=person)
         return self.view(schedule)
 
     def round(self) -> None:
@@ -144,6 +153,8 @@ class Repeating:
             schedule.claimed_purpose,
             schedule.vantages,
             options=schedule.options,
+            account=schedule.account,
+            person=schedule.person,
         )
         try:
             self._enter(schedule, Slot(slot_at, "ran", ""), wanted)
@@ -173,9 +184,9 @@ class Repeating:
         except Refused:
             return None
 
-    def views(self) -> tuple[ScheduleView, ...]:
-        """Newest first."""
-        return tuple(map(self._view, self._rows.all()))
+    def views(self, *, account: str | None = None) -> tuple[ScheduleView, ...]:
+        """Newest first; of this account or of all."""
+        return tuple(map(self._view, self._rows.all(account=account)))
 
     def _view(self, schedule: Schedule) -> ScheduleView:
         standing = self._rows.standing(schedule.schedule)

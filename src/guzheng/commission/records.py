@@ -30,6 +30,7 @@ class Commission:
     url: str
     ordered_at: datetime
     account: str = rules.LOCAL
+    person: str = ""  # who ordered it for the account
     claimed_name: str = ""
     claimed_applicant: str = ""
     claimed_purpose: str = ""
@@ -54,6 +55,7 @@ class Batch:
     refused: str
     ordered_at: datetime
     account: str = rules.LOCAL
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class Commissions:
                 _require_within(connection, one.account, allowance)
                 known = replace(one, turn=_next_turn(connection, one.account))
                 connection.execute(insert(COMMISSION), _row_of(known))
-                _append(connection, known, Event(rules.ORDERED, known.ordered_at))
+                ordered = Event(rules.ORDERED, known.ordered_at, person=known.person)
+                _append(connection, known, ordered)
+            elif known.account != one.account:
+                raise _not_found(one.commission)  # a number that is another's
             entered.append(known)
         return tuple(entered)
 
@@ -126,12 +131,7 @@ class Commissions:
             with reading(self._engine) as connection:
                 found = self._find(connection, commission)
         if found is None:
-            raise Refused(
-                "commission.not-found",
-                expected="the number of an order kept here",
-                found=f"none numbered {commission[:40]!r}",
-                act="check the number",
-            )
+            raise _not_found(commission)
         return found
 
     def of_exhibit(self, exhibit: str) -> Commission | None:
@@ -141,9 +141,13 @@ class Commissions:
         with reading(self._engine) as connection:
             return _events(connection, commission)
 
-    def page(self, limit: int, before: str | None = None) -> tuple[Commission, ...]:
-        """Newest first; ids sort by time."""
+    def page(
+        self, limit: int, before: str | None = None, *, account: str | None = None
+    ) -> tuple[Commission, ...]:
+        """Newest first, of this account or of all; ids sort by time."""
         wanted = select(COMMISSION).order_by(COMMISSION.c.commission.desc()).limit(limit)
+        if account is not None:
+            wanted = wanted.where(COMMISSION.c.account == account)
         if before is not None:
             wanted = wanted.where(COMMISSION.c.commission < before)
         with reading(self._engine) as connection:
@@ -175,6 +179,7 @@ class Commissions:
             row.refused,
             instant.parse(row.ordered_at),
             row.account,
+            row.person,
         )
 
     def given_up(self, exhibits: Sequence[str]) -> frozenset[str]:
@@ -229,6 +234,7 @@ def _append(
             "observed_at": at,
             "code": event.code,
             "found": event.found,
+            "person": event.person,
         },
     )
     if means := rules.means_for_quota(event.kind):
@@ -287,7 +293,8 @@ def _events(connection: Connection, commission: str) -> tuple[Event, ...]:
         select(EVENT).where(EVENT.c.commission == commission).order_by(EVENT.c.number)
     ).all()
     return tuple(
-        Event(row.kind, instant.parse(row.observed_at), row.code, row.found) for row in rows
+        Event(row.kind, instant.parse(row.observed_at), row.code, row.found, row.person)
+        for row in rows
     )
 
 
@@ -314,11 +321,21 @@ def _row_of_batch(batch: Batch) -> dict[str, object]:
     return {
         "batch": batch.batch,
         "account": batch.account,
+        "person": batch.person,
         "name": batch.name,
         "sha256": batch.sha256,
         "refused": batch.refused,
         "ordered_at": instant.encode(batch.ordered_at),
     }
+
+
+def _not_found(commission: str) -> Refused:
+    return Refused(
+        "commission.not-found",
+        expected="the number of an order kept here",
+        found=f"none numbered {commission[:40]!r}",
+        act="check the number",
+    )
 
 
 def exhibits_of(commissions: Iterable[Commission]) -> tuple[str, ...]:

@@ -41,12 +41,13 @@ MOST_SLOTS = 1000  # written down at once, of one schedule
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened to a commission. `code` and `found` say why, where there is a
-    reason to say."""
+    reason to say; `person`, whose act it was, where it was anybody's."""
 
     kind: str
     observed_at: datetime
     code: str = ""
     found: str = ""
+    person: str = ""
 
 
 def state_of(events: Sequence[Event]) -> str:

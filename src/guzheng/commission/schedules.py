@@ -29,6 +29,7 @@ class Schedule:
     timing: rules.Timing
     ordered_at: datetime
     account: str = rules.LOCAL
+    person: str = ""
     claimed_name: str = ""
     claimed_applicant: str = ""
     claimed_purpose: str = ""
@@ -59,7 +60,9 @@ class Schedules:
         with writing(self._engine) as connection:
             insert_missing(connection, SCHEDULE, _row_of(schedule))
 
-    def set_standing(self, schedule: str, standing: str, at: datetime) -> bool:
+    def set_standing(
+        self, schedule: str, standing: str, at: datetime, *, person: str = ""
+    ) -> bool:
         """Pause, go on or stop; whether that changed anything. What is stopped stays so."""
         with writing(self._engine) as connection:
             now = _standing(connection, schedule)
@@ -75,10 +78,14 @@ class Schedules:
             number = connection.execute(
                 select(func.count()).where(SCHEDULE_EVENT.c.schedule == schedule)
             ).scalar_one()
-            row = {"schedule": schedule, "number": number, "kind": standing}
-            connection.execute(
-                insert(SCHEDULE_EVENT), row | {"observed_at": instant.encode(at)}
-            )
+            row = {
+                "schedule": schedule,
+                "number": number,
+                "kind": standing,
+                "observed_at": instant.encode(at),
+                "person": person,
+            }
+            connection.execute(insert(SCHEDULE_EVENT), row)
             return True
 
     def enter(
@@ -119,12 +126,13 @@ class Schedules:
             )
         return _schedule(row)
 
-    def all(self) -> tuple[Schedule, ...]:
-        """Newest first."""
+    def all(self, *, account: str | None = None) -> tuple[Schedule, ...]:
+        """Newest first; of this account or of all."""
+        wanted = select(SCHEDULE).order_by(SCHEDULE.c.schedule.desc())
+        if account is not None:
+            wanted = wanted.where(SCHEDULE.c.account == account)
         with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(SCHEDULE).order_by(SCHEDULE.c.schedule.desc())
-            ).all()
+            rows = connection.execute(wanted).all()
         return tuple(map(_schedule, rows))
 
     def standing(self, schedule: str) -> str:
@@ -155,6 +163,7 @@ def _row_of(one: Schedule) -> dict[str, object]:
     return {
         "schedule": one.schedule,
         "account": one.account,
+        "person": one.person,
         "url": one.url,
         "claimed_name": one.claimed_name,
         "claimed_applicant": one.claimed_applicant,
@@ -180,6 +189,7 @@ def _schedule(row: Row[Any]) -> Schedule:
         ),
         ordered_at=instant.parse(row.ordered_at),
         account=row.account,
+        person=row.person,
         claimed_name=row.claimed_name,
         claimed_applicant=row.claimed_applicant,
         claimed_purpose=row.claimed_purpose,

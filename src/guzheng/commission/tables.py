@@ -52,6 +52,7 @@ COMMISSION = Table(
     _text("slot_at"),
     Column("automatic", _NUMBER, nullable=False),  # confirmed as soon as it is captured
     _added("options"),  # of the capture, with spaces between
+    _added("person"),  # who ordered it for the account
     Column("turn", _NUMBER, nullable=False),
     _text("ordered_at"),
     Index("commission_of_account", "account", "commission"),
@@ -69,6 +70,7 @@ EVENT = Table(
     _text("observed_at"),
     _text("code"),
     _text("found"),
+    _added("person"),  # whose decision it was
     sqlite_strict=True,
 )
 QUOTA = Table(
@@ -92,6 +94,7 @@ BATCH = Table(
     _text("sha256"),
     _text("refused"),  # canonical JSON: the lines that were left out, and why
     _text("ordered_at"),
+    _added("person"),
     sqlite_strict=True,
 )
 SCHEDULE = Table(
@@ -105,6 +108,7 @@ SCHEDULE = Table(
     _text("claimed_purpose"),
     _text("vantages"),
     _added("options"),
+    _added("person"),
     _text("repeats"),  # the exhibit that it repeats, if one
     _text("every"),
     _text("first_at"),
@@ -119,6 +123,7 @@ SCHEDULE_EVENT = Table(
     Column("number", _NUMBER, primary_key=True, autoincrement=False),
     _text("kind"),
     _text("observed_at"),
+    _added("person"),
     sqlite_strict=True,
 )
 SLOT = Table(
@@ -138,12 +143,11 @@ def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
     missing = [one for one in _ALL if not inspect(connection).has_table(one.name)]
     METADATA.create_all(connection)
-    for table in (COMMISSION, SCHEDULE):
-        if "options" not in {
-            one["name"] for one in inspect(connection).get_columns(table.name)
-        }:
+    for table in _ALL:
+        there = {one["name"] for one in inspect(connection).get_columns(table.name)}
+        for name in {one.name for one in table.columns} - there:
             connection.exec_driver_sql(
-                f"ALTER TABLE {table.name} ADD COLUMN options TEXT NOT NULL DEFAULT ''"
+                f"ALTER TABLE {table.name} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
             )
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:

@@ -159,17 +159,32 @@ class ExhibitIndex:
                 ).scalars()
             )
 
-    def page(self, limit: int, before: str | None = None) -> tuple[Line, ...]:
-        """Newest first; ids sort by time."""
-        wanted = select(_exhibit).order_by(_exhibit.c.exhibit.desc()).limit(limit)
+    def page(
+        self, limit: int, before: str | None = None, *, account: str | None = None
+    ) -> tuple[Line, ...]:
+        """Newest first, of this account or of all; ids sort by time."""
+        name = _exhibit.c.exhibit if account is None else catalogue.CATALOGUE.c.exhibit
+        wanted = select(_exhibit).order_by(name.desc()).limit(limit)
+        if account is not None:
+            wanted = wanted.join(
+                catalogue.CATALOGUE, catalogue.CATALOGUE.c.exhibit == _exhibit.c.exhibit
+            ).where(catalogue.CATALOGUE.c.account == account)
         if before is not None:
-            wanted = wanted.where(_exhibit.c.exhibit < before)
+            wanted = wanted.where(name < before)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return tuple(
             Line(row.exhibit, row.kind, row.claimed_name, _instant(row.observed_at))
             for row in rows
         )
+
+    def owner(self, exhibit: str) -> str | None:
+        """The account that it is listed under; None when it is not listed."""
+        line = catalogue.CATALOGUE.c
+        with reading(self._engine) as connection:
+            return connection.execute(
+                select(line.account).where(line.exhibit == exhibit)
+            ).scalar_one_or_none()
 
     def count(self) -> int:
         with reading(self._engine) as connection:

@@ -12,7 +12,7 @@ from guzheng.accounts import Permission
 from guzheng.proof import canonical, instant
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
-from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule
+from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.uploads import whole_body
@@ -97,7 +97,8 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
         are durable; the exhibit is then fixed step by step."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == "application/json":
-            return _created([order_capture(_order(request), platform)], platform)
+            order = _order(request)
+            return _created([order_capture(order, platform, acting_of(request))], platform)
         received = receive_files(request, platform, limit=upload_limit)
         if not received.exhibits:
             raise received.problems[0][1]
@@ -105,9 +106,11 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
 
     @router.get("/exhibits", tags=["exhibits"])
     def listing(
-        before: str | None = None, limit: int = Query(default=30, ge=1, le=LIST_LIMIT)
+        request: Request,
+        before: str | None = None,
+        limit: int = Query(default=30, ge=1, le=LIST_LIMIT),
     ) -> Response:
-        views = platform.exhibits(limit, before)
+        views = platform.exhibits(limit, before, account=acting_of(request).account)
         return JSONResponse({"exhibits": [members_of(one) for one in views]})
 
     @router.get("/exhibits/{exhibit}", tags=["exhibits"])

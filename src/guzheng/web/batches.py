@@ -15,7 +15,7 @@ from guzheng.intake.rules import OPTIONS
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
-from guzheng.web.gate import Rule
+from guzheng.web.gate import Rule, acting_of
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.orders import options_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
@@ -87,21 +87,22 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return Response(octets, media_type="text/csv; charset=utf-8", headers=headers)
 
     @router.post("/batches/{batch}/{decision}")
-    def decide(batch: str, decision: str) -> Response:
+    def decide(request: Request, batch: str, decision: str) -> Response:
         """For all that wait for a decision: each stands for itself, and may be late."""
         verbs = {"confirm": platform.ordering.confirm, "give-up": platform.ordering.give_up}
         if decision not in verbs:
             raise Refused("web.not-found", found=decision[:60])
+        person = acting_of(request).person
         for view in platform.ordering.batch(batch).views:
             if view.state == "previewable":
-                verbs[decision](view.commission.commission)
+                verbs[decision](view.commission.commission, person=person)
         return RedirectResponse(f"/batches/{batch}", status_code=HTTPStatus.SEE_OTHER)
 
     return router
 
 
 def _ordered(request: Request, platform: Platform) -> str:
-    form: dict[str, str] = {}
+    acting, form = acting_of(request), dict[str, str]()
     for part in parts_of(request, limit=table.MAX_OCTETS + MULTIPART_OVERHEAD):
         if isinstance(part, Field):
             form[part.name] = part.text
@@ -114,6 +115,8 @@ def _ordered(request: Request, platform: Platform) -> str:
                 options=options_of(form),
                 skip_bad=bool(form.get("skip_bad")),
                 token=form.get("token", ""),
+                account=acting.account,
+                person=acting.person,
             )
             return view.batch.batch
     raise Refused("web.no-file", expected="one file", found="none")

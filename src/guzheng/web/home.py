@@ -2,18 +2,18 @@
 
 Whoever is not signed in sees what this is, and where to begin (S2-010)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from guzheng.accounts import Permission
+from guzheng.accounts import Acting, Permission
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings, spelling
-from guzheng.web.gate import PUBLIC, Rule, find_acting
+from guzheng.web.gate import PUBLIC, Rule, acting_of, find_acting
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
     fields_before_files,
@@ -21,7 +21,7 @@ from guzheng.web.intake_form import (
 )
 from guzheng.web.orders import order_from
 from guzheng.web.pages import READ, Pages, language_of
-from guzheng.web.ports import Platform
+from guzheng.web.ports import ExhibitView, Platform
 
 LATEST: Final = 8
 
@@ -54,7 +54,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             "today": spelling.beijing_day(now),
             "troubles": troubles,
             "kept": [platform.exhibit(one) for one in kept],
-            "latest": platform.exhibits(LATEST) if acting.may(Permission.READ) else (),
+            "latest": _latest(platform, acting),
             "title_of": readings.title_of,
             "upload_limit": upload_limit,
             "token": platform.ordering.new_token(),
@@ -73,7 +73,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         form: dict[str, str] = {}
         try:
             form = fields_before_files(request, limit=upload_limit + MULTIPART_OVERHEAD)
-            address = order_from(form, platform)
+            address = order_from(form, platform, acting_of(request))
         except Problem as problem:
             return home(request, form, [("", problem)], [])
         return _see(address)
@@ -88,6 +88,12 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         return _see("/exhibits")
 
     return router
+
+
+def _latest(platform: Platform, acting: Acting) -> Sequence[ExhibitView]:
+    if not acting.may(Permission.READ):
+        return ()
+    return platform.exhibits(LATEST, account=acting.account)
 
 
 def _see(address: str) -> Response:

@@ -10,7 +10,9 @@ from typing import Final
 
 from fastapi import Request
 
+from guzheng.accounts import Acting, Permission
 from guzheng.refusals import Problem, Refused
+from guzheng.web.gate import acting_of
 from guzheng.web.naming import claimed_name_of, optional_text
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import Field, File, parts_of
@@ -48,12 +50,14 @@ def claims_of(form: dict[str, str]) -> Claims:
 
 def receive_files(request: Request, platform: Platform, *, limit: int) -> Received:
     """Deposit every file of a form while it arrives."""
+    acting = acting_of(request)
+    acting.require(Permission.DEPOSIT)
     received = Received()
     for part in parts_of(request, limit=limit + MULTIPART_OVERHEAD):
         if isinstance(part, Field):
             received.form[part.name] = part.text
         elif part.name:  # a file input left empty is sent as a file without a name
-            _deposit(part, received, platform)
+            _deposit(part, received, platform, acting)
     if not received.exhibits and not received.problems:
         received.problems.append(
             ("", Refused("web.no-file", expected="one file", found="none"))
@@ -61,7 +65,7 @@ def receive_files(request: Request, platform: Platform, *, limit: int) -> Receiv
     return received
 
 
-def _deposit(part: File, received: Received, platform: Platform) -> None:
+def _deposit(part: File, received: Received, platform: Platform, acting: Acting) -> None:
     try:
         claims = claims_of(received.form)
         exhibit = platform.deposit(
@@ -71,6 +75,8 @@ def _deposit(part: File, received: Received, platform: Platform) -> None:
             claimed_applicant=claims.applicant,
             claimed_purpose=claims.purpose,
             media_type=part.media_type,
+            account=acting.account,
+            person=acting.person,
         )
     except Problem as problem:
         if problem.code in {"web.cut-off", "web.upload-too-big"}:
@@ -88,7 +94,8 @@ def _drain(chunks: Iterator[bytes], problem: Problem) -> None:
         raise problem
 
 
-def order_capture(form: dict[str, str], platform: Platform) -> str:
+def order_capture(form: dict[str, str], platform: Platform, acting: Acting) -> str:
+    acting.require(Permission.CAPTURE)
     address = form.get("url", "").strip()
     if not address or len(address) > ADDRESS_LIMIT:
         raise Refused(
@@ -102,6 +109,8 @@ def order_capture(form: dict[str, str], platform: Platform) -> str:
         claimed_name=claims.name,
         claimed_applicant=claims.applicant,
         claimed_purpose=claims.purpose,
+        account=acting.account,
+        person=acting.person,
     )
 
 

@@ -12,14 +12,14 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from guzheng.accounts import Permission
+from guzheng.accounts import Acting, Permission
 from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import typed_moment
 from guzheng.commission import Timing, rules
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, readings
-from guzheng.web.gate import Rule
+from guzheng.web.gate import Rule, acting_of
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.intake_form import ADDRESS_LIMIT, MULTIPART_OVERHEAD, claims_of
 from guzheng.web.pages import READ, Pages, language_of
@@ -44,7 +44,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.api_route("/orders", methods=READ)
     def listing(request: Request, before: str | None = None) -> Response:
-        views = platform.ordering.page(PER_PAGE + 1, before)
+        account = acting_of(request).account
+        views = platform.ordering.page(PER_PAGE + 1, before, account=account)
         facts = {
             "section": "exhibits",
             "views": views[:PER_PAGE],
@@ -52,7 +53,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             if len(views) > PER_PAGE
             else None,
             "before": before,
-            "quota": platform.ordering.quota(),
+            "quota": platform.ordering.quota(account),
             "allowance": platform.ordering.allowance,
         }
         return pages.render(request, "orders.html", facts)
@@ -78,7 +79,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         form = form_of(request) if decision in _WITH_FORM else {}
         view = platform.ordering.view(order)
         try:
-            return _see(_decided(platform, order, decision, form))
+            person = acting_of(request).person
+            return _see(_decided(platform, order, decision, form, person))
         except Problem as problem:
             trouble = problems.trouble_of(problem, language_of(request))
             facts = _facts(platform, view, trouble) | {"form": form}
@@ -87,22 +89,25 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     return router
 
 
-def _decided(platform: Platform, order: str, decision: str, form: Mapping[str, str]) -> str:
+def _decided(
+    platform: Platform, order: str, decision: str, form: Mapping[str, str], person: str
+) -> str:
     """Carry it out; the address to go on at."""
     match decision:
         case "confirm":
-            platform.ordering.confirm(order)
+            platform.ordering.confirm(order, person=person)
         case "give-up":
-            platform.ordering.give_up(order)
+            platform.ordering.give_up(order, person=person)
         case "cancel":
-            platform.ordering.cancel(order)
+            platform.ordering.cancel(order, person=person)
         case "retry":
             reason, token = form.get("reason", ""), form.get("token", "")
-            view = platform.ordering.retry(order, reason, token=token)
+            view = platform.ordering.retry(order, reason, token=token, person=person)
             return f"/orders/{view.commission.commission}"
         case "repeat":
             timing, token = timing_of(form, platform), form.get("token", "")
-            return f"/schedules/{platform.repeating.again(order, timing, token=token).name}"
+            made = platform.repeating.again(order, timing, token=token, person=person)
+            return f"/schedules/{made.name}"
         case _:
             raise Refused("web.not-found", found=decision[:60])
     return f"/orders/{order}"
@@ -180,7 +185,7 @@ def options_of(form: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(one for one in OPTIONS if form.get(f"option.{one}"))
 
 
-def order_from(form: dict[str, str], platform: Platform) -> str:
+def order_from(form: dict[str, str], platform: Platform, acting: Acting) -> str:
     """Order what the form asks for; the address of the order."""
     address = form.get("url", "").strip()
     if not address or len(address) > ADDRESS_LIMIT:
@@ -200,6 +205,8 @@ def order_from(form: dict[str, str], platform: Platform) -> str:
             vantages_of(form, platform),
             options_of(form),
             token=form.get("token", ""),
+            account=acting.account,
+            person=acting.person,
         )
     )
     return f"/orders/{views[0].commission.commission}"

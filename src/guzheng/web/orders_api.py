@@ -5,6 +5,7 @@ since several vantage points make several orders."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
 from typing import Final, Literal
@@ -18,7 +19,7 @@ from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
-from guzheng.web.gate import Rule
+from guzheng.web.gate import Rule, acting_of
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import whole_body
 
@@ -67,6 +68,8 @@ def routes(platform: Platform) -> APIRouter:
     def order(request: Request) -> Response:
         """Order a capture: durable and queued when this answers, and not confirmed."""
         wanted = wanted_of(whole_body(request, limit=JSON_LIMIT))
+        acting = acting_of(request)
+        wanted = replace(wanted, account=acting.account, person=acting.person)
         platform.require_browser()
         views = platform.ordering.order(wanted)
         headers = {"Location": f"/api/orders/{views[0].commission.commission}"}
@@ -75,9 +78,12 @@ def routes(platform: Platform) -> APIRouter:
 
     @router.get("/orders")
     def listing(
-        before: str | None = None, limit: int = Query(default=30, ge=1, le=LIST_LIMIT)
+        request: Request,
+        before: str | None = None,
+        limit: int = Query(default=30, ge=1, le=LIST_LIMIT),
     ) -> Response:
-        views = platform.ordering.page(limit, before)
+        account = acting_of(request).account
+        views = platform.ordering.page(limit, before, account=account)
         return JSONResponse({"orders": [one.value() for one in views]})
 
     @router.get("/orders/{order}")
@@ -85,14 +91,15 @@ def routes(platform: Platform) -> APIRouter:
         return JSONResponse(platform.ordering.view(order).value())
 
     @router.post("/orders/{order}/{decision}")
-    def decide(order: str, decision: Decision) -> Response:
+    def decide(request: Request, order: str, decision: Decision) -> Response:
         """Asked again, it stays decided; what is too late is refused with 409."""
         verbs = {
             "confirm": platform.ordering.confirm,
             "give-up": platform.ordering.give_up,
             "cancel": platform.ordering.cancel,
         }
-        return JSONResponse(verbs[decision](order).value())
+        person = acting_of(request).person
+        return JSONResponse(verbs[decision](order, person=person).value())
 
     return router
 

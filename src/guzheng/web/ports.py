@@ -156,6 +156,8 @@ class Platform(Protocol):
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
         media_type: str | None = None,
+        account: str = ...,
+        person: str = ...,
     ) -> str:
         """The exhibit's id; its bytes are durable when this returns."""
         ...
@@ -167,6 +169,8 @@ class Platform(Protocol):
         claimed_name: str | None = None,
         claimed_applicant: str | None = None,
         claimed_purpose: str | None = None,
+        account: str = ...,
+        person: str = ...,
     ) -> str: ...
 
     def require_browser(self) -> None:
@@ -190,7 +194,9 @@ class Platform(Protocol):
 
     def exhibit(self, exhibit: str, /) -> ExhibitView: ...
 
-    def exhibits(self, limit: int, before: str | None = None) -> Sequence[ExhibitView]:
+    def exhibits(
+        self, limit: int, before: str | None = None, *, account: str | None = None
+    ) -> Sequence[ExhibitView]:
         """Newest first; `before` is the id of the last one already seen."""
         ...
 

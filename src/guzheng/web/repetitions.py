@@ -15,7 +15,7 @@ from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
-from guzheng.web.gate import Rule
+from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.orders import form_of, options_of, timing_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -38,7 +38,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         trouble = problems.trouble_of(refused, language_of(request)) if refused else None
         facts = {
             "section": "exhibits",
-            "views": platform.repeating.views(),
+            "views": platform.repeating.views(account=acting_of(request).account),
             "form": form,
             "trouble": trouble,
             "token": platform.repeating.new_token(),
@@ -55,13 +55,15 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.post("/schedules")
     def add(request: Request) -> Response:
-        form = form_of(request)
+        form, acting = form_of(request), acting_of(request)
         wanted = Wanted(
             form.get("url", ""),
             form.get("claimed_name", ""),
             vantages=vantages_of(form, platform),
             options=options_of(form),
             token=form.get("token", ""),
+            account=acting.account,
+            person=acting.person,
         )
         try:
             view = platform.repeating.add(wanted, timing_of(form, platform))
@@ -82,7 +84,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return pages.render(request, "schedule.html", facts)
 
     @router.post("/schedules/{schedule}/{decision}")
-    def decide(schedule: str, decision: str) -> Response:
+    def decide(request: Request, schedule: str, decision: str) -> Response:
         verbs = {
             "pause": platform.repeating.pause,
             "resume": platform.repeating.resume,
@@ -90,14 +92,14 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         }
         if decision not in verbs:
             raise Refused("web.not-found", found=decision[:60])
-        verbs[decision](schedule)
+        verbs[decision](schedule, person=acting_of(request).person)
         return _see(f"/schedules/{schedule}")
 
     @router.api_route("/compare", methods=READ)
-    def choose(one: str = "", other: str = "") -> Response:
+    def choose(request: Request, one: str = "", other: str = "") -> Response:
         """From a form: the two numbers become one address."""
-        views = [platform.exhibit(each.strip()) for each in (one, other)]
-        return _see(f"/compare/{views[0].exhibit}/{views[1].exhibit}")
+        sides = [require_own(request, "exhibit", each.strip()) for each in (one, other)]
+        return _see(f"/compare/{sides[0]}/{sides[1]}")
 
     @router.api_route("/compare/{one}/{other}.json", methods=READ)
     def paper(one: str, other: str) -> Response:
