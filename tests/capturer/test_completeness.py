@@ -61,8 +61,15 @@ def test_a_folder_without_a_transcript_is_not_compared(
         wall_seconds=wall_seconds, page_seconds=1, bytes=1, requests=1, memory_octets=1
     )
     draft = dataclasses.replace(RECORD, limits=bounds)
-    found = asyncio.run(completeness.compare(tmp_path, tmp_path, draft, journal))
-    assert found is None
+
+    async def compared(*, ahead: bool) -> None:
+        comparing = completeness.Comparing(tmp_path, tmp_path)
+        if ahead:
+            await comparing.start()
+        assert await comparing.compare(draft, journal) is None
+        await comparing.end()
+
+    asyncio.run(compared(ahead=wall_seconds > 0))
     assert journal.notes == ["capture.wire-not-compared"]
     assert [one.name for one in tmp_path.iterdir()] == ["items"]
     assert list((tmp_path / "items").iterdir()) == []

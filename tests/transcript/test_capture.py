@@ -84,6 +84,22 @@ def test_archive_and_wire_agree_and_what_is_not_whole_is_named(captured: Capture
     assert (socket["status"], socket["frames"]) == (101, {"sent": 1, "received": 1})
 
 
+def test_started_ahead_it_begins_when_told_and_ends_with_its_starter(
+    captured: Captured,
+) -> None:
+    command = [sys.executable, "-m", "guzheng.transcript", "--json", "--after-line"]
+    for line, statuses in (("\n", (0, 2)), ("", (130,))):
+        done = subprocess.run(
+            [*command, str(captured.out)],
+            input=line,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode in statuses, done.stderr
+        assert bool(done.stdout) == bool(line)
+
+
 def test_the_trace_leads_from_a_point_to_the_octets(captured: Captured) -> None:
     _, told = opened(captured.out, "--trace", "100,50")
     boxes = told["boxes"]

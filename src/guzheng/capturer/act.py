@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from guzheng.capturer import browser as chromium
 from guzheng.capturer import (
-    completeness,
     control,
     environment,
     livepicture,
@@ -28,6 +27,7 @@ from guzheng.capturer import (
 )
 from guzheng.capturer.cgroup import Caps
 from guzheng.capturer.clock import Clock
+from guzheng.capturer.completeness import TRACE, Comparing
 from guzheng.capturer.confinement import Confinement, confine
 from guzheng.capturer.console import ConsoleLog
 from guzheng.capturer.devtools import CommandRefused, Values, listing
@@ -117,6 +117,7 @@ class Act:
     names: list[str] = field(default_factory=list)
     wire: Wire | None = None
     completeness: Completeness | None = None
+    comparing: Comparing | None = None
     seeing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -167,6 +168,8 @@ class Act:
             self.fail(not_written(error))
             return False
         finally:
+            if self.comparing is not None:
+                await self.comparing.end()
             if self.folder is not None:
                 self.folder.remove()
             if self.confinement is not None:
@@ -211,6 +214,9 @@ class Act:
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
+        if self.folder is not None:
+            self.comparing = Comparing(self.out, self.folder.scratch)
+            await self.comparing.start()
         self.scope = await sight.judged(self.visit, self.targets.main, self.journal)
         await self._make_artefacts(self.visit)
         program, installed = await identified
@@ -471,10 +477,9 @@ class Act:
         )
         self._add_notes()
         if self.wire is not None:
-            self.completeness = await completeness.compare(
-                self.out, self.folder.scratch, self._record(None, ()), self.journal
-            )
-            self.names += [completeness.TRACE] if (items / completeness.TRACE).exists() else []
+            comparing = self.comparing or Comparing(self.out, self.folder.scratch)
+            self.completeness = await comparing.compare(self._record(None, ()), self.journal)
+            self.names += [TRACE] if (items / TRACE).exists() else []
         listed = writing.items_of(items, self.names)
         await self.moments.close(self.order.exhibit, listed)
         self.journal.step("capture.finished", self.final_url)

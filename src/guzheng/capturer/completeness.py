@@ -8,6 +8,7 @@ cannot, the record says that nothing was compared; the capture stands all the sa
 
 import asyncio
 import contextlib
+import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import (
     COMPARING_GRACE_SECONDS,
+    COMPARING_MEMORY_OCTETS,
     COMPARING_OCTETS,
     COMPARING_SECONDS,
 )
@@ -38,57 +40,76 @@ class Found:
     contradicts: bool
 
 
-async def compare(
-    out: Path, scratch: Path, draft: CaptureRecord, journal: Journal
-) -> Completeness | None:
-    """After transcript, keys, archive and layout are written. Writes the trace beside them.
+class Comparing:
+    """The program, started while the page is written down, and told to begin when that is done.
 
-    No longer than the capture may last: what was captured is not lost for a comparison."""
-    path = scratch / _DRAFT
-    path.write_bytes(draft.encode())
-    command = ["-P", "-m", "guzheng.transcript", str(out), "--record", str(path), "--json"]
-    last = draft.limits.wall_seconds + COMPARING_GRACE_SECONDS
-    left = last - journal.offset(journal.clock.monotonic()) / 1000
-    told = await _run(
-        [*command, "--write-trace", str(out / "items" / TRACE)], min(COMPARING_SECONDS, left)
-    )
-    path.unlink()
-    found = _read(told)
-    if found is None or found.completeness is None:
-        (out / "items" / TRACE).unlink(missing_ok=True)
-        journal.note("capture.wire-not-compared")
-        return None
-    if found.contradicts:
-        journal.note("capture.wire-contradicts")
-    one = found.completeness
-    counts = f"{one.requested} requested, {one.recorded} recorded, {one.seen_on_wire} seen"
-    journal.step("wire.compared", counts)
-    return one
+    So its start costs the capture nothing. It ends with us: its input does."""
 
+    def __init__(self, out: Path, scratch: Path) -> None:
+        self._trace = out / "items" / TRACE
+        self._draft = scratch / _DRAFT
+        arguments = [str(out), "--record", str(self._draft), "--write-trace", str(self._trace)]
+        self._command = ["-P", "-m", "guzheng.transcript", *arguments, "--json", "--after-line"]
+        self._program: asyncio.subprocess.Process | None = None
 
-async def _run(arguments: list[str], seconds: float) -> bytes:
-    """What it said; nothing if it took too long or ended otherwise than by an answer."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        executable=EXECUTABLE,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"LC_ALL": "C.UTF-8"},
-        limit=COMPARING_OCTETS,
-    )
-    try:
-        async with asyncio.timeout(max(seconds, 0)):
-            said, _ = await program.communicate()
-    except TimeoutError:
-        said = b""
-    finally:
-        if program.returncode is None:
+    async def start(self) -> None:
+        self._program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._command,
+            executable=EXECUTABLE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={"LC_ALL": "C.UTF-8"},
+            limit=COMPARING_OCTETS,
+        )
+        with contextlib.suppress(OSError):  # it ended; that it says nothing is noted later
+            limit = (COMPARING_MEMORY_OCTETS, COMPARING_MEMORY_OCTETS)
+            resource.prlimit(self._program.pid, resource.RLIMIT_AS, limit)
+
+    async def compare(self, draft: CaptureRecord, journal: Journal) -> Completeness | None:
+        """After transcript, keys, archive and layout are written. Writes the trace beside them.
+
+        No longer than the capture may last: what was captured is not lost for a comparison."""
+        self._draft.write_bytes(draft.encode())
+        last = draft.limits.wall_seconds + COMPARING_GRACE_SECONDS
+        left = last - journal.offset(journal.clock.monotonic()) / 1000
+        told = await self._told(min(COMPARING_SECONDS, left))
+        self._draft.unlink()
+        found = _read(told)
+        if found is None or found.completeness is None:
+            self._trace.unlink(missing_ok=True)
+            journal.note("capture.wire-not-compared")
+            return None
+        if found.contradicts:
+            journal.note("capture.wire-contradicts")
+        one = found.completeness
+        counts = f"{one.requested} requested, {one.recorded} recorded, {one.seen_on_wire} seen"
+        journal.step("wire.compared", counts)
+        return one
+
+    async def _told(self, seconds: float) -> bytes:
+        """What it said; nothing if it took too long or ended otherwise than by an answer."""
+        if self._program is None:
+            await self.start()
+        program, said = self._program, b""
+        assert program is not None  # noqa: S101 - it was just started
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                said, _ = await program.communicate(b"\n")
+        except TimeoutError:
+            said = b""
+        finally:
+            await self.end()
+        answered = program.returncode in (0, 1, 2) and len(said) <= COMPARING_OCTETS
+        return said if answered else b""
+
+    async def end(self) -> None:
+        program = self._program
+        if program is not None and program.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 program.kill()
             await program.wait()
-    return said if program.returncode in (0, 1, 2) and len(said) <= COMPARING_OCTETS else b""
 
 
 def _read(told: bytes) -> Found | None:

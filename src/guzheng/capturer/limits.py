@@ -113,3 +113,4 @@ MAX_TEXT = 2000  # a title or reason in the record; longer ones are cut and end 
 COMPARING_SECONDS = 60
 COMPARING_GRACE_SECONDS = 5  # after the wall limit; the program ends 20 after it
 COMPARING_OCTETS = 64 << 20  # of its report
+COMPARING_MEMORY_OCTETS = 2 << 30  # addresses, of which most are never touched

@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         help="写出 trace.json / write the whole trace",
     )
     parser.add_argument("--json", action="store_true", help="输出 JSON / print JSON")
+    parser.add_argument(
+        "--after-line",
+        action="store_true",
+        help="标准输入来一行后再开始 / begin when a line has come in",
+    )
     parser.add_argument("--lang", choices=LANGUAGES, default="zh", help="语言 / language")
     return parser
 
@@ -111,6 +116,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    if given.after_line and not sys.stdin.readline():
+        return INTERRUPTED  # whoever started it ahead is gone
     try:
         source = open_source(given.path, given.exhibit)
         try:
