@@ -26,8 +26,8 @@ from guzheng.app.comparing import comparison
 from guzheng.app.evidence import Evidence
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
-from guzheng.app.naming import Naming
 from guzheng.app.membership import KeyRing, Membership
+from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.outside import open_further
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
@@ -103,7 +103,7 @@ class Platform:
             config, parts, self.road, self.vantages, lambda one: self.jobs.enqueue(one)
         )
         self.repeating = Repeating(parts, self.ordering)
-        self.cases = Casework(parts, self.account_of_exhibit)
+        self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -397,9 +397,11 @@ class Platform:
         prove.write_package(
             self.blobs,
             [prove.Exhibit(one, road.folder_of(one)) for one in exhibits],
-            recipe_md=prove.recipe(manifests, out.name, self._further_seals(exhibits)),
-            roots_pem=self.roots_pem(),
-            ledger_policy=self.ledger_policy(),
+            prove.Beside(
+                prove.recipe(manifests, out.name, self._further_seals(exhibits)),
+                self.roots_pem(),
+                self.ledger_policy(),
+            ),
             out=out,
             approve=approve,
         )

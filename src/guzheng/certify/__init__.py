@@ -15,10 +15,19 @@ from functools import cache
 
 from guzheng.certify.document import Circumstances, code_of, document_of
 from guzheng.certify.fonts import Face, find_face, packaged_face
-from guzheng.certify.press import Press
+from guzheng.certify.pen import Pen
+from guzheng.certify.press import Press, square_code
 from guzheng.certify.signature import DocumentSigner
 
-__all__ = ["DocumentSigner", "Face", "Press", "certify", "find_face", "packaged_face"]
+__all__ = [
+    "DocumentSigner",
+    "Face",
+    "Press",
+    "Printer",
+    "certify",
+    "find_face",
+    "packaged_face",
+]
 
 
 def certify(
@@ -50,3 +59,20 @@ def certify(
 def _press() -> Press:
     """One press for the process: starting one costs ten times what a certificate does."""
     return Press(find_face())
+
+
+class Printer:
+    """The same press for documents of others: those that go beside the exhibits to a court."""
+
+    def parts(self, text: str) -> list[str]:
+        """The text made visible, and cut where a line may break."""
+        return Pen(_press().face.drawn).parts(text)
+
+    def code(self, text: str) -> str:
+        return square_code(text)
+
+    def set(
+        self, template: bytes, document: Mapping[str, object], *, dated_at: datetime
+    ) -> bytes:
+        """PDF/A-3a; the same document and date give the same bytes."""
+        return _press().set(template, dict(document), dated_at=dated_at)

@@ -67,14 +67,12 @@ class Press:
         for name in names:  # a token is named for its original, which may fill the limit
             require_member_name(name.removesuffix(".tsa"))
         dated = dated_at.astimezone(UTC).replace(microsecond=0)
-        fields = ("year", "month", "day", "hour", "minute", "second")
         whole: Printed = {
             **document,
-            "face": {"sans": self.face.sans, "serif": self.face.serif, "bold": self.face.bold},
-            "dated": {field: getattr(dated, field) for field in fields},
+            **self._circumstances(dated),
             # In the metadata, which PDF/A leaves uncompressed: of which facts this page speaks.
             "speaks_of": [f"{_FACTS} {sha256(papers[_FACTS])}"] if _FACTS in papers else [],
-            "code": _square_code(code),
+            "code": square_code(code),
             "code_meaning": code,
             "attached": [
                 {
@@ -90,15 +88,32 @@ class Press:
             for number, name in enumerate(names):
                 # By number: a name from outside never becomes a path of ours.
                 (Path(folder) / str(number)).write_bytes(papers[name])
-            with self._printing:
-                printed = self._compiler.compile(
-                    self._template,
-                    root=folder,
-                    format="pdf",
-                    sys_inputs={"document": canonical.encode(whole).decode()},
-                    pdf_standards=[STANDARD],
-                    timestamp=dated,
-                )
+            return self._compiled(self._template, whole, folder, dated)
+
+    def set(self, template: bytes, document: Printed, *, dated_at: datetime) -> bytes:
+        """Another kind of document, which has its own template and nothing attached."""
+        dated = dated_at.astimezone(UTC).replace(microsecond=0)
+        whole: Printed = {**document, **self._circumstances(dated)}
+        with tempfile.TemporaryDirectory(prefix="guzheng-document-") as folder:
+            return self._compiled(template, whole, folder, dated)
+
+    def _circumstances(self, dated: datetime) -> Printed:
+        fields = ("year", "month", "day", "hour", "minute", "second")
+        face = {"sans": self.face.sans, "serif": self.face.serif, "bold": self.face.bold}
+        return {"face": face, "dated": {field: getattr(dated, field) for field in fields}}
+
+    def _compiled(
+        self, template: bytes, document: Printed, folder: str, dated: datetime
+    ) -> bytes:
+        with self._printing:
+            printed = self._compiler.compile(
+                template,
+                root=folder,
+                format="pdf",
+                sys_inputs={"document": canonical.encode(document).decode()},
+                pdf_standards=[STANDARD],
+                timestamp=dated,
+            )
         if not isinstance(printed, bytes):
             raise TypeError(f"typst gave {type(printed).__name__}, not one PDF")
         return printed
@@ -114,7 +129,8 @@ def _kind_of(name: str) -> _Kind:
     return _TEXT if name.endswith((".tlog-proof", ".note", ".pem", ".md")) else _OCTETS
 
 
-def _square_code(text: str) -> str:
+def square_code(text: str) -> str:
+    """A QR code as SVG."""
     drawing = io.BytesIO()
     segno.make_qr(text, error="m").save(drawing, kind="svg", dark=_PINE, border=0)
     return drawing.getvalue().decode()

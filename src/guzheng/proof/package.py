@@ -10,7 +10,7 @@ import struct
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from guzheng.proof.digest import Digest
+from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import DigestMismatch, Malformed, Refuted, require
 from guzheng.proof.manifest import EXHIBIT_FORM, Manifest, require_item_name
 
@@ -18,6 +18,10 @@ LISTING, RECIPE = "SHA256SUMS", "VERIFY.md"
 ROOTS, LEDGER_POLICY = "trust/roots.pem", "trust/ledger.policy"
 OUTER = (RECIPE, LISTING, ROOTS, LEDGER_POLICY)
 EXHIBITS = "exhibits/"
+# Documents for reading and filing: beside the exhibits, listed like all, attested by nobody.
+CATALOGUE, LABELS, DISCLOSURE = "证据目录.pdf", "光盘标签.pdf", "平台披露表.pdf"
+CERTIFICATION, PAGE = "FRE-902-certification.pdf", "verify.html"
+DOCUMENTS = (CATALOGUE, LABELS, DISCLOSURE, CERTIFICATION, PAGE)
 
 MANIFEST, CAPTURE, SEAL, LEAF = "manifest.json", "capture.json", "seal.tsa", "leaf"
 SEAL_SM2 = "seal.sm2.tsa"  # the platform's own authority again, under SM2 and SM3
@@ -91,6 +95,14 @@ def require_member_name(name: str) -> str:
 def encode_listing(digests: Mapping[str, Digest]) -> bytes:
     """SHA256SUMS, as `sha256sum -c` reads it; every member but the listing itself."""
     return "".join(f"{digests[name].hex}  {name}\n" for name in sorted(digests)).encode()
+
+
+def evidence_digest(listing: Mapping[str, Digest]) -> Digest:
+    """What a label shows: over the lines of the exhibits, and so of no document or container.
+
+    The same by hand: `grep '  exhibits/' SHA256SUMS | sha256sum`."""
+    own = {name: listing[name] for name in listing if name.startswith(EXHIBITS)}
+    return sha256(encode_listing(own))
 
 
 def parse_listing(octets: bytes) -> dict[str, Digest]:

@@ -105,4 +105,4 @@ def _outer(observed: Mapping[str, Observed]) -> None:
     require(bool(exhibits), Refuted, "package.member-missing", "at least one exhibit", "none")
     known = tuple(f"{package.EXHIBITS}{one}/" for one in exhibits)
     outer = {name for name in observed if not name.startswith(known)}
-    package.require_members(package.OUTER, outer)
+    package.require_members(package.OUTER, outer - set(package.DOCUMENTS))
