@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -33,7 +33,7 @@ from guzheng.web import (
     tracing,
     verification,
 )
-from guzheng.web.gate import Doorkeeper, owners_of, sign_in_address
+from guzheng.web.gate import Doorkeeper, Rule, owners_of, sign_in_address
 from guzheng.web.guard import Guard
 from guzheng.web.pages import Pages, language_of
 from guzheng.web.ports import Identities, Platform
@@ -60,6 +60,41 @@ def create_app(
     asks, instead of the platform. Raises gate.Unruled for an address without a rule."""
     doorkeeper = Doorkeeper(identities or platform.identities, owners_of(platform))
     pages = Pages(platform, version=version)
+    app = _inside(
+        platform,
+        pages,
+        doorkeeper,
+        version=version,
+        upload_limit=upload_limit,
+        package_limit=package_limit,
+    )
+    answer = _answers(pages, doorkeeper)
+    app.add_exception_handler(Problem, answer)
+    app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(RequestValidationError, answer)
+    app.add_exception_handler(Exception, answer)
+    # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
+    known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
+    return Guard(known, refuse=_refusal(answer))
+
+
+def rules_of(platform: Platform) -> Mapping[str, Rule]:
+    """Every address that is served, with its rule."""
+    doorkeeper = Doorkeeper(platform.identities, owners_of(platform))
+    _inside(platform, Pages(platform, version=""), doorkeeper)
+    return doorkeeper.rules
+
+
+def _inside(
+    platform: Platform,
+    pages: Pages,
+    doorkeeper: Doorkeeper,
+    *,
+    version: str = "",
+    upload_limit: int = UPLOAD_LIMIT,
+    package_limit: int = PACKAGE_LIMIT,
+) -> FastAPI:
+    """Every family of addresses, each behind the gate."""
     app = FastAPI(
         title="guzheng",
         version=version or "0",
@@ -90,14 +125,7 @@ def create_app(
     ):
         doorkeeper.include(app, rules, router)
     doorkeeper.require_whole(app)
-    answer = _answers(pages, doorkeeper)
-    app.add_exception_handler(Problem, answer)
-    app.add_exception_handler(HTTPException, answer)
-    app.add_exception_handler(RequestValidationError, answer)
-    app.add_exception_handler(Exception, answer)
-    # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
-    known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
-    return Guard(known, refuse=_refusal(answer))
+    return app
 
 
 _Answer = Callable[[Request, Exception], Response]
