@@ -11,7 +11,7 @@ beginning, a certificate by its number, an exhibit by its name.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -123,7 +123,6 @@ def enter(
     listing: Mapping[str, Digest],
     *,
     ended: bool,
-    account: str,
 ) -> None:
     """The line of an exhibit, in the place of what was known before."""
     kept = connection.execute(
@@ -133,19 +132,19 @@ def enter(
     wanted = WANTED if order.kind == "hash-only" else ""
     line = {
         "exhibit": order.exhibit,
-        "account": account,
+        "account": order.account,
         "kind": order.kind,
         "state": _state(listing, ended=ended),
         "original": kept if kept == KEPT else wanted,
         "claimed_name": order.claimed_name,
         "url": order.url or "",
-        "picture": _picture(listing),
+        "picture": picture_in(listing),
         "observed_at": instant.encode(order.observed_at),
     }
     connection.execute(insert(CATALOGUE), line)
     said = " ".join((order.claimed_name, order.url or "", *(one.name for one in order.items)))
     rows = [
-        {"account": account, "word": one, "exhibit": order.exhibit}
+        {"account": order.account, "word": one, "exhibit": order.exhibit}
         for one in sorted(set(words_of(said)))[:MAX_WORDS]
     ]
     if rows:
@@ -191,6 +190,13 @@ def search(
     with reading(engine) as connection:
         rows = connection.execute(statement(sought, account, limit, before)).all()
     return tuple(map(_listed, rows))
+
+
+def lines_of(engine: Engine, exhibits: Collection[str]) -> dict[str, Listed]:
+    """The lines of these exhibits, whoever's they are; what is not there is left out."""
+    wanted = select(CATALOGUE).where(CATALOGUE.c.exhibit.in_(exhibits))
+    with reading(engine) as connection:
+        return {row.exhibit: _listed(row) for row in connection.execute(wanted).all()}
 
 
 def count_wanted(engine: Engine, account: str) -> int:
@@ -278,12 +284,12 @@ def _state(listing: Mapping[str, Digest], *, ended: bool) -> str:
     return REFUSED if _REFUSAL in listing else CERTIFIED
 
 
-def _picture(listing: Mapping[str, Digest]) -> str:
-    """What to look at first: the view of a capture, or a deposited picture."""
-    known = next((one for one in _SHOWN_FIRST if one in listing), "")
+def picture_in(names: Collection[str]) -> str:
+    """What to look at first: the view of a capture, or a deposited picture; empty if none."""
+    known = next((one for one in _SHOWN_FIRST if one in names), "")
     pictures = (
         one
-        for one in sorted(listing)
+        for one in sorted(names)
         if one.startswith(package.ITEMS) and one.lower().endswith(_PICTURES)
     )
     return known or next(pictures, "")

@@ -273,7 +273,7 @@ def _enter(connection: Connection, order: Order, listing: bytes, *, ended: bool)
 def _catalogue(
     connection: Connection, order: Order, listed: Mapping[str, Digest], *, ended: bool
 ) -> None:
-    catalogue.enter(connection, order, listed, ended=ended, account="local")
+    catalogue.enter(connection, order, listed, ended=ended)
 
 
 def _enter_listed(connection: Connection, row: Row[Any]) -> None:

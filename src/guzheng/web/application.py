@@ -20,15 +20,20 @@ from guzheng.web import (
     adding,
     api,
     batches,
+    cases,
     court,
     exhibits,
     home,
+    keys,
     ledger,
+    members,
     orders,
     orders_api,
     problems,
     public,
+    realnames,
     repetitions,
+    shelf,
     timestamps,
     tracing,
     verification,
@@ -109,9 +114,11 @@ def _inside(
     )
     for rules, router in (
         (home.RULES, home.routes(platform, pages, upload_limit=upload_limit)),
+        (shelf.RULES, shelf.routes(platform, pages)),
         (exhibits.RULES, exhibits.routes(platform, pages)),
         (tracing.RULES, tracing.routes(platform, pages)),
         (batches.RULES, batches.routes(platform, pages)),
+        (cases.RULES, cases.routes(platform, pages)),
         (repetitions.RULES, repetitions.routes(platform, pages)),
         (orders.RULES, orders.routes(platform, pages)),
         (verification.RULES, verifying),
@@ -121,7 +128,10 @@ def _inside(
         (court.RULES, court.routes(platform, pages, upload_limit=upload_limit)),
         (api.RULES, api.routes(platform, upload_limit=upload_limit)),
         (orders_api.RULES, orders_api.routes(platform)),
+        (members.RULES, members.routes(platform, pages)),
+        (keys.RULES, keys.routes(platform, pages)),
         (public.RULES, public.routes(platform, pages)),
+        (realnames.RULES, realnames.routes(platform, pages)),
     ):
         doorkeeper.include(app, rules, router)
     doorkeeper.require_whole(app)

@@ -1,4 +1,4 @@
-"""`/exhibits`: the list, one exhibit being fixed step by step, and its papers to take away.
+"""`/exhibits/…`: one exhibit, being fixed step by step, and its papers to take away.
 
 Originals come from strangers. They are sent as attachments of no type and in a sandbox, so
 that no browser opens one as a page of ours; only a picture, recognised by its octets, is
@@ -18,12 +18,11 @@ from guzheng import words
 from guzheng.accounts import Permission
 from guzheng.refusals import Refused
 from guzheng.web import problems, readings, tracing
-from guzheng.web.gate import Rule
+from guzheng.web.gate import Rule, require_own
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
 
-PER_PAGE: Final = 30
 CHUNK: Final = 256 * 1024
 PACKAGE_EXHIBITS: Final = 100
 
@@ -37,7 +36,6 @@ _OWN_TYPES: Final = {
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    "GET /exhibits": Permission.READ,
     "GET /exhibits/{exhibit}": Permission.READ,
     "GET /exhibits/{exhibit}/package.zip": Permission.DOWNLOAD,
     "GET /packages.zip": Permission.DOWNLOAD,
@@ -48,20 +46,6 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-
-    @router.api_route("/exhibits", methods=READ)
-    def listing(request: Request, before: str | None = None) -> Response:
-        views = platform.exhibits(PER_PAGE + 1, before)
-        shown = views[:PER_PAGE]
-        facts = {
-            "section": "exhibits",
-            "views": shown,
-            "title_of": readings.title_of,
-            "marked": platform.ordering.given_up([one.exhibit for one in shown]),
-            "next": shown[-1].exhibit if len(views) > PER_PAGE else None,
-            "before": before,
-        }
-        return pages.render(request, "exhibits.html", facts)
 
     @router.api_route("/exhibits/{exhibit}", methods=READ)
     def detail(request: Request, exhibit: str) -> Response:
@@ -74,13 +58,20 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return _zip(platform.package([view.exhibit]), f"{view.exhibit}.zip")
 
     @router.api_route("/packages.zip", methods=READ)
-    def packages(exhibit: list[str] = Query()) -> Response:  # noqa: B008 - FastAPI's way
+    def packages(
+        request: Request,
+        exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
+    ) -> Response:
+        if not exhibit:
+            raise Refused("web.nothing-chosen", expected="≥ 1", found="0")
         if len(exhibit) > PACKAGE_EXHIBITS:
             raise Refused(
                 "web.too-many-exhibits",
                 expected=f"≤ {PACKAGE_EXHIBITS}",
                 found=str(len(exhibit)),
             )
+        for one in exhibit:
+            require_own(request, "exhibit", one)
         return _zip(platform.package(exhibit), "guzheng-exhibits.zip")
 
     @router.api_route("/exhibits/{exhibit}/papers/{name:path}", methods=READ)

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from guzheng.accounts import Acting
+from guzheng.app.casework import Casework
+from guzheng.app.evidence import Evidence
+from guzheng.app.membership import KeyRing, Membership
+from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering
+from guzheng.app.people import People
 from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping
 from guzheng.app.vantages import Vantages
@@ -139,6 +144,14 @@ class Platform(Protocol):
     @property
     def identities(self) -> Identities: ...
 
+    @property
+    def people(self) -> People:
+        """Registering, signing in, and one's own locks."""
+        ...
+
+    @property
+    def names(self) -> Naming: ...
+
     def account_of_exhibit(self, exhibit: str, /) -> str | None:
         """Whose it is; None when there is none of that name."""
         ...
@@ -178,6 +191,11 @@ class Platform(Protocol):
         ...
 
     @property
+    def evidence(self) -> Evidence:
+        """What an account has: listed, searched, previewed."""
+        ...
+
+    @property
     def ordering(self) -> Ordering:
         """Orders of captures, from the wish to the decision."""
         ...
@@ -187,6 +205,11 @@ class Platform(Protocol):
 
     @property
     def vantages(self) -> Vantages: ...
+
+    @property
+    def cases(self) -> Casework:
+        """Cases of an account, with their parties, damages and guides."""
+        ...
 
     def comparison(self, one: str, other: str, /) -> bytes:
         """What differs between two captures; canonical JSON."""
@@ -260,3 +283,13 @@ class Platform(Protocol):
 
     @property
     def timestamping(self) -> Timestamping: ...
+
+    @property
+    def members(self) -> Membership:
+        """Who acts for which account."""
+        ...
+
+    @property
+    def keys(self) -> KeyRing:
+        """How programs act for an account."""
+        ...

@@ -1,0 +1,124 @@
+"""The evidence of an account, as its list shows it: narrowed, searched, page by page.
+
+Lines come from the catalogue, which is derived; of an exhibit still on its way the papers say
+how far it is. Previews are small pictures made once from an original: derivatives for looking
+at, kept outside the evidence, and marked as that wherever they are shown."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from guzheng import road
+from guzheng.app.parts import Parts
+from guzheng.app.previews import Previews
+from guzheng.intake import catalogue, originals
+from guzheng.intake.catalogue import Listed, Sought
+from guzheng.intake.originals import Due
+from guzheng.proof import package, timestamp
+from guzheng.proof.errors import ProofError
+from guzheng.refusals import Refused
+from guzheng.store.blobs import find
+from guzheng.store.ids import LOCAL
+
+MOST_AT_ONCE = 100  # exhibits that one package, or one selection, may have
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list. `due`: of a hash-only deposit whose original did not come yet."""
+
+    exhibit: str
+    kind: str
+    title: str
+    url: str
+    state: str
+    picture: str
+    observed_at: datetime
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of rows; `following`: the last of them, if there are older ones."""
+
+    rows: tuple[Row, ...]
+    following: str | None
+
+
+class Evidence:
+    """What an account has; may be shared by threads."""
+
+    def __init__(self, parts: Parts, walking: road.Road) -> None:
+        self._parts, self._road = parts, walking
+        self._previews = Previews(parts.data / "derivatives")
+
+    def search(
+        self, sought: Sought, *, limit: int, before: str | None = None, account: str = LOCAL
+    ) -> Found:
+        """Newest first; `before`: the last one already seen."""
+        lines = catalogue.search(
+            self._parts.index.engine, sought, account=account, limit=limit + 1, before=before
+        )
+        rows = tuple(self._row(one) for one in lines[:limit])
+        return Found(rows, rows[-1].exhibit if len(lines) > limit else None)
+
+    def names(self, sought: Sought, *, account: str = LOCAL) -> tuple[str, ...]:
+        """Everything found, for choosing it at once; Refused when it is more than that."""
+        lines = catalogue.search(
+            self._parts.index.engine, sought, account=account, limit=MOST_AT_ONCE + 1
+        )
+        if len(lines) > MOST_AT_ONCE:
+            raise Refused(
+                "web.too-many-exhibits",
+                expected=f"≤ {MOST_AT_ONCE}",
+                found=f"> {MOST_AT_ONCE}",
+                act="narrow the search",
+            )
+        return tuple(one.exhibit for one in lines)
+
+    def wanted(self, *, account: str = LOCAL) -> int:
+        """How many hash-only deposits lack their original."""
+        return catalogue.count_wanted(self._parts.index.engine, account)
+
+    def due(self, exhibit: str) -> Due | None:
+        """How the advice stands to bring the original; None once it came, or before a seal."""
+        order = self._road.order(exhibit)
+        if not originals.awaited(order, self._parts.blobs):
+            return None
+        return self._due(exhibit)
+
+    def open_preview(self, exhibit: str) -> BinaryIO:
+        """A small JPEG of what it shows; made with the first question. Refused: none."""
+        papers = self._road.papers(self._road.order(exhibit).exhibit)
+        name = catalogue.picture_in(papers)
+        if not name:
+            raise Refused("web.no-preview", expected="a picture", found="none")
+        place = road.folder_of(exhibit) + name
+        return self._previews.open(exhibit, lambda: self._parts.blobs.open(place))
+
+    def _row(self, line: Listed) -> Row:
+        return Row(
+            exhibit=line.exhibit,
+            kind=line.kind,
+            title=line.claimed_name or line.url or line.exhibit,
+            url=line.url,
+            state=self._state(line),
+            picture=line.picture,
+            observed_at=line.observed_at,
+            due=self._due(line.exhibit) if line.original == catalogue.WANTED else None,
+        )
+
+    def _state(self, line: Listed) -> str:
+        if line.state != catalogue.GOING:
+            return line.state
+        return road.state_of(line.kind, self._road.papers(line.exhibit))
+
+    def _due(self, exhibit: str) -> Due | None:
+        seal = find(self._parts.blobs, road.folder_of(exhibit) + package.SEAL)
+        if seal is None:
+            return None
+        with contextlib.suppress(ProofError):  # a damaged one is fsck's to name
+            sealed_at = timestamp.parse(seal).attested_at
+            return originals.due_of(sealed_at, now=self._parts.now())
+        return None

@@ -1,0 +1,212 @@
+"""The list of evidence: what is shown, found, chosen and taken along."""
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from guzheng.app import Platform
+from guzheng.config import Config
+from guzheng.web import create_app
+from tests.faces.browser import Browser
+from tests.faces.conftest import Face, serving
+
+
+def picture(width: int = 640, height: int = 480, form: str = "PNG") -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (width, height), (18, 52, 43)).save(made, form)
+    return made.getvalue()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A server of its own, with more exhibits than one page holds; the names, newest first."""
+
+    face: Face
+    platform: Platform
+    names: tuple[str, ...]
+
+    def page(self, **asked: object) -> str:
+        answer = self.face.client.get("/exhibits", params=asked)  # type: ignore[arg-type]
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    platform = Platform(Config(tmp_path_factory.mktemp("shelf")))
+    names = [
+        platform.deposit(
+            f"照片-{number}.png",
+            [picture() if number == 33 else b"a file\n"],
+            claimed_name=f"商家{number % 3}_虚假宣传_{20261100 + number}",
+        )
+        for number in range(34)
+    ]
+    for one in names[-2:]:
+        platform.walk(one, lambda _step, _detail: None)
+    with serving(create_app(platform)) as face:
+        yield Shelf(face, platform, tuple(reversed(names)))
+
+
+def test_a_page_of_the_list_and_the_next(shelf: Shelf) -> None:
+    first = shelf.page()
+    assert [one for one in shelf.names if f'href="/exhibits/{one}"' in first] == [
+        *shelf.names[:30]
+    ]
+    assert "已出证" in first
+    assert "已收到" in first
+    then = shelf.page(before=shelf.names[29])
+    assert [one for one in shelf.names if f'href="/exhibits/{one}"' in then] == [
+        *shelf.names[30:]
+    ]
+
+
+def test_what_is_asked_for_is_what_is_shown(shelf: Shelf) -> None:
+    def shown(**asked: object) -> list[str]:
+        html = shelf.page(**asked)
+        return [one for one in shelf.names if f'href="/exhibits/{one}"' in html]
+
+    assert shown(q="商家1 20261101") == [shelf.names[-2]]
+    assert shown(q="虚假", state="certified") == [*shelf.names[:2]]
+    newest = shelf.platform.exhibit(shelf.names[0])
+    items = newest.facts["items"] if newest.facts else None
+    assert isinstance(items, list)
+    digits = items[0]["digests"][0].removeprefix("sha256:")
+    assert shown(q=digits) == [shelf.names[0]]
+    assert shown(q=digits[:10]) == [shelf.names[0]]
+    assert newest.facts is not None
+    assert shown(q=newest.facts["number"]) == [shelf.names[0]], "the certificate's number"
+    assert shown(kind="web") == []
+    assert "没有找到" in shelf.page(kind="web")
+    assert shown(until="2001-01-01") == []
+    assert len(shown(since="2001-01-01")) == 30
+    for wrong in ({"kind": "x"}, {"state": "x"}, {"since": "2026-13-01"}, {"until": "0000-0"}):
+        html = shelf.page(**wrong)
+        assert "web.malformed-query" in html
+        assert html.count('role="alert"') == 1
+    assert "&lt;script&gt;" in shelf.page(q="<script>")
+
+
+def test_a_selection_goes_from_page_to_page(shelf: Shelf) -> None:
+    chosen = [shelf.names[0], shelf.names[1]]
+    then = shelf.page(before=shelf.names[29], exhibit=chosen)
+    for one in chosen:
+        assert f'<input type="hidden" name="exhibit" value="{one}"' in then
+    assert "<b data-count>2</b>" in then
+    again = shelf.page(exhibit=[*chosen, shelf.names[-1]])
+    assert again.count(" checked") == 2
+    assert "<b data-count>3</b>" in again
+    assert "<b data-count>0</b>" in shelf.page(exhibit=chosen, none="1")
+    assert "<b data-count>34</b>" in shelf.page(every="1")
+    assert "<b data-count>2</b>" in shelf.page(every="1", state="certified")
+    many = [f"ex_{number:026}" for number in range(101)]
+    assert "web.too-many-exhibits" in shelf.page(exhibit=many)
+    answer = shelf.face.client.get("/packages.zip", params={"exhibit": chosen, "q": ""})
+    assert answer.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as package:
+        assert {one.split("/")[1] for one in package.namelist() if "items/" in one} == {*chosen}
+    nothing = shelf.face.client.get("/packages.zip")
+    assert nothing.status_code == 422
+    assert "web.nothing-chosen" in nothing.text
+
+
+def test_a_preview_is_a_derivative_made_once(shelf: Shelf) -> None:
+    name = shelf.names[0]
+    address = f"/exhibits/{name}/thumbnail"
+    assert f'src="{address}"' in shelf.page()
+    answer = shelf.face.client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        assert shown.size == (320, 240)
+    derivative = shelf.platform.config.data / "derivatives" / f"{name}.jpg"
+    derivative.write_bytes(answer.content + b"x")
+    assert shelf.face.client.get(address).content.endswith(b"x"), "not made twice"
+    assert shelf.face.client.get(f"/exhibits/{shelf.names[1]}/thumbnail").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+        picture()[:200],
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        picture(9000, 9000),  # 81 million pixels in a few kilobytes
+    ],
+    ids=["broken", "cut", "other", "bomb"],
+)
+def test_a_picture_that_is_none_is_not_shown(shelf: Shelf, octets: bytes) -> None:
+    exhibit = shelf.platform.deposit("picture.png", [octets])
+    answer = shelf.face.client.get(f"/exhibits/{exhibit}/thumbnail")
+    assert answer.status_code == 303
+    blank = shelf.face.client.get(answer.headers["location"])
+    assert (blank.status_code, blank.headers["content-type"]) == (200, "image/svg+xml")
+    shelf.platform.road._forget(exhibit)
+
+
+@pytest.mark.browser
+def test_by_hand_and_by_keyboard(shelf: Shelf, browser: Browser) -> None:
+    page = browser.page()
+    for width, phone in ((1280, False), (390, True)):
+        page.size(width, 900, phone=phone)
+        page.open(f"{shelf.face.address}/exhibits")
+        assert page.run("document.documentElement.scrollWidth <= innerWidth"), width
+        small = page.run(
+            "[...document.querySelectorAll('main button, main .pick, main summary, .button')]"
+            ".filter((one) => one.offsetHeight < 44).map((one) => one.outerHTML)"
+        )
+        assert small == [], width
+    page.size(1280, 900)
+    page.open(f"{shelf.face.address}/exhibits")
+    assert page.run("document.querySelector('[data-needs-chosen]').disabled")
+    page.run("document.querySelector('[name=exhibit]').focus()")
+    for kind in ("keyDown", "keyUp"):
+        page.call("Input.dispatchKeyEvent", type=kind, key=" ", code="Space", text=" ")
+    page.wait_for("document.querySelector('[data-count]').textContent === '1'")
+    assert not page.run("document.querySelector('[data-needs-chosen]').disabled")
+    page.run("document.querySelector('.pager button').click()")
+    page.wait_for("location.search.includes('before=') && document.readyState === 'complete'")
+    page.wait_for("document.querySelector('[data-count]')?.textContent === '1'")
+    assert "q=" not in page.run("location.search"), "what is empty is not in the address"
+    page.run("document.querySelector('[name=exhibit]:not([type=hidden])').click()")
+    assert page.text("[data-count]") == "2"
+    page.run("document.querySelector('#q').value = '20261133'")
+    page.run("document.querySelector('.seek button').click()")
+    page.wait_for(
+        "location.search.includes('q=20261133') && document.readyState === 'complete'"
+    )
+    page.wait_for("document.querySelector('[data-count]')?.textContent === '2'")
+    assert page.run("document.querySelectorAll('.shelf-rows > li').length") == 1
+    page.wait_for("document.querySelector('.shelf-rows img')?.naturalWidth === 320")
+    assert page.complaints == []
+    page.close()
+
+
+@pytest.mark.browser
+def test_without_scripts(shelf: Shelf, browser: Browser) -> None:
+    page = browser.page(scripts=False)
+    page.open(f"{shelf.face.address}/exhibits?exhibit={shelf.names[0]}")
+    html = page.html_with("data-count")
+    assert "disabled" not in html
+    assert "<b data-count" in html
+    page.close()
+
+
+def test_an_original_that_is_awaited(tmp_path: Path, walk: Callable[[str], str]) -> None:
+    del walk
+    platform = Platform(Config(tmp_path / "data"))
+    file = tmp_path / "录音.mp3"
+    file.write_bytes(b"sound")
+    exhibit = platform.deposit_digest(file, file.name)
+    with serving(create_app(platform)) as face:
+        assert "原件待上传，建议期限" not in face.client.get("/exhibits").text, "not sealed yet"
+        platform.walk(exhibit, lambda _step, _detail: None)
+        html = face.client.get("/exhibits").text
+        assert "有 1 件只存了指纹" in html
+        assert "原件待上传，建议期限还有 23 小时" in html
+        assert exhibit in face.client.get("/exhibits", params={"state": "wanted"}).text
