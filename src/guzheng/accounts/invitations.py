@@ -85,6 +85,12 @@ class Invitations:
         with reading(self._engine) as connection:
             return _read(connection, mine)
 
+    def account_of(self, invitation: str) -> str | None:
+        """Whose it is; None where there is none of that name."""
+        wanted = select(INVITATION.c.account).where(INVITATION.c.invitation == invitation)
+        with reading(self._engine) as connection:
+            return connection.execute(wanted).scalar_one_or_none()
+
     def require(self, secret: str, now: datetime) -> Invitation:
         """The one that this link is for; Refused where there is none, or where it is over."""
         with reading(self._engine) as connection:

@@ -137,6 +137,12 @@ class Keys:
         with reading(self._engine) as connection:
             return _read(connection, KEY.c.account == account)
 
+    def account_of(self, key: str) -> str | None:
+        """Whose it is; None where there is none of that name."""
+        with reading(self._engine) as connection:
+            wanted = select(KEY.c.account).where(KEY.c.key == key)
+            return connection.execute(wanted).scalar_one_or_none()
+
     def revoke(self, by: Acting, key: str, now: datetime) -> None:
         """It opens nothing from the next request on; revoked twice, it happened once."""
         with writing(self._engine) as connection:

@@ -26,6 +26,13 @@ _STATUS_OF_CODE = {
     "accounts.name-pending": HTTPStatus.CONFLICT,
     "accounts.name-decided": HTTPStatus.CONFLICT,
     "accounts.operator-only": HTTPStatus.FORBIDDEN,
+    "accounts.beyond-own": HTTPStatus.FORBIDDEN,
+    "accounts.key-needs-person": HTTPStatus.FORBIDDEN,
+    "accounts.already-member": HTTPStatus.CONFLICT,
+    "accounts.last-owner": HTTPStatus.CONFLICT,
+    "accounts.changed-meanwhile": HTTPStatus.CONFLICT,
+    "accounts.keys-too-many": HTTPStatus.CONFLICT,
+    "accounts.invitation-over": HTTPStatus.GONE,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "cases.held": HTTPStatus.CONFLICT,
     "cases.still-cited": HTTPStatus.CONFLICT,
@@ -67,6 +74,8 @@ class Trouble:
 
 def status_of(code: str) -> HTTPStatus:
     ending = code.rpartition(".")[2]
+    if ending.endswith("-not-found"):
+        return HTTPStatus.NOT_FOUND
     known = _STATUS_OF_CODE.get(code) or _STATUS_OF_ENDING.get(ending)
     return known or HTTPStatus.UNPROCESSABLE_ENTITY
 
