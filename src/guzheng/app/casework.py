@@ -1,0 +1,233 @@
+"""Cases of an account: opened, filled, held, closed; and what they hold looked up.
+
+The rules are the station's (`cases`). What is added here is what only the whole platform knows:
+whose an exhibit is (nobody puts another account's exhibit into his case), what it is called,
+and what the captures cost. Who may do it was asked before, at the gate.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from guzheng import road
+from guzheng.app.parts import Parts
+from guzheng.app.views import facts_of
+from guzheng.cases import Case, Cases, Exhibited, Facts, Hand, Stated, Tick, course, guide
+from guzheng.cases.damages import Sums, sums_of
+from guzheng.cases.guide import Guide, SectionAnswered
+from guzheng.commission import rules
+from guzheng.intake import catalogue
+from guzheng.proof import instant, package
+from guzheng.refusals import Refused
+from guzheng.store import ids
+from guzheng.store.blobs import find
+from guzheng.store.ids import LOCAL
+
+_MOST_AT_ONCE = 500  # numbers in one question to a database
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An exhibit of a case as pages and papers name it. `title`: its name, else its number."""
+
+    place: int
+    exhibit: str
+    stated: Exhibited
+    title: str
+    kind: str
+    state: str
+
+
+class Casework:
+    """Every case of an installation; may be shared by threads."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        account_of_exhibit: Callable[[str], str | None],
+        public_url: str = "",
+    ) -> None:
+        self._parts = parts
+        self.verify_address = f"{public_url.rstrip('/')}/verify"  # where anybody checks
+        self._rows = Cases(parts.accounts)
+        self._account_of_exhibit = account_of_exhibit
+
+    def new_token(self) -> str:
+        """A number for a case that a form is made for: sent twice, it opens one case."""
+        return ids.new("ca", self._parts.now(), self._parts.entropy)
+
+    # ---- changing --------------------------------------------------------------------
+
+    def open(
+        self, facts: Facts, *, account: str = LOCAL, person: str = "", token: str = ""
+    ) -> Case:
+        self._require_own(facts.cited, account)
+        return self._rows.open(token or self.new_token(), account, facts, self._hand(person))
+
+    def set(
+        self,
+        case: str,
+        part: str,
+        stated: Stated,
+        *,
+        subject: str = "",
+        person: str = "",
+        seen: int | None = None,
+    ) -> str:
+        """Enter something; gives under what. `seen`: the entry that the writer had read."""
+        return self._rows.set(case, part, subject, stated, self._hand(person), seen=seen)
+
+    def tick(self, case: str, name: str, item: str, tick: Tick, *, person: str = "") -> None:
+        """An exhibit answers an item of a guide."""
+        known = guide.guide_named(name)
+        details = guide.require_details(known.require_item(item), tick.details or {})
+        entered = Tick(known.label, tick.exhibit, tick.offset, tick.note, details)
+        subject = guide.subject_of(known, item, tick.exhibit)
+        self._rows.set(case, course.TICK, subject, entered, self._hand(person))
+
+    def remove(self, case: str, part: str, subject: str = "", *, person: str = "") -> None:
+        self._rows.remove(case, part, subject, self._hand(person))
+
+    def restore(self, case: str, part: str, subject: str = "", *, person: str = "") -> None:
+        self._rows.restore(case, part, subject, self._hand(person))
+
+    def link(self, case: str, exhibits: Sequence[str], *, person: str = "") -> None:
+        """Add exhibits of the same account, all or none."""
+        if not exhibits:
+            raise Refused("cases.nothing-chosen", expected="an exhibit", found="none")
+        self._require_own(exhibits, self._rows.account_of(case))
+        self._rows.link(case, exhibits, self._hand(person))
+
+    def move(self, case: str, exhibit: str, place: int, *, person: str = "") -> None:
+        self._rows.move(case, exhibit, place, self._hand(person))
+
+    def _hand(self, person: str) -> Hand:
+        return Hand(person, self._parts.now())
+
+    def _require_own(self, exhibits: Collection[str], account: str) -> None:
+        for one in exhibits:
+            if self._account_of_exhibit(one) != account:
+                raise Refused(
+                    "exhibit.not-found",
+                    expected="an exhibit of this account",
+                    found=repr(one[:40]),
+                    act="check the number",
+                )
+
+    # ---- looking ---------------------------------------------------------------------
+
+    def account_of(self, case: str) -> str | None:
+        """Whose it is; None when there is no such case."""
+        try:
+            return self._rows.account_of(case)
+        except Refused:
+            return None
+
+    def case(self, case: str) -> Case:
+        return self._rows.require(case)
+
+    def page(
+        self, limit: int, before: str | None = None, *, account: str = LOCAL
+    ) -> tuple[Case, ...]:
+        return self._rows.page(account, limit, before)
+
+    def of_exhibit(self, exhibit: str, *, account: str = LOCAL) -> tuple[Case, ...]:
+        return self._rows.of_exhibit(exhibit, account)
+
+    def held(self, exhibit: str) -> bool:
+        """Whether a legal hold, of any case, forbids to remove anything of this exhibit."""
+        return self._rows.held(exhibit)
+
+    def hearing_of(self, exhibits: Collection[str], *, account: str = LOCAL) -> str:
+        """The latest day of hearing of the open cases that these exhibits are in, or empty:
+        until then a share of them should last."""
+        days = [
+            one.facts.hearing_on
+            for each in exhibits
+            for one in self._rows.of_exhibit(each, account)
+            if one.closing is None
+        ]
+        return max(days, default="")
+
+    def shown(self, case: Case) -> tuple[Shown, ...]:
+        """The exhibits of a case in their order."""
+        return self.named(case.exhibits)
+
+    def named(self, exhibits: Mapping[str, Exhibited]) -> tuple[Shown, ...]:
+        names = list(exhibits)
+        lines: dict[str, catalogue.Listed] = {}
+        for at in range(0, len(names), _MOST_AT_ONCE):
+            part = names[at : at + _MOST_AT_ONCE]
+            lines |= catalogue.lines_of(self._parts.index.engine, part)
+        return tuple(
+            Shown(
+                place,
+                name,
+                exhibits[name],
+                (lines[name].claimed_name if name in lines else "") or name,
+                lines[name].kind if name in lines else "",
+                lines[name].state if name in lines else "",
+            )
+            for place, name in enumerate(names, 1)
+        )
+
+    def numbers_of(self, case: Case) -> dict[str, str]:
+        """Exhibit → number of its certificate, of those that have one."""
+        numbers = {}
+        for name in case.exhibits:
+            paper = road.folder_of(name) + package.CERTIFICATE_JSON
+            facts = facts_of(find(self._parts.blobs, paper)) or {}
+            if isinstance(number := facts.get("number"), str):
+                numbers[name] = number
+        return numbers
+
+    def guide(self, case: Case, name: str = "1688") -> tuple[Guide, Sequence[SectionAnswered]]:
+        known = guide.guide_named(name)
+        return known, guide.answered(known, case)
+
+    def sums(self, case: Case) -> Sums:
+        return sums_of(case.damages.values())
+
+    def units_of(self, case: Case) -> int:
+        """Units of the quota that the captures among its exhibits cost (S2-026)."""
+        commissions = self._parts.commissions
+        found = (commissions.of_exhibit(one) for one in case.exhibits)
+        return sum(
+            rules.UNITS
+            for one in found
+            if one and rules.state_of(commissions.events(one.commission)) == rules.CONFIRMED
+        )
+
+    def value(self, case: str) -> dict[str, object]:
+        """A case as programs and papers are told it."""
+        one = self._rows.require(case)
+        known, sections = self.guide(one)
+        sums = self.sums(one)
+        return {
+            "case": one.case,
+            "opened_at": instant.encode(one.opened_at),
+            "state": "closed" if one.closing else "open",
+            "hold": one.hold is not None,
+            "facts": one.facts.value(),
+            "parties": [
+                {**each.value(), "licence_check": each.licence_check}
+                for each in one.parties.values()
+            ],
+            "exhibits": [
+                {"place": each.place, "exhibit": each.exhibit, **each.stated.value()}
+                for each in self.shown(one)
+            ],
+            "pairs": [each.value() for each in one.pairs.values()],
+            "damages": {
+                "lines": [each.value() for each in one.damages.values()],
+                "buyer": str(sums.buyer),
+                "rights": str(sums.rights),
+                "total": str(sums.total),
+            },
+            "guide": {
+                "name": known.label,
+                "sections": [
+                    {"code": each.section.code, "done": each.done, "of": each.of}
+                    for each in sections
+                ],
+            },
+        }

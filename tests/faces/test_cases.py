@@ -1,0 +1,289 @@
+"""The pages of cases: filled by plain forms, refused beside what was typed, nothing lost."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from guzheng import words
+from guzheng.app import Platform
+from tests.faces.browser import Browser
+from tests.faces.conftest import Face
+
+_numbers = itertools.count(1)
+LICENCE = "91110000802100433B"
+
+
+def deposited(face: Face, name: str) -> str:
+    answer = face.client.post(
+        "/api/exhibits",
+        data={"claimed_name": name},
+        files={"file": (f"{name}.txt", f"{name}{next(_numbers)}".encode(), "text/plain")},
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["exhibit"])
+
+
+def posted(face: Face, address: str, **fields: object) -> str:
+    """Where the form leads on to."""
+    answer = face.client.post(address, data=fields)
+    assert answer.status_code == 303, (answer.status_code, answer.text[-3000:])
+    return str(answer.headers["location"])
+
+
+@pytest.fixture
+def case(face: Face) -> str:
+    return posted(face, "/cases", name="XX商家_商标侵权_20261122", category="trademark")
+
+
+def seen(face: Face, address: str) -> str:
+    answer = face.client.get(address)
+    assert answer.status_code == 200, answer.text[-3000:]
+    return str(answer.text)
+
+
+PARTS = ("", "/parties", "/exhibits", "/damages", "/guide", "/letter", "/course")
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_every_page_of_a_case_is_there_in_both_languages(
+    face: Face, case: str, language: str
+) -> None:
+    exhibit = deposited(face, "页面")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    for part in PARTS:
+        page = seen(face, f"{case}{part}?lang={language}")
+        assert words.say("page.legal", words.find_language(language) or "zh") in page
+    for page in ("/cases", "/cases/new", f"/cases/add?exhibit={exhibit}"):
+        assert seen(face, f"{page}{'&' if '?' in page else '?'}lang={language}")
+
+
+def test_a_case_is_named_by_its_three_parts_and_opened_once(face: Face) -> None:
+    page = seen(face, "/cases/new")
+    token = re.search(r'name="token" value="(ca_\w+)"', page)
+    assert token is not None
+    fields = {
+        "token": token[1],
+        "name_subject": "XX商家",
+        "name_scene": "虚假宣传",
+        "name_day": "20261122",
+    }
+    case = posted(face, "/cases", **fields)
+    assert posted(face, "/cases", **fields) == case
+    assert "XX商家_虚假宣传_20261122" in seen(face, "/cases")
+    refused = face.client.post("/cases", data=fields | {"name_day": "20261399"})
+    assert refused.status_code == 422
+    assert "name.bad-day" in refused.text
+    assert 'value="虚假宣传"' in refused.text
+
+
+def test_a_party_with_a_licence_that_fails_is_kept_and_marked(face: Face, case: str) -> None:
+    posted(face, f"{case}/parties", role="target", name="甲公司", licence=LICENCE.lower())
+    posted(face, f"{case}/parties", role="oem-factory", name="乙厂", licence=LICENCE[:-1] + "C")
+    page = seen(face, f"{case}/parties")
+    assert LICENCE in page
+    assert words.say("page.case.number-passed") in page
+    assert words.say("proof.identifier.uscc-check") in page
+    refused = face.client.post(f"{case}/parties", data={"role": "target", "note": "谁"})
+    assert refused.status_code == 422
+    assert "谁" in refused.text
+
+
+def test_what_was_removed_is_put_back_from_the_page(face: Face, case: str) -> None:
+    posted(face, f"{case}/parties", role="target", name="甲公司")
+    there = posted(face, f"{case}/remove", part="party", subject="p1")
+    page = seen(face, there)
+    assert 'action="' + case + '/restore"' in page
+    assert "甲公司" not in page
+    posted(face, f"{case}/restore", part="party", subject="p1")
+    assert "甲公司" in seen(face, f"{case}/parties")
+    assert case + "/restore" not in seen(face, there), "what is there again is not offered"
+
+
+def test_exhibits_are_added_several_at_once_and_put_in_order(face: Face, case: str) -> None:
+    first, second, third = (deposited(face, name) for name in ("甲一", "乙二", "丙三"))
+    choice = seen(face, f"/cases/add?exhibit={first}&exhibit={second}")
+    assert "甲一" in choice
+    posted(face, "/cases/add", case=case.rpartition("/")[2], exhibit=[first, second])
+    posted(face, f"{case}/exhibits", exhibits=f"{third}, {first}")
+    posted(face, f"{case}/exhibits/{third}/move", place="1")
+    posted(face, f"{case}/exhibits/{second}", purpose="证明乙", submitter="claimant")
+    page = seen(face, f"{case}/exhibits")
+    assert [page.index(name) for name in ("丙三", "甲一", "乙二")] == sorted(
+        page.index(name) for name in ("甲一", "乙二", "丙三")
+    )
+    assert "证明乙" in page
+    nobody = face.client.post("/cases/add", data={"exhibit": first})
+    assert nobody.status_code == 422
+    for unknown in ("ex_00000000000000000000000000", "x", "../../etc"):
+        refused = face.client.post(f"{case}/exhibits", data={"exhibits": unknown})
+        assert refused.status_code == 404
+
+
+def test_a_hold_keeps_exhibits_and_says_so(face: Face, case: str, platform: Platform) -> None:
+    exhibit = deposited(face, "保留")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    posted(face, f"{case}/hold", why="已立案")
+    assert platform.cases.held(exhibit)
+    refused = face.client.post(f"{case}/remove", data={"part": "exhibit", "subject": exhibit})
+    assert refused.status_code == 409
+    assert "cases.held" in refused.text
+    posted(face, f"{case}/remove", part="hold", subject="")
+    assert not platform.cases.held(exhibit)
+    page = seen(face, f"{case}/course")
+    assert page.count(words.say("case.part.hold")) >= 2
+
+
+def test_a_closed_case_shows_no_form_that_would_be_refused(face: Face, case: str) -> None:
+    posted(face, f"{case}/closing", why="和解")
+    assert f'action="{case}/parties"' not in seen(face, f"{case}/parties")
+    refused = face.client.post(f"{case}/parties", data={"role": "target", "name": "x"})
+    assert refused.status_code == 409
+    posted(face, f"{case}/remove", part="closing", subject="")
+    assert f'action="{case}/parties"' in seen(face, f"{case}/parties")
+
+
+def test_damages_add_up_and_are_taken_away_as_a_table(face: Face, case: str) -> None:
+    exhibit = deposited(face, "订单")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    for kind, amount, label in (
+        ("order-amount", "12,345.60", "=HYPERLINK(1)"),
+        ("enforcement-cost", "0.05", "公证费"),
+        ("market-share", "100", ""),
+    ):
+        posted(face, f"{case}/damages", kind=kind, amount=amount, label=label, exhibit=exhibit)
+    page = seen(face, f"{case}/damages")
+    for amount in ("12,345.60", "100.05", "12,445.65"):
+        assert amount in page
+    answer = face.client.get(f"{case}/damages.csv?lang=zh")
+    assert "attachment" in answer.headers["content-disposition"]
+    table = answer.content.decode("utf-8-sig")
+    assert '"12445.65"' in table
+    assert '"\'=HYPERLINK(1)"' in table, "no cell is a formula"
+    refused = face.client.post(f"{case}/damages", data={"kind": "overstock", "amount": "1.005"})
+    assert refused.status_code == 422
+    assert "1.005" in refused.text
+
+
+def test_the_guide_counts_what_is_answered(face: Face, case: str) -> None:
+    exhibit, genuine = deposited(face, "录像"), deposited(face, "正品")
+    posted(face, f"{case}/exhibits", exhibit=[exhibit, genuine])
+    before = re.search(r"指引 (\d+) / (\d+)", seen(face, f"{case}?lang=zh"))
+    fields = {"item": "A2", "exhibit": exhibit, "offset": "1:02", "detail.uscc": "123"}
+    posted(face, f"{case}/guide", **fields)
+    posted(face, f"{case}/pairs", kind="goods", infringing=exhibit, genuine=genuine)
+    page = seen(face, f"{case}/guide?lang=zh")
+    after = re.search(r"指引 (\d+) / (\d+)", page)
+    assert before is not None
+    assert after is not None
+    assert (int(before[1]), int(after[1])) == (0, 2)
+    assert "录像 1:02 处" in page
+    assert words.say("proof.identifier.uscc-malformed") in page
+    assert "锁定侵权主体" in seen(face, f"{case}/exhibits"), "the purpose comes from the guide"
+    refused = face.client.post(f"{case}/guide", data=fields | {"offset": "1:99"})
+    assert refused.status_code == 422
+    complaint = {
+        "item": "D2",
+        "exhibit": exhibit,
+        "detail.complained_at": "2026-11-01T09:00",
+        "detail.replied_at": "2026-11-09T10:30",
+    }
+    posted(face, f"{case}/guide", **complaint)
+    assert "8 天 1 小时" in seen(face, f"{case}/guide?lang=zh")
+
+
+def test_a_letter_cites_certificates_and_where_to_check_them(
+    face: Face, case: str, walk: Callable[[str], str]
+) -> None:
+    exhibit = deposited(face, "侵权页面")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    assert words.say("page.letter.no-exhibits") in seen(face, f"{case}/letter")
+    assert walk(exhibit) == "certified"
+    posted(face, f"{case}/parties", role="target", name="甲公司")
+    text = seen(face, f"{case}/letter.txt?lang=zh")
+    number = face.client.get(f"/api/exhibits/{exhibit}").json()["facts"]["number"]
+    assert number in text
+    assert "致：甲公司" in text
+    assert "/verify" in text
+    assert words.say("page.legal") in text
+
+
+def test_two_who_write_at_once_do_not_overwrite_each_other(face: Face, case: str) -> None:
+    found = re.search(r'name="seen" value="(\d+)"', seen(face, case))
+    assert found is not None
+    posted(face, f"{case}/facts", name="甲写的", seen=found[1])
+    late = face.client.post(f"{case}/facts", data={"name": "乙写的", "seen": found[1]})
+    assert late.status_code == 409
+    assert "乙写的" in late.text, "what was typed is not lost"
+    assert "甲写的" in seen(face, case)
+
+
+# ---- in a browser ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keys(browser: Browser, face: Face) -> Iterator[Callable[..., None]]:
+    page = browser.page()
+
+    def press(*names: str, text: str = "") -> None:
+        for name in names:
+            codes = {"Tab": 9, "Enter": 13, " ": 32}
+            key = {"key": name, "windowsVirtualKeyCode": codes[name]}
+            typed = {"text": "\r"} if name == "Enter" else {"text": " "} if name == " " else {}
+            page.call("Input.dispatchKeyEvent", type="keyDown", **key, **typed)
+            page.call("Input.dispatchKeyEvent", type="keyUp", **key)
+        if text:
+            page.call("Input.insertText", text=text)
+
+    press.page = page  # type: ignore[attr-defined]  # the tab that the keys go to
+    yield press
+    page.close()
+
+
+def test_a_case_is_made_by_keyboard_alone_on_a_phone(
+    keys: Callable[..., None], face: Face, tmp_path: Path
+) -> None:
+    page = keys.page  # type: ignore[attr-defined]  # see the fixture
+    page.size(390, 844, phone=True)
+    page.open(f"{face.address}/cases/new?lang=zh")
+
+    def reach(condition: str) -> None:
+        for _ in range(80):
+            if page.run(f"document.activeElement.matches({condition!r})"):
+                return
+            keys("Tab")
+        raise AssertionError(f"never reached: {condition}")
+
+    reach("[name=name_subject]")
+    keys(text="XX商家")
+    reach("[name=name_scene]")
+    keys(text="键盘建卷")
+    reach("[name=category]")
+    keys(" ")
+    reach("form.case-form > button")
+    keys("Enter")
+    page.wait_for("location.pathname.startsWith('/cases/ca_')")
+    page.wait_for("document.readyState === 'complete'")
+    assert "键盘建卷" in page.text("h1")
+    assert page.run("document.querySelector('[name=category]').checked")
+    for part in PARTS:
+        address = page.run("location.pathname").split("/")[2]
+        page.open(f"{face.address}/cases/{address}{part}")
+        wide = page.run("document.documentElement.scrollWidth")
+        assert wide <= 390, part
+        small = page.run(
+            "[...document.querySelectorAll('main :is(a.button, button, input, select)')]"
+            ".filter((one) => one.type !== 'hidden' && one.offsetParent"
+            " && !['checkbox', 'radio'].includes(one.type)"
+            " && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML)"
+        )
+        assert small == [], part
+        nameless = page.run(
+            "[...document.querySelectorAll('main input, main select, main textarea')]"
+            ".filter((one) => one.type !== 'hidden' && !one.labels.length)"
+            ".map((one) => one.outerHTML)"
+        )
+        assert nameless == [], part
+    assert page.complaints == []
