@@ -43,7 +43,14 @@ Rule = Access | Permission
 
 SIGN_IN: Final = "/login"
 # Path parameters that name nothing of an account.
-UNOWNED: Final = frozenset({"decision", "digest", "index", "name", "number", "path", "shard"})
+UNOWNED: Final = frozenset(
+    {"decision", "digest", "index", "name", "number", "path", "shard"}
+    # A person may be of several accounts, and whether of this one is asked of the members; the
+    # secret of a link is what opens it.
+    | {"person", "secret"}
+    # Of the person who is signed in, and asked for as his.
+    | {"passkey", "session", "token"}
+)
 _LOCAL: Final = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f]*")
 _LONGEST_RETURN: Final = 1000
 
@@ -65,7 +72,12 @@ def owners_of(platform: Platform) -> Mapping[str, Owned]:
         "other": exhibit,
         "order": Owned("commission.not-found", platform.ordering.account_of_order),
         "batch": Owned("commission.not-found", platform.ordering.account_of_batch),
+        "case": Owned("cases.not-found", platform.cases.account_of),
         "schedule": Owned("commission.not-found", platform.repeating.account_of_schedule),
+        "invitation": Owned(
+            "accounts.invitation-not-found", platform.members.account_of_invitation
+        ),
+        "key": Owned("accounts.key-not-found", platform.keys.account_of_key),
     }
 
 
