@@ -43,6 +43,7 @@ from guzheng.store.directory import DirectoryBlobs
 from guzheng.store.memory import MemoryBlobs
 from guzheng.store.records import drawer, open_database, open_engine, writing
 from tests import engines
+from tests.pictures import picture
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -51,12 +52,6 @@ FIRM = Statement("enterprise", "杭州某某贸易有限公司", USCC)
 PERSON = Statement("person", "张某某", "11010519491231002X")
 BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 _numbers = itertools.count()
-
-
-def picture(kind: str, size: tuple[int, int] = (40, 20), **more: object) -> bytes:
-    octets = io.BytesIO()
-    Image.new("RGB", size, "white").save(octets, kind, **more)
-    return octets.getvalue()
 
 
 @pytest.fixture(params=BOTH)

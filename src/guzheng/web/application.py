@@ -29,6 +29,7 @@ from guzheng.web import (
     members,
     orders,
     orders_api,
+    originals,
     problems,
     public,
     realnames,
@@ -116,6 +117,10 @@ def _inside(
         (home.RULES, home.routes(platform, pages, upload_limit=upload_limit)),
         (shelf.RULES, shelf.routes(platform, pages)),
         (exhibits.RULES, exhibits.routes(platform, pages)),
+        (
+            originals.RULES,
+            originals.routes(platform, pages, upload_limit=upload_limit),
+        ),
         (tracing.RULES, tracing.routes(platform, pages)),
         (batches.RULES, batches.routes(platform, pages)),
         (cases.RULES, cases.routes(platform, pages)),

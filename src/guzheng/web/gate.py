@@ -48,6 +48,8 @@ UNOWNED: Final = frozenset(
     # A person may be of several accounts, and whether of this one is asked of the members; the
     # secret of a link is what opens it.
     | {"person", "secret"}
+    # For the operator alone.
+    | {"review"}
     # Of the person who is signed in, and asked for as his.
     | {"passkey", "session", "token"}
 )

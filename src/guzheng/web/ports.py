@@ -15,6 +15,7 @@ from guzheng.app.evidence import Evidence
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering
+from guzheng.app.originals import Originals
 from guzheng.app.people import People
 from guzheng.app.repeating import Repeating
 from guzheng.app.timestamping import Timestamping
@@ -130,6 +131,12 @@ class ExhibitView(Protocol):
     def progress(self) -> Sequence[Mapping[str, str]]: ...
     @property
     def entry(self) -> EntryView | None: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def person(self) -> str:
+        """Who acted for the account; empty at the seat."""
+        ...
 
 
 class Identities(Protocol):
@@ -193,6 +200,11 @@ class Platform(Protocol):
     @property
     def evidence(self) -> Evidence:
         """What an account has: listed, searched, previewed."""
+        ...
+
+    @property
+    def originals(self) -> Originals:
+        """Deposits of a fingerprint alone, and their originals when they come after all."""
         ...
 
     @property
