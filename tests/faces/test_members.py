@@ -161,6 +161,21 @@ def test_a_key_is_shown_once_and_opens_what_it_may(firm: Firm) -> None:
         firm.owner.post("/keys", {"note": "n"} | fields, status=422)
 
 
+def test_what_a_member_does_is_done_for_the_owner(firm: Firm) -> None:
+    firm.employ("read", "deposit")
+    files = {"file": ("a.txt", b"words", "text/plain")}
+    made = firm.staff.client.post("/api/exhibits", files=files)
+    assert made.status_code == 201, made.text
+    path = f"/exhibits/{made.json()['exhibit']}"
+    for who in (firm.owner, firm.staff):
+        assert "由 staff 代 owner 操作" in who.text(f"{path}?lang=zh")
+    assert firm.stranger.client.get(path).status_code == 404
+    own = firm.owner.client.post("/api/exhibits", files=files).json()["exhibit"]
+    assert "由 owner 操作" in firm.owner.text(f"/exhibits/{own}?lang=zh")
+    order = firm.platform.road.order(made.json()["exhibit"])
+    assert (order.account, order.person) == (firm.owner.account, firm.staff.person)
+
+
 def test_the_audit_says_who_did_what_for_whom(firm: Firm) -> None:
     firm.employ("read")
     page = firm.owner.text("/members/audit?lang=zh")

@@ -76,6 +76,9 @@ class Membership:
     def founder_name(self, account: str) -> str:
         return self.name_of(self.rows.find_founder(account) or "")
 
+    def is_founder(self, account: str, person: str) -> bool:
+        return self.rows.find_founder(account) == person
+
     def people(self, account: str) -> tuple[MemberView, ...]:
         return tuple(map(self._view, self.rows.people(account)))
 

@@ -144,6 +144,8 @@ class ExhibitView:
     progress: tuple[Mapping[str, str], ...]
     url: str | None = None
     entry: EntryView | None = None
+    account: str = ""  # whose it is
+    person: str = ""  # who acted for that account; empty at the seat
 
 
 def facts_of(certificate_json: bytes | None) -> Mapping[str, object] | None:

@@ -119,6 +119,7 @@ class Pages:
             "version": self._version,
             "path": request.url.path,
             "acting": _acting(request),
+            "acted": partial(_acted, self._platform, language),
             "static": f"/static/{self.static_digest}",
             "clock": self._platform.clock(),
             "now": self._platform.now(),
@@ -142,6 +143,16 @@ class Pages:
             status_code=trouble.status,
             headers=problems.headers_of(trouble),
         )
+
+
+def _acted(platform: Platform, language: words.Language, account: str, person: str) -> str:
+    """«由 … 代 …»: who did it for whom; empty where it was done at the seat."""
+    if not person:
+        return ""
+    name, founder = platform.members.name_of(person), platform.members.founder_name(account)
+    if platform.members.is_founder(account, person):
+        return words.say("member.acted", language, name=name)
+    return words.say("member.acted-for", language, name=name, founder=founder)
 
 
 def _acting(request: Request) -> Acting | None:
