@@ -307,6 +307,8 @@ class Platform:
             refusal=refusal_of(find(self.blobs, folder + road.REFUSED)),
             progress=progress,
             url=order.url,
+            account=order.account,
+            person=order.person,
             entry=find_entry(
                 self.shards,
                 {one: find(self.blobs, folder + one) for one in (package.LEAF, package.ENTRY)},
