@@ -28,6 +28,7 @@ _AT_LEAST_ONE = (
     "tsa_burst",
     "workers",
     "captures_at_once",
+    "verify_days",
     "clock_sources",
     "clock_poll_seconds",
     "session_hours",
@@ -75,6 +76,15 @@ class Config:
 
     data: Path
     operator: str = _setting("", "Name of who runs this installation; printed on certificates")
+    operator_filing: str = _setting(
+        "", "Filing number of the operator, if there is one; printed on disclosure sheets"
+    )
+    court_profiles: str = _setting(
+        "", "TOML file with limits of courts and media of your own: docs/court-package.md"
+    )
+    verify_days: int = _setting(
+        30, "After so many days a verification counts as old, and whoever files is warned"
+    )
     public_url: str = _setting("", "Address others reach this installation at, for the QR code")
     accounts: str = _setting(
         "off",

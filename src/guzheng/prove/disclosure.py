@@ -92,9 +92,14 @@ def _keys(issue: Issue, writer: Writer) -> Printed:
         writer.row("disclosure.hashes", say("disclosure.hashes-text")),
         writer.row("disclosure.process", say("disclosure.process-text")),
         writer.row("disclosure.roots", *roots),
-        writer.row("disclosure.ledger-keys", *map(text_of, issue.ledger_vkeys)),
+        writer.row("disclosure.ledger-keys", *map(text_of, map(_short, issue.ledger_vkeys))),
     ]
     return _section(say("disclosure.section-technique"), rows)
+
+
+def _short(vkey: str) -> str:
+    """Name and key id; a key of ML-DSA would fill half a page, and is in the package."""
+    return "+".join(vkey.split("+")[:2]) + " (trust/ledger.policy)"
 
 
 def _exhibit(told: Told, writer: Writer) -> Printed:
@@ -151,7 +156,7 @@ def _seal(told: Told, writer: Writer) -> list[list[str]]:
     accuracy = count(seal, "accuracy_milliseconds")
     named = _SIGNATURES.get(told.signature, told.signature)
     lines = [
-        writer.text(f"{beijing(told.sealed_at)} (UTC+08:00) · {text(seal, 'authority')}"),
+        writer.text(f"{beijing(told.sealed_at)} · {text(seal, 'authority')}"),
         writer.say(
             "disclosure.seal-policy",
             policy=text(seal, "policy"),

@@ -9,7 +9,7 @@ from guzheng.proof.instant import beijing
 from guzheng.prove.printing import Issue, Printed, Writer, carrier_code, grouped
 
 _SHORT = 16
-_DAY = 10  # 2026-11-21
+_DAY, _SECOND = 10, 19  # 2026-11-21 18:44:12
 _UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
@@ -59,10 +59,12 @@ def _code(issue: Issue, digest: str) -> str:
 
 
 def _period(issue: Issue) -> str:
-    times = sorted(beijing(one.captured_at) for one in issue.told)
-    if len(times) == 1 or times[0] == times[-1]:
-        return times[0]
-    return f"{times[0][:_DAY]} – {times[-1][:_DAY]}"
+    """To the second; of several, the first and the last."""
+    times = sorted(beijing(one.captured_at)[:_SECOND] for one in issue.told)
+    first, last = times[0], times[-1]
+    if first == last:
+        return first
+    return f"{first} – {last[_DAY + 1 :] if first[:_DAY] == last[:_DAY] else last}"
 
 
 def _size(octets: int) -> str:

@@ -13,7 +13,6 @@ from typing import Protocol
 from guzheng import words
 from guzheng.proof import package
 from guzheng.proof.digest import Digest
-from guzheng.proof.instant import beijing
 from guzheng.prove.selection import Chosen, Selection
 from guzheng.prove.told import Told, listing_of
 
@@ -82,9 +81,6 @@ class Writer:
 
     def row(self, code: str, *lines: list[str]) -> Printed:
         return {"label": self.say(code), "lines": list(lines)}
-
-    def at(self, moment: datetime) -> list[str]:
-        return self.text(f"{beijing(moment)} (UTC+08:00)")
 
     def set(self, template: str, document: Printed, dated_at: datetime) -> bytes:
         octets = files(__package__).joinpath(template).read_bytes()
