@@ -24,12 +24,15 @@ from guzheng.app.auditing import Audit
 from guzheng.app.casework import Casework
 from guzheng.app.comparing import comparison
 from guzheng.app.evidence import Evidence
+from guzheng.app.exports import Exports
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering, Wanted
+from guzheng.app.originals import Originals
 from guzheng.app.outside import open_further
+from guzheng.app.packaging import Packaging, require_sound
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
 from guzheng.app.repeating import Repeating
@@ -67,7 +70,7 @@ from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import LEAF_LABEL, Manifest
 from guzheng.proof.policy import Trust
-from guzheng.proof.report import Outcome, Report
+from guzheng.proof.report import Report
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
 from guzheng.store.blobs import find, read
@@ -99,11 +102,22 @@ class Platform:
         self.names = Naming(config, parts)
         self.road = self._road()
         self.evidence = Evidence(parts, self.road)
+        self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
         self.ordering = Ordering(
             config, parts, self.road, self.vantages, lambda one: self.jobs.enqueue(one)
         )
         self.repeating = Repeating(parts, self.ordering)
         self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
+        self.packaging = Packaging(
+            config,
+            parts,
+            self.road,
+            self._require_packable,
+            self.verify_package,
+            self._policy,
+            self.roots_pem,
+        )
+        self.exports = Exports(self.packaging, parts, config.verify_days)
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -280,7 +294,7 @@ class Platform:
 
     def _tend(self) -> None:
         """What is to be done now and then; one that fails does not hold up the others."""
-        rounds = (self.ordering, self.repeating, self.anchoring, self.names)
+        rounds = (self.ordering, self.repeating, self.anchoring, self.names, self.exports)
         for one in (each.round for each in rounds):
             with contextlib.suppress(Problem):
                 one()
@@ -384,8 +398,7 @@ class Platform:
         of it: verified before it is given out, so that nobody files what a court would refuse.
         """
         for one in exhibits:
-            self._require_finished(one)
-            self.ordering.require_taken(one)
+            self._require_packable(one)
         manifests = [
             Manifest.parse(read(self.blobs, road.folder_of(one) + package.MANIFEST))
             for one in exhibits
@@ -394,7 +407,7 @@ class Platform:
 
         def approve(written: Path) -> None:
             reports.append(self.verify_package(written))
-            _require_sound(reports[0])
+            require_sound(reports[0])
 
         prove.write_package(
             self.blobs,
@@ -434,6 +447,10 @@ class Platform:
     def ledger(self) -> Ledger:
         """The shard that is open."""
         return self.shards.open
+
+    def _require_packable(self, exhibit: str) -> None:
+        self._require_finished(exhibit)
+        self.ordering.require_taken(exhibit)
 
     def _require_finished(self, exhibit: str) -> None:
         order, papers = self.road.order(exhibit), self.road.papers(exhibit)
@@ -640,16 +657,6 @@ class Platform:
 
         face = certify.find_face()
         return face != certify.packaged_face(), face.sans
-
-
-def _require_sound(report: Report) -> None:
-    if failed := report.of(Outcome.FAILED):
-        raise Refused(
-            "package.not-sound",
-            expected="a package that passes every step of guzheng-verify",
-            found="; ".join(f"{one.subject}: {one.code}" for one in failed[:5]),
-            act="the operator runs fsck, which names what is damaged, and restores it",
-        )
 
 
 def _certifying(config: Config, parts: Parts) -> road.Certify:

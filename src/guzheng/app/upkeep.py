@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from guzheng import keep, prove, road
+from guzheng.app import originals
 from guzheng.app.parts import INDEX, Parts
 from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
+from guzheng.intake.originals import FOLDER as ORIGINALS
 from guzheng.keep import Fault
 from guzheng.ledger import fsck as ledger_fsck
 from guzheng.ledger import rebuild_from_tiles
@@ -71,6 +73,8 @@ def rebuild(parts: Parts, walk: Road) -> Rebuilt:
             place = road.folder_of(exhibit)
             damaged.append(Fault(place, error.code, error.expected, error.found))
     parts.index.rebuild(found, before - seen)
+    for exhibit in originals.kept_exhibits(parts):
+        parts.index.keep_original(exhibit)
     return Rebuilt(len(found), tuple(damaged))
 
 
@@ -135,11 +139,12 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
         for one in parts.shards.row.extra()
     ]
     faults += parts.papers.faults()
+    faults += originals.faults(parts, walk)
     faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
     return faults
 
 
-_OURS = ("ledger/", FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
+_OURS = ("ledger/", ORIGINALS, FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
 
 
 def _foreign(parts: Parts) -> Iterator[str]:

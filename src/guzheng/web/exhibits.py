@@ -78,7 +78,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     def paper(exhibit: str, name: str, view: str = "") -> Response:
         opened = platform.open_paper(exhibit, name)
         shown = view == "inline" and name == "certificate.pdf"
-        return _attachment(opened, name, inline=shown)
+        return attachment(opened, name, inline=shown)
 
     @router.api_route("/exhibits/{exhibit}/preview", methods=READ)
     def preview(exhibit: str) -> Response:
@@ -97,6 +97,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
 
 def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str, object]:
+    by_digest = view.kind == "hash-only"
     return {
         "section": "exhibits",
         "view": view,
@@ -109,6 +110,8 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "own_authority": platform.runs_own_authority(),
         "preview": readings.find_preview(view),
         "claims": _claims(view),
+        "originals": platform.originals.names(view.exhibit) if by_digest else (),
+        "due": platform.evidence.due(view.exhibit) if by_digest else None,
         "attested": readings.fact(view.facts, "attested_applicant"),
         "capture": readings.fact(view.facts, "capture"),
         "finished": view.state in readings.TERMINAL and not view.missing,
@@ -159,7 +162,7 @@ def _remove(made: Path) -> None:
         made.parent.rmdir()
 
 
-def _attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
+def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
     media_type = _OWN_TYPES.get(name, "application/octet-stream")
     disposition = _disposition(name.rpartition("/")[2], inline=inline)
     response = _stream(opened, media_type, disposition, "private, no-cache")
