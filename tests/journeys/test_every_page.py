@@ -1,0 +1,120 @@
+"""Every page of the face, found in the route table, in both languages, on a phone and a desk.
+
+A page that is added later is found by itself; one about something needs a sample of that thing
+here. Judged by axe-core (WCAG 2.2 AA and its best practices), by what the browser says on its
+console, and by whether anything stands out over the side of a phone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from guzheng.app import Platform
+from guzheng.app.ordering import Wanted
+from guzheng.cases import Facts
+from guzheng.commission import Timing, rules
+from guzheng.web.application import rules_of
+from tests.faces.conftest import Face
+from tests.faces.persons import Someone
+from tests.journeys.conftest import DESKTOP, PHONE, aside, hands_of
+
+AXE = Path(__file__).resolve().parent.parent / "oracles/node/node_modules/axe-core/axe.min.js"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("journeys"),
+    pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: `make ready` installs it"),
+]
+# What is no page, or is one of a walk that has a test of its own.
+LEFT_OUT = re.compile(
+    r"/api/|/ledger/\{|/static/|/papers/|/preview|/thumbnail|/compare/|/tile/|/healthz|/checkpoint|/operator/reviews/\{|/invitation/|/trace\.(json|pem|zip|txt|xml|csv|jpg|png|tsa)$"
+)
+_JUDGE = """async () => {
+  const found = await axe.run(document, {resultTypes: ['violations'],
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']});
+  return found.violations.map(one => [one.id, one.nodes.map(node => node.html.slice(0, 160))]);
+}"""
+_OVER = """() => [...document.querySelectorAll('body *')]
+  .filter(one => one.getClientRects().length
+    && one.getBoundingClientRect().right > innerWidth + 1
+    && !one.closest('[data-scrolls], .scrolls, pre, table'))
+  .map(one => one.outerHTML.slice(0, 120)).slice(0, 3)"""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One of each kind of thing that a page may be about."""
+
+    known: dict[str, str]
+
+    def address(self, template: str) -> str:
+        missing = set(re.findall(r"\{(\w+)", template)) - self.known.keys()
+        assert not missing, f"{template}: put a sample of {missing} here"
+        return re.sub(r"\{(\w+)[^}]*\}", lambda one: self.known[one[1]], template)
+
+
+@pytest.fixture(scope="module")
+def samples(platform: Platform, operator: Someone) -> Iterator[Samples]:
+    exhibit = platform.deposit(
+        "合同.txt", ["甲方乙方".encode()], claimed_name="XX商家_合同_20261122"
+    )
+    assert aside(lambda: platform.walk(exhibit, lambda *_: None)) == "certified"
+    ordering = platform.ordering
+    batch = ordering.order_table(b"url\nhttps://a.example/\n", "t.csv")
+    order = ordering.order(Wanted("https://b.example/"))[0].commission.commission
+    ordering.cancel(order)
+    timing = Timing(rules.DAILY, platform.now())
+    schedule = platform.repeating.add(Wanted("https://c.example/"), timing)
+    case = platform.cases.open(Facts("XX商家_盗图_20261122"))
+    platform.cases.link(case.case, [exhibit])
+    yield Samples(
+        {
+            "exhibit": exhibit,
+            "case": case.case,
+            "name": "manifest.json",
+            "number": "0",
+            "order": order,
+            "batch": batch.batch.batch,
+            "schedule": schedule.name,
+            "person": operator.person,
+        }
+    )
+
+
+def pages_of(platform: Platform, samples: Samples) -> list[str]:
+    templates = [one.removeprefix("GET ") for one in rules_of(platform) if one[:4] == "GET "]
+    return [samples.address(one) for one in templates if not LEFT_OUT.search(one)]
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_every_page_can_be_used_by_everybody(
+    platform: Platform,
+    face: Face,
+    operator: Someone,
+    samples: Samples,
+    chromium: Browser,
+    viewport: dict[str, int],
+    language: str,
+) -> None:
+    axe = AXE.read_text("utf-8")
+    faults: list[str] = []
+    with hands_of(
+        chromium, face.address, operator, viewport=viewport, language=language
+    ) as hands:
+        for path in pages_of(platform, samples):
+            answer = operator.client.head(path)
+            if not answer.headers.get("content-type", "").startswith("text/html"):
+                continue
+            if answer.status_code >= 500:
+                faults.append(f"{path}: {answer.status_code}")
+            if answer.status_code != 200:  # no such thing of this exhibit: the page of an error
+                continue
+            page = hands.go(path)
+            page.evaluate(axe)
+            faults += [f"{path}: {rule} {nodes}" for rule, nodes in page.evaluate(_JUDGE)]
+            faults += [f"{path}: over the side: {one}" for one in page.evaluate(_OVER)]
+        faults += hands.complaints
+    assert not faults, "\n".join(faults)
