@@ -1,24 +1,31 @@
-"""Who signs in, as an outside party of the gate: a dict of cookie → who acts.
+"""Two accounts with one of everything, and an outside party of the gate that knows who asks.
 
-No password and no database: what the gate does with an answer is what is tried here, and who
-gives the answer is tried where people are (test_people)."""
+`Known` is a dict of cookie → who acts: what the gate does with an answer is tried with it; who
+gives the answer in earnest is tried where people are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from guzheng.accounts import Acting, Permission
+from guzheng.accounts.people import Persons
+from guzheng.accounts.sessions import COOKIE as COOKIE
+from guzheng.accounts.sessions import Sessions
+from guzheng.app import Platform
+from guzheng.app.ordering import Wanted
+from guzheng.cases import Facts
+from guzheng.commission import Timing
+from tests.faces.persons import CALLER
 
-COOKIE = "guzheng_session"
 ALL = frozenset(Permission)
 ANNE = Acting("ac_01J000000000000000000000AA", "pe_01J000000000000000000000AA", ALL)
-BERT = Acting("ac_01J000000000000000000000BB", "pe_01J000000000000000000000BB", ALL)
 
 
 @dataclass
 class Known:
     """Sessions by the value of their cookie, keys by the word after Bearer."""
 
-    people: dict[str, Acting] = field(default_factory=lambda: {"anne": ANNE, "bert": BERT})
+    people: dict[str, Acting] = field(default_factory=lambda: {"anne": ANNE})
     asked: int = 0
 
     def find(self, cookies: Mapping[str, str], headers: Mapping[str, str], /) -> Acting | None:
@@ -26,10 +33,75 @@ class Known:
         key = headers.get("authorization", "").removeprefix("Bearer ")
         return self.people.get(cookies.get(COOKIE, "")) or self.people.get(key)
 
-    def with_only(self, *permissions: Permission) -> str:
-        """The cookie of somebody of Anne's account who may do this and nothing else."""
+    def with_only(self, of: Acting, *permissions: Permission) -> str:
+        """The cookie of somebody of this account who may do this and nothing else."""
         name = "+".join(sorted(permissions)) or "nothing"
         self.people[name] = replace(
-            ANNE, person="pe_of_" + name, permissions=frozenset(permissions)
+            of, person=f"pe_of_{name}", permissions=frozenset(permissions), operator=False
         )
         return name
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Somebody with an account of his own, and one of everything in it.
+
+    `of`: by the name that a path parameter has for it. Whoever adds a kind to the gate's owners
+    adds one of it here; the walk fails until he does."""
+
+    acting: Acting
+    cookie: str
+    session: str
+    mark: str  # a word that nobody else may read
+    of: Mapping[str, str]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return (*self.of.values(), self.mark, self.acting.account, self.acting.person)
+
+
+def tenant(platform: Platform, mark: str) -> Tenant:
+    parts, now = platform.parts, platform.now()
+    address = f"{mark}@example.com"
+    person = Persons(parts.accounts, parts.entropy).add(mark, address, "", now).person
+    account = platform.members.rows.found(person, now)
+    sessions = Sessions(parts.accounts, parts.entropy)
+    cookie = sessions.begin(person, "password", CALLER, now)
+    acting = platform.members.acting(person)
+    assert acting is not None
+    assert acting.account == account
+    (session,) = (one.session for one in sessions.of(person, now))
+    return Tenant(acting, cookie, session, mark, _things(platform, acting, mark))
+
+
+def _things(platform: Platform, acting: Acting, mark: str) -> dict[str, str]:
+    account, person = acting.account, acting.person
+    one, other = (
+        platform.deposit(
+            f"{mark}-{number}.txt",
+            [f"{mark} {number}".encode()],
+            claimed_name=f"{mark}_证据_2026112{number}",
+            claimed_applicant=f"{mark}公司",
+            account=account,
+            person=person,
+        )
+        for number in range(2)
+    )
+    for each in (one, other):
+        platform.walk(each, lambda _step, _detail: None)
+    ordering, page = platform.ordering, f"https://{mark}.example/"
+    wanted = Wanted(page, f"{mark}_取证_20261122", account=account, person=person)
+    tomorrow = Timing("daily", platform.now() + timedelta(days=1))
+    table, file = f"url\n{page}table\n".encode(), f"{mark}.csv"
+    key, _secret = platform.keys.make(acting, frozenset({Permission.READ}), days=30, note=mark)
+    return {
+        "exhibit": one,
+        "one": one,
+        "other": other,
+        "order": ordering.order(wanted)[0].commission.commission,
+        "batch": ordering.order_table(table, file, account=account, person=person).batch.batch,
+        "schedule": platform.repeating.add(wanted, tomorrow).name,
+        "case": platform.cases.open(Facts(name=f"{mark} 案"), account=account).case,
+        "invitation": platform.members.invite(acting, note=mark)[0].invitation,
+        "key": key.key,
+    }

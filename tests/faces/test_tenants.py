@@ -1,0 +1,370 @@
+"""Accounts apart: the whole table of addresses, walked by who may not.
+
+Anne has one of everything; Bert has an account of his own. What is Anne's does not exist for
+Bert, on no address and in no list, and what he sends there changes nothing. The walk knows no
+address by name: one that is added is walked too, and fails here until what it owns is known."""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guzheng.accounts import Permission
+from guzheng.app import Platform
+from guzheng.app.ordering import Wanted
+from guzheng.commission import Timing, rules
+from guzheng.config import Config
+from guzheng.refusals import Refused
+from guzheng.web import create_app
+from guzheng.web.application import rules_of
+from guzheng.web.gate import OPERATOR, PUBLIC, Rule, owners_of
+from tests.faces.conftest import serving
+from tests.faces.tenants import ALL, COOKIE, Known, Tenant, tenant
+
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+# For parameters that name nothing of an account: what is there, as far as anything is.
+_OTHERWISE = {
+    "decision": "confirm",
+    "name": "manifest.json",
+    "number": "0",
+    "index": "0",
+    "shard": "first",
+    "path": "0/000",
+}
+_NOT_FOUND = r"commission\.not-found"
+
+
+@dataclass(frozen=True)
+class House:
+    """A server that Anne, Bert and others come to."""
+
+    platform: Platform
+    known: Known
+    client: httpx.Client
+    anne: Tenant
+    bert: Tenant
+
+    def asks(self, who: str, method: str, path: str) -> httpx.Response:
+        headers = {"Cookie": self.cookie(who)} if who else {}
+        if method != "GET":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self.client.request(method, path, headers=headers)
+
+    def cookie(self, who: str) -> str:
+        named = {"anne": self.anne.cookie, "bert": self.bert.cookie}
+        return f"{COOKIE}={named.get(who, who)}"
+
+    def without(self, *permissions: Permission) -> str:
+        """A colleague of Anne's who may do everything but this."""
+        return self.known.with_only(self.anne.acting, *(ALL - set(permissions)))
+
+    def rows(self) -> dict[str, list[str]]:
+        """Everything in every table that is no index or queue, and the names of all papers."""
+        found = {}
+        for file in ("accounts.sqlite", "commissions.sqlite"):
+            with closing(sqlite3.connect(self.platform.config.data / file)) as database:
+                found[file] = sorted(database.iterdump())
+        found["papers"] = sorted(self.platform.blobs.names("exhibits/"))
+        return found
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    platform = Platform(Config(tmp_path_factory.mktemp("tenants"), accounts="on"))
+    anne, bert = tenant(platform, "annexyz"), tenant(platform, "bertxyz")
+    known = Known({one.cookie: one.acting for one in (anne, bert)})
+    app = create_app(platform, identities=known, upload_limit=1 << 20)
+    with serving(app) as face:
+        yield House(platform, known, face.client, anne, bert)
+
+
+@pytest.fixture(scope="module")
+def table(house: House) -> dict[str, Rule]:
+    return dict(rules_of(house.platform))
+
+
+def fill(template: str, **names: str) -> str:
+    known = {**_OTHERWISE, **names}
+    return _PARAMETER.sub(lambda found: known.get(found[1], "x"), template)
+
+
+def addresses(house: House, template: str, *whose: Tenant) -> Iterator[tuple[str, bool]]:
+    """Every way to fill the parameters of an address, and whether all of it is Bert's own."""
+    owners = owners_of(house.platform)
+    owned = [one for one in _PARAMETER.findall(template) if one in owners]
+    for choice in product(whose, repeat=len(owned)):
+        filled = {name: of.of[name] for name, of in zip(owned, choice, strict=True)}
+        yield fill(template, **filled), all(one is house.bert for one in choice)
+
+
+def test_there_is_one_of_every_kind(house: House) -> None:
+    missing = owners_of(house.platform).keys() - house.anne.of.keys()
+    assert not missing, f"make one of each in tests/faces/tenants.py: {sorted(missing)}"
+    for name, owned in owners_of(house.platform).items():
+        assert owned.account_of(house.anne.of[name]) == house.anne.acting.account, name
+        assert owned.account_of("nothing of the kind") is None, name
+
+
+# ---- the walk ----------------------------------------------------------------------------
+
+
+def test_what_is_annes_does_not_exist_for_bert(house: House, table: dict[str, Rule]) -> None:
+    before, walked = house.rows(), set[str]()
+    for key, rule in table.items():
+        if rule in (PUBLIC, OPERATOR):
+            continue
+        method, _, template = key.partition(" ")
+        for path, is_own in addresses(house, template, house.anne, house.bert):
+            if is_own:
+                continue
+            answer = house.asks("bert", method, path)
+            assert answer.status_code == 404, f"{method} {path}: {answer.status_code}"
+            assert house.anne.mark not in answer.text, f"{method} {path}"
+            walked.add(key)
+    assert house.rows() == before, "something was changed"
+    for name in owners_of(house.platform):
+        assert any(f"{{{name}}}" in key for key in walked), f"nothing was asked of a {name}"
+
+
+def test_anothers_is_told_as_nobodys(house: House, table: dict[str, Rule]) -> None:
+    """Word for word, so that an answer does not say that there is such a thing."""
+    for key, rule in table.items():
+        method, _, template = key.partition(" ")
+        names = [one for one in _PARAMETER.findall(template) if one in house.anne.of]
+        if rule in (PUBLIC, OPERATOR) or method != "GET" or len(names) != 1:
+            continue
+        there = house.anne.of[names[0]]
+        absent = there[:-1] + ("0" if there[-1] != "0" else "1")
+        told = []
+        for name in (there, absent):
+            headers = {"Cookie": house.cookie("bert"), "Accept": "application/json"}
+            answer = house.client.get(fill(template, **{names[0]: name}), headers=headers)
+            told.append((answer.status_code, answer.text.replace(name, "…")))
+        assert told[0] == told[1], key
+
+
+def test_bert_is_let_in_to_his_own(house: House, table: dict[str, Rule]) -> None:
+    """The walk would prove nothing if nobody were let in."""
+    codes = {one.code for one in owners_of(house.platform).values()}
+    for key, rule in table.items():
+        method, _, template = key.partition(" ")
+        if method != "GET" or not isinstance(rule, Permission) or "{" not in template:
+            continue
+        for path, is_own in addresses(house, template, house.bert):
+            headers = {"Cookie": house.cookie("bert"), "Accept": "application/json"}
+            answer = house.client.get(path, headers=headers)
+            assert answer.status_code not in (401, 403, 500), path
+            if answer.status_code == 404 and is_own and "{person}" not in template:
+                assert answer.json()["code"] not in codes, path
+
+
+def test_no_list_of_berts_names_what_is_annes(house: House, table: dict[str, Rule]) -> None:
+    seen = 0
+    for key in table:
+        method, _, path = key.partition(" ")
+        if method != "GET" or "{" in path:
+            continue
+        text = house.asks("bert", method, path).text
+        for word in house.anne.said:
+            assert word not in text, f"{path} says {word}"
+        seen += any(word in text for word in house.bert.said)
+    assert seen >= 4, "Bert's own is listed: exhibits, orders, schedules, cases"
+
+
+def test_nobody_comes_in_where_it_is_not_public(house: House, table: dict[str, Rule]) -> None:
+    before = house.rows()
+    for key, rule in table.items():
+        if rule is PUBLIC:
+            continue
+        method, _, template = key.partition(" ")
+        for path, _ in addresses(house, template, house.anne):
+            answer = house.asks("", method, path)
+            if path.startswith("/api/"):
+                assert answer.status_code == 401, key
+                assert answer.json()["code"] == "accounts.not-signed-in"
+            else:
+                assert answer.status_code == 303, key
+                assert answer.headers["location"].startswith("/login?next=%2F"), key
+    assert house.rows() == before
+
+
+def test_each_permission_is_asked_for(house: House, table: dict[str, Rule]) -> None:
+    before, asked = house.rows(), set[Permission]()
+    for key, rule in table.items():
+        if not isinstance(rule, Permission):
+            continue
+        method, _, template = key.partition(" ")
+        for path, _ in addresses(house, template, house.anne):
+            answer = house.asks(house.without(rule), method, path)
+            assert answer.status_code == 403, f"{key}: {answer.status_code}"
+            assert "accounts.not-permitted" in answer.text
+        asked.add(rule)
+    assert house.rows() == before
+    everyday = {Permission.READ, Permission.CAPTURE, Permission.DEPOSIT, Permission.DOWNLOAD}
+    assert everyday <= asked
+
+
+def test_nothing_is_permitted_by_default(house: House, table: dict[str, Rule]) -> None:
+    for key, rule in table.items():
+        if isinstance(rule, Permission) or rule is OPERATOR:
+            method, _, template = key.partition(" ")
+            for path, _ in addresses(house, template, house.anne):
+                answer = house.asks(house.without(*ALL), method, path)
+                assert answer.status_code == 403, key
+
+
+def test_the_operators_addresses_are_no_owners(house: House, table: dict[str, Rule]) -> None:
+    for key in (key for key, rule in table.items() if rule is OPERATOR):
+        method, _, template = key.partition(" ")
+        for path, _ in addresses(house, template, house.anne):
+            answer = house.asks("anne", method, path)
+            assert answer.status_code == 403, key
+            assert "accounts.operator-only" in answer.text
+
+
+def test_the_persons_of_another_account_are_nobody(
+    house: House, table: dict[str, Rule]
+) -> None:
+    """A person is no account's own: whether he is of this one, the route itself asks."""
+    before, hers = house.rows(), house.anne.acting.person
+    for key, rule in table.items():
+        method, _, template = key.partition(" ")
+        if "{person}" in template and rule not in (PUBLIC, OPERATOR):
+            for decision in ("role", "permissions", "remove"):
+                path = fill(template, person=hers, decision=decision)
+                answer = house.asks("bert", method, path)
+                assert answer.status_code in (404, 422), key
+                assert method == "POST" or answer.status_code == 404, key
+        if "{session}" in template:
+            house.asks("bert", method, fill(template, session=house.anne.session))
+    assert house.rows() == before
+
+
+# ---- what is named in a query, a body or a form -------------------------------------------
+
+
+def test_names_in_a_query_are_judged_too(house: House) -> None:
+    anne, bert = house.anne.of, house.bert.of
+    for path in (
+        f"/packages.zip?exhibit={anne['exhibit']}",
+        f"/packages.zip?exhibit={bert['exhibit']}&exhibit={anne['exhibit']}",
+        f"/compare?one={bert['one']}&other={anne['other']}",
+        f"/compare?one={anne['one']}&other={bert['other']}",
+    ):
+        assert house.asks("bert", "GET", path).status_code == 404, path
+    own = f"/packages.zip?exhibit={bert['one']}&exhibit={bert['other']}"
+    assert house.asks("bert", "GET", own).status_code == 200
+
+
+def test_a_program_asks_by_two_permissions_at_one_address(house: House) -> None:
+    """POST /api/exhibits is a capture or a deposit."""
+    before, page = house.rows(), {"url": "https://annexyz.example/"}
+    file = {"file": ("a.txt", b"words")}
+    no_capture = {"Cookie": house.cookie(house.without(Permission.CAPTURE))}
+    no_deposit = {"Cookie": house.cookie(house.without(Permission.DEPOSIT))}
+    for answer in (
+        house.client.post("/api/exhibits", headers=no_capture, json=page),
+        house.client.post("/api/exhibits", headers=no_deposit, files=file),
+    ):
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "accounts.not-permitted"
+    assert house.rows() == before
+    allowed = house.client.post("/api/exhibits", headers=no_capture, files=file)
+    assert allowed.status_code == 201
+
+
+def test_a_number_of_annes_orders_nothing_for_bert(house: House) -> None:
+    """A form sends the number that what it makes is to have; Anne's are hers."""
+    before = house.rows()
+    platform, anne, account = house.platform, house.anne.of, house.bert.acting.account
+    page = "https://bertxyz.example/"
+    with pytest.raises(Refused, match=_NOT_FOUND):
+        platform.ordering.order(Wanted(page, token=anne["order"], account=account))
+    with pytest.raises(Refused, match=_NOT_FOUND):
+        table = b"url\nhttps://a/\n"
+        platform.ordering.order_table(table, "t.csv", token=anne["batch"], account=account)
+    with pytest.raises(Refused, match=_NOT_FOUND):
+        repeated = Wanted(page, token=anne["schedule"], account=account)
+        platform.repeating.add(repeated, Timing(rules.ONCE, platform.now()))
+    assert house.rows() == before
+
+
+# ---- what is made belongs to who made it --------------------------------------------------
+
+
+def test_what_is_made_has_its_account_and_its_person(house: House) -> None:
+    platform, anne, bert = house.platform, house.anne.acting, house.bert.acting
+    headers, file = {"Cookie": house.cookie("bert")}, {"file": ("bertxyz.txt", b"words")}
+    sent = house.client.post("/api/exhibits", headers=headers, files=file)
+    order = platform.road.order(sent.json()["exhibit"])
+    assert (order.account, order.person) == (bert.account, bert.person)
+    assert platform.account_of_exhibit(order.exhibit) == bert.account
+    view = platform.ordering.view(house.anne.of["order"])
+    one = view.commission
+    assert (one.account, one.person) == (anne.account, anne.person)
+    assert view.events[0].person == anne.person
+    captured = platform.road.order(one.exhibit)
+    assert (captured.account, captured.person) == (anne.account, anne.person)
+
+
+def test_an_act_names_the_person_who_did_it(house: House) -> None:
+    ordering = house.platform.ordering
+    wanted = Wanted("https://annexyz.example/cancelled", account=house.anne.acting.account)
+    order = ordering.order(wanted)[0].commission.commission
+    colleague = house.without(Permission.BILL)
+    assert house.asks(colleague, "POST", f"/api/orders/{order}/cancel").status_code == 200
+    events = ordering.view(order).events
+    asked = [one.person for one in events if one.kind == rules.CANCEL_ASKED]
+    assert asked == [house.known.people[colleague].person]
+
+
+def test_the_index_made_again_knows_whose_it_is(house: House) -> None:
+    def listed(account: str) -> list[str]:
+        return [one.exhibit for one in house.platform.exhibits(50, account=account)]
+
+    anne, bert = house.anne.acting.account, house.bert.acting.account
+    before = {one: listed(one) for one in (anne, bert, "local")}
+    assert before["local"] == []
+    assert before[anne]
+    assert set(before[anne]).isdisjoint(before[bert])
+    house.platform.rebuild()
+    assert {one: listed(one) for one in before} == before
+    assert house.platform.fsck(lambda _: None) == []
+
+
+def test_where_the_order_is_damaged_the_index_still_knows(tmp_path: Path) -> None:
+    platform = Platform(Config(tmp_path))
+    exhibit = platform.deposit("a.txt", [b"words"], account="ac_hers")
+    paper = platform.folder(exhibit) / "order.json"
+    paper.chmod(0o600)
+    paper.write_bytes(b"{")
+    assert platform.account_of_exhibit(exhibit) == "ac_hers"
+    assert platform.account_of_exhibit("ex_00000000000000000000000000") is None
+    assert platform.account_of_exhibit("../../etc") is None
+
+
+def test_the_same_file_in_two_accounts_stays_apart(house: House) -> None:
+    """The court's look-up finds both, and says nothing of whose they are."""
+    platform, file = house.platform, b"the same words"
+    made = [
+        platform.deposit(
+            "same.txt", [file], claimed_name=f"{one.mark}_同", account=one.acting.account
+        )
+        for one in (house.anne, house.bert)
+    ]
+    for exhibit in made:
+        platform.walk(exhibit, lambda _step, _detail: None)
+    digits = hashlib.sha256(file).hexdigest()
+    for path in (f"/api/ledger/lookup?sha256={digits}", f"/ledger?sha256={digits}"):
+        text = house.client.get(path).text
+        for word in (*house.anne.said, *house.bert.said, *made):
+            assert word not in text, f"{path} says {word}"
+    answers = house.client.get(f"/api/ledger/lookup?sha256={digits}").json()["answers"]
+    assert len(answers) == 2
