@@ -86,7 +86,9 @@ def parse_address(text: str) -> str:
 def parse_name(text: str) -> str:
     name = " ".join(text.split())
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
-        raise Refused("accounts.name-refused", expected=f"1–{NAME_LIMIT}", found=f"{len(name)}")
+        raise Refused(
+            "accounts.person-name-refused", expected=f"1–{NAME_LIMIT}", found=f"{len(name)}"
+        )
     return name
 
 

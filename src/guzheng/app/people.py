@@ -67,6 +67,8 @@ class People:
         )
         self._members = Members(engine, entropy)
         self._now = parts.now
+        self.are_on = config.accounts == "on"
+        self.session_seconds = config.session_hours * 3600
         self._public_url = config.public_url.rstrip("/")
         self._posting = Posting(mail or open_mail(config))
         self._entering = Entering(rooms)

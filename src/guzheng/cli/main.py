@@ -16,6 +16,7 @@ from guzheng.cli import (
     keeping,
     keys,
     ledger,
+    people,
     programs,
     running,
     timestamping,
@@ -52,6 +53,7 @@ for family in (
     keeping.COMMANDS,
     keys.COMMANDS,
     ledger.COMMANDS,
+    people.COMMANDS,
     programs.COMMANDS,
     timestamping.COMMANDS,
 ):

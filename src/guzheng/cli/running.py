@@ -52,6 +52,8 @@ def serve(
             speaker.note("cli.no-browser")
         address = f"http://{host}:{listening.getsockname()[1]}"
         speaker.note("cli.serving", address=address, data=data.resolve())
+        if platform.people.are_on and not platform.people.has_operator():
+            speaker.note("cli.operator-link", link=platform.people.operator_link(address))
         config = uvicorn.Config(
             create_app(
                 platform,

@@ -26,10 +26,13 @@ from guzheng.web import (
     home,
     keys,
     ledger,
+    me,
     members,
     orders,
     orders_api,
     originals,
+    passkeys,
+    people,
     problems,
     public,
     realnames,
@@ -39,7 +42,7 @@ from guzheng.web import (
     tracing,
     verification,
 )
-from guzheng.web.gate import Doorkeeper, Rule, owners_of, sign_in_address
+from guzheng.web.gate import Doorkeeper, Rule, owners_of, prove_address, sign_in_address
 from guzheng.web.guard import Guard
 from guzheng.web.pages import Pages, language_of
 from guzheng.web.ports import Identities, Platform
@@ -135,11 +138,17 @@ def _inside(
         (orders_api.RULES, orders_api.routes(platform)),
         (members.RULES, members.routes(platform, pages)),
         (keys.RULES, keys.routes(platform, pages)),
+        (people.RULES, people.routes(platform, pages)),
+        (passkeys.RULES, passkeys.routes(platform)),
+        (me.RULES, me.routes(platform, pages)),
         (public.RULES, public.routes(platform, pages)),
         (realnames.RULES, realnames.routes(platform, pages)),
     ):
         doorkeeper.include(app, rules, router)
     doorkeeper.require_whole(app)
+    pages.addresses = frozenset(
+        key.removeprefix("GET ") for key in doorkeeper.rules if key.startswith("GET ")
+    )
     return app
 
 
@@ -157,6 +166,8 @@ def _answers(pages: Pages, doorkeeper: Doorkeeper) -> _Answer:
             response = problems.problem_json(trouble)
         elif trouble.status == HTTPStatus.UNAUTHORIZED:
             return RedirectResponse(sign_in_address(request), HTTPStatus.SEE_OTHER)
+        elif trouble.code == "accounts.prove-again":
+            return RedirectResponse(prove_address(request), HTTPStatus.SEE_OTHER)
         else:
             response = pages.trouble(request, trouble)
         if trouble.code == "web.fault" and request.scope["http_version"].startswith("1"):
@@ -182,8 +193,10 @@ def _trouble(request: Request, error: Exception, language: words.Language) -> pr
         refused = Refused("web.malformed-query", expected=str(wrong["msg"]), found=found)
         return problems.trouble_of(refused, language)
     number = secrets.token_hex(4)
-    # The server writes the traceback after this line; the number joins the two.
-    _log.error("fault %s at %s %s", number, request.method, request.url.path)
+    # The server writes the traceback after this line; the number joins the two. The route, and
+    # not the address: some addresses are links that open something.
+    place = getattr(request.scope.get("route"), "path", "an address without a route")
+    _log.error("fault %s at %s %s", number, request.method, place)
     return problems.fault(number, language)
 
 

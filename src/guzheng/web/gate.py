@@ -42,6 +42,7 @@ PUBLIC, SIGNED_IN, OPERATOR = Access.PUBLIC, Access.SIGNED_IN, Access.OPERATOR
 Rule = Access | Permission
 
 SIGN_IN: Final = "/login"
+PROVE: Final = "/me/prove"
 # Path parameters that name nothing of an account.
 UNOWNED: Final = frozenset(
     {"decision", "digest", "index", "name", "number", "path", "shard"}
@@ -223,6 +224,11 @@ def local_path(text: str) -> str:
 def sign_in_address(request: Request) -> str:
     """The page to sign in at, which leads back to where the reader was."""
     return f"{SIGN_IN}?{urlencode({'next': _return_of(request)})}"
+
+
+def prove_address(request: Request) -> str:
+    """The page to show at that it is really the one who signed in, and back."""
+    return f"{PROVE}?{urlencode({'next': _return_of(request)})}"
 
 
 def _return_of(request: Request) -> str:

@@ -81,6 +81,7 @@ class Pages:
     def __init__(self, platform: Platform, *, version: str) -> None:
         self._platform = platform
         self._version = version
+        self.addresses: frozenset[str] = frozenset()  # served ones; no link leads to others
         self.static = static_files()
         self.static_digest = digest_of_all(self.static)
         self._environment = Environment(
@@ -118,7 +119,9 @@ class Pages:
             "language_address": partial(_in_language, request),
             "version": self._version,
             "path": request.url.path,
-            "acting": _acting(request),
+            "acting": (acting := _acting(request)),
+            "reader": self._name_of(acting),
+            "is_served": self.addresses.__contains__,
             "acted": partial(_acted, self._platform, language),
             "static": f"/static/{self.static_digest}",
             "clock": self._platform.clock(),
@@ -134,6 +137,15 @@ class Pages:
                 COOKIE, asked, max_age=_COOKIE_SECONDS, httponly=True, samesite="lax"
             )
         return response
+
+    def _name_of(self, acting: Acting | None) -> str:
+        """What the person who is signed in calls himself; empty for nobody, and at the seat."""
+        if acting is None or not acting.person:
+            return ""
+        try:
+            return self._platform.people.name_of(acting.person)
+        except Problem:
+            return ""
 
     def trouble(self, request: Request, trouble: problems.Trouble) -> HTMLResponse:
         return self.render(

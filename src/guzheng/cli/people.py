@@ -1,0 +1,48 @@
+"""Commands about persons: operator link."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.speaking import Speaker
+from guzheng.proof import canonical
+from guzheng.refusals import Refused
+
+
+@click.group("operator")
+@options
+@click.pass_context
+def operator(
+    context: click.Context,
+    data: Path | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags by name
+    language: str | None,
+) -> None:
+    """运营者：取得一次性链接 / the operator: a one-time link."""
+    grouped(context, data, as_json, language)
+
+
+@operator.command("link")
+@click.option(
+    "--address",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    help="网页的地址，没有设置 public_url 时用 / where the pages are, without public_url",
+)
+@common
+def link(address: str, data: Path, speaker: Speaker) -> int:
+    """打印成为运营者的链接：24 小时内有效，只能用一次 / print a link that makes an operator."""
+    platform = opened(data)
+    if not platform.people.are_on:
+        raise Refused("accounts.off", expected="accounts = on", found="off")
+    made = platform.people.operator_link(address)
+    if speaker.as_json:
+        sys.stdout.write(canonical.encode({"link": made}).decode() + "\n")
+    else:
+        speaker.say("cli.operator-link-more", link=made)
+    return 0
+
+
+COMMANDS = (operator,)

@@ -1,0 +1,109 @@
+"""The cookie of a session, and who the browser says it is.
+
+HttpOnly, SameSite=Lax, Secure wherever the address is https, for the whole host and nothing
+beside it. What a page may lead to after a sign-in is an address of this server
+(`gate.local_path`).
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from guzheng.app.people import Caller
+from guzheng.refusals import Refused
+from guzheng.web.gate import local_path
+from guzheng.web.ports import Platform
+
+COOKIE: Final = "guzheng_session"
+HALF: Final = "guzheng_second"  # between the password and the second step
+HALF_SECONDS: Final = 300
+
+
+def require_accounts(platform: Platform) -> None:
+    """Refused where accounts are switched off: nobody signs in there."""
+    if not platform.people.are_on:
+        raise Refused("accounts.off", expected="accounts = on", found="off")
+
+
+def caller_of(request: Request) -> Caller:
+    peer = request.client.host if request.client else ""
+    return Caller(request.headers.get("user-agent", "")[:400], peer)
+
+
+def asked_of(request: Request) -> str:
+    """The address by which the reader reached us."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def onward_of(request: Request) -> str:
+    return local_path(request.query_params.get("next", "/"))
+
+
+def see(address: str) -> Response:
+    """303: what was posted is not posted again by a reload."""
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
+
+
+def set_session(
+    response: Response, request: Request, platform: Platform, token: str
+) -> Response:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=platform.people.session_seconds,
+        httponly=True,
+        samesite="lax",
+        secure=_is_secure(request, platform),
+    )
+    return response
+
+
+def set_half(response: Response, request: Request, platform: Platform, token: str) -> Response:
+    response.set_cookie(
+        HALF,
+        token,
+        max_age=HALF_SECONDS,
+        path="/login",
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request, platform),
+    )
+    return response
+
+
+def clear(response: Response, request: Request, platform: Platform) -> Response:
+    secure = _is_secure(request, platform)
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+def _is_secure(request: Request, platform: Platform) -> bool:
+    return platform.people.address(asked_of(request)).startswith("https://")
+
+
+def device_of(agent: str) -> str:
+    """A browser and its system by their own names, from what it says of itself."""
+    systems = (
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("HarmonyOS", "HarmonyOS"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    )
+    browsers = (
+        ("MicroMessenger/", "微信"),
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    )
+    found = [
+        next((name for sign, name in known if sign in agent), "")
+        for known in (browsers, systems)
+    ]
+    return " · ".join(one for one in found if one) or agent[:40] or "—"
