@@ -3,10 +3,12 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 import httpx
 
+from guzheng.accounts import Acting
 from guzheng.accounts.people import Persons
 from guzheng.accounts.sessions import COOKIE, Caller, Sessions
 from guzheng.app import Platform
@@ -21,6 +23,11 @@ class Someone:
     person: str
     account: str
     client: httpx.Client
+
+    def acting(self, platform: Platform) -> Acting:
+        found = platform.members.acting(self.person)
+        assert found is not None
+        return found
 
     def text(self, path: str) -> str:
         answer = self.client.get(path)
@@ -38,7 +45,12 @@ class Someone:
 
 @contextlib.contextmanager
 def someone(
-    platform: Platform, address: str, name: str, account: str | None = None
+    platform: Platform,
+    address: str,
+    name: str,
+    account: str | None = None,
+    *,
+    signed_in_at: datetime | None = None,
 ) -> Iterator[Someone]:
     """Registered, with an account of his own, and signed in."""
     parts, now = platform.parts, platform.now()
@@ -46,6 +58,6 @@ def someone(
     person = persons.add(name, f"{name}@example.com", "", now).person
     own = platform.members.rows.found(person, now, account)
     sessions = Sessions(parts.accounts, parts.entropy)
-    token = sessions.begin(person, "password", CALLER, now)
+    token = sessions.begin(person, "password", CALLER, signed_in_at or now)
     with httpx.Client(base_url=address, cookies={COOKIE: token}, timeout=60) as client:
         yield Someone(person, own, client)

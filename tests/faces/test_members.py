@@ -1,8 +1,10 @@
 """Members and keys on the pages: invited, granted, switched, refused, and in the audit."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -82,6 +84,42 @@ def test_somebody_is_invited_and_may_do_what_was_granted(firm: Firm) -> None:
     firm.owner.post(f"{member}/remove", {"sure": "1"})
     assert firm.owner.client.get(member).status_code == 404
     assert "staff 的账号" in firm.staff.text("/me/account?lang=zh"), "his own is left to him"
+
+
+def test_an_invitation_goes_out_by_letter(
+    firm: Firm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = firm.owner.post(
+        "/members/invitations?lang=zh", {"address": "New@Example.com"}, status=201
+    )
+    assert "已发往 new@example.com" in answer.text
+    link = re.search(r"/invitation/[\w-]{43}", answer.text)
+    assert link is not None
+    said, deadline = "", time.monotonic() + 30
+    while link[0] not in said:
+        assert time.monotonic() < deadline, said
+        said += capfd.readouterr().err
+        time.sleep(0.05)
+    assert "owner 邀请您" in said
+    wrong = firm.owner.post("/members/invitations", {"address": "nobody"}, status=201)
+    assert "accounts.address-refused" in wrong.text, "the link is there all the same"
+    for _ in range(48):
+        firm.platform.members.invite(firm.owner.acting(firm.platform))
+    full = firm.owner.post("/members/invitations", status=409)
+    assert "accounts.invitations-too-many" in full.text
+
+
+def test_dangerous_acts_ask_again_who_it_is(firm: Firm) -> None:
+    firm.employ()
+    later = firm.platform.now() - timedelta(minutes=11)
+    with someone(firm.platform, firm.face.address, "late", signed_in_at=later) as late:
+        for path, fields in (
+            ("/keys", {"note": "n", "days": "30", "may.read": "1"}),
+            (f"/members/{late.person}/permissions", {"may.read": "1"}),
+        ):
+            asked = late.post(path, fields).headers["location"]
+            assert asked.startswith("/me/prove?next=")
+        assert firm.platform.keys.of(late.account) == ()
 
 
 def test_two_who_decide_at_once_do_not_undo_each_other(firm: Firm) -> None:

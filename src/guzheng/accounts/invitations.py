@@ -26,6 +26,7 @@ PREFIX: Final = "in"
 LASTS: Final = timedelta(days=7)
 _SECRET_OCTETS: Final = 32
 _NOTE: Final = 60
+_LARGEST: Final = 50  # invitations of an account that are open
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Invitations:
         )
         with writing(self._engine) as connection:
             require_standing(connection, by, Permission.MEMBERS)
+            _require_room(connection, by.account, now)
             connection.execute(
                 insert(INVITATION),
                 {
@@ -127,6 +129,18 @@ def _require_open(connection: Connection, secret: str, now: datetime) -> Invitat
     if standing != "open":
         raise _over(standing)
     return found[0]
+
+
+def _require_room(connection: Connection, account: str, now: datetime) -> None:
+    these = _read(connection, INVITATION.c.account == account)
+    waiting = sum(one.standing(now) == "open" for one in these)
+    if waiting >= _LARGEST:
+        raise Refused(
+            "accounts.invitations-too-many",
+            expected=f"≤ {_LARGEST}",
+            found=str(waiting),
+            act="revoke those that nobody will accept",
+        )
 
 
 def _end(

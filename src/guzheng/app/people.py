@@ -112,6 +112,17 @@ class People:
         subject = words.say(f"letter.{letter.kind}.subject", language)
         self._posting.post(letter.address, subject, text)
 
+    def write_to(
+        self, typed: str, letter: str, language: words.Language, **facts: str
+    ) -> str:
+        """A letter that somebody who is signed in has us send; gives the address as kept."""
+        self._require_reachable(typed)
+        address = parse_address(typed)
+        subject = words.say(f"letter.{letter}.subject", language, **facts)
+        text = words.say(f"letter.{letter}.text", language, **facts)
+        self._posting.post(address, subject, text)
+        return address
+
     def letter_address(self, kind: str, token: str) -> str:
         """Whom a living link is for; Refused for any other."""
         return self._registering.letter(kind, token, self._now()).address

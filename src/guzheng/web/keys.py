@@ -15,10 +15,11 @@ from guzheng.accounts.keys import DAYS, SCOPES
 from guzheng.refusals import Problem
 from guzheng.web import problems
 from guzheng.web.gate import Rule, acting_of
-from guzheng.web.members import see
+from guzheng.web.members import prove_first
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
+from guzheng.web.sessions import see
 
 RULES: Final[Mapping[str, Rule]] = {
     "GET /keys": Permission.MEMBERS,
@@ -51,6 +52,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.post("/keys")
     def make(request: Request) -> Response:
+        if first := prove_first(request, platform, "/keys"):
+            return first
         form = form_of(request)
         scopes = frozenset(one for one in roles.EVERYTHING if form.get(f"may.{one}"))
         days = form.get("days", "")

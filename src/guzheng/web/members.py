@@ -8,10 +8,10 @@ the answer itself. No rule is here: accounts/members.py has them, and refuses.""
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from guzheng.accounts import Permission, roles
 from guzheng.commission import table
@@ -22,6 +22,7 @@ from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, find_acting
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
+from guzheng.web.sessions import asked_of, see
 
 PER_PAGE: Final = 50
 _LARGEST_TABLE: Final = 10_000
@@ -62,8 +63,17 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     return router
 
 
-def see(address: str) -> Response:
-    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
+def prove_first(request: Request, platform: Platform, back: str) -> Response | None:
+    """Where to go first, unless the person showed a moment ago who he is."""
+    if acting_of(request).by != "session":
+        return None
+    try:
+        platform.people.require_proved(request.cookies)
+    except Refused as refused:
+        if refused.code != "accounts.prove-again":
+            raise
+        return see(f"/me/prove?{urlencode({'next': back})}")
+    return None
 
 
 # ---- everybody ---------------------------------------------------------------------------
@@ -79,6 +89,7 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "invitations": platform.members.invitations(account),
             "made": None,
             "link": "",
+            "sent": "",
             "trouble": None,
             "form": {},
         }
@@ -92,19 +103,40 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.post("/members/invitations")
     def invite(request: Request) -> Response:
         """Answers with the link itself: it is nowhere else."""
-        form = form_of(request)
+        form, sent = form_of(request), ""
         try:
             made, secret = platform.members.invite(acting_of(request), form.get("note", ""))
         except Problem as problem:
             trouble = problems.trouble_of(problem, language_of(request))
             return page(request, trouble=trouble, form=form, status_code=int(trouble.status))
-        link = f"{str(request.base_url).rstrip('/')}/invitation/{quote(secret)}"
-        return page(request, made=made, link=link, status_code=int(HTTPStatus.CREATED))
+        site = platform.people.address(asked_of(request))
+        link, failed = f"{site}/invitation/{quote(secret)}", None
+        try:
+            sent = _sent(request, platform, form.get("address", ""), link)
+        except Problem as problem:  # the invitation stands, and its link can be copied
+            failed = problems.trouble_of(problem, language_of(request))
+        facts = {"made": made, "link": link, "sent": sent, "trouble": failed}
+        return page(request, **facts, status_code=int(HTTPStatus.CREATED))
 
     @router.post("/members/invitations/{invitation}/revoke")
     def revoke(request: Request, invitation: str) -> Response:
         platform.members.revoke_invitation(acting_of(request), invitation)
         return see("/members")
+
+
+def _sent(request: Request, platform: Platform, address: str, link: str) -> str:
+    """To whom the link went by letter; empty where nobody was named."""
+    if not address.strip():
+        return ""
+    by = acting_of(request)
+    return platform.people.write_to(
+        address,
+        "invitation",
+        language_of(request),
+        link=link,
+        inviter=platform.members.name_of(by.person),
+        founder=platform.members.founder_name(by.account),
+    )
 
 
 # ---- the audit ---------------------------------------------------------------------------
@@ -196,6 +228,8 @@ def _one(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def decide(request: Request, person: str, decision: str) -> Response:
         form = form_of(request)
         platform.members.person(acting_of(request).account, person)  # or it is not found
+        if first := prove_first(request, platform, f"/members/{person}"):
+            return first
         try:
             return see(_decided(request, platform, person, decision, form))
         except Problem as problem:

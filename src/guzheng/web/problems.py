@@ -37,6 +37,7 @@ _STATUS_OF_CODE = {
     "accounts.last-owner": HTTPStatus.CONFLICT,
     "accounts.changed-meanwhile": HTTPStatus.CONFLICT,
     "accounts.keys-too-many": HTTPStatus.CONFLICT,
+    "accounts.invitations-too-many": HTTPStatus.CONFLICT,
     "accounts.invitation-over": HTTPStatus.GONE,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "cases.held": HTTPStatus.CONFLICT,
