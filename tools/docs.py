@@ -126,6 +126,7 @@ def helps(group: click.Group, context: click.Context) -> list[str]:
 def codes() -> str:
     zh, en = words.catalogue("zh"), words.catalogue("en")
     families = (
+        "accounts",
         "anchor",
         "capture",
         "certify",
