@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guzheng.capturer.addresses import Address, find_refusal, is_own
+from guzheng.addresses import Address, find_refusal, is_own
 
 
 def _nobodys(address: Address) -> bool:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guzheng.addresses import Network
 from guzheng.capturer import namespace
-from guzheng.capturer.addresses import Network
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.limits import STOP_SECONDS, TUNNEL_END_SECONDS, TUNNEL_START_SECONDS

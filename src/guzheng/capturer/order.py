@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from guzheng.capturer.addresses import Network, resolver_address
+from guzheng.addresses import Network, resolver_address
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.limits import LANGUAGE, MAX_NOTE, MAX_URL, USUAL, read_bounds
 from guzheng.capturer.record import Bounds, Vantage

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guzheng.capturer.addresses import find_refusal, is_own, resolver_address
+from guzheng.addresses import find_refusal, is_own, resolver_address
 from guzheng.capturer.limits import CONNECT_SECONDS, COPY_OCTETS, MAX_CONNECTIONS
 from guzheng.capturer.tunnel import control, socks
 from guzheng.capturer.tunnel.connection import Connection

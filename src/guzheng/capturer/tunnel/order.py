@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from guzheng.capturer.addresses import Network
+from guzheng.addresses import Network
 from guzheng.proof import canonical
 from guzheng.proof.fields import Fields
 

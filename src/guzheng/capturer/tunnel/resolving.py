@@ -12,7 +12,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass, field
 
-from guzheng.capturer.addresses import resolver_address
+from guzheng.addresses import resolver_address
 from guzheng.capturer.limits import RESOLVE_SECONDS, SECOND_RESOLVER_SECONDS
 from guzheng.capturer.tunnel.connection import Resolution
 

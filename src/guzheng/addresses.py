@@ -1,9 +1,10 @@
-"""Which addresses a capture may contact: global unicast ones, and what the order allows.
+"""Which addresses a stranger may have us contact: global unicast ones, and what is allowed.
 
-A page, a redirect or a DNS answer must not be able to lead the browser to the machines beside
-us (server-side request forgery). The registries are IANA's special-purpose address registries
-(RFC 6890); what is not listed there but is a way around them (IPv4 inside IPv6) is listed here.
-Deciding is pure; whether an address is our own is asked of the kernel by `is_own`.
+A page, a redirect or a DNS answer must not be able to lead a capture's browser, nor an address
+that somebody typed for a webhook, to the machines beside us (server-side request forgery). The
+registries are IANA's special-purpose address registries (RFC 6890); what is not listed there
+but is a way around them (IPv4 inside IPv6) is listed here. Deciding is pure; whether an address
+is our own is asked of the kernel by `is_own`.
 """
 
 import ipaddress
