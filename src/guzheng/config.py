@@ -25,6 +25,8 @@ _AT_LEAST_ONE = (
     "anchor_interval_seconds",
     "ledger_witness_seconds",
     "largest_upload",
+    "uploads_open",
+    "upload_hours",
     "tsa_burst",
     "workers",
     "captures_at_once",
@@ -46,6 +48,7 @@ _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
 _ONE_OF = {
+    "share_addresses": ("truncated", "whole", "none"),
     "accounts": ("on", "off"),
     "sm2": ("auto", "required", "off"),
     "tsa_key": ("p256", "rsa3072", "pkcs11"),
@@ -84,6 +87,10 @@ class Config:
     )
     verify_days: int = _setting(
         30, "After so many days a verification counts as old, and whoever files is warned"
+    )
+    share_addresses: str = _setting(
+        "truncated",
+        "How the log of a share names who opened it: truncated (the network), whole, none",
     )
     public_url: str = _setting("", "Address others reach this installation at, for the QR code")
     accounts: str = _setting(
@@ -226,6 +233,13 @@ class Config:
     quota_units: int = _setting(
         0, "Captures that an account may hold or have confirmed in all; 0: no limit"
     )
+    default_edition: str = _setting(
+        "full", "Edition of an account to which none was granted: docs/operate/editions.md"
+    )
+    editions: str = _setting("", "TOML file with editions, instead of those that come along")
+    editions_url: str = _setting(
+        "", "Where an edition can be ordered; told when a function is not in one's own"
+    )
     name_document_days: int = _setting(
         90,
         "Documents of identity are deleted so many days after the decision; 0: kept",
@@ -246,6 +260,10 @@ class Config:
     )
     ledger_witness_seconds: int = _setting(5, "How long to wait for each witness")
     largest_upload: int = _setting(20 * 2**30, "Largest file taken over HTTP, in octets")
+    uploads_open: int = _setting(50, "Unfinished uploads that an account may have at once")
+    upload_hours: int = _setting(
+        72, "After so many hours without an octet an unfinished upload is cleared away"
+    )
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"
     )

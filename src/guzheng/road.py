@@ -48,6 +48,8 @@ Tell = Callable[[str, str], None]
 Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]
 # Account, when it orders → the real name that is attested for it, if one is.
 Attested = Callable[[str, datetime], AttestedApplicant | None]
+# Account, exhibit → around the coming in of a deposit: the quota before, the bill after.
+Spending = Callable[[str, str], contextlib.AbstractContextManager[None]]
 
 
 class Step(Enum):
@@ -133,6 +135,7 @@ class Road:
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
     attested: Attested = lambda _account, _at: None  # the real name of an account, then
+    spending: Spending = lambda _account, _exhibit: contextlib.nullcontext()
 
     # ---- doors -----------------------------------------------------------------------
 
@@ -146,12 +149,21 @@ class Road:
         claimed_purpose: str | None = None,
         account: str = ids.LOCAL,
         person: str = "",
+        exhibit: str | None = None,
     ) -> Order:
-        """Files come in; everything is durable when this returns, and nothing if it raises."""
+        """Files come in; everything is durable when this returns, and nothing if it raises.
+        `exhibit`: the name it was promised, by who sees to it that nobody else has it in
+        hand; then it is there once, however often asked."""
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
-        exhibit = ids.new("ex", self.now(), self.entropy)
+        if exhibit and find(self.blobs, folder_of(exhibit) + ORDER) is not None:
+            return self.order(exhibit)
+        exhibit = exhibit or ids.new("ex", self.now(), self.entropy)
         folder = folder_of(exhibit)
-        with leased(self.leases, exhibit, wait=True), self._unless_acknowledged(exhibit):
+        with (
+            leased(self.leases, exhibit, wait=True),
+            self.spending(account, exhibit),
+            self._unless_acknowledged(exhibit),
+        ):
             items: list[ReceivedItem] = []
             for upload in uploads:
                 item_name(upload.name)
@@ -184,7 +196,7 @@ class Road:
         distinct(item_name(one.name) for one in items)
         texts = _texts(claimed_name, claimed_applicant, claimed_purpose)
         exhibit = ids.new("ex", self.now(), self.entropy)
-        with self._unless_acknowledged(exhibit):
+        with self.spending(account, exhibit), self._unless_acknowledged(exhibit):
             return self._order(
                 exhibit, "hash-only", texts, items=items, account=account, person=person
             )
@@ -444,7 +456,7 @@ class Road:
         record_json = find(self.blobs, folder + package.CAPTURE)
         items, roles = order.items, dict[str, str]({})
         if record_json is not None:
-            items, roles = intake.captured_items(record_json, self.blobs, folder)
+            items, roles = intake.captured_items(record_json)
             refusal = intake.refusal_in(record_json)
             if refusal is not None:
                 self._put(folder + REFUSED, self._refusal(order, refusal))

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
 from guzheng.commission import Commission, Commissions, Event, Timing, rules, table
+from guzheng.commission.units import limit_of
 from guzheng.refusals import Refused
 from guzheng.store.records import drawer, open_database, open_engine, writing
 from tests import engines
@@ -80,7 +81,7 @@ def test_held_charged_and_given_back_sum_to_what_was_ordered(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]
 ) -> None:
     rows = Commissions(open_engine(tmp_path_factory.mktemp("quota") / "c.sqlite"))
-    made = rows.add([commission() for _ in range(4)], allowance=4)
+    made = rows.add([commission() for _ in range(4)], allowance=limit_of(4))
     for number, kind in steps:
         try:
             rows.append(made[number], Event(kind, AT))
@@ -95,18 +96,18 @@ def test_held_charged_and_given_back_sum_to_what_was_ordered(
 
 def test_a_quota_is_not_passed_by_asking_for_many_at_once(rows: Commissions) -> None:
     with pytest.raises(Refused, match=r"commission\.quota-spent"):
-        rows.add([commission() for _ in range(3)], allowance=2)
+        rows.add([commission() for _ in range(3)], allowance=limit_of(2))
     assert rows.page(10) == ()
     assert rows.quota(rules.LOCAL).held == 0
-    one, _ = rows.add([commission(), commission()], allowance=2)
+    one, _ = rows.add([commission(), commission()], allowance=limit_of(2))
     rows.append(one, Event(rules.CANCELLED, AT))
-    rows.add([commission()], allowance=2)
+    rows.add([commission()], allowance=limit_of(2))
 
 
 def test_ordering_twice_under_one_number_orders_once(rows: Commissions) -> None:
     one = commission()
-    first = rows.add([one], allowance=1)
-    again = rows.add([replace(one, exhibit="ex_other")], allowance=1)
+    first = rows.add([one], allowance=limit_of(1))
+    again = rows.add([replace(one, exhibit="ex_other")], allowance=limit_of(1))
     assert first == again
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from guzheng import intake, road
+from guzheng.app.entitling import Entitling
 from guzheng.app.parts import Parts
 from guzheng.app.vantages import Vantages
-from guzheng.commission import Batch, Commission, Event, Quota, rules, table
+from guzheng.commission import Allowance, Batch, Commission, Event, Quota, rules, table
 from guzheng.config import Config
 from guzheng.intake.rules import capture_options, stated, web_address
 from guzheng.jobs import QUEUE, Turn
@@ -130,8 +131,10 @@ class Ordering:
         walking: Road,
         vantages: Vantages,
         enqueue: Callable[[str], None],
+        entitlements: Entitling,
     ) -> None:
         self._config, self._parts, self._road = config, parts, walking
+        self._entitlements = entitlements
         self._rows = parts.commissions
         self._enqueue = enqueue
         self.vantages = vantages
@@ -146,12 +149,17 @@ class Ordering:
         """One order for each vantage point; durable and queued when this returns."""
         if wanted.token and (known := self._known(wanted.token, wanted.account)):
             return known
+        allowance = self.allowance_of(wanted.account)
         made = self.commissions_of(wanted)
-        return self.placed(self._rows.add(made, allowance=self.allowance))
+        return self.placed(self._rows.add(made, allowance=allowance))
 
-    @property
-    def allowance(self) -> int | None:
-        return self._config.quota_units or None
+    def allowance_of(self, account: str) -> Allowance:
+        """Raises Refused when captures are not in the account's edition."""
+        return self._entitlements.allowance_of(account)
+
+    def limit_of(self, account: str = rules.LOCAL) -> int | None:
+        """Units that an account may use in all; None: no limit."""
+        return self._entitlements.limit_of(account)
 
     def _known(self, token: str, account: str) -> tuple[CommissionView, ...]:
         """What this account ordered under that number; another's is not told of (to order
@@ -269,7 +277,7 @@ class Ordering:
                 Cause(batch=batch.batch, line=row.number),
             )
         ]
-        entered = self._rows.add(made, allowance=self.allowance, batch=batch)
+        entered = self._rows.add(made, allowance=self.allowance_of(account), batch=batch)
         require_same(self._rows.batch(batch.batch).account, account, batch.batch)
         self.placed(entered)
         return self.batch(batch.batch)
@@ -312,7 +320,8 @@ class Ordering:
         if token and (known := self._known(token, one.account)):
             return known[0]
         made = self.commissions_of(wanted, Cause(retry_of=commission, reason=said))
-        return self.placed(self._rows.add(made, allowance=self.allowance))[0]
+        allowance = self.allowance_of(one.account)
+        return self.placed(self._rows.add(made, allowance=allowance))[0]
 
     # ---- deciding --------------------------------------------------------------------
 

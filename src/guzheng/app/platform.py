@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
-from guzheng.app.auditing import Audit
+from guzheng.app.auditing import Accesses, Audit
 from guzheng.app.casework import Casework
 from guzheng.app.comparing import comparison
+from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence
 from guzheng.app.exports import Exports
 from guzheng.app.identities import open_identities
@@ -35,8 +36,11 @@ from guzheng.app.outside import open_further
 from guzheng.app.packaging import Packaging, require_sound
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
+from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
+from guzheng.app.sharing import Sharing
 from guzheng.app.timestamping import Timestamping, open_timestamping
+from guzheng.app.uploading import Uploading
 from guzheng.app.vantages import Vantages
 from guzheng.app.views import (
     ClockReading,
@@ -100,14 +104,26 @@ class Platform:
         self._adding: dict[str, Adding] = {}
         self.vantages = Vantages.parse(config.vantages)
         self.names = Naming(config, parts)
+        self.entitlements = Entitling(config, parts, self.is_placed)
         self.road = self._road()
         self.evidence = Evidence(parts, self.road)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
+        self.uploads = Uploading(
+            config, parts, self.road, self.originals, lambda one: self.jobs.enqueue(one)
+        )
         self.ordering = Ordering(
-            config, parts, self.road, self.vantages, lambda one: self.jobs.enqueue(one)
+            config,
+            parts,
+            self.road,
+            self.vantages,
+            lambda one: self.jobs.enqueue(one),
+            self.entitlements,
         )
         self.repeating = Repeating(parts, self.ordering)
         self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
+        self.rehearsing = Rehearsing(
+            parts, self.road, self.cases, lambda: self.trust, config.hash_ends
+        )
         self.packaging = Packaging(
             config,
             parts,
@@ -118,6 +134,16 @@ class Platform:
             self.roots_pem,
         )
         self.exports = Exports(self.packaging, parts, config.verify_days)
+        self.shares = Sharing(
+            parts,
+            exhibit=self.exhibit,
+            open_paper=self.open_paper,
+            pack=self.package,
+            require_packable=self._require_packable,
+            cases=self.cases,
+            exports=self.exports,
+            addresses=config.share_addresses,
+        )
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
@@ -157,6 +183,7 @@ class Platform:
             now=parts.now,
             entropy=parts.entropy,
             attested=self.names.attested_applicant,
+            spending=self.entitlements.spending,
         )
 
     # ---- time ------------------------------------------------------------------------
@@ -294,7 +321,15 @@ class Platform:
 
     def _tend(self) -> None:
         """What is to be done now and then; one that fails does not hold up the others."""
-        rounds = (self.ordering, self.repeating, self.anchoring, self.names, self.exports)
+        rounds = (
+            self.ordering,
+            self.repeating,
+            self.anchoring,
+            self.names,
+            self.entitlements,
+            self.exports,
+            self.uploads,
+        )
         for one in (each.round for each in rounds):
             with contextlib.suppress(Problem):
                 one()
@@ -337,6 +372,10 @@ class Platform:
         that, and hides no other."""
         lines = self.index.page(limit, before, account=account)
         return tuple(self._listed(line) for line in lines)
+
+    def is_placed(self, exhibit: str) -> bool:
+        """Whether an exhibit of that name came in."""
+        return road.ORDER in self.road.papers(exhibit)
 
     def account_of_exhibit(self, exhibit: str) -> str | None:
         """Whose it is; None when there is none of that name."""
@@ -576,6 +615,11 @@ class Platform:
     def timestamping(self) -> Timestamping:
         """Our own authority for whoever asks over HTTP, whomever we ask ourselves."""
         return open_timestamping(self.config, self.parts, time.monotonic)
+
+    @functools.cached_property
+    def accesses(self) -> Accesses:
+        """Where it is told who asked for what he may not have."""
+        return Accesses(Audit(self.parts.data, self.parts.now), time.monotonic)
 
     def commit_journal(self) -> list[tuple[str, int, Numbered]]:
         """Put the heads of the issuance journal into the ledger: chain, lines, entry."""

@@ -169,8 +169,9 @@ class Repeating:
             if wanted
             else ()
         )
+        allowance = self._ordering.allowance_of(schedule.account) if made else None
         entered = self._rows.enter(
-            schedule, slot, made, at=self._parts.now(), allowance=self._ordering.allowance
+            schedule, slot, made, at=self._parts.now(), allowance=allowance
         )
         self._ordering.placed(entered)
 

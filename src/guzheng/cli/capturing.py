@@ -199,7 +199,7 @@ def list_(limit: int, data: Path, speaker: Speaker) -> int:
     for view in platform.ordering.page(limit):
         _show(speaker, view)
     quota = platform.ordering.quota()
-    allowance = platform.ordering.allowance
+    allowance = platform.ordering.limit_of()
     limit_text = "∞" if allowance is None else str(allowance)
     speaker.note("cli.quota", held=quota.held, spent=quota.spent, allowance=limit_text)
     return 0

@@ -8,18 +8,23 @@ when the disk or the database is away.
 The account is a field: there is one, `local`, until there are others.
 """
 
-from guzheng.commission.records import Batch, Commission, Commissions, Quota
+from guzheng.commission.records import Batch, Commission, Commissions
 from guzheng.commission.rules import Event, Timing
 from guzheng.commission.schedules import Schedule, Schedules, Slot
+from guzheng.commission.units import Allowance, Line, Lot, Quota, Units
 
 __all__ = [
+    "Allowance",
     "Batch",
     "Commission",
     "Commissions",
     "Event",
+    "Line",
+    "Lot",
     "Quota",
     "Schedule",
     "Schedules",
     "Slot",
     "Timing",
+    "Units",
 ]

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, case, func, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, func, insert, select
 
-from guzheng.commission import rules
+from guzheng.commission import rules, units
 from guzheng.commission.rules import Event
 from guzheng.commission.tables import BATCH, COMMISSION, EVENT, QUOTA, create
+from guzheng.commission.units import Allowance, Quota, Units
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
@@ -58,19 +59,12 @@ class Batch:
     person: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """Units of an account: held for what is not decided, and spent."""
-
-    held: int
-    spent: int
-
-
 class Commissions:
     """Every commission of an installation, with its events and the quota's ledger."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.units = Units(engine)
         with writing(engine) as connection:
             create(connection)
 
@@ -80,11 +74,11 @@ class Commissions:
         self,
         wanted: Sequence[Commission],
         *,
-        allowance: int | None,
+        allowance: Allowance,
         batch: Batch | None = None,
     ) -> tuple[Commission, ...]:
         """Enter them all, with a unit held for each, or none. Those that are there already are
-        given as they were entered. `allowance`: units the account may use; None: no limit."""
+        given as they were entered. `allowance`: what the account may use; None: no limit."""
         with writing(self._engine) as connection:
             return self.add_within(connection, wanted, allowance=allowance, batch=batch)
 
@@ -93,7 +87,7 @@ class Commissions:
         connection: Connection,
         wanted: Sequence[Commission],
         *,
-        allowance: int | None,
+        allowance: Allowance,
         batch: Batch | None = None,
     ) -> tuple[Commission, ...]:
         if batch is not None and not insert_missing(connection, BATCH, _row_of_batch(batch)):
@@ -104,7 +98,7 @@ class Commissions:
         for one in wanted:
             known = self._find(connection, one.commission)
             if known is None:
-                _require_within(connection, one.account, allowance)
+                units.hold(connection, one.commission, one.account, allowance, one.ordered_at)
                 known = replace(one, turn=_next_turn(connection, one.account))
                 connection.execute(insert(COMMISSION), _row_of(known))
                 ordered = Event(rules.ORDERED, known.ordered_at, person=known.person)
@@ -194,12 +188,12 @@ class Commissions:
 
     def undecided(self) -> tuple[Commission, ...]:
         """Those with a unit held: the only ones that anything is still to be done about."""
-        ended = select(QUOTA.c.commission).where(QUOTA.c.part == "end")
+        ended = select(QUOTA.c.commission).where(QUOTA.c.part == units.END)
         return self._all(COMMISSION.c.commission.not_in(ended))
 
     def quota(self, account: str) -> Quota:
         with reading(self._engine) as connection:
-            return _quota(connection, account)
+            return units.quota_of(connection, account)
 
     # ---- reading rows ----------------------------------------------------------------
 
@@ -237,29 +231,9 @@ def _append(
             "person": event.person,
         },
     )
-    if means := rules.means_for_quota(event.kind):
-        line = {
-            "commission": commission.commission,
-            "part": "hold" if means == "hold" else "end",
-            "account": commission.account,
-            "means": means,
-            "units": rules.UNITS,
-            "observed_at": at,
-        }
-        connection.execute(insert(QUOTA), line)
-
-
-def _require_within(connection: Connection, account: str, allowance: int | None) -> None:
-    if allowance is None:
-        return
-    quota = _quota(connection, account)
-    if quota.held + quota.spent + rules.UNITS > allowance:
-        raise Refused(
-            "commission.quota-spent",
-            expected=f"at most {allowance}",
-            found=f"{quota.spent} spent, {quota.held} held",
-            act="give up or confirm what is undecided, or ask the operator for more",
-        )
+    means = rules.means_for_quota(event.kind)
+    if means and means != units.HOLD:
+        units.end(connection, commission.commission, means, event.observed_at)
 
 
 def _next_turn(connection: Connection, account: str) -> int:
@@ -274,18 +248,6 @@ def _next_turn(connection: Connection, account: str) -> int:
 def _largest(connection: Connection, where: Any) -> int:
     wanted = select(func.coalesce(func.max(COMMISSION.c.turn), 0)).where(where)
     return int(connection.execute(wanted).scalar_one())
-
-
-def _quota(connection: Connection, account: str) -> Quota:
-    counted = {
-        means: func.coalesce(
-            func.sum(case((QUOTA.c.means == means, QUOTA.c.units), else_=0)), 0
-        )
-        for means in ("hold", "charge", "return")
-    }
-    row = connection.execute(select(*counted.values()).where(QUOTA.c.account == account)).one()
-    held, charged, returned = (int(one) for one in row)
-    return Quota(held=held - charged - returned, spent=charged)
 
 
 def _events(connection: Connection, commission: str) -> tuple[Event, ...]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 from guzheng.commission import rules
 from guzheng.commission.records import Commission, Commissions
 from guzheng.commission.tables import SCHEDULE, SCHEDULE_EVENT, SLOT, create
+from guzheng.commission.units import Allowance
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
@@ -95,7 +96,7 @@ class Schedules:
         wanted: Sequence[Commission],
         *,
         at: datetime,
-        allowance: int | None,
+        allowance: Allowance,
     ) -> tuple[Commission, ...]:
         """What became of a time, and what is ordered for it, at once; nothing when it is
         entered already."""

@@ -81,6 +81,7 @@ QUOTA = Table(
     _text("account"),
     _text("means"),
     Column("units", _NUMBER, nullable=False),
+    _added("lot"),  # what the unit was taken from; empty: an allowance without end, or no limit
     _text("observed_at"),
     Index("quota_of_account", "account"),
     sqlite_strict=True,

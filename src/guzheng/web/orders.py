@@ -54,7 +54,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             else None,
             "before": before,
             "quota": platform.ordering.quota(account),
-            "allowance": platform.ordering.allowance,
+            "allowance": platform.ordering.limit_of(account),
         }
         return pages.render(request, "orders.html", facts)
 

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from guzheng.accounts import Acting
+from guzheng.app.auditing import Accesses
 from guzheng.app.casework import Casework
+from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence
+from guzheng.app.exports import Exports
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering
 from guzheng.app.originals import Originals
 from guzheng.app.people import People
+from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
+from guzheng.app.sharing import Sharing
 from guzheng.app.timestamping import Timestamping
+from guzheng.app.uploading import Uploading
 from guzheng.app.vantages import Vantages
 from guzheng.ledger import Numbered
 from guzheng.proof.digest import Digest
@@ -159,6 +165,14 @@ class Platform(Protocol):
     @property
     def names(self) -> Naming: ...
 
+    @property
+    def entitlements(self) -> Entitling: ...
+
+    @property
+    def accesses(self) -> Accesses:
+        """Told of whoever is signed in and asks for what he may not have."""
+        ...
+
     def account_of_exhibit(self, exhibit: str, /) -> str | None:
         """Whose it is; None when there is none of that name."""
         ...
@@ -203,6 +217,11 @@ class Platform(Protocol):
         ...
 
     @property
+    def uploads(self) -> Uploading:
+        """Uploads that are broken off and taken up again."""
+        ...
+
+    @property
     def originals(self) -> Originals:
         """Deposits of a fingerprint alone, and their originals when they come after all."""
         ...
@@ -219,9 +238,22 @@ class Platform(Protocol):
     def vantages(self) -> Vantages: ...
 
     @property
+    def exports(self) -> Exports:
+        """Court packages: checked, ordered, made, fetched."""
+        ...
+
+    @property
+    def shares(self) -> Sharing:
+        """Links by which others see exhibits."""
+        ...
+
+    @property
     def cases(self) -> Casework:
         """Cases of an account, with their parties, damages and guides."""
         ...
+
+    @property
+    def rehearsing(self) -> Rehearsing: ...
 
     def comparison(self, one: str, other: str, /) -> bytes:
         """What differs between two captures; canonical JSON."""

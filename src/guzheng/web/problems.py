@@ -29,6 +29,7 @@ _STATUS_OF_CODE = {
     "accounts.sign-in-refused": HTTPStatus.FORBIDDEN,
     "accounts.too-often": HTTPStatus.TOO_MANY_REQUESTS,
     "accounts.name-pending": HTTPStatus.CONFLICT,
+    "accounts.not-in-edition": HTTPStatus.PAYMENT_REQUIRED,
     "accounts.name-decided": HTTPStatus.CONFLICT,
     "accounts.operator-only": HTTPStatus.FORBIDDEN,
     "accounts.beyond-own": HTTPStatus.FORBIDDEN,
@@ -57,6 +58,15 @@ _STATUS_OF_CODE = {
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
     "web.malformed-json": HTTPStatus.BAD_REQUEST,
     "web.cut-off": HTTPStatus.BAD_REQUEST,
+    "upload.malformed": HTTPStatus.BAD_REQUEST,
+    "upload.version": HTTPStatus.PRECONDITION_FAILED,
+    "upload.not-octets": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "upload.offset-differs": HTTPStatus.CONFLICT,
+    "upload.ended": HTTPStatus.CONFLICT,
+    "upload.busy": HTTPStatus.LOCKED,
+    "upload.expired": HTTPStatus.GONE,
+    "upload.too-many": HTTPStatus.TOO_MANY_REQUESTS,
+    "upload.no-room": HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _STATUS_OF_ENDING = {
     "not-found": HTTPStatus.NOT_FOUND,
