@@ -197,18 +197,14 @@ def refusal_in(record_json: bytes) -> Refused | None:
     return Refused(code, expected=rest[0], found=rest[1], act=rest[2])
 
 
-def captured_items(
-    record_json: bytes, blobs: Blobs, folder: str
-) -> tuple[tuple[ReceivedItem, ...], dict[str, str]]:
-    """The items of a capture that is already kept, from its record."""
-    from guzheng.intake.manifest import digests_of  # a road that was cut after the record
-
-    items, roles = [], {}
-    for artefact in CaptureRecord.parse(record_json).artefacts:
-        size, digests = digests_of(blobs, f"{folder}items/{artefact.name}")
-        items.append(ReceivedItem(artefact.name, artefact.media_type, size, digests))
-        roles[artefact.name] = artefact.role
-    return tuple(items), roles
+def captured_items(record_json: bytes) -> tuple[tuple[ReceivedItem, ...], dict[str, str]]:
+    """The items of a capture that is kept, as its record states them, and their roles. The
+    manifest is refused unless what is kept has these digests."""
+    artefacts = CaptureRecord.parse(record_json).artefacts
+    items = (
+        ReceivedItem(one.name, one.media_type, one.size, (one.sha256,)) for one in artefacts
+    )
+    return tuple(items), {one.name: one.role for one in artefacts}
 
 
 def _run(
