@@ -1,10 +1,12 @@
 """The pages of cases: filled by plain forms, refused beside what was typed, nothing lost."""
 
+import html
 import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from guzheng import words
@@ -34,6 +36,14 @@ def posted(face: Face, address: str, **fields: object) -> str:
 
 
 @pytest.fixture
+def face(face: Face) -> Iterator[Face]:
+    """The same face, for a reader of Chinese who has no cookie yet."""
+    chinese = {"Accept-Language": "zh-CN"}
+    with httpx.Client(base_url=face.address, timeout=60, headers=chinese) as client:
+        yield Face(face.address, client)
+
+
+@pytest.fixture
 def case(face: Face) -> str:
     return posted(face, "/cases", name="XX商家_商标侵权_20261122", category="trademark")
 
@@ -44,7 +54,7 @@ def seen(face: Face, address: str) -> str:
     return str(answer.text)
 
 
-PARTS = ("", "/parties", "/exhibits", "/damages", "/guide", "/letter", "/course")
+PARTS = ("", "/parties", "/exhibits", "/damages", "/guide", "/rehearsal", "/letter", "/course")
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
@@ -195,7 +205,7 @@ def test_the_guide_counts_what_is_answered(face: Face, case: str) -> None:
 
 
 def test_a_letter_cites_certificates_and_where_to_check_them(
-    face: Face, case: str, walk: Callable[[str], str]
+    face: Face, case: str, walk: Callable[[str], str], platform: Platform
 ) -> None:
     exhibit = deposited(face, "侵权页面")
     posted(face, f"{case}/exhibits", exhibit=exhibit)
@@ -203,8 +213,9 @@ def test_a_letter_cites_certificates_and_where_to_check_them(
     assert walk(exhibit) == "certified"
     posted(face, f"{case}/parties", role="target", name="甲公司")
     text = seen(face, f"{case}/letter.txt?lang=zh")
-    number = face.client.get(f"/api/exhibits/{exhibit}").json()["facts"]["number"]
-    assert number in text
+    facts = platform.exhibit(exhibit).facts
+    assert facts is not None
+    assert str(facts["number"]) in text
     assert "致：甲公司" in text
     assert "/verify" in text
     assert words.say("page.legal") in text
@@ -218,6 +229,31 @@ def test_two_who_write_at_once_do_not_overwrite_each_other(face: Face, case: str
     assert late.status_code == 409
     assert "乙写的" in late.text, "what was typed is not lost"
     assert "甲写的" in seen(face, case)
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_rehearsal_names_every_objection_and_no_score(
+    face: Face, case: str, walk: Callable[[str], str], language: words.Language
+) -> None:
+    exhibit = deposited(face, "预演")
+    walk(exhibit)
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    number = case.rpartition("/")[2]
+    page = html.unescape(
+        seen(face, f"/exhibits/{exhibit}/rehearsal?case={number}&lang={language}")
+    )
+    for objection in range(1, 23):
+        assert f'id="R-{objection}"' in page
+        assert words.say(f"rehearsal.objection.r-{objection}", language) in page
+    assert words.say("rehearsal.point.verified", language) in page, "it was read just now"
+    assert words.say("rehearsal.point.no-licence", language) in page, "the case is looked at"
+    posted(face, f"{case}/parties", role="target", name="甲", licence=LICENCE)
+    page = seen(face, f"/exhibits/{exhibit}/rehearsal?case={number}&lang={language}")
+    assert words.say("rehearsal.point.licence", language) in page
+    listed = seen(face, f"{case}/rehearsal?lang={language}")
+    assert words.say("rehearsal.state.open", language) in listed
+    other = face.client.get(f"/exhibits/{exhibit}/rehearsal?case=ca_00000000000000000000000000")
+    assert other.status_code == 404
 
 
 # ---- in a browser ----------------------------------------------------------------------------

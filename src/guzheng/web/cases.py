@@ -17,6 +17,7 @@ from guzheng import words
 from guzheng.accounts import Permission
 from guzheng.app.casework import Shown
 from guzheng.cases import Case, course, damages, guide, values
+from guzheng.cases.rehearsal import STATES
 from guzheng.commission import table
 from guzheng.refusals import Problem, Refused
 from guzheng.web import case_forms, letters, problems
@@ -381,6 +382,9 @@ def _more(
                 one.exhibit: guide.purposes_of(first, known, one.exhibit, language)
                 for one in shown
             }
+        case "rehearsal":
+            told = platform.rehearsing.of_case(known.case)
+            more |= {"rehearsals": {one.exhibit: one for one in told}, "states": STATES}
         case "letter":
             more["letter"] = letters.letter_of(platform, known, language)
         case _:
