@@ -24,7 +24,7 @@ from guzheng.accounts.passkeys import Passkey, Site
 from guzheng.accounts.passwords import Passwords
 from guzheng.accounts.people import Person, Persons, parse_address
 from guzheng.accounts.sealing import Sealing
-from guzheng.accounts.sessions import Caller, Session, Sessions
+from guzheng.accounts.sessions import Caller, Session, Sessions, legible
 from guzheng.accounts.tries import PERSON, PLACE, Tries
 from guzheng.refusals import Refused
 
@@ -89,7 +89,7 @@ def spelled(typed: str) -> str:
     try:
         return parse_address(typed)
     except Refused:
-        return typed.strip().lower()[:_TYPED]
+        return legible(typed.strip().lower(), _TYPED)
 
 
 class Entering:

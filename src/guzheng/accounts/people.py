@@ -22,7 +22,7 @@ from guzheng.accounts.people_tables import (
     TOTP,
     create,
 )
-from guzheng.accounts.sessions import Caller
+from guzheng.accounts.sessions import DEVICE, Caller, legible
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
@@ -36,6 +36,7 @@ _MAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)
 _PHONE = re.compile(r"\+?[0-9]{5,15}", re.ASCII)
 _MAINLAND = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
 PASSKEYS_LIMIT: Final = 20
+_PASSKEY_LIMIT: Final = 2000  # a credential's id has at most 1,023 octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ class Persons:
                 raise Refused("accounts.passkey-copied", found=str(counter))
 
     def remove_passkey(self, person: str, passkey: str) -> bool:
-        own = (PASSKEY.c.person == person) & (PASSKEY.c.passkey == passkey)
+        own = PASSKEY.c.person == person
+        own &= PASSKEY.c.passkey == legible(passkey, _PASSKEY_LIMIT)
         with writing(self._engine) as connection:
             return connection.execute(delete(PASSKEY).where(own)).rowcount == 1
 
@@ -253,7 +255,7 @@ class Persons:
             "event": ids.new(_EVENT_PREFIX, now, self._entropy),
             "person": person,
             "kind": kind,
-            "device": caller.device,
+            "device": legible(caller.device, DEVICE),
             "address": caller.address,
             "detail": detail,
             "observed_at": instant.encode(now),

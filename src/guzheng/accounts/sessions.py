@@ -24,7 +24,7 @@ PREFIX: Final = "se"
 COOKIE: Final = "guzheng_session"
 SEEN_EVERY: Final = timedelta(seconds=60)  # a request does not cost a write each time
 PROVED_FOR: Final = timedelta(minutes=10)
-_DEVICE: Final = 200
+DEVICE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Caller:
     address: str = ""
 
 
+def legible(text: str, longest: int) -> str:
+    """What a table can keep and a page can show of what a stranger says."""
+    return "".join(one for one in text if one.isprintable())[:longest]
+
+
 class Sessions:
     """Every session of an installation."""
 
@@ -79,7 +84,7 @@ class Sessions:
             "digest": digest_of(token),
             "person": person,
             "means": means,
-            "device": "".join(one for one in caller.device if one.isprintable())[:_DEVICE],
+            "device": legible(caller.device, DEVICE),
             "address": caller.address,
             "made_at": at,
             "seen_at": at,

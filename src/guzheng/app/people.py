@@ -28,6 +28,7 @@ from guzheng.app.parts import Parts
 from guzheng.app.posting import Posting, open_mail
 from guzheng.config import Config
 from guzheng.refusals import Refused
+from guzheng.store import ids
 
 __all__ = ["Caller", "Halfway", "People", "Site"]
 
@@ -112,9 +113,7 @@ class People:
         subject = words.say(f"letter.{letter.kind}.subject", language)
         self._posting.post(letter.address, subject, text)
 
-    def write_to(
-        self, typed: str, letter: str, language: words.Language, **facts: str
-    ) -> str:
+    def write_to(self, typed: str, letter: str, language: words.Language, **facts: str) -> str:
         """A letter that somebody who is signed in has us send; gives the address as kept."""
         self._require_reachable(typed)
         address = parse_address(typed)
@@ -209,7 +208,7 @@ class People:
     def end_session(self, own: Session, session: str, caller: Caller) -> None:
         """One of this person's; ended already is fine."""
         now = self._now()
-        if self._rooms.sessions.end(own.person, now, session=session):
+        if ids.is_id(session) and self._rooms.sessions.end(own.person, now, session=session):
             kind = "left" if session == own.session else "session-ended"
             self._rooms.persons.tell(own.person, kind, caller, now)
 
