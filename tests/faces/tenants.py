@@ -3,7 +3,7 @@
 `Known` is a dict of cookie → who acts: what the gate does with an answer is tried with it; who
 gives the answer in earnest is tried where people are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -13,8 +13,13 @@ from guzheng.accounts.sessions import COOKIE as COOKIE
 from guzheng.accounts.sessions import Sessions
 from guzheng.app import Platform
 from guzheng.app.ordering import Wanted
+from guzheng.app.packaging import WantedPackage
+from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
 from guzheng.commission import Timing
+from guzheng.prove import Selection
+from guzheng.prove.selection import Chosen
+from guzheng.web.gate import owners_of
 from tests.faces.persons import CALLER
 
 ALL = frozenset(Permission)
@@ -89,19 +94,45 @@ def _things(platform: Platform, acting: Acting, mark: str) -> dict[str, str]:
     )
     for each in (one, other):
         platform.walk(each, lambda _step, _detail: None)
-    ordering, page = platform.ordering, f"https://{mark}.example/"
+    page, tomorrow = f"https://{mark}.example/", platform.now() + timedelta(days=1)
     wanted = Wanted(page, f"{mark}_取证_20261122", account=account, person=person)
-    tomorrow = Timing("daily", platform.now() + timedelta(days=1))
-    table, file = f"url\n{page}table\n".encode(), f"{mark}.csv"
-    key, _secret = platform.keys.make(acting, frozenset({Permission.READ}), days=30, note=mark)
-    return {
-        "exhibit": one,
-        "one": one,
-        "other": other,
-        "order": ordering.order(wanted)[0].commission.commission,
-        "batch": ordering.order_table(table, file, account=account, person=person).batch.batch,
-        "schedule": platform.repeating.add(wanted, tomorrow).name,
-        "case": platform.cases.open(Facts(name=f"{mark} 案"), account=account).case,
-        "invitation": platform.members.invite(acting, note=mark)[0].invitation,
-        "key": key.key,
+    makers: dict[str, Callable[[], str]] = {
+        "exhibit": lambda: one,
+        "one": lambda: one,
+        "other": lambda: other,
+        "order": lambda: platform.ordering.order(wanted)[0].commission.commission,
+        "batch": lambda: (
+            platform.ordering.order_table(
+                f"url\n{page}table\n".encode(), f"{mark}.csv", account=account, person=person
+            ).batch.batch
+        ),
+        "schedule": lambda: platform.repeating.add(wanted, Timing("daily", tomorrow)).name,
+        "case": lambda: (
+            platform.cases.open(Facts(name=f"{mark} 案"), account=account, person=person).case
+        ),
+        "invitation": lambda: platform.members.invite(acting, note=mark)[0].invitation,
+        "key": lambda: (
+            platform.keys.make(acting, frozenset({Permission.READ}), days=30, note=mark)[0].key
+        ),
+        "upload": lambda: _upload(platform, acting, f"{mark}.bin"),
+        "share": lambda: (
+            platform.shares.make(
+                WantedShare((one,), title=mark), account=account, person=person
+            ).view.share.share
+        ),
+        "package": lambda: platform.exports.order(
+            WantedPackage(Selection((Chosen(one),))), account=account, person=person
+        ),
     }
+    made = {kind: makers[kind]() for kind in owners_of(platform) if kind in makers}
+    platform.exports.finish()
+    return made
+
+
+def _upload(platform: Platform, acting: Acting, name: str) -> str:
+    from guzheng.intake.uploads import Arriving
+
+    now = platform.now()
+    return platform.uploads.open(
+        Arriving("", name, 9, now, now, acting.account, acting.person)
+    ).upload

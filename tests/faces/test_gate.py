@@ -191,7 +191,10 @@ def test_static_files_and_tiles_ask_for_nobody(door: Door) -> None:
     assert door.known.asked == before
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "/exhibits"), ("OPTIONS", "/orders")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", "/exhibits"), ("OPTIONS", "/orders"), ("TRACE", "/"), ("PUT", "/api/exhibits")],
+)
 def test_another_method_is_no_way_in(door: Door, method: str, path: str) -> None:
     assert door.asks("", method, path).status_code == 405
 
@@ -212,6 +215,14 @@ def test_the_operators_addresses_are_his(door: Door) -> None:
     app = FastAPI(dependencies=[Depends(doorkeeper.admit)])
     doorkeeper.include(app, {"GET /operator": OPERATOR}, router_of("/operator"))
     assert doorkeeper.rules == {"GET /operator": OPERATOR}
+
+
+def test_who_reaches_us_by_https_is_told_to_stay(door: Door) -> None:
+    assert "strict-transport-security" not in door.asks("", "GET", "/").headers
+    with serving(create_app(door.platform, identities=door.known, only_https=True)) as face:
+        for path in ("/", "/no-such-page", "/api/exhibits", "/checkpoint"):
+            told = face.client.get(path).headers["strict-transport-security"]
+            assert told == "max-age=63072000; includeSubDomains", path
 
 
 # ---- the setting -----------------------------------------------------------------------

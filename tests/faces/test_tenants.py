@@ -5,11 +5,12 @@ Bert, on no address and in no list, and what he sends there changes nothing. The
 address by name: one that is added is walked too, and fails here until what it owns is known."""
 
 import hashlib
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from guzheng.accounts import Permission
 from guzheng.app import Platform
+from guzheng.app.auditing import Accesses, Audit
 from guzheng.app.ordering import Wanted
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
@@ -294,6 +296,40 @@ def test_a_number_of_annes_orders_nothing_for_bert(house: House) -> None:
         repeated = Wanted(page, token=anne["schedule"], account=account)
         platform.repeating.add(repeated, Timing(rules.ONCE, platform.now()))
     assert house.rows() == before
+
+
+# ---- what the operator is told -------------------------------------------------------------
+
+
+def test_the_operator_is_told_who_tried_and_not_what_for(house: House) -> None:
+    audit = house.platform.config.data / "audit.jsonl"
+
+    def told() -> list[dict[str, object]]:
+        lines = audit.read_text("utf-8").splitlines() if audit.exists() else []
+        return [json.loads(one) for one in lines]
+
+    exhibit, bert = house.anne.of["exhibit"], house.bert.acting
+    audit.unlink(missing_ok=True)
+    absent = exhibit[:-1] + ("0" if exhibit[-1] != "0" else "1")
+    house.asks("bert", "GET", f"/exhibits/{absent}/preview")
+    assert told() == [], "a wrong number is no attempt"
+    accesses = Accesses(Audit(audit.parent, house.platform.now), lambda: clock[0])
+    clock = [0.0]
+    for _ in range(3):
+        accesses.refused(bert, "GET /exhibits/{exhibit}", "exhibit.not-found")
+    clock[0] = 61.0
+    accesses.refused(bert, "GET /exhibits/{exhibit}", "exhibit.not-found")
+    assert [one["refused"] for one in told()] == [1, 3]
+    audit.unlink()
+    someone = house.without(Permission.READ, Permission.BILL)
+    house.known.people["carl"] = replace(bert, person="pe_carl")
+    house.asks(someone, "GET", f"/exhibits/{exhibit}/preview")
+    house.asks("carl", "GET", f"/exhibits/{exhibit}/preview")
+    lines = told()
+    assert [one["code"] for one in lines] == ["accounts.not-permitted", "exhibit.not-found"]
+    assert {one["rule"] for one in lines} == {"GET /exhibits/{exhibit}/preview"}
+    assert lines[1]["person"] == "pe_carl"
+    assert exhibit not in audit.read_text("utf-8")
 
 
 # ---- what is made belongs to who made it --------------------------------------------------

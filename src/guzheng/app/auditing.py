@@ -9,11 +9,13 @@ its line in the issuance journal instead; requests are counted, not listed (app/
 import logging
 import logging.handlers
 import os
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from guzheng.accounts import Acting
 from guzheng.proof import canonical, instant
 
 FILE: Final = "audit.jsonl"
@@ -26,7 +28,10 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "tsa.refusing": frozenset({"code", "refused"}),
     "journal.head": frozenset({"chain", "lines", "entry"}),
     "journal.head-failed": frozenset({"code"}),
+    "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
 }
+_AGAIN_SECONDS: Final = 60
+_MOST_KINDS: Final = 10_000
 
 
 class Audit:
@@ -55,3 +60,37 @@ class Audit:
             **facts,
         }
         self._log.info("%s", canonical.encode(line).decode("utf-8"))
+
+
+class Accesses:
+    """Who is signed in and asked for what he may not have. Each kind once a minute, with how
+    many it stands for: who tries everything must not fill the disk as well.
+
+    `rule` is the address as it is served, with names for its parameters: what was asked for
+    does not stand in the line."""
+
+    def __init__(self, audit: Audit, monotonic: Callable[[], float]) -> None:
+        self._audit, self._monotonic = audit, monotonic
+        self._told: dict[tuple[str, ...], tuple[float, int]] = {}
+        self._telling = threading.Lock()
+
+    def refused(self, acting: Acting, rule: str, code: str) -> None:
+        kind = (acting.account, acting.person, acting.by, rule, code)
+        now = self._monotonic()
+        with self._telling:
+            told_at, since = self._told.get(kind, (float("-inf"), 0))
+            if now - told_at < _AGAIN_SECONDS:
+                self._told[kind] = (told_at, since + 1)
+                return
+            if len(self._told) >= _MOST_KINDS:
+                self._told.clear()
+            self._told[kind] = (now, 0)
+        self._audit.tell(
+            "access.refused",
+            code=code,
+            rule=rule,
+            account=acting.account,
+            person=acting.person,
+            way=acting.by,
+            refused=since + 1,
+        )

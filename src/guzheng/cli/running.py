@@ -60,6 +60,7 @@ def serve(
                 version=version("guzheng"),
                 upload_limit=platform.config.largest_upload,
                 hosts=_answered_names(host, platform.config.public_url),
+                only_https=platform.config.public_url.startswith("https://"),
             ),
             log_level="warning",
             server_header=False,

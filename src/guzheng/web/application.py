@@ -15,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guzheng import words
+from guzheng.app.auditing import Accesses
 from guzheng.refusals import Problem, Refused
 from guzheng.web import (
     adding,
@@ -43,7 +44,14 @@ from guzheng.web import (
     tracing,
     verification,
 )
-from guzheng.web.gate import Doorkeeper, Rule, owners_of, prove_address, sign_in_address
+from guzheng.web.gate import (
+    Doorkeeper,
+    Rule,
+    owners_of,
+    prove_address,
+    sign_in_address,
+    tell_refused,
+)
 from guzheng.web.guard import Guard
 from guzheng.web.pages import Pages, language_of
 from guzheng.web.ports import Identities, Platform
@@ -63,10 +71,12 @@ def create_app(
     upload_limit: int = UPLOAD_LIMIT,
     package_limit: int = PACKAGE_LIMIT,
     hosts: Sequence[str] = ("*",),
+    only_https: bool = False,
     identities: Identities | None = None,
 ) -> ASGIApp:
     """`hosts`: the names this server answers to; name them, so that no other name that is
-    made to point here (DNS rebinding) can be used to read it. `identities`: who finds whoever
+    made to point here (DNS rebinding) can be used to read it. `only_https`: readers reach
+    us by https, and browsers are told to come by nothing else. `identities`: who finds whoever
     asks, instead of the platform. Raises gate.Unruled for an address without a rule."""
     doorkeeper = Doorkeeper(identities or platform.identities, owners_of(platform))
     pages = Pages(platform, version=version)
@@ -78,14 +88,14 @@ def create_app(
         upload_limit=upload_limit,
         package_limit=package_limit,
     )
-    answer = _answers(pages, doorkeeper)
+    answer = _answers(pages, doorkeeper, platform.accesses)
     app.add_exception_handler(Problem, answer)
     app.add_exception_handler(HTTPException, answer)
     app.add_exception_handler(RequestValidationError, answer)
     app.add_exception_handler(Exception, answer)
     # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
     known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
-    return Guard(known, refuse=_refusal(answer))
+    return Guard(known, refuse=_refusal(answer), only_https=only_https)
 
 
 def rules_of(platform: Platform) -> Mapping[str, Rule]:
@@ -157,12 +167,13 @@ def _inside(
 _Answer = Callable[[Request, Exception], Response]
 
 
-def _answers(pages: Pages, doorkeeper: Doorkeeper) -> _Answer:
+def _answers(pages: Pages, doorkeeper: Doorkeeper, accesses: Accesses) -> _Answer:
     """The one place where an error becomes an answer (problems.py has the mapping)."""
 
     def answer(request: Request, error: Exception) -> Response:
         language = language_of(request)
         trouble = _trouble(request, error, language)
+        tell_refused(request, trouble.code, accesses)
         doorkeeper.introduce(request)  # a page says who is signed in, an error's page too
         if problems.wants_json(request):
             response = problems.problem_json(trouble)

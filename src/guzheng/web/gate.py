@@ -26,6 +26,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from guzheng.accounts import Acting, Permission
+from guzheng.app.auditing import Accesses
 from guzheng.refusals import Refused
 from guzheng.web.ports import Identities, Platform
 
@@ -54,6 +55,7 @@ UNOWNED: Final = frozenset(
     # Of the person who is signed in, and asked for as his.
     | {"passkey", "session", "token"}
 )
+_REFUSALS: Final = frozenset({"accounts.not-permitted", "accounts.operator-only"})
 _LOCAL: Final = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f]*")
 _LONGEST_RETURN: Final = 1000
 
@@ -203,13 +205,26 @@ def require_own(request: Request, kind: str, name: str) -> str:
     """The name itself, if it is of something that the asking account has. `kind`: as a path
     parameter would be called. Raises Refused, the same for another's and for nobody's."""
     owned: Owned = request.state.owners[kind]
-    if owned.account_of(name) != acting_of(request).account:
+    account = owned.account_of(name)
+    if account != acting_of(request).account:
+        request.state.is_anothers = account is not None  # told to the operator, and nobody else
         raise Refused(
             owned.code,
             expected="one that is kept here for your account",
             found=f"none named {name[:40]!r}",
         )
     return name
+
+
+def tell_refused(request: Request, code: str, accesses: Accesses) -> None:
+    """Tell the operator of somebody who is signed in and asked for what he may not have."""
+    acting: Acting | None = getattr(request.state, "acting", None)
+    if acting is None or not (
+        code in _REFUSALS or getattr(request.state, "is_anothers", False)
+    ):
+        return
+    path = getattr(request.scope.get("route"), "path", "")
+    accesses.refused(acting, f"{request.method} {path}", code)
 
 
 # ---- to sign in, and back ------------------------------------------------------------
