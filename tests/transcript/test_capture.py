@@ -210,7 +210,7 @@ def test_another_body_in_the_archive_is_contradicted(
     assert "body-differs" in {one["why"] for one in figure["missing"]}
 
 
-def _within_the_largest_record(octets: bytes) -> int:
+def _within_the_largest_record(octets: bytearray) -> int:
     """RFC 8446 §5.1. Not of the last: the end of a connection may have cut that one."""
     at, largest = 0, (0, 0)
     while at + 5 <= len(octets):
