@@ -9,19 +9,20 @@ numbers are reached on the console alone: whoever has a gateway for short messag
 behind `letters.Mail`. A message has one addressee, and no line of it can become a header.
 """
 
+import re
 import smtplib
 import ssl
 from collections.abc import Callable
-from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import parseaddr
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from guzheng.refusals import Refused, Unavailable
 
 SECONDS: Final = 20.0
+_SENDER: Final = re.compile(r"([^<>\r\n]+ )?<?[^\s<>@]+@[^\s<>@]+>?")
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -44,18 +45,16 @@ class SmtpMail:
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
+        self._envelope = parseaddr(sender)[1]
         try:
             port = parts.port
-            Address(addr_spec=sender)
-        except (ValueError, MessageError) as error:
+        except ValueError as error:
             raise _unusable() from error
-        if parts.scheme not in _PORTS or not parts.hostname or not sender:
+        if parts.scheme not in _PORTS or not parts.hostname or not _SENDER.fullmatch(sender):
             raise _unusable()
         self._host, self._port = parts.hostname, port or _PORTS[parts.scheme]
-        self._user, self._password = (
-            unquote(parts.username or ""),
-            unquote(parts.password or ""),
-        )
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
         self._whole = parts.scheme == "smtps"
         self._sender = sender
 
@@ -69,7 +68,8 @@ class SmtpMail:
         letter.set_content(text, cte="base64")
         try:
             with self._connected() as server:
-                server.send_message(letter, self._sender, [address])
+                self._introduce(server)
+                server.send_message(letter, self._envelope, [address])
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(
                 "accounts.mail-failed",
@@ -79,18 +79,17 @@ class SmtpMail:
             ) from error
 
     def _connected(self) -> smtplib.SMTP:
-        context = ssl.create_default_context()
         if self._whole:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._host, self._port, timeout=SECONDS, context=context
-            )
-        else:
-            server = smtplib.SMTP(self._host, self._port, timeout=SECONDS)
-            if self._host not in _HERE:
-                server.starttls(context=context)
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=SECONDS, context=context)
+        return smtplib.SMTP(self._host, self._port, timeout=SECONDS)
+
+    def _introduce(self, server: smtplib.SMTP) -> None:
+        """Nothing of ours is said before the line is private."""
+        if not self._whole and self._host not in _HERE:
+            server.starttls(context=ssl.create_default_context())
         if self._user:
             server.login(self._user, self._password)
-        return server
 
 
 def _unusable() -> Refused:
