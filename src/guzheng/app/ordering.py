@@ -132,11 +132,12 @@ class Ordering:
         vantages: Vantages,
         enqueue: Callable[[str], None],
         entitlements: Entitling,
+        confirmed: Callable[[Commission], None] = lambda _one: None,
     ) -> None:
         self._config, self._parts, self._road = config, parts, walking
         self._entitlements = entitlements
         self._rows = parts.commissions
-        self._enqueue = enqueue
+        self._enqueue, self._confirmed = enqueue, confirmed
         self.vantages = vantages
 
     # ---- placing ---------------------------------------------------------------------
@@ -337,8 +338,12 @@ class Ordering:
         one = self._rows.require(commission)
         self._note(one)
         self._confirm_if_due(one)
-        self._rows.append(one, Event(kind, self._parts.now(), person=person))
+        self._append(one, Event(kind, self._parts.now(), person=person))
         return self._view(one)
+
+    def _append(self, one: Commission, event: Event) -> None:
+        if self._rows.append(one, event) and event.kind == rules.CONFIRMED:
+            self._confirmed(one)
 
     def cancel(self, commission: str, *, person: str = "") -> CommissionView:
         """A queued one at once; one under way is stopped, and its record says so."""
@@ -411,7 +416,7 @@ class Ordering:
             self._rows.append(one, Event(rules.CAPTURED, now))
             if one.automatic:
                 why = "commission.automatic"
-                self._rows.append(one, Event(rules.CONFIRMED, now, why))
+                self._append(one, Event(rules.CONFIRMED, now, why))
 
     def _is_attempt(self, exhibit: str) -> bool:
         """Whether its capture failed; if a program died there, its refusal is next."""
@@ -430,7 +435,7 @@ class Ordering:
         at = rules.confirms_at(self._rows.events(one.commission), self._config.confirm_hours)
         if at is not None and at <= now:
             event = Event(rules.CONFIRMED, now, "commission.time-passed")
-            self._rows.append(one, event)
+            self._append(one, event)
 
     def round(self) -> None:
         """Continue what a killed program left, and confirm what nobody decided in time."""

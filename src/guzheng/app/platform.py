@@ -53,6 +53,7 @@ from guzheng.app.views import (
     facts_of,
     refusal_of,
 )
+from guzheng.app.webhooks import Webhooks
 from guzheng.app.witnessing import (
     find_entry,
     kept_up,
@@ -111,6 +112,7 @@ class Platform:
         self.uploads = Uploading(
             config, parts, self.road, self.originals, lambda one: self.jobs.enqueue(one)
         )
+        self.webhooks = Webhooks(config, parts, self.road, self.members, self.people)
         self.ordering = Ordering(
             config,
             parts,
@@ -118,6 +120,7 @@ class Platform:
             self.vantages,
             lambda one: self.jobs.enqueue(one),
             self.entitlements,
+            self.webhooks.confirmed,
         )
         self.repeating = Repeating(parts, self.ordering)
         self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
@@ -303,7 +306,7 @@ class Platform:
 
     def walk(self, exhibit: str, tell: road.Tell) -> str:
         """Walk the road to its end in this process; gives the state. Raises Problem."""
-        while self.ordering.advance(exhibit, tell) is not None:
+        while self._step(exhibit, tell):
             pass
         return road.state_of(self.road.order(exhibit).kind, self.road.papers(exhibit))
 
@@ -313,11 +316,16 @@ class Platform:
                 lines = self._told.setdefault(exhibit, deque(maxlen=_TOLD))
                 lines.append({"step": step, "detail": detail})
 
-        if self.ordering.advance(exhibit, tell) is not None:
+        if self._step(exhibit, tell):
             return True
         with self._telling:
             self._told.pop(exhibit, None)
         return False
+
+    def _step(self, exhibit: str, tell: road.Tell) -> bool:
+        """Whether more may be left. What is finished is told before the index forgets it."""
+        self.webhooks.look(exhibit)
+        return self.ordering.advance(exhibit, tell) is not None
 
     def _tend(self) -> None:
         """What is to be done now and then; one that fails does not hold up the others."""
@@ -329,6 +337,7 @@ class Platform:
             self.entitlements,
             self.exports,
             self.uploads,
+            self.webhooks,
         )
         for one in (each.round for each in rounds):
             with contextlib.suppress(Problem):

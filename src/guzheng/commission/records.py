@@ -157,6 +157,12 @@ class Commissions:
     def of_schedule(self, schedule: str) -> tuple[Commission, ...]:
         return self._all(COMMISSION.c.schedule == schedule)
 
+    def confirmed_since(self, at: datetime) -> tuple[Commission, ...]:
+        """Those that were confirmed at that time or later; looks through all of them."""
+        late = EVENT.c.observed_at >= instant.encode(at)
+        those = select(EVENT.c.commission).where(EVENT.c.kind == rules.CONFIRMED, late)
+        return self._all(COMMISSION.c.commission.in_(those))
+
     def retries_of(self, commission: str) -> tuple[Commission, ...]:
         return self._all(COMMISSION.c.retry_of == commission)
 

@@ -1,0 +1,270 @@
+"""Webhooks: signed, pinned, told at least once for days, disabled when nobody takes them."""
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DatabaseError
+
+from guzheng.accounts import calling
+from guzheng.accounts.hooks import DISABLED_AFTER, KINDS, WAITS, Due, Hooks
+from guzheng.accounts.sealing import Sealing
+from guzheng.addresses import Address
+from guzheng.refusals import Refused, Unavailable
+from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from tests import engines
+from tests.receivers import Heard, receiver
+from tests.stations.firms import AT, STAFF, Firm
+
+BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
+ALL = frozenset(KINDS)
+URL = "https://hooks.example/in"
+LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
+CERTIFIED = "exhibit.certified"
+
+
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = open_engine(tmp_path / "accounts.sqlite")
+    else:
+        server: engines.Postgres = request.getfixturevalue("postgres")
+        made = open_database(server.database(engines.fresh("hooks")))
+    yield drawer(made, "accounts")
+    made.dispose()
+
+
+@pytest.fixture
+def firm(engine: Engine) -> Firm:
+    return Firm(engine)
+
+
+@pytest.fixture
+def hooks(engine: Engine, firm: Firm) -> Hooks:
+    del firm  # whose tables come first
+    key = os.urandom(32)
+    return Hooks(engine, os.urandom, Sealing(lambda: key, os.urandom))
+
+
+def told(hooks: Hooks, firm: Firm, subject: str = "ex_1") -> None:
+    hooks.tell(firm.account, CERTIFIED, subject, {"exhibit": subject}, AT)
+
+
+def taken(hooks: Hooks, at: timedelta = timedelta(0)) -> Due:
+    due = hooks.take(AT + at)
+    assert due is not None
+    return due
+
+
+def test_what_finished_is_told_once_to_each_that_wants_it(firm: Firm, hooks: Hooks) -> None:
+    assert not hooks.wanted()
+    told(hooks, firm)
+    assert hooks.take(AT) is None, "nobody wanted it, and nothing is kept"
+    one, _secret = hooks.add(firm.by(), URL, ALL, AT)
+    hooks.add(firm.by(), URL, frozenset({"order.confirmed"}), AT)
+    for _ in range(3):
+        told(hooks, firm)
+    due = taken(hooks)
+    assert (due.endpoint, due.number) == (one, 1)
+    assert due.body == (
+        b'{"data":{"exhibit":"ex_1"},"timestamp":"2026-11-22T01:00:00.000Z",'
+        b'"type":"exhibit.certified"}'
+    )
+    assert hooks.take(AT) is None, "who took it has it for a while"
+    hooks.settle(due, 204, "", 3, AT)
+    assert hooks.take(AT + timedelta(days=9)) is None
+
+
+def test_it_is_tried_again_for_days_and_then_given_up(firm: Firm, hooks: Hooks) -> None:
+    one, _secret = hooks.add(firm.by(), URL, ALL, AT)
+    told(hooks, firm)
+    at = AT
+    for number in range(1, len(WAITS) + 2):
+        due = hooks.take(at)
+        assert due is not None
+        assert due.number == number
+        assert not hooks.settle(due, 503, "", 3, at)
+        if number <= len(WAITS):
+            assert hooks.take(at + WAITS[number - 1] * 0.89) is None
+            at += WAITS[number - 1] * 1.11
+    assert timedelta(days=3) < at - AT < DISABLED_AFTER
+    assert hooks.take(at + timedelta(days=9)) is None
+    assert len(hooks.attempts(one.endpoint, 99)) == len(WAITS) + 1
+    message = hooks.attempts(one.endpoint, 1)[0].message
+    hooks.again(firm.by(), one.endpoint, message, at)
+    again = hooks.take(at)
+    assert again is not None
+    hooks.settle(again, 200, "", 3, at)
+    assert hooks.waiting(one.endpoint) == (0, None)
+
+
+def test_who_dies_with_a_message_leaves_it_to_the_next(firm: Firm, hooks: Hooks) -> None:
+    hooks.add(firm.by(), URL, ALL, AT)
+    told(hooks, firm)
+    first = taken(hooks)
+    assert hooks.take(AT + timedelta(minutes=4)) is None
+    second = taken(hooks, timedelta(minutes=6))
+    assert (second.message, second.number) == (first.message, 2)
+
+
+def test_an_endpoint_that_takes_nothing_is_disabled(firm: Firm, hooks: Hooks) -> None:
+    one, _secret = hooks.add(firm.by(), URL, ALL, AT)
+    told(hooks, firm)
+    assert not hooks.settle(taken(hooks), 500, "", 3, AT)
+    told(hooks, firm, "ex_2")
+    assert not hooks.settle(taken(hooks), 200, "", 3, AT + timedelta(days=1))
+    later = AT + timedelta(days=2)
+    due = taken(hooks, timedelta(days=2))
+    assert not hooks.settle(due, 0, "webhooks.no-answer", 3, later), "it took one since"
+    due = taken(hooks, timedelta(days=7))
+    assert hooks.settle(due, 0, "webhooks.no-answer", 3, later + DISABLED_AFTER)
+    assert hooks.of(firm.account)[0].ended == "disabled"
+    assert not hooks.wanted()
+    assert firm.members.audit(firm.account, 1)[0].kind == "webhook-disabled"
+    told(hooks, firm, "ex_3")
+    assert hooks.take(AT + timedelta(days=99)) is None
+    with pytest.raises(Refused, match=r"webhooks\.ended"):
+        hooks.test(firm.by(), one.endpoint, AT)
+
+
+def test_gone_means_gone(firm: Firm, hooks: Hooks) -> None:
+    hooks.add(firm.by(), URL, ALL, AT)
+    told(hooks, firm)
+    assert hooks.settle(taken(hooks), 410, "", 3, AT)
+
+
+def test_only_who_may_makes_them_and_only_of_his_account(firm: Firm, hooks: Hooks) -> None:
+    one, secret = hooks.add(firm.by(), URL, ALL, AT)
+    firm.invite(STAFF)
+    with pytest.raises(Refused, match=r"accounts\.not-permitted"):
+        hooks.add(firm.by(STAFF), URL, ALL, AT)
+    other = firm.members.found(STAFF, AT)
+    staff = firm.members.acting(STAFF, other)
+    assert staff is not None
+    for refused in (
+        lambda: hooks.remove(staff, one.endpoint, AT),
+        lambda: hooks.test(staff, one.endpoint, AT),
+        lambda: hooks.again(staff, one.endpoint, "wm_1", AT),
+    ):
+        with pytest.raises(Refused, match=r"webhooks\.not-found"):
+            refused()
+    for kinds in (frozenset[str](), frozenset({"all"})):
+        with pytest.raises(Refused, match=r"webhooks\.kinds-refused"):
+            hooks.add(firm.by(), URL, kinds, AT)
+    for _ in range(9):
+        hooks.add(firm.by(), URL, ALL, AT)
+    with pytest.raises(Refused, match=r"webhooks\.too-many"):
+        hooks.add(firm.by(), URL, ALL, AT)
+    for _ in range(2):
+        hooks.remove(firm.by(), one.endpoint, AT)
+    hooks.add(firm.by(), URL, ALL, AT)
+    assert secret.startswith("whsec_")
+
+
+def test_the_secret_is_sealed_and_history_stays(
+    engine: Engine, firm: Firm, hooks: Hooks
+) -> None:
+    one, secret = hooks.add(firm.by(), URL, ALL, AT)
+    with reading(engine) as connection:
+        rows = repr(connection.execute(text("SELECT * FROM webhook_endpoint")).all())
+    assert hooks.key_of(one.endpoint).hex() not in rows
+    assert secret.removeprefix("whsec_") not in rows
+    with (
+        pytest.raises(DatabaseError, match="rows are only added"),
+        writing(engine) as connection,
+    ):
+        connection.execute(text("UPDATE webhook_endpoint SET url = 'https://evil.example/'"))
+
+
+def test_the_signature_is_that_of_the_standard() -> None:
+    # The example of standard-webhooks' own libraries.
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    key = bytes.fromhex("31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0")
+    body = b'{"test": 2432232314}'
+    at = AT.fromtimestamp(1614265330, AT.tzinfo)
+    headers = calling.signed(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", body, at)
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert Heard("/", headers, body).is_signed(secret)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hooks.example",
+        "ftp://hooks.example/",
+        "file:///etc/passwd",
+        "https://",
+        "https://user:word@hooks.example/",
+        "https://hooks.example/#part",
+        "https://hooks.example:99999/",
+        "https://hooks.example/a b",
+        "https://hooks.example/\r\nHost: inside",
+        "https://hooks.例子/",
+        f"https://hooks.example/{'a' * 2000}",
+    ],
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(Refused, match=r"webhooks\.url-refused"):
+        calling.parse_address(url)
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (["127.0.0.1"], "address-refused"),
+        (["169.254.169.254"], "address-refused"),
+        (["8.8.8.8", "10.0.0.1"], "address-refused"),
+        (["::ffff:127.0.0.1"], "address-refused"),
+        (["fd00::1"], "address-refused"),
+    ],
+)
+def test_a_name_that_leads_inside_is_refused(answers: list[str], code: str) -> None:
+    def resolve(_host: str, _port: int) -> list[Address]:
+        return [ipaddress.ip_address(one) for one in answers]
+
+    parts = calling.parse_address(URL)
+    with pytest.raises(Refused, match=rf"webhooks\.{code}"):
+        calling.looked_up(parts, (), resolve)
+
+
+def test_nothing_is_sent_in_clear_to_the_outside() -> None:
+    def resolve(_host: str, _port: int) -> list[Address]:
+        return [ipaddress.ip_address("8.8.8.8")]
+
+    with pytest.raises(Refused, match=r"webhooks\.not-https"):
+        calling.looked_up(calling.parse_address("http://hooks.example/"), LOOPBACK, resolve)
+    with pytest.raises(Unavailable, match=r"webhooks\.no-address"):
+        calling.looked_up(calling.parse_address(URL), (), lambda _host, _port: [])
+    line = calling.looked_up(calling.parse_address(f"{URL}?a=b"), (), resolve)
+    assert (str(line.address), line.port, line.path) == ("8.8.8.8", 443, "/in?a=b")
+
+
+def test_a_call_goes_to_the_address_that_was_looked_at() -> None:
+    with receiver() as other:
+        port = calling.parse_address(other.url).port
+
+        def resolve(_host: str, _port: int) -> list[Address]:
+            return [ipaddress.ip_address("127.0.0.1")]
+
+        parts = calling.parse_address(f"http://name.that.nobody.resolves.example:{port}/in")
+        line = calling.looked_up(parts, LOOPBACK, resolve)
+        headers = calling.signed(b"k" * 32, "wm_1", b"{}", AT)
+        assert calling.post(line, headers, b"{}") == 204
+        heard = other.heard[0]
+        assert heard.headers["host"] == f"name.that.nobody.resolves.example:{port}"
+        assert heard.headers["content-type"] == "application/json"
+        other.mood = "redirects"
+        assert calling.post(line, headers, b"{}") == 302
+        assert [one.path for one in other.heard] == ["/in", "/in"], "nobody followed"
+        other.mood = "dawdles"
+        assert calling.post(line, headers, b"{}", seconds=1.0) == 0
+
+
+def test_nobody_at_home_is_no_answer() -> None:
+    nowhere = calling.Line("127.0.0.1", 1, ipaddress.ip_address("127.0.0.1"), False, "/")
+    assert calling.post(nowhere, {}, b"{}") == 0
