@@ -123,7 +123,10 @@ def _resolvers(record: Record, hearing: Hearing) -> None:
 def _whose_device(record: Record, hearing: Hearing) -> None:
     """R-3: the party made it on a device that he controls."""
     if record.is_capture:
-        hearing.says("captured-here", f"{_CAPTURE} software", record.capture.get("software"))
+        if software := record.capture.get("software"):
+            hearing.says("captured-here", f"{_CAPTURE} software", software)
+        else:
+            hearing.lacks("on-its-road", "wait", _CAPTURE)
         if vantage := record.capture.get("vantage"):
             hearing.says("vantage", f"{_CAPTURE} vantage", vantage.get("name", ""))
         return
@@ -322,8 +325,8 @@ def _lawful(record: Record, hearing: Hearing) -> None:
         return
     if record.environment.get("profile", {}).get("cookies_at_start") == 0:
         hearing.says("no-account", f"{_ENVIRONMENT} profile.cookies_at_start", 0)
-    elif record.kind == "web-attempt":
-        hearing.says("nothing-obtained", f"{_CAPTURE} failure")
+    elif failure := record.capture.get("failure"):
+        hearing.says("nothing-obtained", f"{_CAPTURE} failure", failure.get("code", ""))
     else:
         hearing.lacks("account-unknown", "retry", _ENVIRONMENT)
     walls = [str(one["code"]) for one in record.capture.get("scope", ())]
