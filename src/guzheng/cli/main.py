@@ -18,6 +18,7 @@ from guzheng.cli import (
     ledger,
     people,
     programs,
+    rehearsing,
     running,
     timestamping,
     upkeep,
@@ -55,6 +56,7 @@ for family in (
     ledger.COMMANDS,
     people.COMMANDS,
     programs.COMMANDS,
+    rehearsing.COMMANDS,
     timestamping.COMMANDS,
 ):
     for command in family:
