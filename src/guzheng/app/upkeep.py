@@ -15,6 +15,7 @@ from guzheng.app.parts import INDEX, Parts
 from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
 from guzheng.intake.originals import FOLDER as ORIGINALS
+from guzheng.intake.uploads import FOLDER as UPLOADS
 from guzheng.keep import Fault
 from guzheng.ledger import fsck as ledger_fsck
 from guzheng.ledger import rebuild_from_tiles
@@ -144,7 +145,7 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
     return faults
 
 
-_OURS = ("ledger/", ORIGINALS, FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
+_OURS = ("ledger/", ORIGINALS, UPLOADS, FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
 
 
 def _foreign(parts: Parts) -> Iterator[str]:

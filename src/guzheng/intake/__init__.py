@@ -9,6 +9,7 @@ from guzheng.intake.deposit import Upload, by_digest, keep, media_type_of, unrea
 from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
 from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
+from guzheng.intake.originals import not_the_original
 from guzheng.intake.records import ExhibitIndex, Line, Walked
 from guzheng.intake.warm import Warm
 from guzheng.intake.watching import find_live_picture
@@ -49,6 +50,7 @@ __all__ = [
     "keep",
     "manifest_of",
     "media_type_of",
+    "not_the_original",
     "refusal_in",
     "rooms",
     "unreadable",

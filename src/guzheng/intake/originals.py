@@ -70,22 +70,22 @@ def _judged(item: ReceivedItem, chunks: Iterable[bytes]) -> Iterator[bytes]:
             continue
         size += len(chunk)
         if size > item.size:
-            raise _not_the_original(f"{item.size:,}", f"> {item.size:,}")
+            raise not_the_original(f"{item.size:,}", f"> {item.size:,}")
         for _, hasher in hashers:
             hasher.update(chunk)
         if last:
             yield last
         last = chunk
     if size != item.size:
-        raise _not_the_original(f"{item.size:,}", f"{size:,}")
+        raise not_the_original(f"{item.size:,}", f"{size:,}")
     for wanted, hasher in hashers:
         found = Digest(wanted.algorithm, hasher.digest())
         if found != wanted:
-            raise _not_the_original(str(wanted), str(found))
+            raise not_the_original(str(wanted), str(found))
     yield last
 
 
-def _not_the_original(expected: str, found: str) -> Refused:
+def not_the_original(expected: str, found: str) -> Refused:
     return Refused(
         "intake.not-the-original",
         expected=expected,

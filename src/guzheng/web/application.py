@@ -23,6 +23,7 @@ from guzheng.web import (
     batches,
     cases,
     court,
+    editions,
     exhibits,
     home,
     keys,
@@ -32,6 +33,7 @@ from guzheng.web import (
     orders,
     orders_api,
     originals,
+    packages,
     passkeys,
     people,
     problems,
@@ -39,10 +41,13 @@ from guzheng.web import (
     realnames,
     rehearsals,
     repetitions,
+    resuming,
+    shares,
     shelf,
     timestamps,
     tracing,
     verification,
+    webhooks,
 )
 from guzheng.web.gate import (
     Doorkeeper,
@@ -122,7 +127,7 @@ def _inside(
         redoc_url=None,
         redirect_slashes=False,
         openapi_url="/api/openapi.json",
-        dependencies=[Depends(doorkeeper.admit)],
+        dependencies=[Depends(doorkeeper.admit), Depends(editions.Editions(platform).admit)],
     )
     verifying = verification.routes(
         platform, pages, upload_limit=upload_limit, package_limit=package_limit
@@ -146,15 +151,20 @@ def _inside(
         (timestamps.RULES, timestamps.routes(platform)),
         (adding.RULES, adding.routes(platform)),
         (court.RULES, court.routes(platform, pages, upload_limit=upload_limit)),
+        (resuming.RULES, resuming.routes(platform)),
         (api.RULES, api.routes(platform, upload_limit=upload_limit)),
         (orders_api.RULES, orders_api.routes(platform)),
         (members.RULES, members.routes(platform, pages)),
         (keys.RULES, keys.routes(platform, pages)),
+        (webhooks.RULES, webhooks.routes(platform, pages)),
         (people.RULES, people.routes(platform, pages)),
         (passkeys.RULES, passkeys.routes(platform)),
         (me.RULES, me.routes(platform, pages)),
+        (packages.RULES, packages.routes(platform, pages)),
+        (shares.RULES, shares.routes(platform, pages)),
         (public.RULES, public.routes(platform, pages)),
         (realnames.RULES, realnames.routes(platform, pages)),
+        (editions.RULES, editions.routes(platform, pages)),
     ):
         doorkeeper.include(app, rules, router)
     doorkeeper.require_whole(app)

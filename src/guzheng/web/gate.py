@@ -51,7 +51,7 @@ UNOWNED: Final = frozenset(
     # secret of a link is what opens it.
     | {"person", "secret"}
     # For the operator alone.
-    | {"review"}
+    | {"review", "grant"}
     # Of the person who is signed in, and asked for as his.
     | {"passkey", "session", "token"}
 )
@@ -77,11 +77,15 @@ def owners_of(platform: Platform) -> Mapping[str, Owned]:
         "other": exhibit,
         "order": Owned("commission.not-found", platform.ordering.account_of_order),
         "batch": Owned("commission.not-found", platform.ordering.account_of_batch),
+        "package": Owned("package.not-found", platform.exports.account_of),
+        "share": Owned("sharing.not-found", platform.shares.account_of),
         "case": Owned("cases.not-found", platform.cases.account_of),
+        "upload": Owned("upload.not-found", platform.uploads.account_of),
         "schedule": Owned("commission.not-found", platform.repeating.account_of_schedule),
         "invitation": Owned(
             "accounts.invitation-not-found", platform.members.account_of_invitation
         ),
+        "endpoint": Owned("webhooks.not-found", platform.webhooks.account_of),
         "key": Owned("accounts.key-not-found", platform.keys.account_of_key),
     }
 

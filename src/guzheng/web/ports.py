@@ -26,6 +26,7 @@ from guzheng.app.sharing import Sharing
 from guzheng.app.timestamping import Timestamping
 from guzheng.app.uploading import Uploading
 from guzheng.app.vantages import Vantages
+from guzheng.app.webhooks import Webhooks
 from guzheng.ledger import Numbered
 from guzheng.proof.digest import Digest
 from guzheng.proof.report import Report
@@ -331,6 +332,11 @@ class Platform(Protocol):
     @property
     def members(self) -> Membership:
         """Who acts for which account."""
+        ...
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Which programs are told of finished work."""
         ...
 
     @property

@@ -19,6 +19,13 @@ RETRY_AFTER_SECONDS = 15
 # A code names what happened, so its last part tells the status; the rest is 422: understood,
 # and refused by a rule. Nothing outside this table may choose a 4xx.
 _STATUS_OF_CODE = {
+    "sharing.expired": HTTPStatus.GONE,
+    "sharing.revoked": HTTPStatus.GONE,
+    "sharing.closed": HTTPStatus.GONE,
+    "sharing.code-wanted": HTTPStatus.FORBIDDEN,
+    "sharing.too-many-codes": HTTPStatus.TOO_MANY_REQUESTS,
+    "sharing.no-such-file": HTTPStatus.NOT_FOUND,
+    "package.removed": HTTPStatus.GONE,
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.cross-site": HTTPStatus.FORBIDDEN,
     "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
@@ -40,6 +47,8 @@ _STATUS_OF_CODE = {
     "accounts.keys-too-many": HTTPStatus.CONFLICT,
     "accounts.invitations-too-many": HTTPStatus.CONFLICT,
     "accounts.invitation-over": HTTPStatus.GONE,
+    "webhooks.too-many": HTTPStatus.CONFLICT,
+    "webhooks.ended": HTTPStatus.CONFLICT,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "cases.held": HTTPStatus.CONFLICT,
     "cases.still-cited": HTTPStatus.CONFLICT,
