@@ -210,7 +210,7 @@ class Exports:
         try:
             with reported(str(place)):
                 place.mkdir(mode=0o700, parents=True)
-                made = self.packaging.write(wanted, place, tell)
+                made = self.packaging.write(wanted, place, tell, as_files=True)
         except Unavailable:
             shutil.rmtree(place, ignore_errors=True)
             raise  # the next round tries again

@@ -198,9 +198,12 @@ class Packaging:
         wanted: WantedPackage,
         folder: Path,
         tell: Callable[[int], None] = lambda _octets: None,
+        *,
+        as_files: bool = False,
     ) -> tuple[MadeVolume, ...]:
         """Every volume below `folder`. Each is verified before it has its name; the first that
-        fails ends it all, and nothing is left."""
+        fails ends it all, and nothing is left. `as_files`: what would be a folder is a zip, to
+        be fetched and unpacked onto the medium."""
         checked = self.check(wanted)
         if checked.blocking:
             first = checked.blocking[0]
@@ -215,7 +218,11 @@ class Packaging:
         for place, exhibits in enumerate(checked.volumes):
             letter = _letter(place)
             issue = self._issue(wanted, exhibits, begun, letter, len(checked.volumes))
-            made.append(self._write(wanted, issue, checked.profile, folder, tell))
+            container = checked.profile.container
+            zipped = container == "zip" or (as_files and container == "folder")
+            made.append(
+                self._write(wanted, issue, checked.profile, folder, tell, zipped=zipped)
+            )
             begun += len(exhibits)
         return tuple(made)
 
@@ -226,10 +233,12 @@ class Packaging:
         profile: prove.Profile,
         folder: Path,
         tell: Callable[[int], None],
+        *,
+        zipped: bool,
     ) -> MadeVolume:
         name = _file_name(issue)
         exhibits = [_packed(one.exhibit) for one in issue.told]
-        packed_as = f"{name}.zip" if profile.container == "zip" else name
+        packed_as = f"{name}.zip" if zipped else name
         beside = prove.Beside(
             prove.recipe(
                 [one.manifest for one in issue.told], packed_as, self._further_seals(issue)
@@ -246,7 +255,7 @@ class Packaging:
 
         blobs, out = self.parts.blobs, folder / packed_as
         by, digest = "", ""
-        if profile.container == "zip":
+        if zipped:
             prove.write_package(blobs, exhibits, beside, out=out, approve=approve, tell=tell)
             digest = _sha256(out)
         else:

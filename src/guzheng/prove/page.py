@@ -6,10 +6,10 @@ package says so instead of holding a page that does not work.
 
 from importlib.resources import files
 
-PLACE = "static/verify.html"
+PAGE = "verify.html"
 
 
 def verify_page() -> bytes | None:
     """The page, or None where it was not built."""
-    page = files("guzheng.web") / PLACE
+    page = files("guzheng.prove") / PAGE
     return page.read_bytes() if page.is_file() else None

@@ -55,7 +55,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
     def package(exhibit: str) -> Response:
         view = platform.exhibit(exhibit)
-        return _zip(platform.package([view.exhibit]), f"{view.exhibit}.zip")
+        return zip_of(platform.package([view.exhibit]), f"{view.exhibit}.zip")
 
     @router.api_route("/packages.zip", methods=READ)
     def packages(
@@ -72,7 +72,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             )
         for one in exhibit:
             require_own(request, "exhibit", one)
-        return _zip(platform.package(exhibit), "guzheng-exhibits.zip")
+        return zip_of(platform.package(exhibit), "guzheng-exhibits.zip")
 
     @router.api_route("/exhibits/{exhibit}/papers/{name:path}", methods=READ)
     def paper(exhibit: str, name: str, view: str = "") -> Response:
@@ -143,8 +143,8 @@ def _refusal(view: ExhibitView, language: words.Language) -> problems.Trouble | 
     return problems.trouble_of(Refused(told.pop("code"), **told), language)
 
 
-def _zip(made: Path | BinaryIO, name: str) -> Response:
-    disposition = _disposition(name, inline=False)
+def zip_of(made: Path | BinaryIO, name: str) -> Response:
+    disposition = disposition_of(name, inline=False)
     if isinstance(made, Path):
         return FileResponse(
             made,
@@ -164,7 +164,7 @@ def _remove(made: Path) -> None:
 
 def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
     media_type = _OWN_TYPES.get(name, "application/octet-stream")
-    disposition = _disposition(name.rpartition("/")[2], inline=inline)
+    disposition = disposition_of(name.rpartition("/")[2], inline=inline)
     response = _stream(opened, media_type, disposition, "private, no-cache")
     if inline:  # a browser's PDF reader does not work inside a sandbox
         response.headers["Content-Security-Policy"] = (
@@ -173,7 +173,7 @@ def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
     return response
 
 
-def _disposition(name: str, *, inline: bool) -> str:
+def disposition_of(name: str, *, inline: bool) -> str:
     """RFC 6266: the name in UTF-8, percent-encoded, so that no name can end the header."""
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"

@@ -39,7 +39,6 @@ HOSTILE_BYTES_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
@@ -51,6 +50,7 @@ _UNLESS_SET = {
     "Cache-Control": "no-store",
 }
 
+    "Referrer-Policy": "same-origin",
 
 def require_own_site(method: str, headers: Headers) -> None:
     """Refuse a change that another site's page asked the visitor's browser for."""

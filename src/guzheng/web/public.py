@@ -61,7 +61,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     def robots(request: Request) -> Response:
         own = str(request.base_url).rstrip("/")
         return PlainTextResponse(
-            "User-agent: *\nDisallow: /exhibits\nDisallow: /packages.zip\nDisallow: /api/\n"
+            "User-agent: *\nDisallow: /exhibits\nDisallow: /packages\nDisallow: /shares\n"
+            "Disallow: /s/\nDisallow: /api/\n"
             f"Sitemap: {own}/sitemap.xml\n"
         )
 

@@ -79,7 +79,7 @@ def parts_of(request: Request, *, limit: int) -> Iterator[Field | File]:
     """The parts of a form in the order in which they were sent."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind == b"application/x-www-form-urlencoded":
-        yield from _plain_fields(request)
+        yield from plain_fields(request)
         return
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -91,14 +91,17 @@ def parts_of(request: Request, *, limit: int) -> Iterator[Field | File]:
     yield from _Multipart(boundary, body_of(request, limit=limit)).parts()
 
 
-def _plain_fields(request: Request) -> Iterator[Field]:
-    text = whole_body(request, limit=PLAIN_FORM_LIMIT)
+def plain_fields(
+    request: Request, *, limit: int = PLAIN_FORM_LIMIT, most: int = FIELDS_LIMIT
+) -> Iterator[Field]:
+    """The fields of a form without files, as browsers send it when nothing else is said."""
+    text = whole_body(request, limit=limit)
     try:
         pairs = parse_qsl(
             text.decode("utf-8"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=FIELDS_LIMIT,
+            max_num_fields=most,
         )
     except ValueError as error:
         raise _malformed(str(error)) from error

@@ -1,0 +1,220 @@
+"""`/packages`: a court package chosen, checked, ordered, watched while it is made, fetched.
+
+The first form chooses exhibits; the second says what each is to prove, onto what it goes and
+with which documents. What stands against it is shown before anything is made. Making outlives
+the request (app/exports.py); its page renews itself until it is done."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from starlette.background import BackgroundTask
+
+from guzheng.accounts import Permission
+from guzheng.app.packaging import DOCUMENTS, Precheck, WantedPackage
+from guzheng.prove import Chosen, Selection, selection
+from guzheng.refusals import Problem
+from guzheng.web import problems, readings
+from guzheng.web.exhibits import CHUNK, disposition_of
+from guzheng.web.gate import Rule, acting_of, require_own
+from guzheng.web.guard import HOSTILE_BYTES_POLICY
+from guzheng.web.pages import READ, Pages, language_of
+from guzheng.web.ports import Platform
+from guzheng.web.uploads import plain_fields
+
+RULES: Final[Mapping[str, Rule]] = {
+    "GET /packages": Permission.DOWNLOAD,
+    "GET /packages/new": Permission.DOWNLOAD,
+    "POST /packages": Permission.DOWNLOAD,
+    "GET /packages/{package}": Permission.DOWNLOAD,
+    "GET /packages/{package}/files/{name}": Permission.DOWNLOAD,
+}
+OFFERED: Final = 50  # exhibits to tick in the first form
+FORM_LIMIT, MOST_FIELDS = 4 << 20, 700  # a hundred exhibits, with all that is said of them
+_HEADS: Final = ("title", "case_number", "cause", "submitter", "parties", "relation")
+_SAID: Final = ("purpose", "authenticity", "legality", "relevance")
+
+
+def routes(platform: Platform, pages: Pages) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/packages", methods=READ)
+    def listing(request: Request) -> Response:
+        views = platform.exports.page(acting_of(request).account)
+        return pages.render(request, "packages.html", {"section": "exhibits", "views": views})
+
+    @router.api_route("/packages/new", methods=READ)
+    def new(
+        request: Request,
+        exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
+        case: str = "",
+    ) -> Response:
+        if case:
+            wanted = _of_case(request, platform, case)
+        elif exhibit:
+            own = [require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit)]
+            wanted = Selection(tuple(Chosen(one) for one in own[: selection.MOST]))
+        else:
+            return _choose(request, platform, pages)
+        return _form(request, platform, pages, WantedPackage(wanted))
+
+    @router.post("/packages")
+    def order(request: Request) -> Response:
+        form = _read(request)
+        wanted = _wanted(request, form)
+        try:
+            checked = platform.exports.check(wanted)
+            if form.get("step") != "make" or checked.blocking:
+                status = HTTPStatus.UNPROCESSABLE_ENTITY if checked.blocking else HTTPStatus.OK
+                return _form(
+                    request, platform, pages, wanted, checked=checked, form=form, status=status
+                )
+            acting = acting_of(request)
+            package = platform.exports.order(
+                wanted,
+                account=acting.account,
+                person=acting.person,
+                token=form.get("token", ""),
+            )
+        except Problem as problem:
+            return _form(request, platform, pages, wanted, form=form, problem=problem)
+        return RedirectResponse(f"/packages/{package}", status_code=HTTPStatus.SEE_OTHER)
+
+    @router.api_route("/packages/{package}", methods=READ)
+    def show(request: Request, package: str) -> Response:
+        view = platform.exports.view(package)
+        language = language_of(request)
+        facts = {
+            "section": "exhibits",
+            "view": view,
+            "title": view.wanted.selection.title or package,
+            "trouble": view.problem and problems.trouble_of(view.problem, language),
+            "percent": min(99, 100 * view.written // view.size) if view.size else 0,
+            "profile": platform.exports.packaging.profiles.get(view.wanted.profile),
+            "again": "&".join(
+                f"exhibit={one.exhibit}" for one in view.wanted.selection.entries
+            ),
+        }
+        return pages.render(request, "package.html", facts)
+
+    @router.api_route("/packages/{package}/files/{name}", methods=READ)
+    def fetch(package: str, name: str) -> Response:
+        opened = platform.exports.open(package, name)
+        size = opened.seek(0, 2)
+        opened.seek(0)
+        return StreamingResponse(
+            iter(lambda: opened.read(CHUNK), b""),
+            media_type="application/octet-stream",
+            headers={
+                "Content-Length": str(size),
+                "Content-Disposition": disposition_of(name, inline=False),
+                "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+                "Cache-Control": "private, no-store",
+            },
+            background=BackgroundTask(opened.close),
+        )
+
+    return router
+
+
+def _choose(request: Request, platform: Platform, pages: Pages) -> Response:
+    """The newest that are finished; others are chosen from the list of all."""
+    account = acting_of(request).account
+    views = [
+        one
+        for one in platform.exhibits(OFFERED, None, account=account)
+        if one.state == "certified"
+    ]
+    facts = {"section": "exhibits", "views": views, "title_of": readings.title_of}
+    return pages.render(request, "package_choose.html", facts)
+
+
+def _of_case(request: Request, platform: Platform, case: str) -> Selection:
+    """What a case says of its exhibits, in its order."""
+    require_own(request, "case", case)
+    known = platform.cases.case(case)
+    parties = "；".join(one.name for one in known.parties.values())
+    return Selection(
+        tuple(
+            Chosen(
+                one.exhibit,
+                *(str(getattr(one.stated, name))[: selection.LONGEST] for name in _SAID),
+            )
+            for one in platform.cases.shown(known)[: selection.MOST]
+        ),
+        title=known.facts.name[: selection.LONGEST_TITLE],
+        case_number=known.facts.court_number,
+        parties=parties[: selection.LONGEST],
+    )
+
+
+def _form(
+    request: Request,
+    platform: Platform,
+    pages: Pages,
+    wanted: WantedPackage,
+    *,
+    checked: Precheck | None = None,
+    form: Mapping[str, str] | None = None,
+    problem: Problem | None = None,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Response:
+    language = language_of(request)
+    trouble = problems.trouble_of(problem, language) if problem else None
+    names = [one.exhibit for one in wanted.selection.entries]
+    exports = platform.exports
+    last = exports.last_verified(names)
+    facts = {
+        "section": "exhibits",
+        "wanted": wanted,
+        "heads": _HEADS,
+        "said": _SAID,
+        "titles": {one: readings.title_of(platform.exhibit(one)) for one in names},
+        "profiles": exports.packaging.profiles.values(),
+        "documents": DOCUMENTS,
+        "checked": checked,
+        "last": last,
+        "old": {one: exports.is_old(last.get(one)) for one in names},
+        "token": (form or {}).get("token") or exports.new_token(),
+        "trouble": trouble,
+    }
+    code = trouble.status if trouble else status
+    return pages.render(request, "package_new.html", facts, status_code=code)
+
+
+def _read(request: Request) -> dict[str, str]:
+    fields = plain_fields(request, limit=FORM_LIMIT, most=MOST_FIELDS)
+    return {one.name: one.text.strip() for one in fields}
+
+
+def _wanted(request: Request, form: Mapping[str, str]) -> WantedPackage:
+    """What the form asks for. Raises Refused for an exhibit that is not the asker's."""
+    listed = dict.fromkeys(form.get("exhibits", "").split())
+    names = _ordered([require_own(request, "exhibit", one) for one in listed], form)
+    entries = tuple(
+        Chosen(one, *(_lines(form.get(f"{name}.{one}", "")) for name in _SAID)) for one in names
+    )
+    return WantedPackage(
+        Selection(entries, **{name: _lines(form.get(name, "")) for name in _HEADS}),
+        form.get("profile", "zip"),
+        tuple(one for one in DOCUMENTS if form.get(f"document.{one}")),
+        language_of(request),
+    )
+
+
+def _ordered(names: Sequence[str], form: Mapping[str, str]) -> list[str]:
+    """By the places that were typed; who typed none stays where he was."""
+
+    def place(number: int, name: str) -> int:
+        typed = form.get(f"place.{name}", "")
+        return int(typed) if typed.isascii() and typed.isdecimal() else number
+
+    keyed = [(place(number, name), number, name) for number, name in enumerate(names, 1)]
+    return [name for _, _, name in sorted(keyed)]
+
+
+def _lines(text: str) -> str:
+    """A statement of several lines is printed as one."""
+    return " ".join(text.split())
