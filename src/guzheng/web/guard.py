@@ -33,6 +33,11 @@ CONTENT_POLICY = "; ".join(
     )
 )
 
+# For the worker that judges evidence in the browser (frontend/src/worker.ts). A worker has a
+# policy of its own: this one may compile the hashes' WebAssembly, and may connect to nothing,
+# so that no file it was given can leave by it. The page itself is not given even that.
+ENGINE_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'none'"
+
 # For bytes that strangers made: even opened as a document they can neither run nor load.
 HOSTILE_BYTES_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
@@ -45,12 +50,12 @@ _ALWAYS = {
 # RFC 6797: two years, as the lists of browsers ask for.
 _ONLY_HTTPS = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 _UNLESS_SET = {
+    "Referrer-Policy": "same-origin",
     "Content-Security-Policy": CONTENT_POLICY,
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
-    "Referrer-Policy": "same-origin",
 
 def require_own_site(method: str, headers: Headers) -> None:
     """Refuse a change that another site's page asked the visitor's browser for."""
