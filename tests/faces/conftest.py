@@ -30,8 +30,9 @@ class Face:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[Face]:
-    listening = socket.create_server(("127.0.0.1", 0))
+def serving(app: ASGIApp, listening: socket.socket | None = None) -> Iterator[Face]:
+    """`listening`: a socket that is bound already, where the address must be known before."""
+    listening = listening or socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

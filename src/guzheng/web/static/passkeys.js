@@ -46,7 +46,7 @@ async function sign({ publicKey }) {
 
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential) continue;
-  form.closest("[hidden]")?.removeAttribute("hidden");
+  for (let around; (around = form.closest("[hidden]")); ) around.removeAttribute("hidden");
   const said = form.querySelector("[data-said]");
   const button = form.querySelector("button");
   form.addEventListener("submit", async (event) => {
