@@ -1,6 +1,7 @@
 """Persons who are signed in, each with a client of his own, at a face with accounts."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from guzheng.accounts.people import Persons
 from guzheng.accounts.sessions import COOKIE, Caller, Sessions
 from guzheng.app import Platform
 
+_numbers = itertools.count()
 CALLER = Caller("a browser", "192.0.2.1")
 
 
@@ -55,7 +57,7 @@ def someone(
     """Registered, with an account of his own, and signed in."""
     parts, now = platform.parts, platform.now()
     persons = Persons(parts.accounts, parts.entropy)
-    person = persons.add(name, f"{name}@example.com", "", now).person
+    person = persons.add(name, f"{name}{next(_numbers)}@example.com", "", now).person
     own = platform.members.rows.found(person, now, account)
     sessions = Sessions(parts.accounts, parts.entropy)
     token = sessions.begin(person, "password", CALLER, signed_in_at or now)

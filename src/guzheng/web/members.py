@@ -36,6 +36,9 @@ KINDS: Final = (
     "removed",
     "key-made",
     "key-revoked",
+    "webhook-made",
+    "webhook-removed",
+    "webhook-disabled",
 )
 RULES: Final[Mapping[str, Rule]] = {
     "GET /members": Permission.MEMBERS,
