@@ -8,8 +8,8 @@ import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 
-const [out, single, style] = process.argv.slice(2);
-const common = { bundle: true, format: "esm", target: "es2022", minify: true, charset: "utf8", legalComments: "none", logLevel: "warning" };
+const [out, single, style, version] = process.argv.slice(2);
+const common = { define: { VERSION: JSON.stringify(version) }, bundle: true, format: "esm", target: "es2022", minify: true, charset: "utf8", legalComments: "none", logLevel: "warning" };
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
@@ -28,7 +28,7 @@ const css = await readFile(style, "utf8");
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 // Nothing may be fetched, sent, framed or submitted: the browser itself refuses it.
 const contentPolicy = [
-  "default-src 'none'", `script-src ${hash(script)} 'wasm-unsafe-eval' blob:`, "worker-src blob:", `style-src ${hash(css)}`,
+  "default-src 'none'", `script-src ${hash(script)} 'wasm-unsafe-eval'`, "worker-src blob:", `style-src ${hash(css)}`,
   "img-src data:", "connect-src 'none'", "form-action 'none'", "base-uri 'none'",
 ].join("; ");
 const shell = await readFile("src/page/single.html", "utf8");

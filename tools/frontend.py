@@ -32,7 +32,12 @@ LIBRARY = FRONTEND / "build" / "library.mjs"
 STAMP = FRONTEND / "build" / "made-from"
 OLDEST_NODE = 20
 # The words that the engine and its page say; every other code stays with the server.
-TOLD = ("check.", "outcome.", "proof.", "step.", "verdict.", "verify.", "page.clock.unverified")
+TOLD = (
+    *("check.", "kind.", "outcome.", "proof.", "step.", "verdict.", "verify."),
+    *("page.code", "page.copied", "page.copy", "page.expected", "page.found"),
+    *("page.check-it.", "page.clock.unverified", "page.interval.", "page.says."),
+    "page.verify.heading",
+)
 
 
 class NoNode(Exception):
@@ -76,6 +81,11 @@ def inputs() -> Iterator[Path]:
     yield from sorted(WORDS.glob("*.toml"))
 
 
+def version() -> str:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return str(told["project"]["version"])
+
+
 def fingerprint() -> str:
     digest = hashlib.sha256()
     for path in inputs():
@@ -100,7 +110,7 @@ def build(*, dev: bool = False) -> bool:
             return False
         export_words()
         made_from = fingerprint()
-        _run([*node(), "build.mjs", str(BUILT), str(SINGLE), str(STYLE)])
+        _run([*node(), "build.mjs", str(BUILT), str(SINGLE), str(STYLE), version()])
         STAMP.write_text(made_from)
         return True
 

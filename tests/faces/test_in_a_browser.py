@@ -143,7 +143,7 @@ def test_several_files_each_say_what_became_of_them(
 def test_a_pair_is_verified_and_the_file_stays_here(
     page: Page, face: Face, certified: Certified
 ) -> None:
-    page.open(f"{face.address}/verify")
+    page.open(f"{face.address}/verify?by=server")
     page.run(
         "window.sent = []; { const send = XMLHttpRequest.prototype.send;"
         "XMLHttpRequest.prototype.send = function (body) {"
@@ -166,7 +166,7 @@ def test_a_large_file_is_hashed_in_parts(
 
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(range(256)) * (70 * 4096))  # 70 MiB: above the one-shot limit
-    page.open(f"{face.address}/verify")
+    page.open(f"{face.address}/verify?by=server")
     page.choose("#pair-file", large)
     page.choose("#pair-token", certified.token)
     page.run("document.querySelector('[data-pair] button').click()")
@@ -179,7 +179,7 @@ def test_a_large_file_is_hashed_in_parts(
 def test_what_is_dropped_anywhere_is_sorted(
     page: Page, face: Face, certified: Certified
 ) -> None:
-    page.open(f"{face.address}/verify")
+    page.open(f"{face.address}/verify?by=server")
     octets = list(certified.package.read_bytes())
     page.run(
         "{ const carried = new DataTransfer();"
@@ -191,7 +191,7 @@ def test_what_is_dropped_anywhere_is_sorted(
 
 
 def test_one_of_two_is_asked_for(page: Page, face: Face, certified: Certified) -> None:
-    page.open(f"{face.address}/verify")
+    page.open(f"{face.address}/verify?by=server")
     page.choose("#pair-file", certified.original)
     page.run("document.querySelector('[data-pair] button').click()")
     page.wait_for("!document.querySelector('[data-going]').hidden")

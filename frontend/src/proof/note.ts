@@ -1,9 +1,11 @@
 // Signed notes and checkpoints: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature. As
-// guzheng.proof.note. Ed25519 is the browser's, SM2 is ours; ML-DSA-44 no browser has yet, and
-// then whoever it belongs to is «cannot be determined».
+// guzheng.proof.note. Ed25519 is the browser's; SM2 is ours; ML-DSA-44, which no browser has yet,
+// is @noble/post-quantum's.
+
+import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
 
 import { hashOf } from "./digest";
-import { BadSignature, Malformed, ProofError, Undecided, UnknownKey, UNSUPPORTED, require } from "./errors";
+import { BadSignature, Malformed, ProofError, UnknownKey, require } from "./errors";
 import type { Instant } from "./instant";
 import { concat, fromBase64, hex, latin1, numberOf, octetsOf, same, textOf, toBase64, utf8, type Bytes } from "./octets";
 import * as signatures from "./signatures";
@@ -49,21 +51,26 @@ export class VerifierKey {
 
   private messageOf(text: Bytes, seconds: bigint): Bytes {
     if (this.type === COSIGNATURE) return concat(utf8(`cosignature/v1\ntime ${seconds}\n`), text);
-    return text;
+    if (this.type !== ML_DSA_44) return text;
+    const at = parseCheckpoint(text); // its extension lines would not be signed
+    require(!at.extensions.length, Malformed, "checkpoint.extensions", "none", at.extensions);
+    const end = octetsOf(at.size, 8);
+    return concat(utf8("subtree/v1\n\0"), counted(this.name), octetsOf(seconds, 8), counted(at.origin), new Uint8Array(8), end, at.root);
   }
 
   /** The time that the signature states; null where it states none. */
   async requireSigned(text: Bytes, signature: Bytes): Promise<Instant | null> {
-    if (this.type === ML_DSA_44) throw new Undecided(UNSUPPORTED, "ML-DSA-44 (guzheng-verify has it)", this.name);
     const timed = TIMED.includes(this.type);
     const seconds = timed ? numberOf(signature.subarray(0, 8)) : 0n;
     const own = timed ? signature.slice(8) : signature;
-    const fits = seconds <= LAST_SECOND && (await this.fits(this.messageOf(text, seconds), own));
+    const message = this.messageOf(text, seconds);
+    const fits = seconds <= LAST_SECOND && (await this.fits(message, own));
     require(fits, BadSignature, "note.bad-signature", `a signature of ${this.name} over this text`, "one that does not fit");
     return seconds ? seconds * 1_000_000n : null;
   }
 
   private async fits(message: Bytes, signature: Bytes): Promise<boolean> {
+    if (this.type === ML_DSA_44) return fitsMlDsa(this.key, message, signature);
     if (this.type !== SM2) return signatures.ed25519(this.key, signature, message);
     try {
       sm2.requireSignature(this.key.slice(SM2_LABEL.length), message, signature);
@@ -73,6 +80,21 @@ export class VerifierKey {
       throw error;
     }
   }
+}
+
+function fitsMlDsa(key: Bytes, message: Bytes, signature: Bytes): boolean {
+  try {
+    return ml_dsa44.verify(signature, message, key);
+  } catch {
+    return false; // of another length: it fits nothing
+  }
+}
+
+/** `opaque <1..255>` of RFC 8446 §3. */
+function counted(text: string): Bytes {
+  const octets = utf8(text);
+  require(octets.length > 0 && octets.length < 256, Malformed, "checkpoint.malformed", "names of 1 to 255 octets under ML-DSA-44", octets.length);
+  return concat(new Uint8Array([octets.length]), octets);
 }
 
 export interface Signature {
@@ -141,6 +163,7 @@ export interface Checkpoint {
   readonly origin: string;
   readonly size: bigint;
   readonly root: Bytes;
+  readonly extensions: readonly string[];
   readonly encoded: Bytes;
 }
 
@@ -157,7 +180,5 @@ export function parseCheckpoint(octets: Bytes): Checkpoint {
   require(whole, Malformed, code, "lines that are not empty", "an empty or broken line");
   require(size <= MAX_SIZE && root.length === HASH_SIZE, Malformed, code, "a size and a root of 32 octets", `size ${size}`);
   require(size !== 0n || same(root, emptyRoot()), Malformed, code, "the root of the empty tree", root);
-  return { origin, size, root, encoded: octets };
+  return { origin, size, root, extensions, encoded: octets };
 }
-
-export const sizeInOctets = (size: bigint): Bytes => octetsOf(size, 32);

@@ -4,7 +4,7 @@
 import { Malformed, Undecided, require } from "./errors";
 import type { Instant } from "./instant";
 import { COSIGNATURE, ED25519, ML_DSA_44, Note, SM2, VerifierKey } from "./note";
-import { hex, latin1, textOf, unhex, type Bytes } from "./octets";
+import { hex, latin1, textOf, type Bytes } from "./octets";
 import type { Certificate } from "./x509";
 
 const NONE = "none";
@@ -115,9 +115,9 @@ class PolicyFile {
 }
 
 function keyOf(word: string, types: number[]): VerifierKey {
-  const octets = unhex([...word].map((one) => one.charCodeAt(0).toString(16).padStart(2, "0")).join(""))!;
-  const text = textOf(octets);
-  if (text === null) throw new Malformed("note.malformed", "a key name in UTF-8", "other octets");
+  const plus = word.includes("+") ? word.indexOf("+") : word.length;
+  // A name that is no UTF-8 is none that a key can have; octets in the rest are no base64.
+  const text = (textOf(Uint8Array.from(word.slice(0, plus), (one) => one.charCodeAt(0))) ?? "\ud800") + word.slice(plus);
   const key = VerifierKey.parse(text);
   fits(types.includes(key.type), `a key of a type in ${types.join(", ")}`, key.type);
   return key;

@@ -49,6 +49,9 @@ const OTHER_CURVES = new Set(["1.3.132.0.10", "1.2.840.10045.3.1.1", "1.3.132.0.
 const OTHER_KEYS = new Set(["1.3.101.113", "1.3.101.110", "1.3.101.111", "1.2.840.10040.4.1", "1.2.840.10046.2.1", "2.16.840.1.101.3.4.3.17", "2.16.840.1.101.3.4.3.18", "2.16.840.1.101.3.4.3.19"]);
 const SM2_KEY = unhex("301306072a8648ce3d020106082a811ccf5501822d")!;
 
+/** Not even the outline of a certificate: where a list of roots is read, that is the list's fault. */
+class Shapeless extends Malformed {}
+
 const remembered = new Map<string, Promise<Certificate>>();
 
 /** A certificate whose names, dates, key and extensions can all be read. */
@@ -66,24 +69,36 @@ async function read(encoded: Bytes, print: string): Promise<Certificate> {
     const reader = tbs.reader("TBSCertificate");
     const version = reader.optional(der.context(0));
     const edition = version ? der.integer(version.parts("version", der.INTEGER)[0]!) : 0n;
-    require(edition >= 0n && edition <= 2n, Malformed, CODE, "version 1 to 3", edition);
+    require(edition >= 0n && edition <= 2n, Malformed, "der.malformed", "version 1 to 3", edition);
     const serial = der.integer(reader.take(der.INTEGER));
     const inner = reader.take(der.SEQUENCE);
     const issuer = nameOf(reader.take(der.SEQUENCE));
     const [notBefore, notAfter] = validity(reader.take(der.SEQUENCE));
     const subject = nameOf(reader.take(der.SEQUENCE));
-    const key = await keyOf(reader.take(der.SEQUENCE));
+    const spki = reader.take(der.SEQUENCE);
+    spki.parts("SubjectPublicKeyInfo", der.SEQUENCE, der.BIT_STRING);
+    const key = await inside(() => keyOf(spki));
     reader.optional(der.context(1, false));
     reader.optional(der.context(2, false));
     const extensions = extensionsOf(reader.optional(der.context(3)));
+    await inside(() => extensions.forEach(readExtension));
     reader.end();
     return {
       encoded, print, tbs: tbs.encoded, serial, issuer, subject, notBefore, notAfter, key, extensions,
       signatureAlgorithm: algorithm.encoded, innerAlgorithm: inner.encoded, signature: bits.content.subarray(1),
     };
   } catch (error) {
-    if (error instanceof ProofError && error.code.startsWith("sm2.")) throw error;
-    if (error instanceof ProofError) throw new Malformed(CODE, error.expected, error.found);
+    if (error instanceof ProofError && error.code.startsWith("der.")) throw new Shapeless(CODE, error.expected, error.found);
+    throw error;
+  }
+}
+
+/** What is read only when it is asked for: the certificate has its outline, and this is unreadable. */
+async function inside<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof ProofError && error.code.startsWith("der.")) throw new Malformed(CODE, error.expected, error.found);
     throw error;
   }
 }
@@ -97,13 +112,13 @@ function validity(element: der.Element): [instant.Instant, instant.Instant] {
 
 function timeOf(element: der.Element): instant.Instant {
   const general = element.tag === der.GENERALIZED_TIME;
-  require(general || element.tag === der.UTC_TIME, Malformed, CODE, "a time", element.tag);
+  require(general || element.tag === der.UTC_TIME, Malformed, "der.malformed", "a time", element.tag);
   const digits = latin1(element.content);
   const form = /^(\d{2,4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(digits);
-  if (!form || digits.length !== (general ? 15 : 13)) throw new Malformed(CODE, "a time in UTC", digits.slice(0, 20));
+  if (!form || digits.length !== (general ? 15 : 13)) throw new Malformed("der.malformed", "a time in UTC", digits.slice(0, 20));
   const [year, month, day, hour, minute, second] = form.slice(1).map(Number) as [number, number, number, number, number, number];
   const at = instant.ofParts(general ? year : year < 50 ? 2000 + year : 1900 + year, month, day, hour, minute, second);
-  if (at === null) throw new Malformed(CODE, "a real date", digits);
+  if (at === null) throw new Malformed("der.malformed", "a real date", digits);
   return at;
 }
 
@@ -153,7 +168,6 @@ function extensionsOf(element: der.Element | null): Extension[] {
     return { oid, critical: critical !== null, value };
   });
   require(new Set(found.map((one) => one.oid)).size === found.length, Malformed, CODE, "each extension once", "one twice");
-  for (const one of found) readExtension(one);
   return found;
 }
 
@@ -290,7 +304,13 @@ export async function parseRoots(octets: Bytes): Promise<Certificate[]> {
   const blocks = [...text.matchAll(/-----BEGIN CERTIFICATE-----([\sA-Za-z0-9+/=]*)-----END CERTIFICATE-----/g)];
   const ders = octets[0] === der.SEQUENCE ? [octets] : blocks.map((one) => fromPem(one[1]!));
   require(ders.length > 0, Malformed, "roots.malformed", "certificates in PEM", "none");
-  return Promise.all(ders.map(parse));
+  try {
+    return await Promise.all(ders.map(parse));
+  } catch (error) {
+    const shapeless = error instanceof Shapeless || (error instanceof ProofError && error.code.startsWith("der."));
+    if (shapeless) throw new Malformed("roots.malformed", "certificates in PEM", (error as ProofError).found);
+    throw error;
+  }
 }
 
 function fromPem(body: string): Bytes {

@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.web.gate import PUBLIC, Rule
+from guzheng.web.guard import ENGINE_POLICY
 from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import Platform
 
 # Never an exhibit: who has captured what is nobody else's to read.
 PUBLIC_PAGES: Final = ("/", "/verify", "/ledger", "/help", "/map")
 
+ENGINE_WORKER: Final = "built/engine-worker.js"
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -87,4 +89,7 @@ def _static(pages: Pages, name: str, *, kept: bool) -> Response:
         raise Refused("web.not-found", found=name[:100])
     cache = "public, max-age=31536000, immutable" if kept else "no-cache"
     media_type = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-    return Response(octets, media_type=media_type, headers={"Cache-Control": cache})
+    headers = {"Cache-Control": cache}
+    if name == ENGINE_WORKER:
+        headers["Content-Security-Policy"] = ENGINE_POLICY
+    return Response(octets, media_type=media_type, headers=headers)

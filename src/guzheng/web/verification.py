@@ -1,9 +1,11 @@
 """`/verify`: a file with its `.tsa`, or a whole package, checked for anyone.
 
-With a script the file is hashed where it lies and only its fingerprint and the token come
-here; without one it is sent, hashed while it arrives and not written down. A package is kept
-for the length of the request. A bad exhibit is a successful answer with a failed report, so it
-is 200: only a form that cannot be read at all is an error."""
+Where the browser's engine was built (frontend/), the page judges everything itself and nothing
+is sent here; it is given the roots and the policy that this platform believes. The form stays
+for browsers without scripts, for a tree without Node, and for `?by=server`: there a file is
+hashed while it arrives and not written down, and a package is kept for the length of the
+request. A bad exhibit is a successful answer with a failed report, so it is 200: only a form
+that cannot be read at all is an error."""
 
 import tempfile
 import zipfile
@@ -33,6 +35,7 @@ from guzheng.web.spelling import moment_of
 from guzheng.web.uploads import Field, parts_of
 from guzheng.web.verdicts import Subject, Verdict, verdict_of
 
+ENGINE: Final = "built/verify.js"
 TOKEN_LIMIT: Final = 1024 * 1024
 _BINARY: Final = {"type": "string", "format": "binary"}
 _FORM: Final = {
@@ -88,8 +91,12 @@ def routes(
     ) -> Response:
         language = language_of(request)
         trouble = problems.trouble_of(problem, language) if problem else None
+        built = ENGINE in pages.static
+        here = built and request.method in READ and request.query_params.get("by") != "server"
         facts = {
             "section": "verify",
+            "built": built,
+            "engine": _believed(platform) if here else None,
             "verdict": verdict,
             "submitted": submitted,
             "trouble": trouble,
@@ -135,6 +142,14 @@ def routes(
         return JSONResponse(_report_members(report, language_of(request)))
 
     return router
+
+
+def _believed(platform: Platform) -> dict[str, str]:
+    """What the platform tells the browser's engine to believe, as it tells guzheng-verify."""
+    return {
+        "roots": platform.roots_pem().decode("ascii", "replace"),
+        "policy": platform.ledger_policy().decode("utf-8", "replace"),
+    }
 
 
 def _receive(

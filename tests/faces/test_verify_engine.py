@@ -1,0 +1,223 @@
+"""The verification centre in a real Chromium: everything is judged where the file lies."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guzheng.prove.verify_page import verify_page
+from guzheng.web.guard import ENGINE_POLICY
+from guzheng.web.verification import ENGINE
+from tests.faces.browser import Browser, Page
+from tests.faces.conftest import Certified, Face
+from tests.frontend.building import built_library
+
+pytestmark = pytest.mark.browser
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+READY = "document.querySelector('[data-engine]')"
+ANSWERED = "document.querySelector('[data-answered]')"
+OUTCOME = "document.querySelector('[data-verdict]').className"
+# What the page has fetched, the clock in its header apart.
+FETCHED = (
+    "performance.getEntriesByType('resource').filter((one) => !one.name.includes('/api/time'))"
+)
+ASKED = f"{FETCHED}.length"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    built_library()
+
+
+@pytest.fixture
+def page(browser: Browser, face: Face) -> Iterator[Page]:
+    opened = browser.page()
+    opened.open(f"{face.address}/verify")
+    if ENGINE not in opened.run("document.documentElement.outerHTML"):
+        pytest.skip("the server of this run started before the engine was built")
+    opened.wait_for(READY)
+    yield opened
+    assert opened.complaints == []
+    opened.close()
+
+
+def offline(page: Page) -> None:
+    page.call(
+        "Network.emulateNetworkConditions",
+        offline=True,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
+
+
+def test_a_pair_is_judged_and_nothing_is_asked_for(page: Page, certified: Certified) -> None:
+    page.wait_for(f"{FETCHED}.some((one) => one.name.includes('engine-worker'))")
+    offline(page)  # from here on there is nobody to ask
+    before = page.run(ASKED)
+    page.choose("#engine-files", certified.original, certified.token)
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict passed"
+    assert "验证通过：文件未被改动" in page.text("[data-verdict]")
+    assert "已经存在，此后逐字节未变" in page.text("[data-verdict]")
+    digest = hashlib.sha256(certified.original.read_bytes()).hexdigest()
+    assert digest[:8] in page.text("[data-answer]")
+    assert "openssl ts -verify" in page.text("[data-answer]")
+    assert page.run("document.activeElement.matches('[data-verdict]')") is True
+    assert page.run(ASKED) == before
+    page.complaints[:] = [one for one in page.complaints if "/api/time" not in one]
+
+
+def test_a_wrong_pair_says_so(page: Page, certified: Certified, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("another file")
+    page.choose("#engine-files", other, certified.token)
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict failed"
+    assert "指纹不一致" in page.text("[data-verdict]")
+
+
+def test_a_package_is_judged(page: Page, certified: Certified) -> None:
+    page.choose("#engine-files", certified.package)
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict passed", page.text("[data-answer]")
+    assert "不晚于" in page.text("[data-answer]")
+
+
+def test_a_certificate_is_judged(page: Page, certified: Certified) -> None:
+    page.choose("#engine-files", certified.certificate)
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict passed", page.text("[data-answer]")
+    assert "原件不在其中" in page.text("[data-answer]")
+
+
+def test_a_file_alone_is_looked_up_when_asked(page: Page, certified: Certified) -> None:
+    page.choose("#engine-files", certified.original)
+    page.wait_for(ANSWERED)
+    assert hashlib.sha256(certified.original.read_bytes()).hexdigest()[:8] in page.text(
+        "[data-prints]"
+    )
+    assert page.text("[data-found]") == ""
+    page.run("document.querySelector('[data-look-up]').click()")
+    page.wait_for("document.querySelector('[data-found] .say')")
+
+
+def test_a_token_of_another_authority_needs_its_root(page: Page) -> None:
+    """Signature and path are judged apart: unknown is not forged."""
+    folder = VECTORS / "timestamp"
+    page.choose("#engine-files", folder / "photograph.txt", folder / "good-p256.tsa")
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict not-checked"
+    assert "时间戳签名有效" in page.text("[data-answer]")
+    page.choose("#engine-trust", folder / "roots.pem")
+    page.wait_for("document.querySelectorAll('[data-given] li').length === 3")
+    page.run("document.querySelector('[data-check]').click()")
+    page.wait_for("document.querySelector('.verdict.passed')")
+
+
+def test_a_name_does_not_become_markup(
+    page: Page, certified: Certified, tmp_path: Path
+) -> None:
+    evil = tmp_path / "<img src=x onerror=document.title='owned'>.txt"
+    evil.write_bytes(certified.original.read_bytes())
+    page.choose("#engine-files", evil, certified.token)
+    page.wait_for(ANSWERED)
+    assert page.run("document.querySelector('[data-answer] img')") is None
+    assert "owned" not in page.run("document.title")
+
+
+def test_the_worker_may_connect_to_nothing(page: Page, face: Face) -> None:
+    address = page.run("document.querySelector('[data-engine-root]').dataset.worker")
+    answer = face.client.get(str(address))
+    assert answer.headers["Content-Security-Policy"] == ENGINE_POLICY
+    assert "connect-src 'none'" in ENGINE_POLICY
+    page_policy = face.client.get("/verify").headers["Content-Security-Policy"]
+    assert "wasm-unsafe-eval" not in page_policy
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits(page: Page, certified: Certified, width: int) -> None:
+    page.size(width, 800, phone=width < 500)
+    page.choose("#engine-files", certified.package)
+    page.wait_for(ANSWERED)
+    assert page.run("document.documentElement.scrollWidth") <= width
+
+
+# ---- verify.html: one file, from a disc ------------------------------------------------------
+
+
+@pytest.fixture
+def single(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    octets = verify_page()
+    assert octets is not None
+    written = tmp_path / "verify.html"
+    written.write_bytes(octets)
+    opened = browser.page()
+    offline(opened)
+    opened.open(f"{written.as_uri()}?lang=zh")
+    opened.wait_for(READY)
+    yield opened
+    assert opened.complaints == []
+    opened.close()
+
+
+def test_the_single_page_judges_a_package_without_a_network(
+    single: Page, certified: Certified
+) -> None:
+    single.choose("#engine-files", certified.package)
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict passed", single.text("[data-answer]")
+    assert "取自证据包自身" in single.text("[data-answer]")
+    assert single.run(ASKED) == 0
+
+
+def test_the_single_page_judges_a_folder(
+    single: Page, certified: Certified, tmp_path: Path
+) -> None:
+    """As a disc is: the same members, unpacked."""
+    folder = tmp_path / "disc"
+    with zipfile.ZipFile(certified.package) as archive:
+        archive.extractall(folder)
+    single.choose("#engine-folder", folder)
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict passed", single.text("[data-answer]")
+
+
+def test_the_single_page_asks_for_roots(single: Page, certified: Certified) -> None:
+    single.choose("#engine-files", certified.original, certified.token)
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict not-checked"
+    with zipfile.ZipFile(certified.package) as archive:
+        roots = certified.original.parent / "roots.pem"
+        roots.write_bytes(archive.read("trust/roots.pem"))
+    single.choose("#engine-trust", roots)
+    single.wait_for("document.querySelectorAll('[data-given] li').length === 3")
+    single.run("document.querySelector('[data-check]').click()")
+    single.wait_for("document.querySelector('.verdict.passed')")
+
+
+def test_the_single_page_cannot_reach_anybody(single: Page) -> None:
+    policy = single.run("document.querySelector('meta[http-equiv]').content")
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    tried = single.run(
+        "fetch('http://127.0.0.1:9/').then(() => 'reached', (error) => error.name)"
+    )
+    assert tried == "TypeError"
+    assert any("Content Security Policy" in one for one in single.complaints), single.complaints
+    single.complaints.clear()
+
+
+def test_the_single_page_names_no_address() -> None:
+    octets = verify_page()
+    assert octets is not None
+    text = octets.decode()
+    found = {
+        one for one in ("http://", "https://") if f'"{one}' in text or f"src={one}" in text
+    }
+    assert found <= {"http://"}, found  # the namespace of SVG
+    assert json.dumps("src=") not in text

@@ -1,0 +1,180 @@
+"""The browser's engine and `guzheng-verify` say the same, step by step, on every vector.
+
+The engine runs under Node here; frontend/src is what browsers get. Compared are the outcome,
+the trust it rests on, the times, and of every finding its step, subject, outcome and code (and
+what a passed step tells). Not compared are the words of «expected» and «found»."""
+
+import base64
+import json
+import random
+import subprocess
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guzheng.verifier import main as command
+from tests.frontend.building import built_library, node
+from tools import kernel_tables
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+RUN = Path(__file__).with_name("run.mjs")
+Question = dict[str, str | None]
+FLIPS = 40
+
+
+def vectors() -> Iterator[tuple[str, Question]]:
+    folder = VECTORS / "timestamp"
+    for case in json.loads((folder / "cases.json").read_bytes())["cases"]:
+        pair: Question = {
+            "file": str(folder / case["file"]),
+            "token": str(folder / case["answer"]),
+        }
+        yield case["name"], {**pair, "roots": str(folder / "roots.pem")}
+        yield f"{case['name']}, no roots", pair
+    folder = VECTORS / "package"
+    for case in json.loads((folder / "cases.json").read_bytes())["cases"]:
+        given = {one: case[one] and str(folder / case[one]) for one in ("roots", "policy")}
+        yield case["name"], {"file": str(folder / case["package"]), **given}
+
+
+def by_command(question: Question) -> dict[str, Any]:
+    path = question.get("folder") or question["file"]
+    words = [str(one) for one in (path, question.get("token")) if one]
+    for option in ("roots", "policy"):
+        if question.get(option):
+            words += [f"--{option}", str(question[option])]
+    with warnings.catch_warnings():  # as the command does: what a library thinks is no verdict
+        warnings.simplefilter("ignore")
+        asked = command._question(command._parser().parse_args(words))
+        answer: dict[str, Any] = json.loads(command.verdict_of(asked).encode())
+    return answer
+
+
+def by_engine(questions: list[Question]) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as room:
+        written = Path(room) / "questions.json"
+        written.write_text(json.dumps(questions))
+        done = subprocess.run(
+            [*node(), str(RUN), str(built_library()), str(written)],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        answers: list[dict[str, Any]] = json.loads(done.stdout)
+        return answers
+
+
+def told(findings: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            *(one[name] for name in ("step", "rule", "subject", "outcome", "code")),
+            one["found"] if one["outcome"] == "passed" else "",
+        )
+        for one in findings
+    ]
+
+
+def differences(questions: list[tuple[str, Question]]) -> list[str]:
+    answers = by_engine([question for _, question in questions])
+    found: list[str] = []
+    for (name, question), engine in zip(questions, answers, strict=True):
+        if "crashed" in engine:
+            found.append(f"{name}: {engine['crashed'][:400]}")
+            continue
+        verifier = by_command(question)
+        here = {
+            "outcome": engine["outcome"],
+            "trust": (engine["trusted"], engine["ledger"]),
+            "roots": [one["print"] for one in engine["roots"]],
+            "attested_at": engine["attestedAt"],
+            "clock_not_verified": engine["clockNotVerified"],
+            "findings": told(engine["findings"]),
+        }
+        trust = verifier["trust"]
+        there = {
+            "outcome": verifier["outcome"],
+            "trust": (trust["source"], trust["ledger"]),
+            "roots": trust["roots"],
+            "attested_at": verifier["attested_at"],
+            "clock_not_verified": verifier["clock_not_verified"],
+            "findings": told(verifier["findings"]),
+        }
+        found += [
+            f"{name}: {one}: {here[one]} but {there[one]}"
+            for one in here
+            if here[one] != there[one]
+        ]
+    return found
+
+
+def test_they_have_the_kernels_tables() -> None:
+    assert kernel_tables.WRITTEN.read_text() == kernel_tables.tables(), (
+        "python -m tools.kernel_tables"
+    )
+
+
+def test_on_every_vector() -> None:
+    assert differences(list(vectors())) == []
+
+
+def test_on_tokens_and_papers_with_a_bit_flipped(tmp_path: Path) -> None:
+    """Wherever the bit is: both refuse, for the same reason and at the same step."""
+    chance = random.Random(20261122)
+    questions: list[tuple[str, Question]] = []
+    folder = VECTORS / "timestamp"
+    for name in ("good-p256", "good-rsa3072", "intermediate"):
+        octets = (folder / f"{name}.tsa").read_bytes()
+        for _ in range(FLIPS):
+            place, bit = chance.randrange(len(octets)), 1 << chance.randrange(8)
+            flipped = bytearray(octets)
+            flipped[place] ^= bit
+            path = tmp_path / f"{name}-{place}-{bit}.tsa"
+            path.write_bytes(flipped)
+            pair: Question = {"file": str(folder / "photograph.txt"), "token": str(path)}
+            questions.append((path.name, {**pair, "roots": str(folder / "roots.pem")}))
+    questions += list(flipped_papers(tmp_path, chance))
+    assert differences(questions) == []
+
+
+def flipped_papers(tmp_path: Path, chance: random.Random) -> Iterator[tuple[str, Question]]:
+    """The exhibit's folder of a good package, unpacked, with one paper changed."""
+    with zipfile.ZipFile(VECTORS / "package" / "good.zip") as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    papers = sorted(one for one in held if not one.endswith(".pdf"))
+    for number in range(FLIPS // 2):
+        changed = papers[number % len(papers)]
+        octets = bytearray(held[changed])
+        place = chance.randrange(len(octets))
+        octets[place] ^= 1 << chance.randrange(8)
+        folder = tmp_path / f"package-{number}"
+        for name, whole in held.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(octets) if name == changed else whole)
+        yield f"{changed} at {place}", {"folder": str(folder)}
+
+
+@pytest.mark.parametrize("spelling", ["pem", "base64"])
+def test_a_wrapped_token_is_unwrapped_by_the_page(tmp_path: Path, spelling: str) -> None:
+    """Other platforms hand out PEM and base64: the page takes that off and says so."""
+    folder = VECTORS / "timestamp"
+    body = base64.encodebytes((folder / "bare-token.tsa").read_bytes()).decode()
+    text = f"-----BEGIN PKCS7-----\n{body}-----END PKCS7-----\n" if spelling == "pem" else body
+    path = tmp_path / "their.tst"
+    path.write_text(text)
+    question: Question = {
+        "file": str(folder / "photograph.txt"),
+        "token": str(path),
+        "roots": str(folder / "roots.pem"),
+    }
+    strict, lenient = by_engine([question, {**question, "lenient": "yes"}])
+    assert strict["outcome"] == "failed"
+    assert (lenient["outcome"], lenient["token"]["spelling"]) == ("passed", spelling)
+    assert lenient["token"]["bare"] is True
