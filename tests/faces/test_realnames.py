@@ -59,7 +59,8 @@ class Bureau:
 def bureau(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bureau]:
     config = Config(tmp_path_factory.mktemp("names"), accounts="on", operator="某某存证平台")
     platform, known = Platform(config), Known()
-    known.people["operator"] = OPERATOR
+    bert = replace(ANNE, account="ac_01J000000000000000000000BB")
+    known.people |= {"operator": OPERATOR, "bert": bert}
     with serving(create_app(platform, identities=known)) as face:
         yield Bureau(face, platform, known)
 

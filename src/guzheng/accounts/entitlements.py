@@ -190,17 +190,21 @@ class Entitlements:
                 expected=f"a reason, 2 to {_LONGEST_TEXT} characters",
                 found=str(len(reason.strip())),
             )
+        self.require(grant)
+        row = {
+            "grant_id": grant,
+            "reason": reason.strip(),
+            "by_person": by_person,
+            "observed_at": instant.encode(now),
+        }
         with writing(self._engine) as connection:
-            wanted = select(GRANT.c.grant_id).where(GRANT.c.grant_id == grant)
-            if connection.execute(wanted).first() is None:
-                raise Refused("accounts.grant-not-found", expected="a grant", found=grant[:40])
-            row = {
-                "grant_id": grant,
-                "reason": reason.strip(),
-                "by_person": by_person,
-                "observed_at": instant.encode(now),
-            }
             return insert_missing(connection, GRANT_END, row)
+
+    def require(self, grant: str) -> Grant:
+        found = self._all(GRANT.c.grant_id == grant)
+        if not found:
+            raise Refused("accounts.grant-not-found", expected="a grant", found=grant[:40])
+        return found[0]
 
     def of_account(self, account: str) -> tuple[Grant, ...]:
         """Newest first."""

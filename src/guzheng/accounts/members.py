@@ -214,6 +214,12 @@ class Members:
         with reading(self._engine) as connection:
             return require_member(connection, account, person)
 
+    def latest(self, limit: int) -> tuple[str, ...]:
+        """The accounts that were founded last, newest first."""
+        wanted = select(ACCOUNT.c.account).order_by(ACCOUNT.c.founded_at.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return tuple(connection.execute(wanted).scalars())
+
     def find_founder(self, account: str) -> str | None:
         with reading(self._engine) as connection:
             return founder_of(connection, account)

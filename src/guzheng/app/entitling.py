@@ -11,7 +11,7 @@ captures, as it was without editions.
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from guzheng.accounts import Acting, editions
 from guzheng.accounts.editions import CAPTURE, DEPOSIT, Edition
@@ -20,10 +20,14 @@ from guzheng.app.parts import Parts
 from guzheng.commission.units import CHARGE, RETURN, Allowance, Line, Lot, Quota, limit_of
 from guzheng.config import Config
 from guzheng.refusals import Problem, Refused
+from guzheng.store import ids
 
 _ABANDONED = timedelta(days=1)  # no deposit takes so long to arrive
-_EXHIBIT = "ex_"
+_EXHIBIT, _ACCOUNT = "ex_", "ac"
 _LINES = 50
+_DIGITS = 10
+_BEIJING = timezone(timedelta(hours=8))
+NO_LIMIT = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ class Entitling:
         return self._config.accounts == "on"
 
     @property
+    def url(self) -> str:
+        """Where editions can be ordered, if the operator says."""
+        return self._config.editions_url
+
+    @property
     def editions(self) -> tuple[Edition, ...]:
         return self._grants.editions
 
@@ -95,9 +104,9 @@ class Entitling:
             url = self._config.editions_url
             raise Refused(
                 "accounts.not-in-edition",
-                expected=f"{function}: {', '.join(having)}",
+                expected=f"{function}: {', '.join(having)}{f' — {url}' if url else ''}",
                 found=standing.edition.edition,
-                act=f"see {url}" if url else "the operator grants it",
+                act="look at /me/edition; the operator grants more",
             )
 
     def allowance_of(self, account: str, function: str = CAPTURE) -> Allowance:
@@ -208,6 +217,8 @@ class Entitling:
     ) -> Grant:
         """From now on; asked twice with one token, it is granted once."""
         _require_operator(acting)
+        if account != ids.LOCAL:
+            ids.require_id(account, _ACCOUNT)
         now = self._parts.now()
         made = Grant(
             grant=token or self.new_token(),
@@ -225,10 +236,36 @@ class Entitling:
         self._grants.add(made)
         return made
 
-    def end(self, acting: Acting, grant: str, reason: str) -> None:
-        """Before its time. What was done under it stays, and stays readable."""
+    def end(self, acting: Acting, grant: str, reason: str) -> str:
+        """Before its time; gives the account. What was done under it stays, and readable."""
         _require_operator(acting)
         self._grants.end(grant, reason, acting.person, self._parts.now())
+        return self._grants.require(grant).account
+
+
+def end_of_day(typed: str) -> datetime | None:
+    """What is typed as the last day of something, UTC+08:00: when it is over. Empty: never."""
+    if not typed.strip():
+        return None
+    try:
+        day = datetime.strptime(typed.strip(), "%Y-%m-%d").replace(tzinfo=_BEIJING)
+        return (day + timedelta(days=1)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Refused(
+            "accounts.grant-refused", expected="2027-11-22", found=typed[:40]
+        ) from error
+
+
+def units_of(typed: str) -> int | None:
+    """What is typed as a number of units. Empty: 0; `none`: no limit."""
+    text = typed.strip() or "0"
+    if text == NO_LIMIT:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise Refused(
+            "accounts.grant-refused", expected=f"a number, or {NO_LIMIT}", found=typed[:40]
+        )
+    return int(text)
 
 
 def _require_operator(acting: Acting) -> None:

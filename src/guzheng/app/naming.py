@@ -11,8 +11,7 @@ Nothing here is asked with accounts switched off: the seat has no name to attest
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, timezone
 
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.documents import Document, Vault, media_type_of, open_vault, preview
@@ -41,7 +40,7 @@ from guzheng.proof.manifest import AttestedApplicant
 from guzheng.refusals import Refused
 from guzheng.store import ids
 
-_BEIJING = ZoneInfo("Asia/Shanghai")
+_BEIJING = timezone(timedelta(hours=8))
 _ORPHANED = timedelta(days=1)  # no form takes so long to arrive
 _SWEPT = timedelta(hours=1)  # how often a whole folder is looked through
 

@@ -11,11 +11,13 @@ from typing import NoReturn
 import click
 
 from guzheng.cli import (
+    accounts,
     capturing,
     evidence,
     keeping,
     keys,
     ledger,
+    packing,
     people,
     programs,
     rehearsing,
@@ -47,6 +49,7 @@ def commands(
 
 
 for family in (
+    accounts.COMMANDS,
     capturing.COMMANDS,
     evidence.COMMANDS,
     running.COMMANDS,
@@ -54,6 +57,7 @@ for family in (
     keeping.COMMANDS,
     keys.COMMANDS,
     ledger.COMMANDS,
+    packing.COMMANDS,
     people.COMMANDS,
     programs.COMMANDS,
     rehearsing.COMMANDS,

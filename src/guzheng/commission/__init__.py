@@ -5,7 +5,7 @@ and a ledger of quota units. It holds no evidence: the exhibit does, and stays w
 decided here. May fail: `Refused` (commission.…) for what the rules do not allow, `Unavailable`
 when the disk or the database is away.
 
-The account is a field: there is one, `local`, until there are others.
+The account is a field. What it may use is told as lots, by whoever keeps its grants (`units`).
 """
 
 from guzheng.commission.records import Batch, Commission, Commissions
