@@ -218,7 +218,8 @@ def test_a_letter_cites_certificates_and_where_to_check_them(
     assert str(facts["number"]) in text
     assert "致：甲公司" in text
     assert "/verify" in text
-    assert words.say("page.legal") in text
+    assert words.say("page.letter.legal") in text
+    assert words.say("page.letter.address-blank") in text, "no public address is set"
 
 
 def test_two_who_write_at_once_do_not_overwrite_each_other(face: Face, case: str) -> None:

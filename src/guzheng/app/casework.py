@@ -47,7 +47,8 @@ class Casework:
         public_url: str = "",
     ) -> None:
         self._parts = parts
-        self.verify_address = f"{public_url.rstrip('/')}/verify"  # where anybody checks
+        # Where anybody checks a certificate; empty while nobody said where we are reached.
+        self.verify_address = f"{public_url.rstrip('/')}/verify" if public_url else ""
         self._rows = Cases(parts.accounts)
         self._account_of_exhibit = account_of_exhibit
 

@@ -2,7 +2,7 @@
 
 A draft for a person to finish: it cites the certificates by number and the address where
 anybody checks them, claims no more than that these papers exist, threatens nothing, and is sent
-by nobody but its reader. The legal notice (S1-009) stands under it.
+by nobody but its reader. A legal notice (S1-009) stands under it.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,8 @@ def letter_of(platform: Platform, known: Case, language: words.Language) -> Lett
         )
         for one in chosen
     ]
-    shown = platform.cases.shown(known)
+    genuine = {one.genuine for one in known.pairs.values()}  # ours, and no conduct of theirs
+    shown = [one for one in platform.cases.shown(known) if one.exhibit not in genuine]
     numbers = platform.cases.numbers_of(known)
     cited = [
         say("exhibit", place=one.place, title=one.title, number=numbers[one.exhibit])
@@ -54,7 +55,7 @@ def letter_of(platform: Platform, known: Case, language: words.Language) -> Lett
         say("exhibits") if cited else say("no-exhibits"),
         *cited,
         "",
-        say("check", address=platform.cases.verify_address),
+        say("check", address=platform.cases.verify_address or say("address-blank")),
         "",
         say("ask"),
         "",
@@ -62,6 +63,6 @@ def letter_of(platform: Platform, known: Case, language: words.Language) -> Lett
         "",
         say("sign", day=day),
         "",
-        words.say("page.legal", language),
+        say("legal"),
     )
     return Letter(say("title"), lines, len(cited))
