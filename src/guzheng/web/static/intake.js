@@ -1,5 +1,8 @@
-// Dropping and uploading files: one request for each, with its progress, so that a large one
-// does not hold up the others and a refused one says why. Without this file the form posts.
+// Dropping and uploading files, one after the other, each with its progress: broken off by a bad
+// network or a closed page, it goes on where it was; a refused one says why, and does not hold up
+// the others. Without this file the form posts.
+
+import { cancelled, unfinished, Upload } from "./upload.js";
 
 const form = document.querySelector("[data-intake]");
 const zone = form.querySelector("[data-drop]");
@@ -8,10 +11,12 @@ const list = form.querySelector("[data-sending]");
 const row = form.querySelector("[data-sending-row]");
 const button = form.querySelector("[data-deposit]");
 const words = form.querySelector("[data-words]").dataset;
+const broken = form.querySelector("[data-broken]");
 const limit = Number(form.dataset.limit);
 const claims = ["name_subject", "name_scene", "name_day", "claimed_name", "claimed_applicant", "claimed_purpose"];
 
 let chosen = [];
+let waiting = [];
 let sending = false;
 
 function sizeOf(bytes) {
@@ -52,40 +57,76 @@ function refuse(one, answer) {
   say(one, `${parts.join(" ")}${answer?.code ? ` [${answer.code}]` : ""}`);
 }
 
-function send(one) {
-  return new Promise((resolve) => {
-    if (one.file.size > limit) {
-      refuse(one, { title: words.tooBig });
-      resolve(null);
-      return;
-    }
-    const body = new FormData(); // the claims first: they speak of the file that follows
-    for (const name of claims) body.append(name, form.elements[name].value);
-    body.append("file", one.file, one.file.name);
-    const bar = one.line.querySelector("progress");
-    const request = new XMLHttpRequest();
-    request.open("POST", form.dataset.upload);
-    request.responseType = "json";
-    request.setRequestHeader("Accept", "application/json");
-    say(one, words.sending);
-    request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) bar.value = event.loaded / event.total;
-    });
-    request.upload.addEventListener("load", () => say(one, words.keeping));
-    request.addEventListener("load", () => {
-      const answer = request.response;
-      if (request.status === 201 && answer?.address) {
-        bar.value = 1;
-        say(one, words.kept, answer.address);
-        resolve(answer.address);
-      } else {
-        refuse(one, answer);
-        resolve(null);
-      }
-    });
-    request.addEventListener("error", () => { refuse(one, null); resolve(null); });
-    request.send(body);
+function claimed() {
+  const said = {};
+  for (const name of claims) said[name] = form.elements[name].value;
+  return said;
+}
+
+// One file, however often the line breaks; its address, or null.
+async function send(one) {
+  if (one.file.size > limit) {
+    refuse(one, { title: words.tooBig });
+    return null;
+  }
+  const bar = one.line.querySelector("progress");
+  const pause = one.line.querySelector("[data-pause]");
+  const cancel = one.line.querySelector("[data-cancel]");
+  const upload = new Upload(one.file, {
+    endpoint: form.dataset.upload,
+    metadata: claimed(),
+    tell: ({ kind, share }) => {
+      bar.value = share;
+      say(one, kind === "sending" ? `${words.sending} ${Math.floor(share * 100)} %` : words[kind]);
+    },
   });
+  const known = waiting.find((other) => other.name === one.file.name && other.size === one.file.size);
+  pause.hidden = cancel.hidden = false;
+  pause.onclick = () => {
+    if (upload.paused) upload.resume(); else upload.pause();
+    pause.textContent = upload.paused ? words.resume : words.pause;
+  };
+  cancel.onclick = () => upload.cancel();
+  try {
+    const address = await upload.run(known);
+    if (address) {
+      bar.value = 1;
+      say(one, words.kept, address);
+    } else {
+      say(one, words.cancelled);
+    }
+    return address;
+  } catch (problem) {
+    refuse(one, problem.answer);
+    return null;
+  } finally {
+    pause.hidden = cancel.hidden = true;
+    await tellWaiting();
+  }
+}
+
+// What was broken off before, here or on another device: its file must be chosen again, since
+// no page can open it by itself.
+async function tellWaiting() {
+  waiting = (await unfinished(form.dataset.upload)).filter((one) => !one.original_of);
+  const open = new Set(chosen.map((one) => one.file.name));
+  broken.replaceChildren(...waiting.filter((one) => !sending || !open.has(one.name)).map((one) => {
+    const line = document.createElement("li");
+    const name = document.createElement("b");
+    name.className = "name";
+    name.textContent = one.name;
+    const share = document.createElement("span");
+    share.className = "said";
+    share.textContent = `${Math.floor((one.offset / one.size) * 100)} % · ${words.again}`;
+    const drop = document.createElement("button");
+    drop.type = "button";
+    drop.className = "quiet";
+    drop.textContent = words.cancel;
+    drop.addEventListener("click", async () => { await cancelled(one.address); await tellWaiting(); });
+    line.append(name, share, drop);
+    return line;
+  }));
+  broken.hidden = !broken.childElementCount;
 }
 
 zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
@@ -120,3 +161,6 @@ form.addEventListener("submit", async (event) => {
 
 // An address needs no files, and files that were chosen are not to be sent along with it.
 form.addEventListener("formdata", (event) => event.formData.delete("file"));
+
+addEventListener("beforeunload", (event) => { if (sending) event.preventDefault(); });
+tellWaiting();
