@@ -123,6 +123,11 @@ def _things(platform: Platform, acting: Acting, mark: str) -> dict[str, str]:
         "package": lambda: platform.exports.order(
             WantedPackage(Selection((Chosen(one),))), account=account, person=person
         ),
+        "endpoint": lambda: (
+            platform.webhooks.add(
+                acting, f"http://127.0.0.1:9/{mark}", frozenset({"order.confirmed"})
+            )[0].endpoint
+        ),
     }
     made = {kind: makers[kind]() for kind in owners_of(platform) if kind in makers}
     platform.exports.finish()
