@@ -147,6 +147,7 @@ def codes() -> str:
         "store",
         "verify",
         "web",
+        "webhooks",
         "witness",
     )
     lines = [
