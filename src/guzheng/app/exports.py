@@ -17,11 +17,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from guzheng import prove
+from guzheng.app.casework import Casework
 from guzheng.app.packaging import MadeVolume, Packaging, Precheck, WantedPackage
 from guzheng.app.parts import Parts
 from guzheng.proof import canonical
 from guzheng.proof.report import Outcome
-from guzheng.prove import records
+from guzheng.prove import records, selection
 from guzheng.prove.records import Event, Ordered, Packages, Verified
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store import ids
@@ -248,3 +250,24 @@ def _made(ordered: Ordered) -> tuple[MadeVolume, ...]:
             listed = value if isinstance(value, list) else []
             return tuple(MadeVolume.read(one) for one in listed)
     return ()
+
+
+def of_case(cases: Casework, case: str) -> prove.Selection:
+    """What a case says of its exhibits, in its order; cut where a document has no room."""
+    known, most = cases.case(case), selection.LONGEST
+    entries = tuple(
+        prove.Chosen(
+            one.exhibit,
+            one.stated.purpose[:most],
+            one.stated.authenticity[:most],
+            one.stated.legality[:most],
+            one.stated.relevance[:most],
+        )
+        for one in cases.shown(known)[: selection.MOST]
+    )
+    return prove.Selection(
+        entries,
+        title=known.facts.name[: selection.LONGEST_TITLE],
+        case_number=known.facts.court_number,
+        parties="；".join(one.name for one in known.parties.values())[:most],
+    )

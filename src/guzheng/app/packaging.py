@@ -181,12 +181,16 @@ class Packaging:
         page_wanted = "page" in wanted.documents
         return Precheck(
             profile,
-            prove.violations(profile, extents, BESIDE_RESERVE),
+            prove.violations(profile, extents, BESIDE_RESERVE, self._burner),
             tuple(tuple(one) for one in prove.volumes(profile, extents, BESIDE_RESERVE)),
             sum(sum(one.members.values()) for one in extents),
             ("page",) if page_wanted and prove.verify_page() is None else (),
-            ("xorriso" if self.xorriso else "pycdlib") if profile.container == "iso" else "",
+            self._burner if profile.container == "iso" else "",
         )
+
+    @property
+    def _burner(self) -> prove.Burner:
+        return "xorriso" if self.xorriso else "pycdlib"
 
     def _extent(self, exhibit: str) -> prove.Extent:
         return prove.Extent(exhibit, prove.sizes_of(self.parts.blobs, _packed(exhibit)))

@@ -9,9 +9,8 @@ import click
 
 from guzheng.app import Platform
 from guzheng.cli.options import common, opened
-from guzheng.cli.speaking import Speaker, legible, status_of
+from guzheng.cli.speaking import Speaker, status_of
 from guzheng.intake import unreadable
-from guzheng.proof.report import Outcome
 from guzheng.refusals import Problem, Refused
 
 _BLOCK = 1 << 20
@@ -167,35 +166,6 @@ def show(exhibit: str, data: Path, speaker: Speaker) -> int:
     return 0
 
 
-@click.command("package")
-@click.argument("exhibits", nargs=-1, required=True, metavar="ID…")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="写到哪里 / the zip to write",
-)
-@common
-def package(exhibits: tuple[str, ...], out: Path, data: Path, speaker: Speaker) -> int:
-    """打包司法提交包 / make the court package."""
-    platform = opened(data)
-    unique = list(dict.fromkeys(exhibits))
-    if not out.parent.is_dir():
-        raise Refused(
-            "package.no-folder",
-            expected="a folder to write into",
-            found=str(out.parent),
-            act="make the folder, or choose another",
-        )
-    report = platform.write_package(unique, out)
-    for one in unique:
-        speaker.exhibit(platform, platform.exhibit(one))
-    speaker.note("cli.packed", path=legible(str(out)))
-    passed, unsure = (len(report.of(one)) for one in (Outcome.PASSED, Outcome.NOT_CHECKED))
-    speaker.note("cli.packed-verified", passed=passed, unsure=unsure)
-    return 0
-
-
 @click.command("roots")
 @common
 def roots(data: Path, speaker: Speaker) -> int:
@@ -205,4 +175,4 @@ def roots(data: Path, speaker: Speaker) -> int:
     return 0
 
 
-COMMANDS = (deposit, list_, show, package, roots)
+COMMANDS = (deposit, list_, show, roots)

@@ -28,6 +28,7 @@ from guzheng.prove.packing import (
 from guzheng.prove.page import verify_page
 from guzheng.prove.printing import Issue, Printer, Writer
 from guzheng.prove.profiles import (
+    Burner,
     Extent,
     Profile,
     Violation,
@@ -44,6 +45,7 @@ __all__ = [
     "DISPUTES",
     "Answer",
     "Beside",
+    "Burner",
     "Chosen",
     "ClockThen",
     "Dispute",

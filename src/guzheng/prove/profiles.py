@@ -21,7 +21,10 @@ Container = Literal["iso", "zip", "folder"]
 _CONTAINERS = get_args(Container)
 _SECTOR = 2048
 _DISC_OVERHEAD = 1 << 20  # volume descriptors, path tables, both directory trees
-_LONGEST_JOLIET = 103  # UTF-16 units of a name: Joliet's 64, as widened by `-joliet-long`
+Burner = Literal["xorriso", "pycdlib"]
+# How long a name may be in Joliet's tree: xorriso widens it to 103 UTF-16 units, pycdlib takes
+# 64 and counts octets of UTF-8.
+_LONGEST: Mapping[Burner, int] = {"xorriso": 103, "pycdlib": 64}
 _TEXTS, _COUNTS = ("zh", "en", "container", "source"), ("capacity", "file_limit")
 
 
@@ -165,9 +168,11 @@ def _room(profile: Profile, beside: int) -> int:
 
 
 def violations(
-    profile: Profile, extents: Sequence[Extent], beside: int
+    profile: Profile, extents: Sequence[Extent], beside: int, burner: Burner = "xorriso"
 ) -> tuple[Violation, ...]:
-    """Everything that the profile does not take, with what cures itself by more volumes."""
+    """Everything that the profile does not take, with what cures itself by more volumes.
+
+    `burner`: who writes the image, where it is for a disc."""
     found: list[Violation] = []
     room = _room(profile, beside)
     for one in extents:
@@ -181,7 +186,7 @@ def violations(
                 )
             )
         for member, size in one.members.items():
-            found += _of_member(profile, member, size)
+            found += _of_member(profile, member, size, burner)
     count = len(volumes(profile, extents, beside))
     if count > 1:
         found.append(
@@ -190,7 +195,7 @@ def violations(
     return tuple(found)
 
 
-def _of_member(profile: Profile, member: str, size: int) -> list[Violation]:
+def _of_member(profile: Profile, member: str, size: int, burner: Burner) -> list[Violation]:
     found = []
     if profile.container != "zip":
         if profile.file_limit and size > profile.file_limit:
@@ -204,7 +209,7 @@ def _of_member(profile: Profile, member: str, size: int) -> list[Violation]:
             )
     if profile.container == "iso":
         for name in member.split("/"):
-            if (fault := _disc_fault(name)) is not None:
+            if (fault := _disc_fault(name, burner)) is not None:
                 found.append(Violation("package.name-not-for-disc", member, fault, name))
     return found
 
@@ -214,10 +219,11 @@ def _ending(member: str) -> str:
     return ending.lower() if stem and dot else ""
 
 
-def _disc_fault(name: str) -> str | None:
+def _disc_fault(name: str, burner: Burner) -> str | None:
     """Why Windows would show this name otherwise (Joliet); the others read Rock Ridge."""
-    if len(name) > _LONGEST_JOLIET:
-        return f"≤ {_LONGEST_JOLIET}"
+    longest = _LONGEST[burner]
+    if (len(name) if burner == "xorriso" else len(name.encode())) > longest:
+        return f"≤ {longest}"
     if ";" in name or any(ord(one) > 0xFFFF for one in name):
         return "UCS-2, no ;"
     return None

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
+from guzheng.app.exports import of_case
 from guzheng.app.packaging import DOCUMENTS, Precheck, WantedPackage
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
@@ -52,7 +53,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         case: str = "",
     ) -> Response:
         if case:
-            wanted = _of_case(request, platform, case)
+            wanted = of_case(platform.cases, require_own(request, "case", case))
         elif exhibit:
             own = [require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit)]
             wanted = Selection(tuple(Chosen(one) for one in own[: selection.MOST]))
@@ -129,25 +130,6 @@ def _choose(request: Request, platform: Platform, pages: Pages) -> Response:
     ]
     facts = {"section": "exhibits", "views": views, "title_of": readings.title_of}
     return pages.render(request, "package_choose.html", facts)
-
-
-def _of_case(request: Request, platform: Platform, case: str) -> Selection:
-    """What a case says of its exhibits, in its order."""
-    require_own(request, "case", case)
-    known = platform.cases.case(case)
-    parties = "；".join(one.name for one in known.parties.values())
-    return Selection(
-        tuple(
-            Chosen(
-                one.exhibit,
-                *(str(getattr(one.stated, name))[: selection.LONGEST] for name in _SAID),
-            )
-            for one in platform.cases.shown(known)[: selection.MOST]
-        ),
-        title=known.facts.name[: selection.LONGEST_TITLE],
-        case_number=known.facts.court_number,
-        parties=parties[: selection.LONGEST],
-    )
 
 
 def _form(
