@@ -99,7 +99,8 @@ def test_a_finished_exhibit_is_told(told: Told) -> None:
         "timestamp": json.loads(second.body)["timestamp"],
         "data": {"exhibit": exhibit, "kind": "deposit", "state": "certified"},
     }
-    told.owner.post(f"{page}/remove")
+    told.owner.post(f"{page}/remove", status=422)
+    told.owner.post(f"{page}/remove", {"sure": "1"})
     told.owner.post(f"{page}/test", status=409)
     told.platform.walk(told.deposit(), lambda _step, _detail: None)
     told.platform.webhooks.round()
@@ -145,7 +146,7 @@ def test_nothing_of_another_account_is_seen_or_sent(told: Told) -> None:
     page, _secret = told.make()
     assert told.stranger.client.get(page).status_code == 404
     for act in ("test", "again", "remove"):
-        told.stranger.post(f"{page}/{act}", {"message": "wm_1"}, status=404)
+        told.stranger.post(f"{page}/{act}", {"message": "wm_1", "sure": "1"}, status=404)
     told.owner.post(f"{page}/forward", status=404)
     told.owner.post(f"{page}/again", {"message": "wm_1"}, status=404)
     exhibit = told.stranger.client.post(

@@ -79,6 +79,12 @@ def prove_first(request: Request, platform: Platform, back: str) -> Response | N
     return None
 
 
+def require_sure(form: Mapping[str, str]) -> None:
+    """Before what cannot be undone."""
+    if not form.get("sure"):
+        raise Refused("accounts.not-confirmed", expected="sure", found="nothing")
+
+
 # ---- everybody ---------------------------------------------------------------------------
 
 
@@ -258,8 +264,7 @@ def _decided(
                 raise Refused("accounts.no-such-role", expected="a role", found=found)
             members.change(by, person, role, seen=_seen_of(form))
         case "remove":
-            if not form.get("sure"):
-                raise Refused("accounts.not-confirmed", expected="sure", found="nothing")
+            require_sure(form)
             members.remove(by, person)
             return "/members"
         case _:
@@ -302,8 +307,7 @@ def _own(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def leave(request: Request) -> Response:
         form, by = form_of(request), acting_of(request)
         try:
-            if not form.get("sure"):
-                raise Refused("accounts.not-confirmed", expected="sure", found="nothing")
+            require_sure(form)
             platform.members.remove(by, by.person)
         except Problem as problem:
             return page(request, problems.trouble_of(problem, language_of(request)))

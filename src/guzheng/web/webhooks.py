@@ -15,7 +15,7 @@ from guzheng.accounts.hooks import KINDS
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
 from guzheng.web.gate import Rule, acting_of
-from guzheng.web.members import prove_first
+from guzheng.web.members import prove_first, require_sure
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -76,6 +76,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
                 case "again":
                     webhooks.again(by, endpoint, form_of(request).get("message", ""))
                 case "remove":
+                    require_sure(form_of(request))
                     webhooks.remove(by, endpoint)
                     return see("/webhooks")
                 case _:
