@@ -50,6 +50,7 @@ _SERVER = re.compile(
 _ONE_OF = {
     "share_addresses": ("truncated", "whole", "none"),
     "accounts": ("on", "off"),
+    "real_names": ("optional", "required"),
     "sm2": ("auto", "required", "off"),
     "tsa_key": ("p256", "rsa3072", "pkcs11"),
 }
@@ -239,6 +240,11 @@ class Config:
     editions: str = _setting("", "TOML file with editions, instead of those that come along")
     editions_url: str = _setting(
         "", "Where an edition can be ordered; told when a function is not in one's own"
+    )
+    real_names: str = _setting(
+        "optional",
+        "optional: accounts may use everything, and certificates say that the name is not "
+        "verified; required: nothing is captured or deposited before the name is attested",
     )
     name_document_days: int = _setting(
         90,

@@ -12,10 +12,12 @@ import pytest
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.realnames import place_of
 from guzheng.app import Platform
+from guzheng.app.ordering import Wanted
 from guzheng.app.parts import open_parts
 from guzheng.config import Config
 from guzheng.proof import canonical, package
 from guzheng.proof.manifest import Manifest
+from guzheng.refusals import Refused
 from guzheng.road import folder_of
 from guzheng.store.blobs import read
 from guzheng.store.ids import LOCAL
@@ -209,6 +211,19 @@ def test_documents_end_and_the_decision_stays(tmp_path: Path) -> None:
     assert names.attested_name(ANNE.account) == FIRM
     names.withdraw(asked.request, OPERATOR, "公司已注销")
     assert names.round() == 0
+
+
+def test_where_a_real_name_is_wanted_nothing_begins_without(tmp_path: Path) -> None:
+    platform = Platform(Config(tmp_path, accounts="on", real_names="required"))
+    wanted = Wanted("https://a/", account=ANNE.account)
+    with pytest.raises(Refused, match=r"accounts\.name-wanted"):
+        platform.deposit("a.txt", [b"words"], account=ANNE.account)
+    with pytest.raises(Refused, match=r"accounts\.name-wanted"):
+        platform.ordering.order(wanted)
+    asked = platform.names.ask(ANNE, "enterprise", FIRM, USCC, [picture("PNG")])
+    platform.names.approve(asked.request, OPERATOR)
+    assert platform.deposit("a.txt", [b"words"], account=ANNE.account)
+    assert platform.ordering.order(wanted)
 
 
 def test_the_seat_has_no_name_to_attest(face: Face, platform: Platform) -> None:

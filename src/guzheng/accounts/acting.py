@@ -28,16 +28,13 @@ class Permission(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Acting:
     """A person who acts for an account, by a session, a program's key, or at the seat.
-
-    `attested_name` is the real name that a reviewer or an authority attested for the account;
-    empty: 未实名. `operator`: may do what concerns the whole installation."""
+    `operator`: may do what concerns the whole installation."""
 
     account: str
     person: str  # `pe_…`; empty at the seat
     permissions: frozenset[Permission]
     by: str = "session"  # session, key, seat
     operator: bool = False
-    attested_name: str = ""
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from guzheng.accounts import Acting, editions
 from guzheng.accounts.editions import CAPTURE, DEPOSIT, Edition
 from guzheng.accounts.entitlements import Entitlements, Grant, Standing, standing_of
+from guzheng.app.naming import Naming
 from guzheng.app.parts import Parts
 from guzheng.commission.units import CHARGE, RETURN, Allowance, Line, Lot, Quota, limit_of
 from guzheng.config import Config
@@ -63,9 +64,12 @@ class EntitlementView:
 class Entitling:
     """What the accounts of an installation may do, and how often; for many threads."""
 
-    def __init__(self, config: Config, parts: Parts, is_placed: Callable[[str], bool]) -> None:
+    def __init__(
+        self, config: Config, parts: Parts, names: Naming, is_placed: Callable[[str], bool]
+    ) -> None:
         """`is_placed`: whether an exhibit of that name came in."""
         self._config, self._parts, self._is_placed = config, parts, is_placed
+        self._names = names
         self._grants = Entitlements(
             parts.accounts, editions.load(config.editions), parts.entropy
         )
@@ -96,9 +100,10 @@ class Entitling:
 
     def require(self, account: str, function: str) -> None:
         """Raises Refused (accounts.not-in-edition), which says where to get it."""
-        if not self.is_on:
-            return
-        standing = self._standing(account)
+        if self.is_on:
+            self._require_within(self._standing(account), function)
+
+    def _require_within(self, standing: Standing, function: str) -> None:
         if function not in standing.functions:
             having = [one.edition for one in self.editions if function in one.functions]
             url = self._config.editions_url
@@ -110,11 +115,14 @@ class Entitling:
             )
 
     def allowance_of(self, account: str, function: str = CAPTURE) -> Allowance:
-        """The lots that a unit may be held from; None: no limit."""
+        """The lots that a unit may be held from; None: no limit. Raises Refused where the
+        edition lacks the function, or a real name is wanted first."""
         if not self.is_on:
             return limit_of(self._config.quota_units)
-        self.require(account, function)
-        return self._allowance(self._standing(account))
+        standing = self._standing(account)
+        self._require_within(standing, function)
+        self._names.require(account)
+        return self._allowance(standing)
 
     def _standing(self, account: str) -> Standing:
         grants = self._grants.of_account(account)

@@ -141,13 +141,23 @@ class Naming:
         return NameView(self._rows.attested(account, now), self._rows.of_account(account))
 
     def attested_name(self, account: str) -> str:
-        """For `Acting`; empty: 未实名."""
+        """Empty: 未实名."""
         found = self._rows.attested(account, self._parts.now())
         return found.name if found else ""
 
     def attested_applicant(self, account: str, at: datetime) -> AttestedApplicant | None:
         """What the order of an exhibit carries; nothing with accounts switched off."""
         return self._rows.attested(account, at) if self.is_on else None
+
+    def require(self, account: str) -> None:
+        """Refused where nothing new is taken without a real name (`real_names`)."""
+        if self._config.real_names == "required" and not self.attested_name(account):
+            raise Refused(
+                "accounts.name-wanted",
+                expected="an account whose real name is attested",
+                found="none is",
+                act="ask for it at /me/name",
+            )
 
     # ---- the reviewer's side ---------------------------------------------------------
 

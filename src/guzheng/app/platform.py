@@ -105,7 +105,7 @@ class Platform:
         self._adding: dict[str, Adding] = {}
         self.vantages = Vantages.parse(config.vantages)
         self.names = Naming(config, parts)
-        self.entitlements = Entitling(config, parts, self.is_placed)
+        self.entitlements = Entitling(config, parts, self.names, self.is_placed)
         self.road = self._road()
         self.evidence = Evidence(parts, self.road)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
@@ -146,6 +146,7 @@ class Platform:
             cases=self.cases,
             exports=self.exports,
             addresses=config.share_addresses,
+            tell_opened=self.webhooks.opened,
         )
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
         self._told: dict[str, deque[Mapping[str, str]]] = {}

@@ -35,6 +35,7 @@ _STATUS_OF_CODE = {
     "accounts.prove-again": HTTPStatus.FORBIDDEN,
     "accounts.sign-in-refused": HTTPStatus.FORBIDDEN,
     "accounts.too-often": HTTPStatus.TOO_MANY_REQUESTS,
+    "accounts.name-wanted": HTTPStatus.FORBIDDEN,
     "accounts.name-pending": HTTPStatus.CONFLICT,
     "accounts.not-in-edition": HTTPStatus.PAYMENT_REQUIRED,
     "accounts.name-decided": HTTPStatus.CONFLICT,
