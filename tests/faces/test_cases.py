@@ -15,6 +15,7 @@ from tests.faces.browser import Browser
 from tests.faces.conftest import Face
 
 _numbers = itertools.count(1)
+AXE = Path(__file__).resolve().parent.parent / "oracles/node/node_modules/axe-core/axe.min.js"
 LICENCE = "91110000802100433B"
 
 
@@ -324,3 +325,36 @@ def test_a_case_is_made_by_keyboard_alone_on_a_phone(
         )
         assert nameless == [], part
     assert page.complaints == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: `make ready` installs it")
+def test_a_full_case_has_nothing_that_axe_finds(
+    browser: Browser, face: Face, case: str, walk: Callable[[str], str]
+) -> None:
+    exhibit, genuine = deposited(face, "侵权"), deposited(face, "正品")
+    walk(exhibit)
+    posted(face, f"{case}/exhibits", exhibit=[exhibit, genuine])
+    posted(face, f"{case}/parties", role="target", name="甲公司", licence=LICENCE)
+    posted(face, f"{case}/pairs", kind="goods", infringing=exhibit, genuine=genuine)
+    posted(face, f"{case}/damages", kind="order-amount", amount="1", exhibit=exhibit)
+    posted(face, f"{case}/guide", item="A2", exhibit=exhibit, **{"detail.uscc": "1"})
+    posted(face, f"{case}/hold", why="已立案")
+    page = browser.page()
+    page.size(390, 844, phone=True)
+    number = case.rpartition("/")[2]
+    for address in (
+        *(f"{case}{part}" for part in PARTS),
+        f"/exhibits/{exhibit}/rehearsal?case={number}",
+        f"/cases/add?exhibit={exhibit}",
+    ):
+        page.open(face.address + address)
+        page.run("document.querySelectorAll('main details').forEach((one) => one.open = true)")
+        page.run(AXE.read_text("utf-8") + ";0")
+        found = page.run(
+            "axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa',"
+            " 'wcag21aa', 'wcag22aa', 'best-practice']}).then((told) => told.violations.map("
+            "(one) => [one.id, one.nodes.map((node) => node.html.slice(0, 160))]))"
+        )
+        assert found == [], address
+    assert page.complaints == []
+    page.close()

@@ -382,6 +382,8 @@ def _more(
                 one.exhibit: guide.purposes_of(first, known, one.exhibit, language)
                 for one in shown
             }
+        case "course":
+            more["names"] = platform.members.names_of({one.person for one in known.entries})
         case "rehearsal":
             told = platform.rehearsing.of_case(known.case)
             more |= {"rehearsals": {one.exhibit: one for one in told}, "states": STATES}
