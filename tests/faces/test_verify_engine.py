@@ -88,6 +88,12 @@ def test_a_package_is_judged(page: Page, certified: Certified) -> None:
     assert "不晚于" in page.text("[data-answer]")
 
 
+def test_a_package_that_holds_roots_is_no_list_of_roots(page: Page) -> None:
+    page.choose("#engine-files", VECTORS / "package" / "stranger.zip")
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict not-checked"
+
+
 def test_a_certificate_is_judged(page: Page, certified: Certified) -> None:
     page.choose("#engine-files", certified.certificate)
     page.wait_for(ANSWERED)

@@ -54,7 +54,7 @@ function sentence(shown: Shown, words: Words): HTMLElement {
       h("h1", {}, headlineOf(verdict.subject, verdict.outcome, verdict.findings, words)),
       h("p", {}, said, " ", h("small", {}, words.say("verdict.count", { passed: counted("passed"), failed: counted("failed"), unsure: counted("not-checked") }))),
     ),
-    h("div", { class: "take" }, h("button", { type: "button", class: "button", click: () => print() }, words.say("verify.page.report"))),
+    h("div", { class: "take" }, h("button", { type: "button", class: "button", click: () => print() }, words.say("page.engine.report"))),
   );
 }
 
@@ -97,7 +97,7 @@ function interval(verdict: Verdict, words: Words): HTMLElement | null {
       h("div", { class: `end ${before ? "known" : "unknown"}` },
         h("small", {}, words.say("page.interval.not-before")),
         h("b", {}, before ? moment(before) : words.say("page.interval.none")),
-        h("small", {}, before ? words.say("verify.page.before", { source: visible(text(bound["source"])) }) : words.say("page.interval.not-looked"))),
+        h("small", {}, before ? words.say("page.engine.before", { source: visible(text(bound["source"])) }) : words.say("page.interval.not-looked"))),
       h("div", { class: "end known" },
         h("small", {}, words.say("page.interval.not-after")), h("b", {}, moment(at)), h("small", {}, source), by !== "" && h("small", {}, visible(by))),
     ),
@@ -111,7 +111,7 @@ function says(verdict: Verdict, words: Words): HTMLElement {
     "section", { class: "card" }, h("h2", {}, words.say("page.says.title")),
     h("p", { class: passed ? "say" : "say wait" }, h("b", {}, words.say(passed ? "page.says.can" : "page.says.cannot-now")), passed ? words.say(`verdict.${verdict.subject}.can`) : words.say(`page.says.${verdict.outcome}`)),
     h("p", { class: "say no" }, h("b", {}, words.say("page.says.cannot")), words.say("page.says.cannot-text")),
-    h("p", { class: "note" }, words.say("verify.page.revocation")),
+    h("p", { class: "note" }, words.say("page.engine.revocation")),
   );
 }
 
@@ -133,32 +133,32 @@ function material(shown: Shown, words: Words): HTMLElement {
   fact(words.say("verdict.name"), visible(shown.name));
   fact(words.say("verdict.size"), shown.size !== null && sizeOf(shown.size));
   for (const [name, value] of Object.entries(verdict.digests)) fact(name === "sm3" ? "SM3" : name.replace("sha", "SHA-"), digits(value));
-  fact(words.say("verify.page.token"), visible(shown.tokenName));
+  fact(words.say("page.engine.token"), visible(shown.tokenName));
   if (token) {
-    fact(words.say("verify.page.token-says"), `${beijing(token.attestedAt)} (UTC+08:00)`);
-    fact(words.say("verify.page.token-by"), visible(token.authority));
-    fact(words.say("verify.page.token-policy"), token.policy);
-    fact(words.say("verify.page.token-serial"), token.serial);
-    if (token.spelling !== "der") fact(words.say("verify.page.token-form"), words.say("verify.page.unwrapped", { spelling: token.spelling.toUpperCase() }));
-    else if (token.bare) fact(words.say("verify.page.token-form"), words.say("verify.page.bare"));
+    fact(words.say("page.engine.token-says"), `${beijing(token.attestedAt)} (UTC+08:00)`);
+    fact(words.say("page.engine.token-by"), visible(token.authority));
+    fact(words.say("page.engine.token-policy"), token.policy);
+    fact(words.say("page.engine.token-serial"), token.serial);
+    if (token.spelling !== "der") fact(words.say("page.engine.token-form"), words.say("page.engine.unwrapped", { spelling: token.spelling.toUpperCase() }));
+    else if (token.bare) fact(words.say("page.engine.token-form"), words.say("page.engine.bare"));
   }
-  fact(words.say("verify.page.prints"), verdict.printOf);
-  fact(words.say("verdict.checked-at"), `${beijing(shown.checkedAt)} (UTC+08:00, ${words.say("verify.page.device-clock")})`);
-  fact(words.say("verify.page.version"), shown.version);
-  return h("section", { class: "card" }, h("h2", {}, words.say("verdict.file")), h("dl", { class: "facts" }, ...facts), h("p", { class: "note" }, words.say("verify.page.stayed")));
+  fact(words.say("page.engine.prints"), verdict.printOf);
+  fact(words.say("verdict.checked-at"), `${beijing(shown.checkedAt)} (UTC+08:00, ${words.say("page.engine.device-clock")})`);
+  fact(words.say("page.engine.version"), shown.version);
+  return h("section", { class: "card" }, h("h2", {}, words.say("verdict.file")), h("dl", { class: "facts" }, ...facts), h("p", { class: "note" }, words.say("page.engine.stayed")));
 }
 
 function trustList(shown: Shown, words: Words): HTMLElement {
   const { verdict, own } = shown;
   const source = verdict.trusted === "given" && own ? "platform" : verdict.trusted;
   const roots = verdict.roots.map((one: Root) =>
-    h("li", {}, h("b", {}, visible(one.name)), h("span", {}, words.say("verify.page.root-until", { at: beijing(one.until).slice(0, 10) })), h("span", {}, "SHA-256 ", digits(one.print))));
+    h("li", {}, h("b", {}, visible(one.name)), h("span", {}, words.say("page.engine.root-until", { at: beijing(one.until).slice(0, 10) })), h("span", {}, "SHA-256 ", digits(one.print))));
   const ledger = verdict.findings.some((one) => one.step.startsWith("entry."));
   return h(
     "section", { class: "card" }, h("h2", {}, words.say("verdict.trust")),
-    h("p", {}, words.say(`verify.page.trust-${source}`)),
-    ledger && h("p", {}, words.say(`verify.page.ledger-${verdict.ledger === "given" && own ? "platform" : verdict.ledger}`)),
-    roots.length > 0 && h("details", { "data-roots": true }, h("summary", {}, words.say("verify.page.roots", { count: roots.length })), h("ul", { class: "papers" }, ...roots)),
+    h("p", {}, words.say(`page.engine.trust-${source}`)),
+    ledger && h("p", {}, words.say(`page.engine.ledger-${verdict.ledger === "given" && own ? "platform" : verdict.ledger}`)),
+    roots.length > 0 && h("details", { "data-roots": true }, h("summary", {}, words.say("page.engine.roots", { count: roots.length })), h("ul", { class: "papers" }, ...roots)),
   );
 }
 
@@ -188,7 +188,7 @@ function commands(shown: Shown, words: Words): HTMLElement {
     lines.push(`guzheng-verify ${shown.folder ? "." : file}${verdict.trusted === "given" ? roots : ""}`);
   }
   return h(
-    "section", { class: "card" }, h("h2", {}, words.say("page.check-it.again")), h("p", {}, words.say("verify.page.again")),
+    "section", { class: "card" }, h("h2", {}, words.say("page.check-it.again")), h("p", {}, words.say("page.engine.again")),
     ...lines.map((one) => command(one, words)),
   );
 }
@@ -198,8 +198,8 @@ export function printsOf(name: string, size: number, prints: { sha256: string; s
   return h(
     "div", { class: "grid", "data-answer": true, "data-answered": true },
     h("section", { class: "card", "data-prints": true, tabindex: "-1" },
-      h("h2", {}, words.say("verify.page.prints-title")),
-      h("p", {}, words.say("verify.page.prints-lead")),
+      h("h2", {}, words.say("page.engine.prints-title")),
+      h("p", {}, words.say("page.engine.prints-lead")),
       h("dl", { class: "facts" },
         h("dt", {}, words.say("verdict.name")), h("dd", {}, visible(name)),
         h("dt", {}, words.say("verdict.size")), h("dd", {}, sizeOf(size)),

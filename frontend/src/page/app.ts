@@ -45,7 +45,7 @@ export class App {
   }
 
   private say(name: string, facts: Record<string, string | number> = {}): string {
-    return this.here.words.say(`verify.page.${name}`, facts);
+    return this.here.words.say(`page.engine.${name}`, facts);
   }
 
   // ---- the form ------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ const MEMBERS = ["SHA256SUMS", "manifest.json", "exhibits/"];
 export async function roleOf(file: File): Promise<Role> {
   const head = new Uint8Array(await file.slice(0, 64 * 1024).arrayBuffer());
   const text = new TextDecoder("latin1").decode(head);
-  if (text.includes("-----BEGIN CERTIFICATE-----") || /\.(crt|cer|der)$/i.test(file.name)) return "roots";
   if (/\.policy$/i.test(file.name) && /^(#|log |witness |group |quorum )/m.test(text)) return "policy";
-  if (await looksLikeToken(file)) return "token";
+  // Containers first: a package holds roots and tokens, as they stand.
   if (await isPdf(file)) return "certificate";
-  if (text.startsWith("PK\x03\x04") && (await isOurs(file))) return "package";
+  if (text.startsWith("PK\x03\x04")) return (await isOurs(file)) ? "package" : "file";
+  const plain = file.size < 1 << 20 && !text.includes("\0");
+  if ((plain && text.includes("-----BEGIN CERTIFICATE-----")) || /\.(crt|cer|der)$/i.test(file.name)) return "roots";
+  if (await looksLikeToken(file)) return "token";
   return /\.(tsa|tsr|tst)$/i.test(file.name) && file.size < 1 << 20 ? "token" : "file";
 }
 

@@ -16,15 +16,15 @@ const words = new Words(language, (language === "zh" ? zh : en) as Catalogue);
 
 document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 document.documentElement.classList.add("scripted");
-document.title = words.say("verify.page.single-title");
+document.title = words.say("page.engine.single-title");
 const put = (selector: string, code: string): void => {
   const found = document.querySelector(selector);
   if (found) found.textContent = words.say(code);
 };
 put("[data-title]", "page.verify.heading");
-put("[data-lead]", "verify.page.single-lead");
-put("[data-legal]", "verify.page.single-legal");
-put("[data-version]", "verify.page.version");
+put("[data-lead]", "page.engine.single-lead");
+put("[data-legal]", "page.engine.single-legal");
+put("[data-version]", "page.engine.version");
 document.querySelector("[data-version]")?.append(` ${VERSION}`);
 document.querySelector("[data-languages]")?.append(
   language === "zh" ? h("a", { href: "?lang=en", lang: "en" }, "English") : h("a", { href: "?lang=zh", lang: "zh-CN" }, "中文"),
