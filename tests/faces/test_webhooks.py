@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from guzheng.app import Platform
+from guzheng.app.sharing import WantedShare
 from guzheng.commission import Commission, Event, rules
 from guzheng.config import Config
 from guzheng.store import ids
@@ -19,7 +20,8 @@ from tests.faces.persons import Someone, someone
 from tests.receivers import Receiver, receiver
 
 EVERYTHING = {
-    f"kind.{one}": "1" for one in ("exhibit.certified", "capture.failed", "order.confirmed")
+    f"kind.{one}": "1"
+    for one in ("exhibit.certified", "capture.failed", "order.confirmed", "share.opened")
 }
 
 
@@ -126,6 +128,22 @@ def test_a_confirmed_order_is_told_even_if_the_program_died(told: Told) -> None:
     assert {each["data"]["order"] for each in heard} == {one.commission, other.commission}
     platform.webhooks.round()
     assert len(told.other.heard) == 2, "told once"
+
+
+def test_the_first_opening_of_a_link_is_told(told: Told) -> None:
+    exhibit = told.deposit()
+    told.platform.walk(exhibit, lambda _step, _detail: None)
+    told.make()
+    made = told.platform.shares.make(WantedShare((exhibit,)), account=told.owner.account)
+    visitor = told.platform.shares.visitor("192.0.2.7", "a browser")
+    for _ in range(2):
+        share = told.platform.shares.opened(made.secret, "", visitor)
+        assert share is not None
+        told.platform.shares.seen(share, visitor)
+    told.platform.webhooks.round()
+    heard = [json.loads(each.body) for each in told.other.heard]
+    assert [each["type"] for each in heard] == ["share.opened"]
+    assert heard[0]["data"] == {"share": made.view.share.share, "state": "opened"}
 
 
 def test_addresses_that_lead_inside_are_refused(told: Told) -> None:

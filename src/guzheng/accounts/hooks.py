@@ -10,7 +10,7 @@ Signing and sending are `calling`; what is said of a message is in docs/api.md.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,7 +37,7 @@ PREFIX: Final = "we"
 MESSAGE_PREFIX: Final = "wm"
 SECRET_PREFIX: Final = "whsec_"
 TEST: Final = "webhook.test"
-KINDS: Final = ("exhibit.certified", "capture.failed", "order.confirmed")
+KINDS: Final = ("exhibit.certified", "capture.failed", "order.confirmed", "share.opened")
 WAITS: Final = tuple(
     timedelta(seconds=one) for one in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 )
@@ -181,13 +181,11 @@ class Hooks:
         self, account: str, kind: str, subject: str, members: Mapping[str, str], now: datetime
     ) -> None:
         """Durable when this returns, for each endpoint that wants it; told twice, it is one."""
+        with reading(self._engine) as connection:  # most of the time there is nothing to do
+            if not _untold(connection, account, kind, subject):
+                return
         with writing(self._engine) as connection:
-            those = [
-                one
-                for one in _endpoints(connection, account)
-                if not one.ended and kind in one.kinds
-            ]
-            if those and not _is_known(connection, account, kind, subject):
+            if those := _untold(connection, account, kind, subject):
                 self._enter(connection, those, kind, subject, members, now)
 
     def test(self, by: Acting, endpoint: str, now: datetime) -> str:
@@ -202,7 +200,7 @@ class Hooks:
     def _enter(
         self,
         connection: Connection,
-        those: list[Endpoint],
+        those: Sequence[Endpoint],
         kind: str,
         subject: str,
         members: Mapping[str, str],
@@ -334,11 +332,17 @@ def _of(message: str, endpoint: str) -> Any:
     return and_(DELIVERY.c.message == message, DELIVERY.c.endpoint == endpoint)
 
 
-def _is_known(connection: Connection, account: str, kind: str, subject: str) -> bool:
+def _untold(
+    connection: Connection, account: str, kind: str, subject: str
+) -> tuple[Endpoint, ...]:
+    """Who wants to be told of this; nobody, when it was told before."""
     wanted = select(MESSAGE.c.message).where(
         MESSAGE.c.account == account, MESSAGE.c.kind == kind, MESSAGE.c.subject == subject
     )
-    return connection.execute(wanted).first() is not None
+    if connection.execute(wanted).first() is not None:
+        return ()
+    those = _endpoints(connection, account)
+    return tuple(one for one in those if not one.ended and kind in one.kinds)
 
 
 def _is_dead(connection: Connection, endpoint: Endpoint, now: datetime) -> bool:

@@ -72,10 +72,11 @@ class Sharing:
         cases: Casework,
         exports: Exports,
         addresses: str,
+        tell_opened: Callable[[Share], None] = lambda _share: None,
     ) -> None:
         self._parts, self._rows = parts, Shares(parts.accounts)
         self._exhibit, self._open_paper, self._pack = exhibit, open_paper, pack
-        self._require_packable = require_packable
+        self._require_packable, self._tell_opened = require_packable, tell_opened
         self._cases, self._exports, self._addresses = cases, exports, addresses
 
     # ---- the owner's -----------------------------------------------------------------
@@ -175,6 +176,7 @@ class Sharing:
     def seen(self, share: Share, visitor: Visitor) -> None:
         """Its page was shown."""
         self._note(share, rules.OPENED, "", visitor)
+        self._tell_opened(share)
 
     def enter(self, secret: str, code: str, visitor: Visitor) -> str:
         """The secret that whoever gave the right code carries. Raises Refused."""

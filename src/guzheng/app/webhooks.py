@@ -24,6 +24,7 @@ from guzheng.commission import Commission
 from guzheng.config import Config
 from guzheng.refusals import Problem
 from guzheng.road import Road
+from guzheng.sharing import Share
 
 _AT_ONCE: Final = 4
 _ROUND: Final = timedelta(seconds=20)
@@ -108,6 +109,15 @@ class Webhooks:
                 self._tell_confirmed(one)
         except Problem:
             self._behind = True
+
+    def opened(self, share: Share) -> None:
+        """Tell that a link was opened for the first time. It is not kept from who opens it
+        because that cannot be told now: the next opening tells it."""
+        with contextlib.suppress(Problem):
+            if self._hooks.wanted():
+                members = {"share": share.share, "state": "opened"}
+                account, now = share.account, self._now()
+                self._hooks.tell(account, "share.opened", share.share, members, now)
 
     def _tell_confirmed(self, one: Commission) -> None:
         members = {"order": one.commission, "exhibit": one.exhibit, "state": "confirmed"}
