@@ -493,6 +493,20 @@ def test_a_forgotten_password_is_chosen_anew_by_who_reads_the_letter(house: Hous
         assert sign_in(client, "forgets@example.com", "quite another one").status_code == 303
 
 
+def test_a_password_is_typed_unseen_kept_by_a_vault_and_may_be_pasted(house: House) -> None:
+    token = house.platform.people.operator_link("").rsplit("/", 1)[1]
+    with house.client() as client:
+        for path, kinds in (
+            ("/login", ["current-password"]),
+            (f"/welcome/{token}", ["new-password", "new-password"]),
+        ):
+            page = client.get(path).text
+            fields = re.findall(r"<input[^>]*password[^>]*>", page)
+            assert [re.findall(r'autocomplete="([\w-]+)"', one)[0] for one in fields] == kinds
+            assert all('type="password"' in one for one in fields)
+            assert "onpaste" not in page
+
+
 def test_a_dead_link_says_so_and_nothing_else(house: House) -> None:
     with house.client() as client:
         for place in ("confirm", "reset", "welcome"):

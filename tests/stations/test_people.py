@@ -216,6 +216,20 @@ def test_another_password_ends_every_session_and_begins_none(house: House) -> No
     assert isinstance(house.enter(person.address, "a whole new sentence"), Entered)
 
 
+def test_a_password_that_was_reset_does_not_open_past_the_second_step(house: House) -> None:
+    person = house.person()
+    house.with_totp(person)
+    letter = house.registering.ask_anew(person.address, HERE, house.now)
+    house.registering.reset(letter.token, "a whole new sentence", HERE, house.now)
+    assert isinstance(house.enter(person.address, "a whole new sentence"), Halfway)
+
+
+def test_no_password_ends_by_its_age(house: House) -> None:
+    person = house.person()
+    house.later(days=4000)
+    house.entered(person)
+
+
 # ---- the operator ------------------------------------------------------------------------
 
 

@@ -135,6 +135,13 @@ class Sessions:
         with writing(self._engine) as connection:
             return connection.execute(ending).rowcount
 
+    def end_all(self, now: datetime) -> int:
+        """Everybody's; how many there were."""
+        ending = update(SESSION).where(SESSION.c.ended_at == "")
+        with writing(self._engine) as connection:
+            done = connection.execute(ending.values(ended_at=instant.encode(now)))
+            return done.rowcount
+
     def _living(self, row: Row[Any] | None, now: datetime) -> Session | None:
         if row is None or row.ended_at:
             return None

@@ -33,6 +33,7 @@ from guzheng.store import ids
 __all__ = ["Caller", "Halfway", "People", "Site"]
 
 LATEST: Final = 20
+SHELL: Final = Caller("guzheng operator", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,26 @@ class People:
         self, token: str, name: str, typed: str, password: str, caller: Caller
     ) -> Entered:
         return self._registering.be_welcomed(token, name, typed, password, caller, self._now())
+
+    def sign_out(self, typed: str) -> int:
+        """End every session of whom this address belongs to, from the shell."""
+        person, now = self._person_of(typed), self._now()
+        ended = self._rooms.sessions.end(person.person, now)
+        self._rooms.persons.tell(person.person, "signed-out", SHELL, now)
+        return ended
+
+    def sign_out_everybody(self) -> int:
+        return self._rooms.sessions.end_all(self._now())
+
+    def release(self, typed: str) -> None:
+        """Take second step and lock off; the person comes in by password or passkey alone."""
+        self._securing.release(self._person_of(typed), SHELL, self._now())
+
+    def _person_of(self, typed: str) -> Person:
+        found = self._rooms.persons.find_by_address(parse_address(typed))
+        if found is None:
+            raise Refused("accounts.person-not-found", expected="an address with an account")
+        return found
 
     # ---- signing in ------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Commands about persons: operator link."""
+"""Commands about persons: operator link, sign-out, release."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ def operator(
     as_json: bool,  # noqa: FBT001 - click passes flags by name
     language: str | None,
 ) -> None:
-    """运营者：取得一次性链接 / the operator: a one-time link."""
+    """运营者：一次性链接、登录 / the operator: a one-time link, people's sign-ins."""
     grouped(context, data, as_json, language)
 
 
@@ -42,6 +42,38 @@ def link(address: str, data: Path, speaker: Speaker) -> int:
         sys.stdout.write(canonical.encode({"link": made}).decode() + "\n")
     else:
         speaker.say("cli.operator-link-more", link=made)
+    return 0
+
+
+@operator.command("sign-out")
+@click.argument("address", required=False)
+@click.option("--everybody", is_flag=True, help="所有人 / everybody")
+@common
+def sign_out(
+    address: str | None,
+    everybody: bool,  # noqa: FBT001 - click passes flags by name
+    data: Path,
+    speaker: Speaker,
+) -> int:
+    """让一个人或所有人重新登录 / end the sessions of one person, or of everybody."""
+    if (address is None) is not everybody:
+        raise click.UsageError("ADDRESS, or --everybody")
+    people = opened(data).people
+    ended = people.sign_out_everybody() if address is None else people.sign_out(address)
+    speaker.say("cli.signed-out", count=ended)
+    return 0
+
+
+@operator.command("release")
+@click.argument("address")
+@common
+def release(address: str, data: Path, speaker: Speaker) -> int:
+    """取消一个人的第二步验证和锁定 / take a person's second step and lock off.
+
+    请先用其他办法确认是本人。 / Make sure otherwise who it is.
+    """
+    opened(data).people.release(address)
+    speaker.say("cli.released")
     return 0
 
 
