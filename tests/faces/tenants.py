@@ -107,9 +107,7 @@ def _things(platform: Platform, acting: Acting, mark: str) -> dict[str, str]:
             ).batch.batch
         ),
         "schedule": lambda: platform.repeating.add(wanted, Timing("daily", tomorrow)).name,
-        "case": lambda: (
-            platform.cases.open(Facts(name=f"{mark} 案"), account=account, person=person).case
-        ),
+        "case": lambda: _case(platform, acting, f"{mark} 案", one),
         "invitation": lambda: platform.members.invite(acting, note=mark)[0].invitation,
         "key": lambda: (
             platform.keys.make(acting, frozenset({Permission.READ}), days=30, note=mark)[0].key
@@ -132,6 +130,13 @@ def _things(platform: Platform, acting: Acting, mark: str) -> dict[str, str]:
     made = {kind: makers[kind]() for kind in owners_of(platform) if kind in makers}
     platform.exports.finish()
     return made
+
+
+def _case(platform: Platform, acting: Acting, name: str, exhibit: str) -> str:
+    account, person = acting.account, acting.person
+    case = platform.cases.open(Facts(name=name), account=account, person=person).case
+    platform.cases.link(case, [exhibit], person=person)
+    return case
 
 
 def _upload(platform: Platform, acting: Acting, name: str) -> str:

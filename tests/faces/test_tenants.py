@@ -4,6 +4,7 @@ Anne has one of everything; Bert has an account of his own. What is Anne's does 
 Bert, on no address and in no list, and what he sends there changes nothing. The walk knows no
 address by name: one that is added is walked too, and fails here until what it owns is known."""
 
+import base64
 import hashlib
 import json
 import re
@@ -280,6 +281,54 @@ def test_names_in_a_query_are_judged_too(house: House) -> None:
         assert house.asks("bert", "GET", path).status_code == 404, path
     own = f"/packages.zip?exhibit={bert['one']}&exhibit={bert['other']}"
     assert house.asks("bert", "GET", own).status_code == 200
+
+
+def test_names_in_a_form_are_judged_too(house: House) -> None:
+    """Anne's things put into Bert's case, package, link, upload; her numbers given to his."""
+    anne, bert, before = house.anne.of, house.bert.of, house.rows()
+    hers, his = anne["exhibit"], bert["exhibit"]
+    metadata = {"filename": b"a.bin", "original_of": hers.encode()}
+    tus = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "9",
+        "Upload-Metadata": ",".join(
+            f"{name} {base64.b64encode(text).decode()}" for name, text in metadata.items()
+        ),
+    }
+    days = {"days": "30", "exhibits": his}
+    asked: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
+        ("GET", f"/exhibits/{his}/rehearsal?case={anne['case']}", {}, {}),
+        ("GET", f"/cases/add?exhibit={hers}", {}, {}),
+        ("POST", "/cases/add", {"exhibit": hers, "case": bert["case"]}, {}),
+        ("POST", "/cases/add", {"exhibit": his, "case": anne["case"]}, {}),
+        ("POST", f"/cases/{bert['case']}/exhibits", {"exhibit": hers, "exhibits": hers}, {}),
+        ("POST", f"/cases/{bert['case']}/exhibits/{hers}", {"purpose": "x"}, {}),
+        ("POST", "/cases", {"name": "mine", "token": anne["case"]}, {}),
+        ("GET", f"/packages/new?exhibit={hers}", {}, {}),
+        ("GET", f"/packages/new?case={anne['case']}", {}, {}),
+        ("POST", "/packages", {"exhibits": f"{his} {hers}", "step": "make"}, {}),
+        ("GET", f"/shares/new?exhibit={hers}", {}, {}),
+        ("POST", "/shares", days | {"exhibits": f"{his} {hers}"}, {}),
+        ("POST", "/shares", days | {"token": anne["share"]}, {}),
+        ("POST", "/api/uploads", {}, tus),
+    ]
+    for method, path, form, headers in asked:
+        told = headers | {"Cookie": house.cookie("bert")}
+        answer = house.client.request(method, path, headers=told, data=form or None)
+        assert answer.status_code in (404, 409, 422), f"{path} {form}: {answer.status_code}"
+        assert house.anne.mark not in answer.text, path
+    shown = house.asks("bert", "GET", f"/exhibits?exhibit={hers}")
+    assert house.anne.mark not in shown.text
+    assert house.rows() == before
+    told = {"Cookie": house.cookie("bert")}
+    for method, path, form, headers in asked:  # nothing else was wrong with them
+        if headers or {"token", "purpose"} & form.keys():
+            continue
+        for name, of in anne.items():
+            path = path.replace(of, bert[name])
+            form = {field: text.replace(of, bert[name]) for field, text in form.items()}
+        answer = house.client.request(method, path, headers=told, data=form or None)
+        assert answer.status_code in (200, 201, 303), f"{path} {form}: {answer.status_code}"
 
 
 def test_a_program_asks_by_two_permissions_at_one_address(house: House) -> None:
