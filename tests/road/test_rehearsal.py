@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from guzheng.app import Platform
-from guzheng.cases import Facts, Party, course
+from guzheng.cases import Exhibited, Facts, Party, Tick, course, guide
 from guzheng.cases.rehearsal import (
     ANSWERED,
     NOT_APPLICABLE,
@@ -175,6 +175,14 @@ def test_the_day_of_hearing_is_told_to_whoever_shares(kept: Kept) -> None:
     cases.link(case, [exhibit])
     assert cases.hearing_of([exhibit]) == "2027-03-01"
     assert cases.units_of(cases.case(case)) == 0
+    known = guide.guide_named("1688")
+    cases.tick(case, "1688", "A1", Tick(exhibit=exhibit))
+    (shown,) = cases.shown(cases.case(case))
+    assert shown.purpose == known.sections[0].purpose["zh"], "the guide's, while none is stated"
+    cases.set(case, course.EXHIBIT, Exhibited(purpose="证明甲"), subject=exhibit)
+    assert cases.shown(cases.case(case))[0].purpose == "证明甲"
+    cases.set(case, course.PARTY, Party("logistics", "乙物流", level="3"))
+    assert cases.parties_said(cases.case(case)) == ("物流合作方：乙物流（企业诚信通等级 3）",)
     value = cases.value(case)
     assert value["state"] == "open"
     assert value["hold"] is False

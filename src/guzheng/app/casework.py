@@ -6,12 +6,23 @@ and what the captures cost. Who may do it was asked before, at the gate.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guzheng import road
 from guzheng.app.parts import Parts
 from guzheng.app.views import facts_of
-from guzheng.cases import Case, Cases, Exhibited, Facts, Hand, Stated, Tick, course, guide
+from guzheng.cases import (
+    Case,
+    Cases,
+    Exhibited,
+    Facts,
+    Hand,
+    Party,
+    Stated,
+    Tick,
+    course,
+    guide,
+)
 from guzheng.cases.damages import Sums, sums_of
 from guzheng.cases.guide import Guide, SectionAnswered
 from guzheng.commission import rules
@@ -21,13 +32,15 @@ from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.store.blobs import find
 from guzheng.store.ids import LOCAL
+from guzheng.words import SOURCE, Language, say
 
 _MOST_AT_ONCE = 500  # numbers in one question to a database
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An exhibit of a case as pages and papers name it. `title`: its name, else its number."""
+    """An exhibit of a case as pages and papers name it. `title`: its name, else its number;
+    `purpose`: what was stated, else what the guide says that its answers prove (S1-078)."""
 
     place: int
     exhibit: str
@@ -35,6 +48,7 @@ class Shown:
     title: str
     kind: str
     state: str
+    purpose: str
 
 
 class Casework:
@@ -149,9 +163,24 @@ class Casework:
         ]
         return max(days, default="")
 
-    def shown(self, case: Case) -> tuple[Shown, ...]:
+    def shown(self, case: Case, language: Language = SOURCE) -> tuple[Shown, ...]:
         """The exhibits of a case in their order."""
-        return self.named(case.exhibits)
+        known, sections = self.guide(case)
+        answering = {tick.exhibit for each in sections for one in each.items
+                     for tick in one.ticks.values()}  # fmt: skip
+        return tuple(
+            one
+            if one.purpose or one.exhibit not in answering
+            else replace(
+                one,
+                purpose="；".join(guide.purposes_of(known, case, one.exhibit, language)),
+            )
+            for one in self.named(case.exhibits)
+        )
+
+    def parties_said(self, case: Case, language: Language = SOURCE) -> tuple[str, ...]:
+        """Each party in one line, as a list of evidence names it (S1-020, S1-021)."""
+        return tuple(_party_line(one, language) for one in case.parties.values())
 
     def named(self, exhibits: Mapping[str, Exhibited]) -> tuple[Shown, ...]:
         names = list(exhibits)
@@ -167,6 +196,7 @@ class Casework:
                 (lines[name].claimed_name if name in lines else "") or name,
                 lines[name].kind if name in lines else "",
                 lines[name].state if name in lines else "",
+                exhibits[name].purpose,
             )
             for place, name in enumerate(names, 1)
         )
@@ -214,7 +244,12 @@ class Casework:
                 for each in one.parties.values()
             ],
             "exhibits": [
-                {"place": each.place, "exhibit": each.exhibit, **each.stated.value()}
+                {
+                    **each.stated.value(),
+                    "place": each.place,
+                    "exhibit": each.exhibit,
+                    "purpose": each.purpose,
+                }
                 for each in self.shown(one)
             ],
             "pairs": [each.value() for each in one.pairs.values()],
@@ -232,3 +267,12 @@ class Casework:
                 ],
             },
         }
+
+
+def _party_line(party: Party, language: Language) -> str:
+    labelled = (("shop", party.shop), ("licence", party.licence), ("level", party.level))
+    said = [f"{say(f'page.case.{name}', language)} {text}" for name, text in labelled if text]
+    colon, left, right = ("：", "（", "）") if language == "zh" else (": ", " (", ")")
+    between = "，" if language == "zh" else ", "
+    line = f"{say(f'case.role.{party.role}', language)}{colon}{party.name or party.shop}"
+    return line + (left + between.join(said) + right if said else "")

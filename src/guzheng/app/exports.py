@@ -258,7 +258,7 @@ def of_case(cases: Casework, case: str) -> prove.Selection:
     entries = tuple(
         prove.Chosen(
             one.exhibit,
-            one.stated.purpose[:most],
+            one.purpose[:most],
             one.stated.authenticity[:most],
             one.stated.legality[:most],
             one.stated.relevance[:most],
@@ -269,5 +269,5 @@ def of_case(cases: Casework, case: str) -> prove.Selection:
         entries,
         title=known.facts.name[: selection.LONGEST_TITLE],
         case_number=known.facts.court_number,
-        parties="；".join(one.name for one in known.parties.values())[:most],
+        parties="；".join(cases.parties_said(known))[:most],
     )
