@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
 from guzheng.accounts import calling
-from guzheng.accounts.hooks import DISABLED_AFTER, KINDS, WAITS, Due, Hooks
+from guzheng.accounts.deliveries import DISABLED_AFTER, WAITS, Deliveries, Due
+from guzheng.accounts.hooks import KINDS, Hooks
 from guzheng.accounts.sealing import Sealing
 from guzheng.addresses import Address
 from guzheng.refusals import Refused, Unavailable
@@ -50,94 +51,109 @@ def hooks(engine: Engine, firm: Firm) -> Hooks:
     return Hooks(engine, os.urandom, Sealing(lambda: key, os.urandom))
 
 
+@pytest.fixture
+def sent(engine: Engine, hooks: Hooks) -> Deliveries:
+    return Deliveries(engine, os.urandom, hooks)
+
+
 def told(hooks: Hooks, firm: Firm, subject: str = "ex_1") -> None:
     hooks.tell(firm.account, CERTIFIED, subject, {"exhibit": subject}, AT)
 
 
-def taken(hooks: Hooks, at: timedelta = timedelta(0)) -> Due:
-    due = hooks.take(AT + at)
+def taken(sent: Deliveries, at: timedelta = timedelta(0)) -> Due:
+    due = sent.take(AT + at)
     assert due is not None
     return due
 
 
-def test_what_finished_is_told_once_to_each_that_wants_it(firm: Firm, hooks: Hooks) -> None:
+def test_what_finished_is_told_once_to_each_that_wants_it(
+    firm: Firm, hooks: Hooks, sent: Deliveries
+) -> None:
     assert not hooks.wanted()
     told(hooks, firm)
-    assert hooks.take(AT) is None, "nobody wanted it, and nothing is kept"
+    assert sent.take(AT) is None, "nobody wanted it, and nothing is kept"
     one, _secret = hooks.add(firm.by(), URL, ALL, AT)
     hooks.add(firm.by(), URL, frozenset({"order.confirmed"}), AT)
     for _ in range(3):
         told(hooks, firm)
-    due = taken(hooks)
+    due = taken(sent)
     assert (due.endpoint, due.number) == (one, 1)
     assert due.body == (
         b'{"data":{"exhibit":"ex_1"},"timestamp":"2026-11-22T01:00:00.000Z",'
         b'"type":"exhibit.certified"}'
     )
-    assert hooks.take(AT) is None, "who took it has it for a while"
-    hooks.settle(due, 204, "", 3, AT)
-    assert hooks.take(AT + timedelta(days=9)) is None
+    assert sent.take(AT) is None, "who took it has it for a while"
+    sent.settle(due, 204, "", 3, AT)
+    assert sent.take(AT + timedelta(days=9)) is None
 
 
-def test_it_is_tried_again_for_days_and_then_given_up(firm: Firm, hooks: Hooks) -> None:
+def test_it_is_tried_again_for_days_and_then_given_up(
+    firm: Firm, hooks: Hooks, sent: Deliveries
+) -> None:
     one, _secret = hooks.add(firm.by(), URL, ALL, AT)
     told(hooks, firm)
     at = AT
     for number in range(1, len(WAITS) + 2):
-        due = hooks.take(at)
+        due = sent.take(at)
         assert due is not None
         assert due.number == number
-        assert not hooks.settle(due, 503, "", 3, at)
+        assert not sent.settle(due, 503, "", 3, at)
         if number <= len(WAITS):
-            assert hooks.take(at + WAITS[number - 1] * 0.89) is None
+            assert sent.take(at + WAITS[number - 1] * 0.89) is None
             at += WAITS[number - 1] * 1.11
     assert timedelta(days=3) < at - AT < DISABLED_AFTER
-    assert hooks.take(at + timedelta(days=9)) is None
-    assert len(hooks.attempts(one.endpoint, 99)) == len(WAITS) + 1
-    message = hooks.attempts(one.endpoint, 1)[0].message
-    hooks.again(firm.by(), one.endpoint, message, at)
-    again = hooks.take(at)
+    assert sent.take(at + timedelta(days=9)) is None
+    assert len(sent.attempts(one.endpoint, 99)) == len(WAITS) + 1
+    message = sent.attempts(one.endpoint, 1)[0].message
+    sent.again(firm.by(), one.endpoint, message, at)
+    again = sent.take(at)
     assert again is not None
-    hooks.settle(again, 200, "", 3, at)
-    assert hooks.waiting(one.endpoint) == (0, None)
+    sent.settle(again, 200, "", 3, at)
+    assert sent.waiting(one.endpoint) == (0, None)
 
 
-def test_who_dies_with_a_message_leaves_it_to_the_next(firm: Firm, hooks: Hooks) -> None:
+def test_who_dies_with_a_message_leaves_it_to_the_next(
+    firm: Firm, hooks: Hooks, sent: Deliveries
+) -> None:
     hooks.add(firm.by(), URL, ALL, AT)
     told(hooks, firm)
-    first = taken(hooks)
-    assert hooks.take(AT + timedelta(minutes=4)) is None
-    second = taken(hooks, timedelta(minutes=6))
+    first = taken(sent)
+    assert sent.take(AT + timedelta(minutes=4)) is None
+    second = taken(sent, timedelta(minutes=6))
     assert (second.message, second.number) == (first.message, 2)
 
 
-def test_an_endpoint_that_takes_nothing_is_disabled(firm: Firm, hooks: Hooks) -> None:
+def test_an_endpoint_that_takes_nothing_is_disabled(
+    firm: Firm, hooks: Hooks, sent: Deliveries
+) -> None:
     one, _secret = hooks.add(firm.by(), URL, ALL, AT)
     told(hooks, firm)
-    assert not hooks.settle(taken(hooks), 500, "", 3, AT)
+    assert not sent.settle(taken(sent), 500, "", 3, AT)
     told(hooks, firm, "ex_2")
-    assert not hooks.settle(taken(hooks), 200, "", 3, AT + timedelta(days=1))
+    assert not sent.settle(taken(sent), 200, "", 3, AT + timedelta(days=1))
     later = AT + timedelta(days=2)
-    due = taken(hooks, timedelta(days=2))
-    assert not hooks.settle(due, 0, "webhooks.no-answer", 3, later), "it took one since"
-    due = taken(hooks, timedelta(days=7))
-    assert hooks.settle(due, 0, "webhooks.no-answer", 3, later + DISABLED_AFTER)
+    due = taken(sent, timedelta(days=2))
+    assert not sent.settle(due, 0, "webhooks.no-answer", 3, later), "it took one since"
+    due = taken(sent, timedelta(days=7))
+    assert sent.settle(due, 0, "webhooks.no-answer", 3, later + DISABLED_AFTER)
     assert hooks.of(firm.account)[0].ended == "disabled"
     assert not hooks.wanted()
     assert firm.members.audit(firm.account, 1)[0].kind == "webhook-disabled"
     told(hooks, firm, "ex_3")
-    assert hooks.take(AT + timedelta(days=99)) is None
+    assert sent.take(AT + timedelta(days=99)) is None
     with pytest.raises(Refused, match=r"webhooks\.ended"):
         hooks.test(firm.by(), one.endpoint, AT)
 
 
-def test_gone_means_gone(firm: Firm, hooks: Hooks) -> None:
+def test_gone_means_gone(firm: Firm, hooks: Hooks, sent: Deliveries) -> None:
     hooks.add(firm.by(), URL, ALL, AT)
     told(hooks, firm)
-    assert hooks.settle(taken(hooks), 410, "", 3, AT)
+    assert sent.settle(taken(sent), 410, "", 3, AT)
 
 
-def test_only_who_may_makes_them_and_only_of_his_account(firm: Firm, hooks: Hooks) -> None:
+def test_only_who_may_makes_them_and_only_of_his_account(
+    firm: Firm, hooks: Hooks, sent: Deliveries
+) -> None:
     one, secret = hooks.add(firm.by(), URL, ALL, AT)
     firm.invite(STAFF)
     with pytest.raises(Refused, match=r"accounts\.not-permitted"):
@@ -148,7 +164,7 @@ def test_only_who_may_makes_them_and_only_of_his_account(firm: Firm, hooks: Hook
     for refused in (
         lambda: hooks.remove(staff, one.endpoint, AT),
         lambda: hooks.test(staff, one.endpoint, AT),
-        lambda: hooks.again(staff, one.endpoint, "wm_1", AT),
+        lambda: sent.again(staff, one.endpoint, "wm_1", AT),
     ):
         with pytest.raises(Refused, match=r"webhooks\.not-found"):
             refused()

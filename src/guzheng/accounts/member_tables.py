@@ -43,7 +43,7 @@ EVENT = Table(
     _text("person"),  # whom it befell; empty where it befell nobody
     _text("said"),  # permissions, or the id of what was made or ended
     _text("by_person"),
-    _text("way"),  # session, key, seat
+    _text("way"),  # session, key, seat; platform: by itself
     _text("observed_at"),
     Index("account_event_of_person", "person", "account"),
     sqlite_strict=True,

@@ -16,7 +16,8 @@ from typing import Final
 
 from guzheng import road, words
 from guzheng.accounts import Acting, calling, sealing
-from guzheng.accounts.hooks import Attempt, Due, Endpoint, Hooks
+from guzheng.accounts.deliveries import Attempt, Deliveries, Due
+from guzheng.accounts.hooks import Endpoint, Hooks
 from guzheng.app.membership import Membership
 from guzheng.app.parts import Parts
 from guzheng.app.people import People
@@ -52,6 +53,7 @@ class Webhooks:
         keys, entropy = parts.data / "keys", parts.entropy
         sealed = sealing.Sealing(lambda: sealing.key_in(keys, entropy), entropy)
         self._hooks = Hooks(parts.accounts, entropy, sealed)
+        self._deliveries = Deliveries(parts.accounts, entropy, self._hooks)
         self._behind = True  # something confirmed may not have been told
         self._sending = threading.Lock()
 
@@ -64,8 +66,10 @@ class Webhooks:
         return self._view(self._hooks.require(account, endpoint), _SHOWN)
 
     def _view(self, one: Endpoint, limit: int) -> EndpointView:
-        waiting, next_at = self._hooks.waiting(one.endpoint)
-        return EndpointView(one, waiting, next_at, self._hooks.attempts(one.endpoint, limit))
+        waiting, next_at = self._deliveries.waiting(one.endpoint)
+        return EndpointView(
+            one, waiting, next_at, self._deliveries.attempts(one.endpoint, limit)
+        )
 
     def account_of(self, endpoint: str) -> str | None:
         return self._hooks.account_of(endpoint)
@@ -82,12 +86,12 @@ class Webhooks:
     def test(self, by: Acting, endpoint: str) -> None:
         """Send a message of no meaning, now."""
         message = self._hooks.test(by, endpoint, self._now())
-        due = self._hooks.take(self._now(), message=message)
+        due = self._deliveries.take(self._now(), message=message)
         if due is not None:  # or else the round was faster
             self._send(due)
 
     def again(self, by: Acting, endpoint: str, message: str) -> None:
-        self._hooks.again(by, endpoint, message, self._now())
+        self._deliveries.again(by, endpoint, message, self._now())
 
     # ---- what finished ---------------------------------------------------------------
 
@@ -145,7 +149,7 @@ class Webhooks:
 
         def some() -> None:
             while self._now() < until:
-                due = self._hooks.take(self._now(), spared=frozenset(silent))
+                due = self._deliveries.take(self._now(), spared=frozenset(silent))
                 if due is None:
                     return
                 if not self._send(due):
@@ -170,7 +174,7 @@ class Webhooks:
             code = problem.code
         now = self._now()
         taken = max(0, (now - began) // timedelta(milliseconds=1))
-        if self._hooks.settle(due, status, code, taken, now):
+        if self._deliveries.settle(due, status, code, taken, now):
             self._notify(due.endpoint)
         return status != 0
 
