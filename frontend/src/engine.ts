@@ -58,6 +58,7 @@ export interface Verdict {
   readonly digests: Readonly<Record<string, string>>; // of the file, as far as it was hashed
   readonly token: TokenFacts | null;
   readonly facts: readonly JsonObject[]; // certificate.json of each exhibit, when all passed
+  readonly evidence: string; // of a package: the fingerprint that its label shows
   readonly printOf: string; // of a certificate alone: the digest of the facts it prints
 }
 
@@ -101,6 +102,7 @@ interface Further {
   readonly digests?: Record<string, string>;
   readonly token?: TokenFacts | null;
   readonly facts?: readonly JsonObject[];
+  readonly evidence?: string;
   readonly printOf?: string;
 }
 
@@ -118,6 +120,7 @@ function verdict(subject: Subject, findings: readonly Finding[], believed: Given
     digests: more.digests ?? {},
     token: more.token ?? null,
     facts: more.facts ?? [],
+    evidence: more.evidence ?? "",
     printOf: more.printOf ?? "",
   };
 }
@@ -200,7 +203,19 @@ async function members(read: reading.Read, given: Given): Promise<Verdict> {
     ledger: given.ledger ? "given" : ledger ? "package" : "none",
     seals,
     facts: outcomeOf(findings) === "passed" ? factsIn(papers) : [],
+    evidence: evidenceOf(papers),
   });
+}
+
+/** The digest over all originals and papers that a label shows; of one folder, its manifest's. */
+function evidenceOf(papers: layout.Papers): string {
+  const [listing, manifest] = [papers.get(layout.LISTING), papers.get(layout.MANIFEST)];
+  try {
+    if (listing !== undefined) return digest.sha256(layout.evidenceLines(layout.parseListing(listing))).slice(7);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+  }
+  return manifest === undefined ? "" : digest.sha256(manifest).slice(7);
 }
 
 function factsIn(papers: layout.Papers): JsonObject[] {

@@ -133,6 +133,7 @@ function material(shown: Shown, words: Words): HTMLElement {
   fact(words.say("verdict.name"), visible(shown.name));
   fact(words.say("verdict.size"), shown.size !== null && sizeOf(shown.size));
   for (const [name, value] of Object.entries(verdict.digests)) fact(name === "sm3" ? "SM3" : name.replace("sha", "SHA-"), digits(value));
+  if (verdict.evidence) fact(words.say("page.engine.evidence"), digits(verdict.evidence));
   fact(words.say("page.engine.token"), visible(shown.tokenName));
   if (token) {
     fact(words.say("page.engine.token-says"), `${beijing(token.attestedAt)} (UTC+08:00)`);

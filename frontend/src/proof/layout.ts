@@ -68,6 +68,12 @@ export function parseListing(octets: Bytes): Map<string, string> {
   return listing;
 }
 
+/** What a disc's label shows: over the lines of the exhibits alone (package.evidence_digest). */
+export function evidenceLines(listing: ReadonlyMap<string, string>): Bytes {
+  const own = sorted(listing.keys()).filter((name) => name.startsWith(EXHIBITS));
+  return utf8(own.map((name) => `${listing.get(name)!.slice(7)}  ${name}\n`).join(""));
+}
+
 /** Exactly the wanted members: none missing, none extra. */
 export function requireMembers(wanted: Iterable<string>, found: Iterable<string>): void {
   const [names, held] = [new Set(wanted), new Set(found)];
