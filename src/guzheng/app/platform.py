@@ -23,6 +23,7 @@ from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Accesses, Audit
 from guzheng.app.casework import Casework
 from guzheng.app.comparing import comparison
+from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence
 from guzheng.app.exports import Exports
@@ -108,6 +109,7 @@ class Platform:
         self.entitlements = Entitling(config, parts, self.names, self.is_placed)
         self.road = self._road()
         self.evidence = Evidence(parts, self.road)
+        self.keeping = Keeping(parts)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
         self.uploads = Uploading(
             config, parts, self.road, self.originals, lambda one: self.jobs.enqueue(one)
@@ -671,7 +673,10 @@ class Platform:
 
     def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
         """Every damaged, missing or extra byte, by name; empty when all is well."""
-        return upkeep.fsck(self.parts, self.road, self.trust, tell)
+        faults = upkeep.fsck(self.parts, self.road, self.trust, tell)
+        with contextlib.suppress(Problem):  # a damaged table is among the faults already
+            self.keeping.read_again(len(faults))
+        return faults
 
     def anchor(self) -> tuple[tuple[AnchorView, ...], tuple[Problem, ...]]:
         """Anchor the newest checkpoint now; gives what is anchored, and what failed."""

@@ -23,6 +23,7 @@ from guzheng.web import (
     batches,
     cases,
     court,
+    custody,
     editions,
     exhibits,
     home,
@@ -136,6 +137,7 @@ def _inside(
         (home.RULES, home.routes(platform, pages, upload_limit=upload_limit)),
         (shelf.RULES, shelf.routes(platform, pages)),
         (exhibits.RULES, exhibits.routes(platform, pages)),
+        (custody.RULES, custody.routes(platform)),
         (
             originals.RULES,
             originals.routes(platform, pages, upload_limit=upload_limit),

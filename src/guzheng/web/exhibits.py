@@ -16,9 +16,10 @@ from starlette.background import BackgroundTask
 
 from guzheng import words
 from guzheng.accounts import Permission
+from guzheng.keep.custody import PACKED, TAKEN
 from guzheng.refusals import Refused
-from guzheng.web import problems, readings, tracing
-from guzheng.web.gate import Rule, require_own
+from guzheng.web import custody, problems, readings, tracing
+from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
@@ -53,9 +54,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return pages.render(request, "exhibit.html", _facts(request, platform, view))
 
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
-    def package(exhibit: str) -> Response:
-        view = platform.exhibit(exhibit)
-        return zip_of(platform.package([view.exhibit]), f"{view.exhibit}.zip")
+    def package(request: Request, exhibit: str) -> Response:
+        made = zip_of(platform.package([exhibit]), f"{exhibit}.zip")
+        _tell(platform, request, PACKED, [exhibit])
+        return made
 
     @router.api_route("/packages.zip", methods=READ)
     def packages(
@@ -72,11 +74,15 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             )
         for one in exhibit:
             require_own(request, "exhibit", one)
-        return zip_of(platform.package(exhibit), "guzheng-exhibits.zip")
+        made = zip_of(platform.package(exhibit), "guzheng-exhibits.zip")
+        _tell(platform, request, PACKED, exhibit)
+        return made
 
     @router.api_route("/exhibits/{exhibit}/papers/{name:path}", methods=READ)
-    def paper(exhibit: str, name: str, view: str = "") -> Response:
+    def paper(request: Request, exhibit: str, name: str, view: str = "") -> Response:
         opened = platform.open_paper(exhibit, name)
+        if name.startswith("items/"):  # papers are for everybody to check; originals are taken
+            _tell(platform, request, TAKEN, [exhibit], name.removeprefix("items/"))
         shown = view == "inline" and name == "certificate.pdf"
         return attachment(opened, name, inline=shown)
 
@@ -96,8 +102,20 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     return router
 
 
+def _tell(
+    platform: Platform, request: Request, act: str, exhibits: list[str], said: str = ""
+) -> None:
+    """Into the custody of these exhibits; once for a question, not for its head."""
+    if request.method == "GET":
+        acting = acting_of(request)
+        platform.keeping.tell(
+            act, exhibits, said=said, account=acting.account, person=acting.person
+        )
+
+
 def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str, object]:
     by_digest = view.kind == "hash-only"
+    events = platform.keeping.of(view.exhibit)
     return {
         "section": "exhibits",
         "view": view,
@@ -110,6 +128,9 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "own_authority": platform.runs_own_authority(),
         "preview": readings.find_preview(view),
         "claims": _claims(view),
+        "timeline": custody.timeline_of(view, events),
+        "notes": custody.notes_of(events),
+        "command_of": custody.command_of,
         "originals": platform.originals.names(view.exhibit) if by_digest else (),
         "due": platform.evidence.due(view.exhibit) if by_digest else None,
         "attested": readings.fact(view.facts, "attested_applicant"),

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from guzheng.accounts import Permission
 from guzheng.app.originals import Fingerprint
+from guzheng.keep.custody import BROUGHT, TAKEN
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Problem, Refused
@@ -115,15 +116,25 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
     def attach(request: Request, exhibit: str) -> Response:
         for part in parts_of(request, limit=upload_limit + MULTIPART_OVERHEAD):
             if isinstance(part, File) and part.name:
-                platform.originals.attach(exhibit, part.name, part.chunks)
+                name = platform.originals.attach(exhibit, part.name, part.chunks)
+                acting = acting_of(request)
+                platform.keeping.tell(
+                    BROUGHT, [exhibit], said=name, account=acting.account, person=acting.person
+                )
                 return RedirectResponse(f"/exhibits/{exhibit}#original", HTTPStatus.SEE_OTHER)
         raise Refused("web.no-file", expected="one file", found="none")
 
     @router.api_route(
         "/exhibits/{exhibit}/original/{name:path}", methods=READ, include_in_schema=False
     )
-    def original(exhibit: str, name: str) -> Response:
-        return attachment(platform.originals.open(exhibit, name), f"items/{name}", inline=False)
+    def original(request: Request, exhibit: str, name: str) -> Response:
+        opened = platform.originals.open(exhibit, name)
+        if request.method == "GET":
+            acting = acting_of(request)
+            platform.keeping.tell(
+                TAKEN, [exhibit], said=name, account=acting.account, person=acting.person
+            )
+        return attachment(opened, f"items/{name}", inline=False)
 
     return router
 

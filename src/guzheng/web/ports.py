@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 from guzheng.accounts import Acting
 from guzheng.app.auditing import Accesses
 from guzheng.app.casework import Casework
+from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence
 from guzheng.app.exports import Exports
@@ -220,6 +221,11 @@ class Platform(Protocol):
     @property
     def uploads(self) -> Uploading:
         """Uploads that are broken off and taken up again."""
+        ...
+
+    @property
+    def keeping(self) -> Keeping:
+        """Who took what away, and what was noted."""
         ...
 
     @property
