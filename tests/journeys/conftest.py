@@ -96,7 +96,7 @@ def hands_of(
         token = who.client.cookies[COOKIE]
         context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(40_000)
     hands = Hands(page, address)
     page.on(
         "console",
