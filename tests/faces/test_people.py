@@ -518,7 +518,7 @@ def test_a_dead_link_says_so_and_nothing_else(house: House) -> None:
 def test_a_passkeys_challenge_is_ours_and_good_once(house: House) -> None:
     with house.client() as client:
         options = client.post("/login/passkey/options", json={}).json()["publicKey"]
-        assert len(from_websafe(options["challenge"])) == 32
+        assert len(from_websafe(options["challenge"])) == 37
         assert options["userVerification"] == "required"
         assert "allowCredentials" not in options, "nobody is named"
         for body in (b"", b"[]", b"{}", b'{"credential": {}}', b'{"credential": {"id": 1}}'):

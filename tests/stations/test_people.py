@@ -3,8 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from sqlalchemy.exc import DatabaseError
 
 from guzheng.accounts import onetime, people_tables
 from guzheng.accounts.entering import Entered, Entering, Halfway, Rooms, network_of
-from guzheng.accounts.letters import CONFIRM, FORGOT, KNOWN, Letters
-from guzheng.accounts.members import Members
+from guzheng.accounts.letters import CONFIRM, FORGOT, KNOWN
 from guzheng.accounts.passwords import (
     AT_ONCE,
     MOST_WAITING,
@@ -28,22 +26,15 @@ from guzheng.accounts.passwords import (
     normalised,
     require_good,
 )
-from guzheng.accounts.people import Person, Persons, parse_address
-from guzheng.accounts.registering import Registering
-from guzheng.accounts.sealing import Sealing
-from guzheng.accounts.securing import Securing
-from guzheng.accounts.sessions import Caller, Sessions, Terms
+from guzheng.accounts.people import Persons, parse_address
+from guzheng.accounts.sessions import Caller
 from guzheng.accounts.tries import PERSON, Tries
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.ids import LOCAL
 from guzheng.store.records import drawer, open_database, open_engine, writing
 from tests import engines
+from tests.stations.people_house import AT, CHEAP, GOOD, HERE, PASSWORD, House, refused
 
-AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
-CHEAP = Cost(kibibytes=8, passes=1, lanes=1)
-HERE = Caller("Firefox/141 Windows", "203.0.113.7")
-GOOD = "马到成功的一匹小马"  # nine characters: one too few
-PASSWORD = f"{GOOD}驹"
 BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 on_both = pytest.mark.parametrize("engine", BOTH, indirect=True)
 
@@ -59,72 +50,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     made.dispose()
 
 
-@dataclass
-class House:
-    """All that is kept of persons, over one engine, with a clock that is moved by hand."""
-
-    engine: Engine
-    now: datetime = AT
-    chance: random.Random = field(default_factory=lambda: random.Random(7))
-
-    def __post_init__(self) -> None:
-        entropy = self.chance.randbytes
-        self.rooms = Rooms(
-            self.engine,
-            Persons(self.engine, entropy),
-            Sessions(self.engine, entropy, Terms(timedelta(days=7), timedelta(hours=12))),
-            Letters(self.engine, entropy),
-            Tries(self.engine),
-            Passwords(entropy, CHEAP),
-            Sealing(lambda: b"k" * 32, entropy),
-            entropy,
-        )
-        self.members = Members(self.engine, entropy)
-        self.entering = Entering(self.rooms)
-        self.registering = Registering(self.rooms, self.members, self.entering)
-        self.securing = Securing(self.rooms)
-
-    def later(self, **passed: float) -> None:
-        self.now += timedelta(**passed)
-
-    def person(self, address: str = "li@example.com") -> Person:
-        letter = self.registering.ask(address, "/", HERE, self.now)
-        entered, _ = self.registering.confirm(letter.token, "李四", PASSWORD, HERE, self.now)
-        return self.rooms.persons.require(entered.person)
-
-    def enter(self, typed: str, password: str, caller: Caller = HERE) -> Entered | Halfway:
-        return self.entering.by_password(typed, password, caller, self.now)
-
-    def entered(self, person: Person) -> Entered:
-        done = self.enter(person.address, PASSWORD)
-        assert isinstance(done, Entered)
-        return done
-
-    def code(self, person: Person) -> str:
-        totp = self.rooms.persons.find_totp(person.person)
-        assert totp is not None
-        secret = self.rooms.totp_secret(person.person, totp.secret)
-        made = TOTP(secret, 6, SHA1(), 30).generate(int(self.now.timestamp()))  # noqa: S303
-        return made.decode()
-
-    def with_totp(self, person: Person) -> tuple[str, ...]:
-        session = self.rooms.sessions.find(self.entered(person).token, self.now)
-        assert session is not None
-        self.securing.propose_totp(session, self.now)
-        _, codes = self.securing.confirm_totp(session, self.code(person), HERE, self.now)
-        self.later(seconds=30)
-        return codes
-
-
 @pytest.fixture
 def house(engine: Engine) -> House:
     return House(engine)
-
-
-def refused(call: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as caught:
-        call()
-    return caught.value
 
 
 # ---- registering -------------------------------------------------------------------------

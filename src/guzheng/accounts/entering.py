@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from guzheng.accounts import onetime
-from guzheng.accounts.letters import CHALLENGE, SECOND, Letters
+from guzheng.accounts import challenges, onetime
+from guzheng.accounts.letters import SECOND, Letters
 from guzheng.accounts.passkeys import Passkey, Site
 from guzheng.accounts.passwords import Passwords
 from guzheng.accounts.people import Person, Persons, parse_address
@@ -165,9 +165,9 @@ class Entering:
     def ask_passkey(self, site: Site, now: datetime) -> dict[str, Any]:
         from guzheng.accounts import webauthn  # slow to load
 
-        options, challenge = webauthn.ask_to_sign(site, self._rooms.entropy)
-        self._rooms.letters.write(CHALLENGE, now, token=challenge)
-        return options
+        rooms, purpose = self._rooms, challenges.TO_SIGN
+        challenge = challenges.new(rooms.sealing, purpose, now, rooms.entropy)
+        return webauthn.ask_to_sign(site, challenge)
 
     def by_passkey(
         self, site: Site, answer: Mapping[str, Any], caller: Caller, now: datetime
@@ -185,13 +185,13 @@ class Entering:
         rooms.tries.require((place,), now)
         try:
             challenge = webauthn.challenge_in(answer)
-            if rooms.letters.take(CHALLENGE, challenge, now).person:
-                raise Refused("accounts.passkey-refused", found="a challenge to make one")
+            challenges.require(rooms.sealing, challenges.TO_SIGN, challenge, now)
             name, handle = webauthn.credential_in(answer)
             passkey = rooms.persons.find_passkey(name)
             if passkey is None or handle not in {"", passkey.person}:
                 raise Refused("accounts.passkey-unknown", expected="a passkey that is set up")
             counter = webauthn.signed(site, challenge, answer, passkey)
+            challenges.spend(rooms.letters, challenge, now)
             rooms.persons.passkey_used(passkey, counter, now)
         except Refused:
             rooms.tries.count({place: PLACE}, now)

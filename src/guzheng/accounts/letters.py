@@ -2,8 +2,8 @@
 
 The token of a link is 256 bits of chance; its digest is kept, and what is used up or too old is
 as good as unknown. A letter of the same kind to the same address makes the earlier ones void.
-The same rows hold the challenges of passkeys and the middle of a sign-in in two steps: they are
-likewise secret, short-lived, and taken once.
+The same rows hold the answered challenges of passkeys and the middle of a sign-in in two steps:
+they are likewise secret, short-lived, and taken once.
 
 How a letter travels is a port, `Mail`: `accounts.post` has the console and SMTP.
 """
@@ -81,25 +81,14 @@ class Letters:
         person: str = "",
         address: str = "",
         note: str = "",
-        token: str = "",
     ) -> str:
-        """The token, told this once. Earlier ones like it are void, but for challenges and the
-        second steps of a sign-in, of which several may be under way."""
-        token = token or new_token(self._entropy)
-        at = instant.encode(now)
-        row = {
-            "digest": digest_of(token),
-            "kind": kind,
-            "person": person,
-            "address": address,
-            "note": note,
-            "made_at": at,
-            "ends_at": instant.encode(now + LASTS[kind]),
-            "used_at": "",
-        }
+        """The token, told this once. Earlier ones like it are void, but for second steps of a
+        sign-in, of which several may be under way."""
+        token, at = new_token(self._entropy), instant.encode(now)
+        row = _row(kind, token, now) | {"person": person, "address": address, "note": note}
         with writing(self._engine) as connection:
             connection.execute(delete(LETTER).where(LETTER.c.ends_at < at))
-            if kind not in {SECOND, CHALLENGE}:
+            if kind != SECOND:
                 same = (LETTER.c.address == address) & (LETTER.c.person == person)
                 connection.execute(delete(LETTER).where(LETTER.c.kind == kind, same))
             insert_missing(connection, LETTER, row)
@@ -120,8 +109,29 @@ class Letters:
                 .values(used_at=instant.encode(now))
             )
             if taken.rowcount != 1:
-                raise _dead()
+                raise dead()
             return letter
+
+    def spend(self, kind: str, token: str, now: datetime) -> None:
+        """Note that this was used, of which nothing was noted before; Refused if it was."""
+        at = instant.encode(now)
+        with writing(self._engine) as connection:
+            connection.execute(delete(LETTER).where(LETTER.c.ends_at < at))
+            if not insert_missing(connection, LETTER, _row(kind, token, now) | {"used_at": at}):
+                raise dead()
+
+
+def _row(kind: str, token: str, now: datetime) -> dict[str, str]:
+    return {
+        "digest": digest_of(token),
+        "kind": kind,
+        "person": "",
+        "address": "",
+        "note": "",
+        "made_at": instant.encode(now),
+        "ends_at": instant.encode(now + LASTS[kind]),
+        "used_at": "",
+    }
 
 
 def _wanted(kind: str, token: str) -> Any:
@@ -130,11 +140,11 @@ def _wanted(kind: str, token: str) -> Any:
 
 def _required(row: Row[Any] | None, now: datetime) -> Letter:
     if row is None or row.used_at or instant.parse(row.ends_at) <= now:
-        raise _dead()
+        raise dead()
     return Letter(row.kind, row.person, row.address, row.note, instant.parse(row.ends_at))
 
 
-def _dead() -> Refused:
+def dead() -> Refused:
     return Refused(
         "accounts.link-dead",
         expected="a link that was not used, and is not too old",

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from guzheng.accounts import onetime
+from guzheng.accounts import challenges, onetime
 from guzheng.accounts.entering import Entered, Rooms
-from guzheng.accounts.letters import CHALLENGE
 from guzheng.accounts.passkeys import Site
 from guzheng.accounts.passwords import require_good
 from guzheng.accounts.people import Person
@@ -125,16 +124,15 @@ class Securing:
 
         self.require_proved(session, now)
         rooms, person = self._rooms, self._rooms.persons.require(session.person)
-        options, challenge = webauthn.ask_to_make(
+        purpose = challenges.to_make(person.person)
+        return webauthn.ask_to_make(
             site,
             person.person,
             person.name,
             person.address,
             rooms.persons.passkeys(person.person),
-            rooms.entropy,
+            challenges.new(rooms.sealing, purpose, now, rooms.entropy),
         )
-        rooms.letters.write(CHALLENGE, now, token=challenge, person=person.person)
-        return options
 
     def add_passkey(
         self,
@@ -149,9 +147,10 @@ class Securing:
 
         self.require_proved(session, now)
         rooms, challenge = self._rooms, webauthn.challenge_in(answer)
-        if rooms.letters.take(CHALLENGE, challenge, now).person != session.person:
-            raise Refused("accounts.passkey-refused", found="a challenge of somebody else")
+        purpose = challenges.to_make(session.person)
+        challenges.require(rooms.sealing, purpose, challenge, now)
         made = webauthn.made(site, challenge, answer, session.person, name, now)
+        challenges.spend(rooms.letters, challenge, now)
         rooms.persons.add_passkey(made)
         rooms.persons.tell(session.person, "passkey-added", caller, now, made.name)
 

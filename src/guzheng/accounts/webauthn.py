@@ -8,7 +8,7 @@ library of the makers of YubiKey judges the messages; which origin we are is dec
 exactly.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ from guzheng.accounts.onetime import from_websafe, websafe
 from guzheng.accounts.passkeys import Passkey, Site
 from guzheng.refusals import Refused
 
-CHALLENGE_OCTETS: Final = 32
 _NAME: Final = 40
 _REQUIRED: Final = UserVerificationRequirement.REQUIRED
 
@@ -49,10 +48,9 @@ def ask_to_make(
     name: str,
     address: str,
     present: Sequence[Passkey],
-    entropy: Callable[[int], bytes],
-) -> tuple[dict[str, Any], str]:
-    """Options for `navigator.credentials.create`, and the challenge in them."""
-    challenge = entropy(CHALLENGE_OCTETS)
+    challenge: bytes,
+) -> dict[str, Any]:
+    """Options for `navigator.credentials.create`."""
     options, _ = _server(site).register_begin(
         PublicKeyCredentialUserEntity(id=person.encode(), name=address, display_name=name),
         credentials=[
@@ -65,16 +63,15 @@ def ask_to_make(
         user_verification=_REQUIRED,
         challenge=challenge,
     )
-    return dict(options), websafe(challenge)
+    return dict(options)
 
 
-def ask_to_sign(site: Site, entropy: Callable[[int], bytes]) -> tuple[dict[str, Any], str]:
+def ask_to_sign(site: Site, challenge: bytes) -> dict[str, Any]:
     """Options for `navigator.credentials.get`: no person is named, so none is given away."""
-    challenge = entropy(CHALLENGE_OCTETS)
     options, _ = _server(site).authenticate_begin(
         user_verification=_REQUIRED, challenge=challenge
     )
-    return dict(options), websafe(challenge)
+    return dict(options)
 
 
 def challenge_in(answer: Mapping[str, Any]) -> str:
