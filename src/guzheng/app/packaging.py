@@ -177,7 +177,7 @@ class Packaging:
         profile = prove.require_profile(self.profiles, wanted.profile)
         for one in wanted.selection.entries:
             self.require_finished(one.exhibit)
-        extents = [self._extent(one.exhibit) for one in wanted.selection.entries]
+        extents = [self.extent(one.exhibit) for one in wanted.selection.entries]
         page_wanted = "page" in wanted.documents
         return Precheck(
             profile,
@@ -192,7 +192,8 @@ class Packaging:
     def _burner(self) -> prove.Burner:
         return "xorriso" if self.xorriso else "pycdlib"
 
-    def _extent(self, exhibit: str) -> prove.Extent:
+    def extent(self, exhibit: str) -> prove.Extent:
+        """Its members with their sizes, as they will lie on the medium."""
         return prove.Extent(exhibit, prove.sizes_of(self.parts.blobs, _packed(exhibit)))
 
     # ---- writing ---------------------------------------------------------------------
@@ -286,7 +287,7 @@ class Packaging:
     def _burn(
         self, folder: Path, image: Path, listing: Mapping[str, Digest], issue: prove.Issue
     ) -> prove.Made:
-        volume = f"GUZHENG_{issue.dated_at:%Y%m%d}_{issue.volume or 'A'}"
+        volume = f"GZ_{issue.dated_at:%Y%m%d}_{issue.volume or 'A'}"
         try:
             return prove.write_iso(
                 folder,

@@ -25,7 +25,6 @@ from guzheng.prove.packing import (
     write_folder,
     write_package,
 )
-from guzheng.prove.page import verify_page
 from guzheng.prove.printing import Issue, Printer, Writer
 from guzheng.prove.profiles import (
     Burner,
@@ -40,6 +39,7 @@ from guzheng.prove.profiles import (
 from guzheng.prove.recipe import recipe
 from guzheng.prove.selection import Chosen, Selection, require_selection
 from guzheng.prove.told import ClockThen, Told, read_told
+from guzheng.prove.verify_page import verify_page
 
 __all__ = [
     "DISPUTES",

@@ -56,7 +56,8 @@ def write_iso(
     dated_at: datetime,
     xorriso: str | None,
 ) -> Made:
-    """The image of `folder` at `out`, where nothing is yet. `volume`: A–Z, 0–9 and _."""
+    """The image of `folder` at `out`, where nothing is yet. `volume`: at most 16 of
+    A–Z, 0–9 and _."""
     if xorriso is not None:
         by = _with_xorriso(xorriso, folder, out, volume, dated_at)
     else:
@@ -164,8 +165,8 @@ def _with_pycdlib(folder: Path, out: Path, volume: str, dated_at: datetime) -> s
     from importlib.metadata import version
 
     iso: Any = pycdlib.PyCdlib()
-    iso.new(interchange_level=_LEVEL, joliet=3, rock_ridge="1.09", vol_ident=volume)
     try:
+        iso.new(interchange_level=_LEVEL, joliet=3, rock_ridge="1.09", vol_ident=volume)
         _fill(iso, folder)
         _date(iso, dated_at)
         with out.open("xb") as stream:
