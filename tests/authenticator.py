@@ -9,7 +9,6 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from fido2 import cbor
-from fido2.cose import ES256
 
 PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
@@ -36,10 +35,11 @@ class Device:
     def make(self, options: dict[str, Any]) -> dict[str, Any]:
         asked = options["publicKey"]
         self.handle = str(asked["user"]["id"])
-        public = cbor.encode(ES256.from_cryptography_key(self.key.public_key()))
-        attested = (
-            bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + public
-        )
+        point = self.key.public_key().public_numbers()
+        x, y = (one.to_bytes(32, "big") for one in (point.x, point.y))
+        public = cbor.encode({1: 2, 3: -7, -1: 1, -2: x, -3: y})  # COSE: EC2, ES256, P-256
+        named = len(self.credential).to_bytes(2, "big") + self.credential
+        attested = bytes(16) + named + public
         data = self._data(self.flags | ATTESTED) + attested
         said = {"fmt": "none", "attStmt": {}, "authData": data}
         return self._answer(

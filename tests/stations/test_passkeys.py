@@ -1,4 +1,4 @@
-"""Passkeys: what a device says is believed when it answers us, here, now, once, and verified."""
+"""Passkeys: a device is believed when it answers us, here, now, once, its owner verified."""
 
 from collections.abc import Callable
 from pathlib import Path
