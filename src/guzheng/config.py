@@ -246,6 +246,13 @@ class Config:
         "optional: accounts may use everything, and certificates say that the name is not "
         "verified; required: nothing is captured or deposited before the name is attested",
     )
+    name_register: str = _setting(
+        "", "Name of a provider that compares names with a register; printed on certificates"
+    )
+    name_register_url: str = _setting(
+        "", "Address of that provider: docs/operate/attest-real-names.md says what it speaks"
+    )
+    name_register_key: str = _setting("", "File (mode 600) with the key that the provider gave")
     name_document_days: int = _setting(
         90,
         "Documents of identity are deleted so many days after the decision; 0: kept",

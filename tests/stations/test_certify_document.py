@@ -107,6 +107,7 @@ def test_a_provider_is_not_called_a_review() -> None:
     text = words_of(attested_applicant=person)
     assert "与登记信息比对一致" in text
     assert "人工核对" not in text
+    assert "核验者：" not in text
 
 
 def test_without_an_independent_lower_bound_none_is_invented() -> None:

@@ -30,7 +30,9 @@ REQUEST_PREFIX: Final = "na"
 FOLDER: Final = "accounts/names/"
 ASKED, APPROVED, REFUSED, WITHDRAWN = "asked", "approved", "refused", "withdrawn"
 VIEWED, DELETED = "viewed", "deleted"
-REVIEW: Final = "review"
+AGREES, DIFFERS = "agrees", "differs"  # what a register said when a reviewer asked it
+_BESIDE: Final = frozenset({VIEWED, DELETED, AGREES, DIFFERS})
+REVIEW, PROVIDER = "review", "provider"
 STATEMENT: Final = 0  # the number of the document that holds what was typed
 MOST_DOCUMENTS: Final = 4
 _LONGEST_NAME: Final = {"person": 60, "enterprise": 200}
@@ -135,7 +137,7 @@ class NameRequest:
     @property
     def state(self) -> str:
         """asked, approved, refused or withdrawn."""
-        kinds = [one.kind for one in self.events if one.kind not in {VIEWED, DELETED}]
+        kinds = [one.kind for one in self.events if one.kind not in _BESIDE]
         return kinds[-1]
 
     @property
@@ -143,6 +145,12 @@ class NameRequest:
         """The last one that decided anything."""
         decided = [one for one in self.events if one.kind in _AFTER]
         return decided[-1] if decided else None
+
+    @property
+    def compared(self) -> NameEvent | None:
+        """What a register said last, if one was asked."""
+        asked = [one for one in self.events if one.kind in {AGREES, DIFFERS}]
+        return asked[-1] if asked else None
 
     @property
     def is_deleted(self) -> bool:
@@ -222,6 +230,13 @@ class RealNames:
             one = _require(connection, request)
             known = {(each.kind, each.by_person) for each in one.events}
             if (event.kind, event.by_person) not in known:
+                _append(connection, request, len(one.events), event)
+
+    def add_answer(self, request: str, event: NameEvent) -> None:
+        """What a register said, while nothing is decided."""
+        with writing(self._engine) as connection:
+            one = _require(connection, request)
+            if one.state == ASKED:
                 _append(connection, request, len(one.events), event)
 
     # ---- out -------------------------------------------------------------------------

@@ -16,10 +16,14 @@ from datetime import datetime, timedelta, timezone
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.documents import Document, Vault, media_type_of, open_vault, preview
 from guzheng.accounts.realnames import (
+    AGREES,
     APPROVED,
+    ASKED,
     DELETED,
+    DIFFERS,
     FOLDER,
     MOST_DOCUMENTS,
+    PROVIDER,
     REFUSED,
     REQUEST_PREFIX,
     REVIEW,
@@ -33,6 +37,7 @@ from guzheng.accounts.realnames import (
     new_request,
     place_of,
 )
+from guzheng.accounts.registers import open_register
 from guzheng.app.parts import Parts
 from guzheng.config import Config
 from guzheng.proof.digest import sha256
@@ -75,6 +80,9 @@ class Naming:
     def __init__(self, config: Config, parts: Parts) -> None:
         self._config, self._parts = config, parts
         self._rows = RealNames(parts.accounts)
+        self._register = open_register(
+            config.name_register, config.name_register_url, config.name_register_key
+        )
         self._opened: Vault | None = None
         self._opening = threading.Lock()
         self._swept_at: datetime | None = None
@@ -174,7 +182,7 @@ class Naming:
         statement = None
         if not one.is_deleted:
             self._note_view(one, acting)
-            statement = Statement.parse(self._vault().read(place_of(request, STATEMENT)))
+            statement = self._statement(request)
         same = self._rows.with_number(one.number_mark)
         earlier = self._rows.of_account(one.account)
         return ReviewView(
@@ -185,18 +193,47 @@ class Naming:
             is_own=bool(acting.person) and acting.person == one.person,
         )
 
+    def _statement(self, request: str) -> Statement:
+        return Statement.parse(self._vault().read(place_of(request, STATEMENT)))
+
+    @property
+    def register_name(self) -> str:
+        """Who can be asked to compare a name with a register; empty: nobody."""
+        return self._register.name if self._register else ""
+
+    def compare(self, request: str, acting: Acting) -> None:
+        """Ask the register; its answer is written down, and decides nothing."""
+        _require_operator(acting)
+        if self._register is None:
+            raise Refused("accounts.no-register", expected="name_register_url", found="none")
+        one = self._rows.require(request)
+        if one.state != ASKED:  # nobody's number leaves for nothing
+            raise Refused("accounts.name-decided", expected=ASKED, found=one.state)
+        self._note_view(one, acting)
+        said = self._register.compare(self._statement(request))
+        event = NameEvent(
+            AGREES if said.agrees else DIFFERS,
+            self._parts.now(),
+            acting.person,
+            said.reference,
+            attested_by=self._register.name,
+        )
+        self._rows.add_answer(request, event)
+
     def approve(self, request: str, acting: Acting) -> NameRequest:
         """The name as it was stated is attested from now on."""
         _require_operator(acting)
-        statement = Statement.parse(self._vault().read(place_of(request, STATEMENT)))
+        statement = self._statement(request)
+        compared = self._rows.require(request).compared
+        agreed = compared is not None and compared.kind == AGREES
         event = NameEvent(
             APPROVED,
             self._parts.now(),
             acting.person,
             name=statement.name,
             uscc=statement.number if statement.kind == "enterprise" else "",
-            means=REVIEW,
-            attested_by=self._config.operator,
+            means=PROVIDER if agreed else REVIEW,
+            attested_by=compared.attested_by if compared and agreed else self._config.operator,
         )
         return self._rows.decide(request, event)
 

@@ -65,8 +65,10 @@ VERIFIED_BY = {
         "identity",
     ),
     "provider": Phrase(
-        "实名：身份核验服务于 {at} 与登记信息比对一致，适用于该账号",
-        "Real name of the account, found on {at} by a provider to agree with the register",
+        "实名：身份核验服务与登记信息比对一致，平台运营者于 {at} 据此并核对身份材料后认定，"
+        "适用于该账号",
+        "Real name of the account: a provider found that it agrees with the register, and the "
+        "platform's operator found it from papers of identity as well, on {at}",
     ),
 }
 VERIFIED_WHO = Phrase("核验者：{by}", "Attested by: {by}")

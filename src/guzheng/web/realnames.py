@@ -107,6 +107,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "one": view.request,
             "documents": [one for one in view.request.documents if one.number != STATEMENT],
             "reason": reason,
+            "register": platform.names.register_name,
             "trouble": trouble,
         }
         status = trouble.status if trouble else HTTPStatus.OK
@@ -118,10 +119,11 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.post("/operator/reviews/{review}/{decision}")
     def decide(request: Request, review: str, decision: str) -> Response:
-        reason = "" if decision == "approve" else form_of(request).get("reason", "")
+        plain = decision in {"approve", "compare"}
+        reason = "" if plain else form_of(request).get("reason", "")
         try:
             _decide(platform, acting_of(request), review, decision, reason)
-        except Refused as refused:
+        except Problem as refused:
             if refused.code in {"accounts.name-not-found", "web.not-found"}:
                 raise
             return review_page(request, review, reason, refused)
@@ -152,6 +154,8 @@ def _decide(
     match decision:
         case "approve":
             platform.names.approve(review, acting)
+        case "compare":
+            platform.names.compare(review, acting)
         case "refuse":
             platform.names.refuse(review, acting, reason)
         case "withdraw":
