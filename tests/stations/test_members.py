@@ -2,7 +2,9 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -186,6 +188,45 @@ def test_the_first_operator_has_the_account_of_the_shell(firm: Firm) -> None:
     assert other is not None
     assert not other.operator
     assert firm.members.audit("local", 1)[0].way == "seat"
+
+
+def at_once(*acts: Callable[[], object]) -> list[str]:
+    """Do these in threads that begin together; the code of each, empty where it was done."""
+    gate = threading.Barrier(len(acts))
+
+    def done(act: Callable[[], object]) -> str:
+        gate.wait(30)
+        try:
+            act()
+        except Refused as refused:
+            return refused.code
+        return ""
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return sorted(threads.map(done, acts))
+
+
+def test_two_owners_who_remove_each_other_leave_one(firm: Firm) -> None:
+    firm.invite(STAFF)
+    firm.grant(STAFF, *roles.EVERYTHING)
+    owner, staff = firm.by(OWNER), firm.by(STAFF)
+    codes = at_once(
+        lambda: firm.members.remove(owner, STAFF, AT),
+        lambda: firm.members.remove(staff, OWNER, AT),
+    )
+    assert codes[0] == ""
+    assert codes[1] in {"accounts.not-permitted", "accounts.last-owner"}
+    assert len(firm.members.people(firm.account)) == 1
+
+
+def test_of_many_who_open_one_link_one_comes_in(firm: Firm) -> None:
+    _made, secret = firm.invitations.invite(firm.by(), AT)
+    persons = [f"pe_{one:026}" for one in range(10, 16)]
+    codes = at_once(
+        *(lambda one=one: firm.invitations.accept(secret, one, AT) for one in persons)
+    )
+    assert codes == ["", *["accounts.invitation-over"] * 5]
+    assert len(firm.members.people(firm.account)) == 2
 
 
 def test_what_happened_is_never_changed(engine: Engine, firm: Firm) -> None:

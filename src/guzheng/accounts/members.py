@@ -331,18 +331,18 @@ def _require_another_owner(connection: Connection, member: Member) -> None:
 def _members(connection: Connection, about: Any) -> tuple[Member, ...]:
     """What the events come to, for each account and person; founders first."""
     wanted = select(EVENT).where(about, EVENT.c.kind.in_(_ABOUT_MEMBERS))
-    told: dict[tuple[str, str], list[Happening]] = {}
+    told: dict[tuple[str, str], list[Row[Any]]] = {}
     for row in connection.execute(wanted.order_by(EVENT.c.account, EVENT.c.number)):
-        told.setdefault((row.account, row.person), []).append(_happening(row))
+        told.setdefault((row.account, row.person), []).append(row)
     members = [one for one in map(_member_of, told.values()) if one is not None]
     return tuple(
         sorted(members, key=lambda one: (not one.is_founder, one.joined_at, one.since))
     )
 
 
-def _member_of(events: Sequence[Happening]) -> Member | None:
+def _member_of(events: Sequence[Row[Any]]) -> Member | None:
     held: frozenset[Permission] = frozenset()
-    came: Happening | None = None
+    came: Row[Any] | None = None
     for event in events:
         match event.kind:
             case "founded":
@@ -363,7 +363,7 @@ def _member_of(events: Sequence[Happening]) -> Member | None:
         permissions=held,
         since=came.number,
         last=events[-1].number,
-        joined_at=came.observed_at,
+        joined_at=instant.parse(came.observed_at),
         is_founder=came.kind == FOUNDED,
     )
 
