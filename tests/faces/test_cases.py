@@ -44,6 +44,12 @@ def face(face: Face) -> Iterator[Face]:
         yield Face(face.address, client)
 
 
+RED_POINT = bytes.fromhex(  # a PNG of one pixel
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+
+
 @pytest.fixture
 def case(face: Face) -> str:
     return posted(face, "/cases", name="XX商家_商标侵权_20261122", category="trademark")
@@ -147,6 +153,23 @@ def test_a_hold_keeps_exhibits_and_says_so(face: Face, case: str, platform: Plat
     assert page.count(words.say("case.part.hold")) >= 2
 
 
+def test_what_is_compared_stands_side_by_side(
+    face: Face, case: str, walk: Callable[[str], str]
+) -> None:
+    pictures = []
+    for name in ("侵权.png", "正品.png"):
+        files = {"file": (name, RED_POINT, "image/png")}
+        answer = face.client.post("/api/exhibits", data={"claimed_name": name}, files=files)
+        pictures.append(str(answer.json()["exhibit"]))
+        walk(pictures[-1])
+    posted(face, f"{case}/exhibits", exhibit=pictures)
+    posted(face, f"{case}/pairs", kind="goods", infringing=pictures[0], genuine=pictures[1])
+    page = seen(face, f"{case}/exhibits")
+    for one in pictures:
+        assert f'src="/exhibits/{one}/thumbnail"' in page
+        assert face.client.get(f"/exhibits/{one}/thumbnail").status_code == 200
+
+
 def test_a_closed_case_shows_no_form_that_would_be_refused(face: Face, case: str) -> None:
     posted(face, f"{case}/closing", why="和解")
     assert f'action="{case}/parties"' not in seen(face, f"{case}/parties")
@@ -231,6 +254,28 @@ def test_two_who_write_at_once_do_not_overwrite_each_other(face: Face, case: str
     assert late.status_code == 409
     assert "乙写的" in late.text, "what was typed is not lost"
     assert "甲写的" in seen(face, case)
+
+
+def test_programs_read_cases_and_rehearsals(face: Face, case: str) -> None:
+    exhibit, number = deposited(face, "程序"), case.rpartition("/")[2]
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    listed = face.client.get("/api/cases?limit=1").json()["cases"]
+    assert [one["case"] for one in listed] == [number]
+    value = face.client.get(f"/api/cases/{number}").json()
+    assert [one["exhibit"] for one in value["exhibits"]] == [exhibit]
+    told = face.client.get(
+        f"/api/exhibits/{exhibit}/rehearsal?case={number}&verify=true"
+    ).json()
+    assert [one["number"] for one in told["objections"]] == [f"R-{n}" for n in range(1, 23)]
+    for wrong, status in (
+        ("/api/cases?limit=0", 422),
+        ("/api/cases?before=x", 422),
+        ("/api/cases/ca_00000000000000000000000000", 404),
+        (f"/api/exhibits/{exhibit}/rehearsal?case=x", 404),
+    ):
+        answer = face.client.get(wrong)
+        assert answer.status_code == status, wrong
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)

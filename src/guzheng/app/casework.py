@@ -49,6 +49,7 @@ class Shown:
     kind: str
     state: str
     purpose: str
+    picture: str = ""  # the file to show; empty where there is none
 
 
 class Casework:
@@ -197,6 +198,7 @@ class Casework:
                 lines[name].kind if name in lines else "",
                 lines[name].state if name in lines else "",
                 exhibits[name].purpose,
+                lines[name].picture if name in lines else "",
             )
             for place, name in enumerate(names, 1)
         )

@@ -378,6 +378,7 @@ def _more(
             }
         case "exhibits":
             first, _ = platform.cases.guide(known)
+            more["pictures"] = {one.exhibit: one.picture for one in shown}
             more["purposes"] = {
                 one.exhibit: guide.purposes_of(first, known, one.exhibit, language)
                 for one in shown
