@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -52,6 +53,29 @@ def judged(browser: Browser, page_file: Path, roots: Path, *chosen: Path) -> flo
     return took
 
 
+RAW = """
+import { createSHA256 } from "hash-wasm";
+const [block, count] = [new Uint8Array(4 << 20), 64];
+const hasher = (await createSHA256()).init();
+const began = performance.now();
+for (let at = 0; at < count; at++) hasher.update(block);
+hasher.digest();
+console.log((count * block.length) / (performance.now() - began) / 1e3);
+"""
+
+
+def raw_rate() -> float:
+    """hash-wasm alone, over memory, under Node: megabytes a second."""
+    done = subprocess.run(
+        [*frontend.node(), "--input-type=module", "-e", RAW],
+        cwd=frontend.FRONTEND,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
 def weighed() -> dict[str, int]:
     """Octets, gzipped as a server would send them; one language of two is fetched."""
     sizes = {
@@ -83,12 +107,14 @@ def main() -> None:
             pairs = [judged(browser, page, roots, original, token) for _ in range(ROUNDS)]
             packages = [judged(browser, page, roots, package) for _ in range(ROUNDS)]
         hashing = [hashed(original) for _ in range(ROUNDS)]
+        raw = [raw_rate() for _ in range(ROUNDS)]
     pair = statistics.median(pairs)
     figures = {
         "figure": f"verify.html in Chromium, {SIZE:,} octets, from choice to verdict",
         "pair_seconds": round(pair, 2),
         "package_seconds": round(statistics.median(packages), 2),
         "megabytes_a_second": round(SIZE / pair / 1e6),
+        "raw_hash_wasm": round(statistics.median(raw)),
         "python_hash_seconds": round(statistics.median(hashing), 2),
         "goal": "at most 3 s for 100 MB",
         "gzipped_octets": weighed(),
