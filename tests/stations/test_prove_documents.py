@@ -239,7 +239,7 @@ def test_several_volumes_are_each_whole(
     capacity = BESIDE_RESERVE + max(one.size("zip") for one in extents) + 1000
     profiles.write_text(
         f'[small]\nzh="小"\nen="small"\ncontainer="zip"\ncapacity={capacity}\nfile_limit=0\n'
-        'types=[]\nsource="a test"\n'
+        'types=[]\nsource_zh="测试"\nsource_en="a test"\n'
     )
     small = replace(
         platform.packaging, config=replace(platform.config, court_profiles=str(profiles))

@@ -24,7 +24,9 @@ ITEM = "exhibits/ex_1/items/"
 def profile(
     container: Container = "iso", capacity: int = 0, file_limit: int = 0, *types: str
 ) -> Profile:
-    return Profile("p", "介质", "medium", container, capacity, file_limit, types, "a test")
+    return Profile(
+        "p", "介质", "medium", container, capacity, file_limit, types, "测试", "a test"
+    )
 
 
 def codes(of: Profile, *extents: Extent) -> list[str]:
@@ -33,9 +35,9 @@ def codes(of: Profile, *extents: Extent) -> list[str]:
 
 def test_each_of_ours_says_where_its_numbers_are_from() -> None:
     for one in own_profiles().values():
-        assert one.source
+        assert one.source("zh")
         assert one.capacity % 2048 == 0 or one.container != "iso"
-        court = "court" in one.source.lower()
+        court = "court" in one.source("en").lower()
         assert not court or "example" in one.name, "no court's rule is made up here"
 
 
@@ -94,7 +96,7 @@ def test_a_file_of_the_operator_is_read(tmp_path: Path) -> None:
     file = tmp_path / "courts.toml"
     file.write_text(
         '[ours]\nzh="本院"\nen="our court"\ncontainer="zip"\ncapacity=1000\nfile_limit=1000\n'
-        'types=["ZIP", ".pdf"]\nsource="notice of 2026-01-01"\n',
+        'types=["ZIP", ".pdf"]\nsource_zh="通知"\nsource_en="notice"\n',
         encoding="utf-8",
     )
     found = profiles(file)

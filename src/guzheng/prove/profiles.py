@@ -25,7 +25,8 @@ Burner = Literal["xorriso", "pycdlib"]
 # How long a name may be in Joliet's tree: xorriso widens it to 103 UTF-16 units, pycdlib takes
 # 64 and counts octets of UTF-8.
 _LONGEST: Mapping[Burner, int] = {"xorriso": 103, "pycdlib": 64}
-_TEXTS, _COUNTS = ("zh", "en", "container", "source"), ("capacity", "file_limit")
+_TEXTS = ("zh", "en", "container", "source_zh", "source_en")
+_COUNTS = ("capacity", "file_limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,15 @@ class Profile:
     capacity: int
     file_limit: int
     types: tuple[str, ...]
-    source: str
+    source_zh: str
+    source_en: str
 
     def title(self, language: str) -> str:
         return self.zh if language == "zh" else self.en
+
+    def source(self, language: str) -> str:
+        """Where its numbers come from."""
+        return self.source_zh if language == "zh" else self.source_en
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ def _profile(name: str, table: object, file: str) -> Profile:
         table["capacity"],
         table["file_limit"],
         tuple(one.lower().lstrip(".") for one in types),
-        table["source"],
+        table["source_zh"],
+        table["source_en"],
     )
 
 
