@@ -23,21 +23,21 @@ class Mailbox:
     lines: list[str] = field(default_factory=list)
     refuses: bool = False
 
-    def letter(self, number: int) -> EmailMessage:
-        """The letter of this number, when it has come."""
+    def letter(self, address: str, saying: str = "") -> EmailMessage:
+        """The latest letter to this address that says so, when it has come."""
         deadline = time.monotonic() + WAIT_SECONDS
-        while len(self.letters) <= number:
-            assert time.monotonic() < deadline, self.lines
+        while True:
+            for one in reversed(self.letters):
+                if one["To"] == address and saying in str(one.get_content()):
+                    found: EmailMessage = one
+                    return found
+            assert time.monotonic() < deadline, (address, saying, self.lines)
             time.sleep(0.02)
-        return self.letters[number]
 
-    def link(self, number: int) -> str:
-        text = self.letter(number).get_content()
-        return next(
-            one
-            for one in str(text).split()
-            if one.startswith("http") and "//" in one and one.count("/") > 3
-        )
+    def link(self, address: str, place: str) -> str:
+        """The link in it, such as one to `/confirm/`."""
+        text = str(self.letter(address, place).get_content())
+        return next(one for one in text.split() if place in one)
 
 
 @contextlib.contextmanager

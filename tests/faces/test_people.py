@@ -47,9 +47,8 @@ class House:
     def register(self, address: str, *, name: str = "李四") -> str:
         """A person, without the pages: most tests are about what comes after."""
         people = self.platform.people
-        number = len(self.box.letters)
         people.register(address, "/", self.address, _caller(), "zh")
-        token = self.box.link(number).rsplit("/", 1)[1]
+        token = self.box.link(address, "/confirm/").rsplit("/", 1)[1]
         entered, _ = people.confirm(token, name, PASSWORD, _caller())
         return entered.person
 
@@ -134,7 +133,6 @@ def test_register_confirm_second_step_sign_out_and_in_again(
 ) -> None:
     page = browser.page()
     hand = Hand(page)
-    number = len(house.box.letters)
     page.open(f"{house.address}/exhibits")
     assert hand.place == "/login"
     page.run("document.querySelector('a[href^=\"/register\"]').click()")
@@ -142,9 +140,7 @@ def test_register_confirm_second_step_sign_out_and_in_again(
     hand.fill(address="zhao@example.com")
     hand.press("main form button")
     assert hand.place == "/sent"
-    letter = house.box.letter(number)
-    assert letter["To"] == "zhao@example.com"
-    page.open(house.box.link(number))
+    page.open(house.box.link("zhao@example.com", "/confirm/"))
     hand.fill(name="赵六", password="too short", again="too short")
     page.run("document.querySelector('main form').noValidate = true")
     hand.press("main form button")
@@ -475,14 +471,15 @@ def test_what_is_dangerous_asks_again_who_it_is_and_changes_the_token(house: Hou
         assert client.get("/me").status_code == 200
     with house.client() as client:
         assert sign_in(client, "careful@example.com").status_code == 403
+    told_of = house.box.letter("careful@example.com", "更换密码")
+    assert "another long sentence" not in str(told_of.get_content())
 
 
 def test_a_forgotten_password_is_chosen_anew_by_who_reads_the_letter(house: House) -> None:
     house.register("forgets@example.com")
-    number = len(house.box.letters)
     with house.client() as client:
         assert post(client, "/forgot", address="Forgets@example.com").status_code == 303
-        link = house.box.link(number)
+        link = house.box.link("forgets@example.com", "/reset/")
         assert "forgets@example.com" in client.get(link).text
         fields = {"password": "quite another one", "again": "quite another 0ne"}
         assert post(client, link, **fields).status_code == 422
@@ -507,9 +504,30 @@ def test_a_password_is_typed_unseen_kept_by_a_vault_and_may_be_pasted(house: Hou
             assert "onpaste" not in page
 
 
+def test_another_address_counts_once_its_link_is_opened_and_the_former_is_told(
+    house: House,
+) -> None:
+    house.register("before@example.com")
+    with house.client() as client:
+        sign_in(client, "before@example.com")
+        asked = post(client, "/me/security/address", address="After@example.com")
+        assert asked.headers["location"] == "/sent"
+        link = house.box.link("after@example.com", "/move/")
+        assert client.get(link).status_code == 200
+        with house.client() as other:
+            assert sign_in(other, "after@example.com").status_code == 403, "not yet"
+        assert post(client, link).status_code == 303
+        assert post(client, link).status_code == 410
+        assert client.get("/me").status_code == 200
+    house.box.letter("before@example.com", "更换登录地址")
+    with house.client() as client:
+        assert sign_in(client, "before@example.com").status_code == 403
+        assert sign_in(client, "after@example.com").status_code == 303
+
+
 def test_a_dead_link_says_so_and_nothing_else(house: House) -> None:
     with house.client() as client:
-        for place in ("confirm", "reset", "welcome"):
+        for place in ("confirm", "reset", "welcome", "move"):
             answer = client.get(f"/{place}/{'A' * 43}")
             assert answer.status_code == 410
             assert "链接" in answer.text
@@ -534,12 +552,11 @@ def test_no_secret_is_logged(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         house.register("logged@example.com")
-        number = len(house.box.letters)
         with house.client() as client:
             token = sign_in(client, "logged@example.com").cookies["guzheng_session"]
             sign_in(client, "logged@example.com", "a wrong password indeed")
             post(client, "/forgot", address="logged@example.com")
-            link = house.box.link(number).rsplit("/", 1)[1]
+            link = house.box.link("logged@example.com", "/reset/").rsplit("/", 1)[1]
             client.get("/me/security")
     ours = "\n".join(
         one.getMessage() for one in caplog.records if not one.name.startswith("http")

@@ -93,6 +93,15 @@ def parse_name(text: str) -> str:
     return name
 
 
+def address_taken() -> Refused:
+    return Refused(
+        "accounts.address-taken",
+        expected="an address without an account",
+        found="one with an account",
+        act="sign in, or ask for another password",
+    )
+
+
 class Persons:
     """Every person of an installation."""
 
@@ -116,12 +125,7 @@ class Persons:
         }
         with writing(self._engine) as connection:
             if _of_address(connection, address) or not insert_missing(connection, PERSON, row):
-                raise Refused(
-                    "accounts.address-taken",
-                    expected="an address without an account",
-                    found="one with an account",
-                    act="sign in, or ask for another password",
-                )
+                raise address_taken()
         return Person(row["person"], name, address, password, now, now)
 
     def find(self, person: str) -> Person | None:
@@ -140,6 +144,15 @@ class Persons:
 
     def rename(self, person: str, name: str) -> None:
         self._change(person, name=name)
+
+    def move(self, person: str, address: str) -> None:
+        """Another address; Refused when it has somebody."""
+        with writing(self._engine) as connection:
+            if _of_address(connection, address):
+                raise address_taken()
+            connection.execute(
+                update(PERSON).where(PERSON.c.person == person).values(address=address)
+            )
 
     def set_password(self, person: str, password: str, now: datetime) -> None:
         self._change(person, password=password, password_at=instant.encode(now))

@@ -14,13 +14,12 @@ from datetime import datetime
 
 from guzheng.accounts.acting import SEAT, Acting, Permission
 from guzheng.accounts.entering import LINK, Entered, Entering, Rooms
-from guzheng.accounts.letters import CONFIRM, FORGOT, KNOWN, WELCOME, Letter
+from guzheng.accounts.letters import CONFIRM, FORGOT, KNOWN, MOVE, WELCOME, Letter
 from guzheng.accounts.members import Members
 from guzheng.accounts.passwords import require_good
-from guzheng.accounts.people import Person, parse_address, parse_name
-from guzheng.accounts.sessions import Caller
+from guzheng.accounts.people import Person, address_taken, parse_address, parse_name
+from guzheng.accounts.sessions import Caller, Session
 from guzheng.accounts.tries import LETTERS, LETTERS_OF_PLACE
-from guzheng.refusals import Refused
 from guzheng.store.ids import LOCAL
 from guzheng.store.records import writing
 
@@ -108,6 +107,28 @@ class Registering:
         self._rooms.persons.tell(person.person, "registered", caller, now)
         return self._entering.enter(person, LINK, caller, now)
 
+    # ---- another address -------------------------------------------------------------
+
+    def ask_to_move(
+        self, session: Session, typed: str, caller: Caller, now: datetime
+    ) -> Outgoing:
+        """A letter to the other address of a person who proved himself a moment ago."""
+        address, taken = self._asked(typed, caller, now)
+        if taken is not None:
+            token = self._rooms.letters.write(KNOWN, now, address=address)
+            return Outgoing(KNOWN, address, token)
+        whose = session.person
+        token = self._rooms.letters.write(MOVE, now, person=whose, address=address)
+        return Outgoing(MOVE, address, token)
+
+    def move(self, token: str, caller: Caller, now: datetime) -> tuple[Person, str]:
+        """The person with his other address, and the one he had."""
+        rooms, letter = self._rooms, self._rooms.letters.take(MOVE, token, now)
+        before = rooms.persons.require(letter.person).address
+        rooms.persons.move(letter.person, letter.address)
+        rooms.persons.tell(letter.person, "address-changed", caller, now, before)
+        return rooms.persons.require(letter.person), before
+
     # ---- the operator ----------------------------------------------------------------
 
     def has_operator(self) -> bool:
@@ -133,7 +154,7 @@ class Registering:
         address = parse_address(typed)
         named, kept = self._chosen(name, address, password)
         if rooms.persons.find_by_address(address) is not None:
-            raise Refused("accounts.address-taken", expected="an address without an account")
+            raise address_taken()
         rooms.letters.take(WELCOME, token, now)
         person = rooms.persons.add(named, address, kept, now)
         if self.has_operator():

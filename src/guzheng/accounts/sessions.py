@@ -58,6 +58,7 @@ class Caller:
 
     device: str = ""
     address: str = ""
+    language: str = ""  # in which a letter is written
 
 
 def legible(text: str, longest: int) -> str:

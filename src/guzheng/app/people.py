@@ -27,6 +27,7 @@ from guzheng.accounts.tries import Tries
 from guzheng.app.parts import Parts
 from guzheng.app.posting import Posting, open_mail
 from guzheng.config import Config
+from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
 
@@ -107,7 +108,8 @@ class People:
             raise Refused("accounts.not-reachable", expected="name@example.com")
 
     def _post(self, letter: Outgoing, asked: str, language: words.Language) -> None:
-        place = {"confirm": "/confirm/", "forgot": "/reset/"}.get(letter.kind)
+        places = {"confirm": "/confirm/", "forgot": "/reset/", "move": "/move/"}
+        place = places.get(letter.kind)
         base = self.address(asked)
         link = f"{base}{place}{letter.token}" if place else f"{base}/login"
         text = words.say(f"letter.{letter.kind}.text", language, link=link, site=base)
@@ -134,7 +136,36 @@ class People:
         return self._with_account(entered), onward
 
     def reset(self, token: str, password: str, caller: Caller) -> None:
-        self._registering.reset(token, password, caller, self._now())
+        person = self._registering.reset(token, password, caller, self._now())
+        self._warn(person, "password-reset", caller)
+
+    def ask_to_move(self, session: Session, typed: str, asked: str, caller: Caller) -> None:
+        """A letter to another address, from who proved himself a moment ago."""
+        self._securing.require_proved(session, self._now())
+        self._require_reachable(typed)
+        letter = self._registering.ask_to_move(session, typed, caller, self._now())
+        self._post(letter, asked, _language(caller))
+
+    def move(self, token: str, caller: Caller) -> str:
+        """The other address, under which he signs in from now on; both are told."""
+        person, before = self._registering.move(token, caller, self._now())
+        self._warn(person, "address-changed", caller)
+        self._warn(person, "address-changed", caller, address=before)
+        return person.address
+
+    def _warn(self, person: Person, what: str, caller: Caller, *, address: str = "") -> None:
+        """What changed about a person's sign-in he is told by letter, were it not his doing."""
+        language, to = _language(caller), address or person.address
+        if self._posting.reaches(to):
+            text = words.say(
+                "letter.changed.text",
+                language,
+                what=words.say(f"person.event.{what}", language),
+                at=instant.beijing(self._now()),
+                device=caller.device[:120],
+                place=caller.address,
+            )
+            self._posting.post(to, words.say("letter.changed.subject", language), text)
 
     # ---- the operator ----------------------------------------------------------------
 
@@ -263,7 +294,9 @@ class People:
         )
 
     def change_password(self, session: Session, password: str, caller: Caller) -> Entered:
-        return self._securing.change_password(session, password, caller, self._now())
+        entered = self._securing.change_password(session, password, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "password-changed", caller)
+        return entered
 
     def propose_totp(self, session: Session) -> Shown:
         return self._securing.propose_totp(session, self._now())
@@ -274,10 +307,14 @@ class People:
     def confirm_totp(
         self, session: Session, code: str, caller: Caller
     ) -> tuple[Entered, tuple[str, ...]]:
-        return self._securing.confirm_totp(session, code, caller, self._now())
+        done = self._securing.confirm_totp(session, code, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "totp-on", caller)
+        return done
 
     def remove_totp(self, session: Session, caller: Caller) -> Entered:
-        return self._securing.remove_totp(session, caller, self._now())
+        entered = self._securing.remove_totp(session, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "totp-off", caller)
+        return entered
 
     def renew_codes(self, session: Session, caller: Caller) -> tuple[str, ...]:
         return self._securing.renew_codes(session, caller, self._now())
@@ -294,9 +331,15 @@ class People:
         caller: Caller,
     ) -> None:
         self._securing.add_passkey(session, self.site(asked), answer, name, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "passkey-added", caller)
 
     def remove_passkey(self, session: Session, passkey: str, caller: Caller) -> None:
         self._securing.remove_passkey(session, passkey, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "passkey-removed", caller)
 
     def now(self) -> datetime:
         return self._now()
+
+
+def _language(caller: Caller) -> words.Language:
+    return words.find_language(caller.language) or words.SOURCE

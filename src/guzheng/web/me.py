@@ -39,6 +39,7 @@ RULES: Final[Mapping[str, Rule]] = dict.fromkeys(
         "POST /me/prove",
         "GET /me/security",
         "POST /me/security/password",
+        "POST /me/security/address",
         "POST /me/security/totp",
         "POST /me/security/totp/confirm",
         "POST /me/security/totp/remove",
@@ -123,6 +124,16 @@ def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
         except Problem as problem:
             return show_security(platform, show, request, problem)
         return set_session(see(SECURITY), request, platform, entered.token)
+
+    @router.post("/me/security/address")
+    def moving(request: Request) -> Response:
+        form, session = form_of(request), people.require_session(request.cookies)
+        typed = form.get("address", "")
+        try:
+            people.ask_to_move(session, typed, asked_of(request), caller_of(request))
+        except Problem as problem:
+            return show_security(platform, show, request, problem)
+        return see("/sent")
 
     @router.post("/me/security/passkeys/{passkey}/remove")
     def removed(request: Request, passkey: str) -> Response:

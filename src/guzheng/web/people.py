@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from guzheng.accounts.letters import CONFIRM, FORGOT, WELCOME
+from guzheng.accounts.letters import CONFIRM, FORGOT, MOVE, WELCOME
 from guzheng.app.people import Halfway
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
@@ -43,6 +43,7 @@ RULES: Final[Mapping[str, Rule]] = {
         "/confirm/{token}",
         "/reset/{token}",
         "/welcome/{token}",
+        "/move/{token}",
     )
     for method in ("GET", "POST")
 } | {"POST /logout": PUBLIC, "GET /sent": PUBLIC}
@@ -69,6 +70,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     _signing_in(router, platform, show)
     _asking(router, platform, show)
     _choosing(router, platform, show)
+    _moving(router, platform, show)
     return router
 
 
@@ -269,6 +271,20 @@ def _choosing(router: APIRouter, platform: Platform, show: Show) -> None:
         except Problem as problem:
             return choose(request, WELCOME, token, form, problem)
         return set_session(see("/me/security"), request, platform, entered.token)
+
+
+def _moving(router: APIRouter, platform: Platform, show: Show) -> None:
+    """Another address: shown first, since mail servers open links to look at them."""
+
+    @router.api_route("/move/{token}", methods=READ)
+    def move(request: Request, token: str) -> Response:
+        whom = platform.people.letter_address(MOVE, token)
+        return show(request, "move.html", {}, whom=whom)
+
+    @router.post("/move/{token}")
+    def moved(request: Request, token: str) -> Response:
+        platform.people.move(token, caller_of(request))
+        return see("/me")
 
 
 def _twice(form: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from guzheng.app.people import Caller
 from guzheng.refusals import Refused
 from guzheng.web.gate import local_path
+from guzheng.web.pages import language_of
 from guzheng.web.ports import Platform
 
 COOKIE: Final = "guzheng_session"
@@ -29,7 +30,8 @@ def require_accounts(platform: Platform) -> None:
 
 def caller_of(request: Request) -> Caller:
     peer = request.client.host if request.client else ""
-    return Caller(request.headers.get("user-agent", "")[:400], peer)
+    agent = request.headers.get("user-agent", "")[:400]
+    return Caller(agent, peer, language_of(request))
 
 
 def asked_of(request: Request) -> str:
