@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [library, questions] = process.argv.slice(2);
-const { ready, verdictOf } = await import(pathToFileURL(library));
+const { codeOf, ready, verdictOf } = await import(pathToFileURL(library));
 await ready();
 
 async function folderOf(folder) {
@@ -22,6 +22,10 @@ async function folderOf(folder) {
 const spelled = (_, value) => (typeof value === "bigint" ? String(value) : value);
 const answers = [];
 for (const one of JSON.parse(await readFile(questions, "utf8"))) {
+  if (one.piece) {
+    answers.push(await codeOf(one.piece, one).catch((error) => `crashed: ${error?.stack}`));
+    continue;
+  }
   const asked = { strict: true };
   if (one.folder) asked.folder = await folderOf(one.folder);
   if (one.file) asked.file = await openAsBlob(one.file);

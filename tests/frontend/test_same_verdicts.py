@@ -55,7 +55,7 @@ def by_command(question: Question) -> dict[str, Any]:
     return answer
 
 
-def by_engine(questions: list[Question]) -> list[dict[str, Any]]:
+def by_engine(questions: list[Question]) -> list[Any]:
     with tempfile.TemporaryDirectory() as room:
         written = Path(room) / "questions.json"
         written.write_text(json.dumps(questions))
@@ -67,7 +67,7 @@ def by_engine(questions: list[Question]) -> list[dict[str, Any]]:
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        answers: list[dict[str, Any]] = json.loads(done.stdout)
+        answers: list[Any] = json.loads(done.stdout)
         return answers
 
 
@@ -178,3 +178,47 @@ def test_a_wrapped_token_is_unwrapped_by_the_page(tmp_path: Path, spelling: str)
     assert strict["outcome"] == "failed"
     assert (lenient["outcome"], lenient["token"]["spelling"]) == ("passed", spelling)
     assert lenient["token"]["bare"] is True
+
+
+def cases(folder: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((VECTORS / folder / "cases.json").read_bytes())[
+        "cases"
+    ]
+    return found
+
+
+def pieces() -> Iterator[tuple[str, Question, str | None]]:
+    """Vectors of single formats: what is asked, and the code that its file demands."""
+    for piece in ("canonical", "manifest"):
+        for one in cases(piece):
+            yield one["name"], {"piece": piece, "octets": one["octets"]}, one["code"]
+    for one in cases("leaf"):
+        asked = {name: one[name] for name in ("manifest", "seal")}
+        yield one["name"], {"piece": "leaf", **asked}, one["leaf"]
+    for one in cases("sm2"):
+        asked = {name: one[name] for name in ("public", "identity", "message", "signature")}
+        code = None if one["outcome"] == "valid" else one["outcome"]
+        yield one["name"], {"piece": "sm2", **asked}, code
+    codes = {"met": None, "not-met": "policy.quorum-missing"}
+    for number, one in enumerate(cases("policy")):
+        asked = {name: one[name] for name in ("policy", "checkpoint")}
+        code = codes.get(one["outcome"], one["outcome"])
+        yield f"policy {number}", {"piece": "quorum", **asked}, code
+    for name in ("go-peterneumann", "torchwood-mldsa"):  # Ed25519, and ML-DSA-44
+        note = (VECTORS / "note" / f"{name}.note").read_bytes()
+        key = (VECTORS / "note" / f"{name}.vkey").read_text().strip()
+        yield name, {"piece": "note", "note": note.hex(), "key": key}, None
+        spoilt = note[:-10] + (b"A" if note[-10:-9] != b"A" else b"B") + note[-9:]
+        question: Question = {"piece": "note", "note": spoilt.hex(), "key": key}
+        yield f"{name}, spoilt", question, "note.bad-signature"
+
+
+def test_on_vectors_of_single_formats() -> None:
+    asked = list(pieces())
+    answers = by_engine([question for _, question, _ in asked])
+    found = [
+        f"{name}: {answer} but {code}"
+        for (name, _, code), answer in zip(asked, answers, strict=True)
+        if answer != code
+    ]
+    assert found == [], "\n".join(found)

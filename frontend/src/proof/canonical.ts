@@ -110,6 +110,7 @@ class JsonReader {
       throw this.refusal();
     }
     require(/^-?[0-9]+$/.test(number), Malformed, "canonical.fraction", "integers only", number.slice(0, 40));
+    if (number.length > 4300 && number.replace("-", "").length > 4300) throw this.refusal(); // as Python reads integers
     const value = Number(number);
     return Number.isSafeInteger(value) ? value + 0 : BigInt(number);
   }
