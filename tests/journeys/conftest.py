@@ -57,7 +57,11 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     config = Config(
-        tmp_path_factory.mktemp("journeys"), accounts="on", password_mib=19, password_passes=2
+        tmp_path_factory.mktemp("journeys"),
+        accounts="on",
+        allow_private=("203.0.113.0/24",),
+        password_mib=19,
+        password_passes=2,
     )
     opened = Platform(config)
     yield opened

@@ -4,16 +4,19 @@ A page that is added later is found by itself; one about something needs a sampl
 here. Judged by axe-core (WCAG 2.2 AA and its best practices), by what the browser says on its
 console, and by whether anything stands out over the side of a phone."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser
 
 from guzheng.app import Platform
 from guzheng.app.ordering import Wanted
+from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
 from guzheng.commission import Timing, rules
 from guzheng.web.application import rules_of
@@ -29,7 +32,9 @@ pytestmark = [
 ]
 # What is no page, or is one of a walk that has a test of its own.
 LEFT_OUT = re.compile(
-    r"/api/|/ledger/\{|/static/|/papers/|/preview|/thumbnail|/compare/|/tile/|/healthz|/checkpoint|/operator/reviews/\{|/invitation/|/trace\.(json|pem|zip|txt|xml|csv|jpg|png|tsa)$"
+    r"/api/|/ledger/\{|/static/|/tile/|/papers/|/preview|/thumbnail|/compare/|/trace"
+    r"|/healthz|/checkpoint|/invitation/|/documents/|/pictures/|/files/"
+    r"|\.(json|pem|zip|txt|xml|csv|jpg|png|tsa)$"
 )
 _PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 _JUDGE = """async () => {
@@ -58,7 +63,7 @@ class Samples:
 
 
 @pytest.fixture(scope="module")
-def samples(platform: Platform, operator: Someone) -> Iterator[Samples]:
+def samples(platform: Platform, face: Face, operator: Someone) -> Iterator[Samples]:
     exhibit = platform.deposit(
         "合同.txt", ["甲方乙方".encode()], claimed_name="XX商家_合同_20261122"
     )
@@ -71,8 +76,31 @@ def samples(platform: Platform, operator: Someone) -> Iterator[Samples]:
     schedule = platform.repeating.add(Wanted("https://c.example/"), timing)
     case = platform.cases.open(Facts("XX商家_盗图_20261122"))
     platform.cases.link(case.case, [exhibit])
+    share = platform.shares.make(WantedShare((exhibit,), code="法庭 2026"))
+    package = aside(
+        lambda: operator.post(
+            "/packages",
+            {"exhibits": exhibit, "profile": "zip", "step": "make"},
+        ).headers["location"]
+    )
+    acting = platform.identities.find(dict(operator.client.cookies), {})
+    assert acting is not None
+    endpoint, _ = platform.webhooks.add(
+        acting, "https://203.0.113.9/hook", frozenset({"exhibit.certified"})
+    )
+    picture = io.BytesIO()
+    Image.new("RGB", (60, 40), "white").save(picture, "PNG")
+    review = platform.names.ask(
+        acting, "enterprise", "杭州某某有限公司", "91350100M000100Y43", [picture.getvalue()]
+    )
     yield Samples(
         {
+            "share": share.view.share.share,
+            "secret": share.secret,
+            "package": package.rsplit("/", 1)[1],
+            "endpoint": endpoint.endpoint,
+            "review": review.request,
+            "token": platform.people.operator_link(face.address).rsplit("/", 1)[1],
             "exhibit": exhibit,
             "case": case.case,
             "name": "manifest.json",
