@@ -91,6 +91,11 @@ class Naming:
     def is_on(self) -> bool:
         return self._config.accounts == "on"
 
+    @property
+    def is_required(self) -> bool:
+        """Whether anything new is taken of an account without a real name."""
+        return self.is_on and self._config.real_names == "required"
+
     def _vault(self) -> Vault:
         """Opened when first needed: an installation without documents has no key for them."""
         with self._opening:
@@ -159,7 +164,7 @@ class Naming:
 
     def require(self, account: str) -> None:
         """Refused where nothing new is taken without a real name (`real_names`)."""
-        if self._config.real_names == "required" and not self.attested_name(account):
+        if self.is_required and not self.attested_name(account):
             raise Refused(
                 "accounts.name-wanted",
                 expected="an account whose real name is attested",

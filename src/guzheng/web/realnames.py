@@ -61,6 +61,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "view": platform.names.view(acting.account),
             "may_ask": acting.may(Permission.MEMBERS),
             "is_on": platform.names.is_on,
+            "is_required": platform.names.is_required,
             "kinds": APPLICANTS,
             "form": {name: form.get(name, "") for name in _TEXTS},
             "largest": LARGEST,
