@@ -9,6 +9,7 @@ its revocation. Refuses (gives None) what is unknown, revoked or expired, withou
 """
 
 import base64
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from guzheng.accounts.members import (
 )
 from guzheng.proof import instant
 from guzheng.proof.digest import sha256
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 from guzheng.store import ids
 from guzheng.store.records import insert_missing, reading, writing
 
@@ -173,7 +174,8 @@ class Keys:
         if key.used_at is not None and now - key.used_at < _USE_NOTED_EACH:
             return
         row = {"key": key.key, "used_at": instant.encode(now)}
-        with writing(self._engine) as connection:
+        # It is no history, and a full disk must not keep a program from reading.
+        with contextlib.suppress(Unavailable), writing(self._engine) as connection:
             if not insert_missing(connection, KEY_USE, row):
                 mine = KEY_USE.c.key == key.key
                 connection.execute(update(KEY_USE).where(mine).values(used_at=row["used_at"]))
