@@ -184,7 +184,8 @@ def test_static_files_are_kept_for_ever_and_small(face: Face) -> None:
     assert "immutable" in answer.headers["cache-control"]
     assert len(gzip.compress(answer.content)) <= 12_000
     folder = Path(__file__).resolve().parents[2] / "src" / "guzheng" / "web" / "static"
-    assert sum(one.stat().st_size for one in folder.glob("*.js")) <= 30_000
+    # All of them together, though no page has them all; the verifier's engine is apart.
+    assert sum(len(gzip.compress(one.read_bytes())) for one in folder.glob("*.js")) <= 30_000
     stale = face.client.get("/static/0000/archive.css")
     assert stale.headers["cache-control"] == "no-cache"
     assert face.client.get("/static/0000/../pages.py").status_code == 404
