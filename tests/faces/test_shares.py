@@ -167,10 +167,11 @@ class Clock:
         return self.at
 
 
-@pytest.fixture
-def timed(tmp_path: Path) -> tuple[Platform, Clock, str]:
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Platform, Clock, str]:
+    """One installation for the tests below; its clock only goes on."""
     clock = Clock()
-    config = Config(tmp_path / "timed")
+    config = Config(tmp_path_factory.mktemp("timed"))
     platform = Platform(config, open_parts(config, now=clock))
     exhibit = platform.deposit("a.txt", [b"a"])
     assert platform.walk(exhibit, lambda _step, _detail: None) == "certified"
@@ -210,16 +211,17 @@ def test_wrong_codes_end_it_though_each_waits_its_time(
 def test_an_end_before_the_hearing_is_warned_of(
     timed: tuple[Platform, Clock, str],
 ) -> None:
-    platform, _, exhibit = timed
-    case = platform.cases.open(Facts(name="某案", hearing_on="2026-12-20")).case
+    platform, clock, exhibit = timed
+    hearing = f"{clock.at + timedelta(days=28):%Y-%m-%d}"
+    case = platform.cases.open(Facts(name="某案", hearing_on=hearing)).case
     platform.cases.link(case, [exhibit])
     for days, warned in ((7, True), (28, True), (29, False)):
         view = platform.shares.make(WantedShare((exhibit,), days)).view
         assert ("sharing.ends-before-hearing" in view.warnings) is warned, days
     with serving(create_app(platform)) as face:
-        assert "2026-12-20" in face.client.get(f"/shares/new?exhibit={exhibit}").text
+        assert hearing in face.client.get(f"/shares/new?exhibit={exhibit}").text
         fields = {"exhibits": exhibit, "days": "7"}
-        assert "2026-12-20" in face.client.post("/shares", data=fields).text
+        assert hearing in face.client.post("/shares", data=fields).text
 
 
 def test_what_was_never_verified_or_long_ago_is_warned_of(
