@@ -277,6 +277,15 @@ class Config:
     upload_hours: int = _setting(
         72, "After so many hours without an octet an unfinished upload is cleared away"
     )
+    replay_port: int = _setting(
+        0, "Port of a second listener of `serve`, which only plays films and archives; 0: none"
+    )
+    replay_url: str = _setting(
+        "", "Address others reach that listener at: a host name of its own; empty: this machine"
+    )
+    replay_player: str = _setting(
+        "", "Folder with ui.js and sw.js of ReplayWeb.page 2, which plays captured pages"
+    )
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"
     )

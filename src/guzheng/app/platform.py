@@ -39,6 +39,7 @@ from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
+from guzheng.app.replaying import Replaying
 from guzheng.app.sharing import Sharing
 from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.uploading import Uploading
@@ -110,6 +111,7 @@ class Platform:
         self.road = self._road()
         self.evidence = Evidence(parts, self.road)
         self.keeping = Keeping(parts)
+        self.replaying = Replaying(config, parts.now, parts.entropy, self._open)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
         self.uploads = Uploading(
             config, parts, self.road, self.originals, lambda one: self.jobs.enqueue(one)

@@ -4,8 +4,11 @@ import contextlib
 import os
 import signal
 import socket
+import threading
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -13,6 +16,9 @@ import click
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import EX_TEMPFAIL, Speaker
 from guzheng.refusals import Refused
+
+if TYPE_CHECKING:
+    from guzheng.app import Platform
 
 
 @click.command("serve")
@@ -69,8 +75,36 @@ def serve(
         # uvicorn ends on these, then raises them once more: to end here, and in order.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
+        if platform.replaying.port:
+            stack.enter_context(_playing(platform, host))
         uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+@contextlib.contextmanager
+def _playing(platform: "Platform", host: str) -> Iterator[None]:
+    """The second listener, which only plays; it ends with the first."""
+    import uvicorn
+
+    from guzheng.web.replay import create_replay_app
+
+    with contextlib.closing(_listening(host, platform.replaying.port)) as listening:
+        config = uvicorn.Config(
+            create_replay_app(platform.replaying),
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="replay", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(5)
 
 
 def _answered_names(host: str, public_url: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ shown, and then marked as a preview."""
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from guzheng.keep.custody import PACKED, TAKEN
 from guzheng.refusals import Refused
 from guzheng.web import custody, problems, readings, tracing
 from guzheng.web.gate import Rule, acting_of, require_own
-from guzheng.web.guard import HOSTILE_BYTES_POLICY
+from guzheng.web.guard import CONTENT_POLICY, HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
 
@@ -51,7 +52,13 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     @router.api_route("/exhibits/{exhibit}", methods=READ)
     def detail(request: Request, exhibit: str) -> Response:
         view = platform.exhibit(exhibit)
-        return pages.render(request, "exhibit.html", _facts(request, platform, view))
+        played = _played(request, platform, view)
+        facts = {**_facts(request, platform, view), "played": played}
+        response = pages.render(request, "exhibit.html", facts)
+        if played is not None and played.frame:
+            policy = f"{CONTENT_POLICY}; frame-src {played.origin}"
+            response.headers["Content-Security-Policy"] = policy
+        return response
 
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
     def package(request: Request, exhibit: str) -> Response:
@@ -100,6 +107,36 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return _stream(opened, media_type, "inline", "private, max-age=3600")
 
     return router
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What can be played of an exhibit, and `frame`: the address of what is, now."""
+
+    origin: str
+    names: tuple[str, ...]
+    shown: str
+    frame: str
+
+
+def _played(request: Request, platform: Platform, view: ExhibitView) -> Played | None:
+    """None where nothing can; nothing is played before it was asked for (`?play=`)."""
+    try:
+        platform.ordering.require_taken(view.exhibit)
+        acting_of(request).require(Permission.DOWNLOAD)  # what is played is given out
+    except Refused:
+        return None
+    origin = platform.replaying.origin(request.headers.get("host", ""))
+    names = platform.replaying.playable(one.name for one in view.papers)
+    if origin is None or not names:
+        return None
+    asked = request.query_params.get("play", "")
+    if asked not in names:
+        return Played(origin, names, "", "")
+    within = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    opened = readings.text_fact(view.facts, "capture", "final_url")
+    ticket = platform.replaying.ticket(view.exhibit, asked, within=within, address=opened)
+    return Played(origin, names, asked, f"{origin}/play/{ticket}")
 
 
 def _tell(

@@ -23,6 +23,7 @@ from guzheng.app.originals import Originals
 from guzheng.app.people import People
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
+from guzheng.app.replaying import Replaying
 from guzheng.app.sharing import Sharing
 from guzheng.app.timestamping import Timestamping
 from guzheng.app.uploading import Uploading
@@ -226,6 +227,11 @@ class Platform(Protocol):
     @property
     def keeping(self) -> Keeping:
         """Who took what away, and what was noted."""
+        ...
+
+    @property
+    def replaying(self) -> Replaying:
+        """Films and archives, played at another origin."""
         ...
 
     @property

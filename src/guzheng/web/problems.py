@@ -68,6 +68,8 @@ _STATUS_OF_CODE = {
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
     "web.malformed-json": HTTPStatus.BAD_REQUEST,
     "web.cut-off": HTTPStatus.BAD_REQUEST,
+    "replay.no-ticket": HTTPStatus.FORBIDDEN,
+    "replay.ticket-ended": HTTPStatus.GONE,
     "upload.malformed": HTTPStatus.BAD_REQUEST,
     "upload.version": HTTPStatus.PRECONDITION_FAILED,
     "upload.not-octets": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

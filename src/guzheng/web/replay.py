@@ -1,0 +1,170 @@
+"""The origin that only plays: one page for a ticket, the player, and the octets of one file.
+
+It knows no session and sets no cookie; whoever has a ticket sees that one file for an hour. A
+page here may be framed by the page that the ticket was made for, and by no other. The content
+policy keeps what is played from asking anybody but this origin. Octets are given in ranges, as
+players want them, and never as a type that a browser would run as a page."""
+
+import html
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from guzheng import words
+from guzheng.app.replaying import ARCHIVE, Replaying, Ticket
+from guzheng.refusals import Problem, Refused
+from guzheng.web import problems
+from guzheng.web.guard import HOSTILE_BYTES_POLICY
+from guzheng.web.pages import language_of
+
+CHUNK: Final = 256 * 1024
+_RANGE: Final = re.compile(r"bytes=(\d{0,16})-(\d{0,16})", re.ASCII)
+_ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_PAGE: Final = """<!doctype html>
+<html lang="{lang}"><head><meta charset="utf-8"><title>{title}</title>
+<style>html,body{{margin:0;height:100%;background:#fbfaf6;font:14px sans-serif}}
+replay-web-page{{display:block;height:calc(100% - 28px)}}
+video,img{{display:block;max-width:100%;max-height:calc(100% - 28px);margin:0 auto}}
+audio{{display:block;width:100%}}p{{margin:0;padding:4px 8px;color:#55625c}}</style>
+{script}</head>
+<body>{shown}<p>{note}</p></body></html>"""
+
+
+def create_replay_app(replaying: Replaying) -> ASGIApp:
+    """What the second listener of `guzheng serve` runs."""
+
+    def play(request: Request) -> Response:
+        text = request.path_params["ticket"]
+        ticket = replaying.redeem(text)
+        body = _page(ticket, f"/octets/{text}/{_last(ticket)}", language_of(request))
+        headers = {**_ALWAYS, "Cache-Control": "no-store"}
+        headers["Content-Security-Policy"] = _policy(ticket)
+        return Response(body, media_type="text/html", headers=headers)
+
+    def octets(request: Request) -> Response:
+        ticket = replaying.redeem(request.path_params["ticket"])
+        return _ranged(request, replaying.open(ticket), ticket.media_type)
+
+    def player(request: Request) -> Response:
+        found = replaying.find_player(request.path_params["name"])
+        if found is None:
+            raise Refused("web.not-found", found=request.url.path[:80])
+        return Response(found, media_type="text/javascript", headers=_ALWAYS)
+
+    def refuse(request: Request, error: Exception) -> Response:
+        if not isinstance(error, Problem):
+            raise error
+        trouble = problems.trouble_of(error, language_of(request))
+        text = f"{trouble.title}\n{trouble.act}\n"
+        return PlainTextResponse(text, trouble.status, headers=_ALWAYS)
+
+    return Starlette(
+        routes=[
+            Route("/play/{ticket}", play, methods=["GET"]),
+            Route("/octets/{ticket}/{name}", octets, methods=["GET"]),
+            Route("/player/{name}", player, methods=["GET"]),
+        ],
+        exception_handlers={Problem: refuse},
+    )
+
+
+def _page(ticket: Ticket, source: str, language: words.Language) -> str:
+    address = html.escape(source, quote=True)
+    script = shown = ""
+    match ticket.manner:
+        case "archive":
+            script = '<script src="/player/ui.js"></script>'
+            first = (
+                f' url="{html.escape(ticket.address, quote=True)}"' if ticket.address else ""
+            )
+            shown = (
+                '<replay-web-page embed="replayonly" replayBase="/player/"'
+                f' source="{address}"{first}></replay-web-page>'
+            )
+        case "video":
+            shown = f'<video controls preload="metadata" src="{address}"></video>'
+        case "audio":
+            shown = f'<audio controls preload="metadata" src="{address}"></audio>'
+        case _:
+            alt = html.escape(_last(ticket, quoted=False), quote=True)
+            shown = f'<img src="{address}" alt="{alt}">'
+    note = words.say("page.replay.note", language)
+    if ticket.manner == ARCHIVE:
+        link = "https://github.com/webrecorder/replayweb.page"
+        note += (
+            f' · <a href="{link}" target="_blank" rel="noopener">ReplayWeb.page (AGPL-3.0)</a>'
+        )
+    return _PAGE.format(
+        lang="zh-CN" if language == "zh" else "en",
+        title=html.escape(_last(ticket, quoted=False)),
+        script=script,
+        shown=shown,
+        note=note,
+    )
+
+
+def _last(ticket: Ticket, *, quoted: bool = True) -> str:
+    name = ticket.name.rpartition("/")[2]
+    return quote(name, safe="") if quoted else name
+
+
+def _policy(ticket: Ticket) -> str:
+    """For an archive, scripts of strangers: they may do what they like, here, with no one."""
+    if ticket.manner == ARCHIVE:
+        own = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'"
+    else:
+        own = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+    return f"{own}; form-action 'none'; base-uri 'none'; frame-ancestors {ticket.within}"
+
+
+def _ranged(request: Request, opened: BinaryIO, media_type: str) -> Response:
+    size = opened.seek(0, os.SEEK_END)
+    headers = {
+        **_ALWAYS,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    first, last = 0, size - 1
+    if asked and (asked[1] or asked[2]):
+        if asked[1]:
+            first = int(asked[1])
+            last = min(last, int(asked[2])) if asked[2] else last
+        else:
+            first = max(0, size - int(asked[2]))
+        if first > last:
+            opened.close()
+            return Response(
+                status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"}
+            )
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    length = last - first + 1
+    opened.seek(first)
+    return StreamingResponse(
+        _chunks(opened, length),
+        status_code=206 if "Content-Range" in headers else 200,
+        media_type=media_type,
+        headers={**headers, "Content-Length": str(length)},
+        background=BackgroundTask(opened.close),
+    )
+
+
+def _chunks(opened: BinaryIO, left: int) -> Iterator[bytes]:
+    while left and (chunk := opened.read(min(CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
