@@ -55,12 +55,12 @@ def by_command(question: Question) -> dict[str, Any]:
     return answer
 
 
-def by_engine(questions: list[Question]) -> list[Any]:
+def by_engine(questions: list[Question], *without: str) -> list[Any]:
     with tempfile.TemporaryDirectory() as room:
         written = Path(room) / "questions.json"
         written.write_text(json.dumps(questions))
         done = subprocess.run(
-            [*node(), str(RUN), str(built_library()), str(written)],
+            [*node(), str(RUN), str(built_library()), str(written), *without],
             capture_output=True,
             text=True,
             timeout=240,
@@ -222,3 +222,19 @@ def test_on_vectors_of_single_formats() -> None:
         if answer != code
     ]
     assert found == [], "\n".join(found)
+
+
+def test_what_a_browser_lacks_is_never_a_refusal() -> None:
+    """Without WebCrypto no signature is judged: cannot be determined, and says why."""
+    folder = VECTORS / "timestamp"
+    pair: Question = {
+        "file": str(folder / "photograph.txt"),
+        "token": str(folder / "good-p256.tsa"),
+        "roots": str(folder / "roots.pem"),
+    }
+    package: Question = {"file": str(VECTORS / "package" / "good.zip")}
+    for answer in by_engine([pair, package], "without-webcrypto"):
+        assert answer["outcome"] == "not-checked"
+        outcomes = {one["outcome"] for one in answer["findings"]}
+        assert outcomes == {"passed", "not-checked"}
+        assert "note.unsupported" in {one["code"] for one in answer["findings"]}
