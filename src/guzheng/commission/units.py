@@ -167,15 +167,15 @@ def quota_of(connection: Connection, account: str) -> Quota:
 
 
 def _used(connection: Connection, account: str) -> Mapping[str, int]:
-    signed = case(
-        (QUOTA.c.means == HOLD, QUOTA.c.units),
-        (QUOTA.c.means == RETURN, -QUOTA.c.units),
-        else_=0,
-    )
     wanted = (
-        select(QUOTA.c.lot, func.sum(signed)).where(QUOTA.c.account == account).group_by("lot")
+        select(QUOTA.c.lot, QUOTA.c.means, func.sum(QUOTA.c.units))
+        .where(QUOTA.c.account == account, QUOTA.c.means.in_((HOLD, RETURN)))
+        .group_by(QUOTA.c.lot, QUOTA.c.means)
     )
-    return {row[0]: int(row[1]) for row in connection.execute(wanted).all()}
+    used: dict[str, int] = {}
+    for lot, means, summed in connection.execute(wanted).all():
+        used[lot] = used.get(lot, 0) + (int(summed) if means == HOLD else -int(summed))
+    return used
 
 
 def _row(
