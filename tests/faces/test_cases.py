@@ -299,6 +299,8 @@ def test_a_rehearsal_names_every_objection_and_no_score(
     assert words.say("rehearsal.point.licence", language) in page
     listed = seen(face, f"{case}/rehearsal?lang={language}")
     assert words.say("rehearsal.state.open", language) in listed
+    for start in ("-5", "99"):
+        seen(face, f"{case}/rehearsal?start={start}")
     other = face.client.get(f"/exhibits/{exhibit}/rehearsal?case=ca_00000000000000000000000000")
     assert other.status_code == 404
 

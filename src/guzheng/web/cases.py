@@ -28,6 +28,7 @@ from guzheng.web.ports import Platform
 from guzheng.web.spelling import beijing_day
 
 PER_PAGE: Final = 30
+REHEARSED: Final = 50  # exhibits of a case on one page: each has signatures to check
 MOST_ADDED: Final = 100
 RULES: Final = {
     "GET /cases": Permission.READ,
@@ -97,6 +98,7 @@ class Desk:
         *,
         refused: Problem | None = None,
         form: Form | None = None,
+        start: int = 0,
     ) -> Response:
         """One page of a case; after a refusal, with what was typed."""
         language = language_of(request)
@@ -107,7 +109,7 @@ class Desk:
             "trouble": trouble,
             "typed": form.kept() if form else {},
             "removed": _removed(request, known),
-            **_more(self.platform, known, name, language),
+            **_more(self.platform, known, name, language, start),
         }
         status = trouble.status if trouble else HTTPStatus.OK
         return self.pages.render(request, f"case_{name}.html", facts, status_code=status)
@@ -355,9 +357,9 @@ def _facts(platform: Platform, known: Case) -> dict[str, object]:
 
 
 def _more(
-    platform: Platform, known: Case, name: str, language: words.Language
+    platform: Platform, known: Case, name: str, language: words.Language, start: int = 0
 ) -> dict[str, object]:
-    """What one of its pages shows besides."""
+    """What one of its pages shows besides. `start`: of a list that is shown in parts."""
     shown = platform.cases.shown(known)
     titles = {one.exhibit: one.title for one in shown}
     more: dict[str, object] = {"shown": shown, "titles": titles}
@@ -386,8 +388,15 @@ def _more(
         case "course":
             more["names"] = platform.members.names_of({one.person for one in known.entries})
         case "rehearsal":
-            told = platform.rehearsing.of_case(known.case)
-            more |= {"rehearsals": {one.exhibit: one for one in told}, "states": STATES}
+            start = min(max(start, 0), len(shown))
+            told = platform.rehearsing.of_case(known.case, start, REHEARSED)
+            more |= {
+                "shown": shown[start : start + REHEARSED],
+                "rehearsals": {one.exhibit: one for one in told},
+                "states": STATES,
+                "earlier": max(start - REHEARSED, 0) if start else None,
+                "later": start + REHEARSED if start + REHEARSED < len(shown) else None,
+            }
         case "letter":
             more["letter"] = letters.letter_of(platform, known, language)
         case _:

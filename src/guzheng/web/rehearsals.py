@@ -51,7 +51,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return pages.render(request, "rehearsal.html", facts)
 
     @router.api_route("/cases/{case}/rehearsal", methods=READ)
-    def of_case(request: Request, case: str) -> Response:
-        return Desk(platform, pages).page(request, "rehearsal", case)
+    def of_case(request: Request, case: str, start: int = 0) -> Response:
+        return Desk(platform, pages).page(request, "rehearsal", case, start=start)
 
     return router
