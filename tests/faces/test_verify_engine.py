@@ -72,6 +72,31 @@ def test_a_pair_is_judged_and_nothing_is_asked_for(page: Page, certified: Certif
     page.complaints[:] = [one for one in page.complaints if "/api/time" not in one]
 
 
+def test_what_is_dropped_anywhere_is_taken(page: Page, certified: Certified) -> None:
+    octets = list(certified.package.read_bytes())
+    page.run(
+        "{ const carried = new DataTransfer();"
+        f"carried.items.add(new File([new Uint8Array({octets})], 'package.zip'));"
+        "for (const kind of ['dragenter', 'drop']) document.body.dispatchEvent("
+        "new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true })); }"
+    )
+    page.wait_for(ANSWERED)
+    assert page.run(OUTCOME) == "verdict passed"
+    assert page.run("document.querySelector('.curtain').hidden") is True
+
+
+def test_a_report_is_printed_with_everything_open(page: Page, certified: Certified) -> None:
+    page.choose("#engine-files", certified.package)
+    page.wait_for(ANSWERED)
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    closed = (
+        "[...document.querySelectorAll('[data-answer] details')].filter((one) => !one.open)"
+    )
+    assert page.run(f"{closed}.length") == 0
+    assert "guzheng-verify package.zip --roots roots.pem" in page.text("[data-answer]")
+    assert page.call("Page.printToPDF")["data"]
+
+
 def test_a_wrong_pair_says_so(page: Page, certified: Certified, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("another file")
