@@ -22,6 +22,7 @@ from guzheng.accounts import Permission
 from guzheng.app import Platform
 from guzheng.app.auditing import Accesses, Audit
 from guzheng.app.ordering import Wanted
+from guzheng.app.sharing import WantedShare
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
 from guzheng.refusals import Refused
@@ -407,6 +408,40 @@ def test_the_operator_is_told_who_tried_and_not_what_for(house: House) -> None:
     assert {one["rule"] for one in lines} == {"GET /exhibits/{exhibit}/preview"}
     assert lines[1]["person"] == "pe_carl"
     assert exhibit not in audit.read_text("utf-8")
+
+
+# ---- bytes of strangers --------------------------------------------------------------------
+
+
+def test_what_strangers_made_is_never_a_page_of_ours(
+    house: House, table: dict[str, Rule]
+) -> None:
+    """Wherever the octets of an original come out, they are an attachment in a sandbox."""
+    platform, bert = house.platform, house.bert.acting
+    hostile = b"<!doctype html><script>document.title = 'hostile'</script>"
+    exhibit = platform.deposit("x.html", [hostile], account=bert.account)
+    platform.walk(exhibit, lambda _step, _detail: None)
+    secret = platform.shares.make(WantedShare((exhibit,)), account=bert.account).secret
+    given = set[str]()
+    for key in table:
+        method, _, template = key.partition(" ")
+        names = dict(house.bert.of) | {"exhibit": exhibit, "one": exhibit, "secret": secret}
+        given_names = ("items/x.html", "x.html") if "{name" in template else ("",)
+        numbers = ("0", "1") if "{number" in template else ("",)
+        for name, number in product(given_names, numbers if method == "GET" else ()):
+            path = fill(template, **names | {"name": name, "number": number})
+            answer = house.asks("bert", "GET", path)
+            if hostile not in answer.content:
+                continue
+            headers = answer.headers
+            assert "sandbox" in headers["content-security-policy"], path
+            assert headers["content-disposition"].startswith("attachment"), path
+            kinds = ("application/octet-stream", "application/zip")
+            assert headers["content-type"] in kinds, path
+            given.add(template)
+    assert {"/exhibits/{exhibit}/papers/{name:path}", "/s/{secret}/{number}/{name:path}"} <= (
+        given
+    )
 
 
 # ---- what is offered -----------------------------------------------------------------------

@@ -207,7 +207,10 @@ def zip_of(made: Path | BinaryIO, name: str) -> Response:
         return FileResponse(
             made,
             media_type="application/zip",
-            headers={"Content-Disposition": disposition},
+            headers={
+                "Content-Disposition": disposition,
+                "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+            },
             background=BackgroundTask(_remove, made),
         )
     return _stream(made, "application/zip", disposition, "no-store")
