@@ -4,6 +4,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
@@ -15,6 +16,14 @@ from guzheng.refusals import Problem, Refused
 
 _BLOCK = 1 << 20
 _HTTP_ERROR = "capture.http-error-status"
+
+
+class _Claims(TypedDict):
+    """What the applicant says himself."""
+
+    claimed_name: str | None
+    claimed_applicant: str | None
+    claimed_purpose: str | None
 
 
 @click.command("deposit")
@@ -47,7 +56,7 @@ def deposit(
     if stored_name and len(files) > 1:
         raise click.UsageError("--as 只用于一个文件 / --as takes one file")
     platform = opened(data)
-    texts = {"claimed_name": name, "claimed_applicant": applicant, "claimed_purpose": purpose}
+    texts = _Claims(claimed_name=name, claimed_applicant=applicant, claimed_purpose=purpose)
     exhibits, worst = [], 0
     for file in files:
         try:
@@ -73,7 +82,7 @@ def _require_plain(file: Path) -> None:
 
 
 def _received(
-    platform: Platform, file: Path, name: str, texts: dict[str, str | None], *, hash_only: bool
+    platform: Platform, file: Path, name: str, texts: _Claims, *, hash_only: bool
 ) -> str:
     if hash_only:
         return platform.deposit_digest(file, name, **texts)
