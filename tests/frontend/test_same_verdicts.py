@@ -143,6 +143,22 @@ def test_on_tokens_and_papers_with_a_bit_flipped(tmp_path: Path) -> None:
     assert differences(questions) == []
 
 
+def test_on_zips_with_a_bit_flipped(tmp_path: Path) -> None:
+    """Two programs of different making read the container: half the bits in its directory."""
+    chance = random.Random(20261123)
+    questions: list[tuple[str, Question]] = []
+    for name in ("good", "deflated"):
+        octets = (VECTORS / "package" / f"{name}.zip").read_bytes()
+        for number in range(FLIPS):
+            flipped = bytearray(octets)
+            place = chance.randrange(len(octets) - 1800 if number % 2 else 0, len(octets))
+            flipped[place] ^= 1 << chance.randrange(8)
+            path = tmp_path / f"{name}-{number}-{place}.zip"
+            path.write_bytes(flipped)
+            questions.append((path.name, {"file": str(path)}))
+    assert differences(questions) == []
+
+
 def flipped_papers(tmp_path: Path, chance: random.Random) -> Iterator[tuple[str, Question]]:
     """The exhibit's folder of a good package, unpacked, with one paper changed."""
     with zipfile.ZipFile(VECTORS / "package" / "good.zip") as archive:
