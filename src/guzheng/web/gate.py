@@ -35,7 +35,8 @@ class Access(Enum):
     """Who may come in, where it is not a permission that decides."""
 
     PUBLIC = "public"  # anybody; who is signed in is known if a page wants to know
-    SIGNED_IN = "signed-in"  # whoever acts for an account; the route may ask for more
+    # Whoever acts for an account, the route may ask for more; a program's key below /api alone.
+    SIGNED_IN = "signed-in"
     OPERATOR = "operator"  # who may do what concerns the whole installation
 
 
@@ -114,7 +115,7 @@ class Doorkeeper:
             for key in keys_of(route):
                 if key not in rules:
                     raise Unruled(f"no rule for {key}")
-                if key in self._rules:
+                if key in self._rules and route.methods != {"HEAD"}:
                     raise Unruled(f"two routes for {key}")
                 self._require_owners(key, route, rules[key])
                 self._rules[key] = rules[key]
@@ -168,8 +169,8 @@ class Doorkeeper:
 def keys_of(route: APIRoute) -> tuple[str, ...]:
     """The names of its rules; to ask for the head of a page is to ask for the page."""
     methods = set(route.methods or ())
-    if "GET" in methods:
-        methods.discard("HEAD")
+    if "HEAD" in methods:
+        methods = methods - {"HEAD"} | {"GET"}
     return tuple(f"{method} {route.path}" for method in sorted(methods))
 
 
@@ -183,6 +184,9 @@ def _require(request: Request, rule: Rule | None) -> None:
         return
     if isinstance(rule, Permission):
         acting.require(rule)
+    elif acting.by == "key" and not request.url.path.startswith("/api/"):
+        # What asks for no permission is a person's own: his locks, his sessions, his accounts.
+        raise Refused("accounts.not-permitted", expected="a person", found="a program's key")
     for name in request.path_params.keys() & request.state.owners.keys():
         require_own(request, name, str(request.path_params[name]))
 

@@ -24,7 +24,7 @@ from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
 from guzheng.web.gate import PUBLIC, Rule, acting_of, require_own
 from guzheng.web.intake_form import claims_of
-from guzheng.web.pages import READ, language_of
+from guzheng.web.pages import language_of
 from guzheng.web.ports import Platform
 from guzheng.web.uploads import body_of
 
@@ -107,7 +107,8 @@ def routes(platform: Platform) -> APIRouter:
         headers = {"Location": f"/api/uploads/{one.upload}", **_state(one)}
         return _answer(HTTPStatus.CREATED, headers)
 
-    @router.api_route("/uploads/{upload}", methods=READ)
+    @router.head("/uploads/{upload}", include_in_schema=False)
+    @router.get("/uploads/{upload}")
     @_spoken
     def look(request: Request, upload: str) -> Response:
         """How far it is: `HEAD` as tus has it, `GET` as JSON with the parts that are here."""
