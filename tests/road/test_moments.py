@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from guzheng.refusals import Unavailable
 from guzheng.store.blobs import read
 from guzheng.verifier.main import main as verify
 from tests import world
+from tests.frontend.test_same_verdicts import Question, differences
 from tests.road.deaths import silent
 from tests.road.test_fsck import places
 from tests.witnesses import environment_of, three
@@ -132,6 +134,25 @@ def test_the_checkpoint_is_the_one_that_the_record_names(captured: Captured) -> 
     note = captured.papers[moments.BEFORE]
     report = captured.judged(**{moments.BEFORE: note[: note.rindex("—".encode())]})
     assert _code(report, "moment.before") == "moment.note-differs"
+
+
+def test_the_browsers_engine_says_the_same(captured: Captured, tmp_path: Path) -> None:
+    """Of a witnessed capture: whole, and with each paper of its moments gone or changed."""
+    questions: list[tuple[str, Question]] = [("whole", {"file": str(captured.package)})]
+    for number, name in enumerate([*STAMPED, moments.BEFORE, package.CAPTURE]):
+        for spoilt in (None, number):
+            folder = tmp_path / f"{number}-{spoilt}"
+            with zipfile.ZipFile(captured.package) as archive:
+                archive.extractall(folder)
+            paper = folder / "exhibits" / captured.exhibit / name
+            octets = paper.read_bytes()
+            if spoilt is None:
+                paper.unlink()
+            else:
+                middle = len(octets) // 2
+                paper.write_bytes(octets[:middle] + b"X" + octets[middle + 1 :])
+            questions.append((f"{name}, {spoilt}", {"folder": str(folder)}))
+    assert differences(questions) == []
 
 
 def test_an_authority_that_is_away_costs_no_capture(tmp_path: Path) -> None:
