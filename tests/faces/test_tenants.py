@@ -28,7 +28,7 @@ from guzheng.config import Config
 from guzheng.refusals import Refused
 from guzheng.web import create_app
 from guzheng.web.application import rules_of
-from guzheng.web.gate import OPERATOR, PUBLIC, Rule, owners_of
+from guzheng.web.gate import OPERATOR, PUBLIC, SIGNED_IN, Rule, owners_of
 from tests.faces.conftest import serving
 from tests.faces.tenants import ALL, COOKIE, Known, Tenant, tenant
 
@@ -231,6 +231,20 @@ def test_nothing_is_permitted_by_default(house: House, table: dict[str, Rule]) -
             for path, _ in addresses(house, template, house.anne):
                 answer = house.asks(house.without(*ALL), method, path)
                 assert answer.status_code == 403, key
+
+
+def test_a_key_does_nothing_that_is_a_persons_own(house: House, table: dict[str, Rule]) -> None:
+    """His locks, his sessions, leaving an account: no permission is asked, so no key may."""
+    before, asked = house.rows(), 0
+    house.known.people["program"] = replace(house.anne.acting, by="key")
+    for key in (key for key, rule in table.items() if rule is SIGNED_IN):
+        method, _, template = key.partition(" ")
+        if not template.startswith("/api/"):
+            answer = house.asks("program", method, fill(template))
+            assert answer.status_code == 403, key
+            asked += 1
+    assert asked > 10
+    assert house.rows() == before
 
 
 def test_the_operators_addresses_are_no_owners(house: House, table: dict[str, Rule]) -> None:
