@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from guzheng.capturer.addresses import resolver_address
+from guzheng.addresses import resolver_address
 from guzheng.capturer.tunnel.connection import Connection, Resolution, agreement_of
 from guzheng.proof import canonical
 from tests.hostile.capturing import ROOT
