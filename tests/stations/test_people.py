@@ -1,5 +1,6 @@
 """Persons: how they come in, what is refused, what is counted, and what is kept of a secret."""
 
+import os
 import random
 import threading
 import time
@@ -27,6 +28,7 @@ from guzheng.accounts.passwords import (
     require_good,
 )
 from guzheng.accounts.people import Persons, parse_address
+from guzheng.accounts.sealing import Sealing, open_sealing
 from guzheng.accounts.sessions import Caller
 from guzheng.accounts.tries import PERSON, Tries
 from guzheng.refusals import Refused, Unavailable
@@ -448,6 +450,25 @@ def test_a_sealed_secret_cannot_be_moved_to_another_person(house: House) -> None
     assert refused(lambda: house.rooms.sealing.opened(sealed, "totp pe_2")).code == (
         "accounts.key-differs"
     )
+
+
+def test_the_key_of_secrets_is_never_made_anew(house: House, tmp_path: Path) -> None:
+    def opened() -> Sealing:
+        return open_sealing(tmp_path, house.engine, lambda: AT, os.urandom)
+
+    sealed = opened().sealed(b"secret", "totp pe_1")
+    file = tmp_path / "accounts.key"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert opened().opened(sealed, "totp pe_1") == b"secret"
+    key = file.read_bytes()
+    for wrong in (None, key[:-1], bytes(32)):
+        file.unlink()
+        if wrong is not None:
+            file.write_bytes(wrong)
+        assert refused(lambda: opened().digest("x", "y")).code == "accounts.key-differs"
+        assert file.exists() == (wrong is not None)
+        file.write_bytes(key)
+    assert opened().opened(sealed, "totp pe_1") == b"secret"
 
 
 @on_both

@@ -21,20 +21,18 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from guzheng.accounts.name_tables import KEY, create
-from guzheng.proof import instant
+from guzheng.accounts.keyfiles import key_for
+from guzheng.accounts.name_tables import create
 from guzheng.refusals import Refused, Unavailable
-from guzheng.store import durable
 from guzheng.store.blobs import Blobs, NotKept, read
-from guzheng.store.records import insert_missing, writing
+from guzheng.store.records import writing
 
 FILE: Final = "documents.key"
 LARGEST: Final = 10 * 2**20  # octets; a scan of a licence has 2 to 5 MB
 PIXELS: Final = 60_000_000
 SHOWN: Final = 1600  # pixels, the longer side of what a reviewer sees
-_KEY_OCTETS: Final = 32
 _NONCE_OCTETS: Final = 12
 _LABEL: Final = b"GZD1"
 _SIGNS: Final = (
@@ -163,35 +161,14 @@ def open_vault(
     entropy: Callable[[int], bytes],
 ) -> Vault:
     """With the key in this folder; it is made when no document was ever sealed."""
-    path = folder / FILE
     with writing(engine) as connection:
         create(connection)
-        marked = connection.execute(select(KEY.c.mark)).scalar_one_or_none()
-        if marked is None and not path.exists():
-            with contextlib.suppress(FileExistsError):  # another program was first
-                durable.create(path, entropy(_KEY_OCTETS))
-        key = _key_in(path)
-        mark = hmac.digest(key, b"guzheng documents: which key", "sha256").hex()
-        row = {"purpose": "documents", "mark": mark, "observed_at": instant.encode(now)}
-        if marked is None and insert_missing(connection, KEY, row):
-            marked = mark
-    if marked != mark:
-        raise Refused(
-            "accounts.documents-key",
-            expected=f"the key that the documents are sealed under: keys/{FILE}",
-            found="another",
-            act=f"the operator copies keys/{FILE} from where the first document came in",
-        )
+    key = key_for(
+        "documents",
+        folder / FILE,
+        engine,
+        code="accounts.documents-key",
+        now=now,
+        entropy=entropy,
+    )
     return Vault(blobs, key, entropy)
-
-
-def _key_in(path: Path) -> bytes:
-    key = path.read_bytes() if path.exists() else b""
-    if len(key) != _KEY_OCTETS:
-        raise Refused(
-            "accounts.documents-key",
-            expected=f"{_KEY_OCTETS} octets in keys/{FILE}",
-            found=f"{len(key)}",
-            act=f"the operator restores keys/{FILE} from its copy; a new one opens nothing",
-        )
-    return key

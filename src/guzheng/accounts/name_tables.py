@@ -58,16 +58,8 @@ EVENT = Table(
     _text("observed_at"),
     sqlite_strict=True,
 )
-KEY = Table(
-    "name_key",  # which key the documents are sealed under: there is one
-    METADATA,
-    _text("purpose", key=True),
-    _text("mark"),
-    _text("observed_at"),
-    sqlite_strict=True,
-)
 
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    create_tables(connection, (REQUEST, DOCUMENT, EVENT, KEY))
+    create_tables(connection, (REQUEST, DOCUMENT, EVENT))

@@ -7,21 +7,21 @@ a row cannot be moved to another person. What need not be read again (tokens, co
 a keyed digest: a stolen database says nothing about it without the key.
 """
 
-import contextlib
 import hmac
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Engine
 
+from guzheng.accounts.keyfiles import key_for
 from guzheng.refusals import Refused
-from guzheng.store import durable
 
 FILE: Final = "accounts.key"
-_KEY_OCTETS: Final = 32
 _NONCE_OCTETS: Final = 12
 
 
@@ -60,18 +60,19 @@ class Sealing:
         return hmac.digest(self._keys[1], f"{purpose}\0{text}".encode(), "sha256").hex()
 
 
-def key_in(folder: Path, entropy: Callable[[int], bytes]) -> bytes:
-    """The key in this folder, made at first use."""
-    path = folder / FILE
-    if not path.exists():
-        with contextlib.suppress(FileExistsError):  # another process that starts was first
-            durable.create(path, entropy(_KEY_OCTETS))
-    key = path.read_bytes()
-    if len(key) != _KEY_OCTETS:
-        raise Refused(
-            "accounts.key-damaged",
-            expected=f"{_KEY_OCTETS} octets",
-            found=f"{len(key)}: {FILE}",
-            act=f"the operator restores {path} from its copy",
+def open_sealing(
+    keys: Path, engine: Engine, now: Callable[[], datetime], entropy: Callable[[int], bytes]
+) -> Sealing:
+    """Under the key in this folder, which is read or made when it is first needed."""
+
+    def load() -> bytes:
+        return key_for(
+            "accounts",
+            keys / FILE,
+            engine,
+            code="accounts.key-differs",
+            now=now(),
+            entropy=entropy,
         )
-    return key
+
+    return Sealing(load, entropy)

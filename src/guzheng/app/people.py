@@ -65,7 +65,7 @@ class People:
             Letters(engine, entropy),
             Tries(engine),
             Passwords(entropy, cost),
-            sealing.Sealing(lambda: sealing.key_in(parts.data / "keys", entropy), entropy),
+            sealing.open_sealing(parts.data / "keys", engine, parts.now, entropy),
             entropy,
         )
         self._members = Members(engine, entropy)

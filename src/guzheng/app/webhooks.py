@@ -51,7 +51,7 @@ class Webhooks:
         self._members, self._people = members, people
         self._allowed = tuple(map(ipaddress.ip_network, config.allow_private))
         keys, entropy = parts.data / "keys", parts.entropy
-        sealed = sealing.Sealing(lambda: sealing.key_in(keys, entropy), entropy)
+        sealed = sealing.open_sealing(keys, parts.accounts, parts.now, entropy)
         self._hooks = Hooks(parts.accounts, entropy, sealed)
         self._deliveries = Deliveries(parts.accounts, entropy, self._hooks)
         self._behind = True  # something confirmed may not have been told
