@@ -195,5 +195,6 @@ def environment_of(
     return {
         "GUZHENG_LEDGER_POLICY": str(file),
         "GUZHENG_LEDGER_WITNESS_SECONDS": "30",
+        "GUZHENG_ACCOUNTS": "off",
         "GUZHENG_RETRY_SECONDS": "1",
     }

@@ -144,12 +144,13 @@ const unreadable = (found: string): Malformed => new Malformed(CODE, "a readable
 export async function readZip(blob: Blob, progress: Progress): Promise<Read> {
   let taking: Taking;
   try {
-    const entries = await directoryOf(blob);
+    const [entries, directory] = await directoryOf(blob);
     taking = new Taking(entries.map((one) => one.name), progress);
     requireBounds(entries, blob.size);
+    const ends = endsOf(entries, directory);
     for (const entry of entries) {
       requirePlain(entry);
-      await taking.take(entry.name, await memberOf(blob, entry), entry.size);
+      await taking.take(entry.name, await memberOf(blob, entry, ends.get(entry.offset)!), entry.size);
     }
     taking.read.container = await faultOfForm(blob, entries);
   } catch (error) {
@@ -166,7 +167,7 @@ async function at(blob: Blob, start: number, size: number): Promise<Bytes> {
   return bytesOf(blob.slice(start, start + size));
 }
 
-async function directoryOf(blob: Blob): Promise<Entry[]> {
+async function directoryOf(blob: Blob): Promise<[Entry[], number]> {
   const tailStart = Math.max(blob.size - END - 0xffff, 0);
   const tail = await at(blob, tailStart, END + 0xffff);
   const found = latin1(tail).lastIndexOf("PK\x05\x06");
@@ -192,7 +193,13 @@ async function directoryOf(blob: Blob): Promise<Entry[]> {
     place = next;
     if (entries.length > 2 * layout.MAX_MEMBERS) requireFew(entries.length);
   }
-  return count >= 0 ? entries : [];
+  return [count >= 0 ? entries : [], before + offset];
+}
+
+/** Where each must have ended: at the next one, or at the directory. */
+function endsOf(entries: readonly Entry[], directory: number): Map<number, number> {
+  const starts = [...new Set(entries.map((one) => one.offset))].sort((one, other) => one - other);
+  return new Map(starts.map((one, place) => [one, starts[place + 1] ?? directory]));
 }
 
 function entryAt(directory: Bytes, place: number, before: number): [Entry, number] {
@@ -259,13 +266,14 @@ function requirePlain(entry: Entry): void {
   }
 }
 
-/** The octets of one member, never more than it states. */
-async function memberOf(blob: Blob, entry: Entry): Promise<Blob | Stream> {
+/** The octets of one member, never more than it states, nor beyond where it must end. */
+async function memberOf(blob: Blob, entry: Entry, end: number): Promise<Blob | Stream> {
   const header = await at(blob, entry.offset, LOCAL);
-  const short = header.length < LOCAL;
-  if (short || (entry.method === STORED && entry.packedSize !== entry.size)) throw new Malformed(CODE, "a local header", entry.name);
+  if (header.length < LOCAL) throw new Malformed(CODE, "a local header", entry.name);
   const view = viewOf(header);
   const start = entry.offset + LOCAL + view.getUint16(26, true) + view.getUint16(28, true);
+  if (entry.method !== STORED && start + entry.packedSize > end) throw new Malformed(CODE, "packed members that do not overlap", entry.name);
+  if (entry.method === STORED && entry.packedSize !== entry.size) throw new Malformed(CODE, "a local header", entry.name);
   if (entry.method === STORED) return blob.slice(start, start + entry.size);
   if (view.getUint32(0, true) !== 0x04034b50) throw unreadable("Bad magic number for file header");
   if (entry.flags & 0x60) throw unreadable("compressed patched data, or strong encryption");

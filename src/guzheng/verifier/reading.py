@@ -9,6 +9,7 @@ believed (`package.container`).
 
 import contextlib
 import hashlib
+import itertools
 import os
 import stat
 import struct
@@ -170,9 +171,10 @@ def read_zip(path: Path, *, with_sm3: bool) -> Members:
                 names = (one.filename for one in entries)
                 members.further = _further(names, with_sm3=with_sm3)
                 _require_bounds(entries, path.stat().st_size)
-                for entry in entries:
+                ends = _ends_of(entries, archive.start_dir)
+                for entry, end in zip(entries, ends, strict=True):
                     _require_plain(entry)
-                    with _member(archive, stream, entry) as inside:
+                    with _member(archive, stream, entry, end) as inside:
                         _take(members, entry.filename, inside, entry.file_size)
                 _require_form(stream, entries)
         except (
@@ -195,25 +197,42 @@ def read_zip(path: Path, *, with_sm3: bool) -> Members:
 
 @contextlib.contextmanager
 def _member(
-    archive: zipfile.ZipFile, stream: BinaryIO, entry: zipfile.ZipInfo
+    archive: zipfile.ZipFile, stream: BinaryIO, entry: zipfile.ZipInfo, end: int
 ) -> Iterator[Stream]:
-    """The octets of one member, never more than it states."""
-    if entry.compress_type != zipfile.ZIP_STORED:
+    """The octets of one member, never more than it states, nor beyond where it must end."""
+    stream.seek(entry.header_offset)
+    header = stream.read(_LOCAL.size)
+    if len(header) < _LOCAL.size:
+        raise Malformed(
+            "package.container-malformed", expected="a local header", found=entry.filename
+        )
+    start = entry.header_offset + _LOCAL.size + sum(_LOCAL.unpack(header)[-2:])
+    packed = entry.compress_type != zipfile.ZIP_STORED
+    if packed and start + entry.compress_size > end:
+        raise Malformed(
+            "package.container-malformed",
+            expected="packed members that do not overlap",
+            found=entry.filename,
+        )
+    if packed:
         with archive.open(entry) as inside:
             yield inside
         return
     # Stored octets are read where they lie: the digest says more than a CRC, and a member
     # that was altered is then named as altered instead of ending the whole reading.
-    stream.seek(entry.header_offset)
-    header = stream.read(_LOCAL.size)
-    if len(header) < _LOCAL.size or entry.compress_size != entry.file_size:
+    if entry.compress_size != entry.file_size:
         raise Malformed(
             "package.container-malformed", expected="a local header", found=entry.filename
         )
-    name_size, extra_size = _LOCAL.unpack(header)[-2:]
-    yield _Slice(
-        stream, entry.header_offset + _LOCAL.size + name_size + extra_size, entry.file_size
-    )
+    yield _Slice(stream, start, entry.file_size)
+
+
+def _ends_of(entries: list[zipfile.ZipInfo], directory: int) -> list[int]:
+    """Where each must have ended: at the next one, or at the directory. Newer Pythons see to
+    that themselves for packed members (CVE-2024-0450); the answer must not depend on them."""
+    starts = [*sorted({entry.header_offset for entry in entries}), directory]
+    following = dict(itertools.pairwise(starts))
+    return [following[entry.header_offset] for entry in entries]
 
 
 _ENCRYPTED = 0x1  # APPNOTE 4.4.4, bit 0
