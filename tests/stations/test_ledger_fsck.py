@@ -204,6 +204,19 @@ def test_rebuilding_what_is_whole_changes_nothing(kept: Kept, tmp_path: Path) ->
     assert rebuild_from_tiles(open_ledger(tmp_path / "empty")) == 0
 
 
+def test_tiles_of_a_tree_that_was_not_signed_are_cleared_away(kept: Kept) -> None:
+    """Of a server that lived beside this one, and had fewer entries."""
+    folder, strange = f"{FOLDER}tile/", [leaf(number) for number in range(9000, 9077)]
+    hashes = b"".join(map(tree.leaf_hash, strange))
+    names = [f"{folder}0/002.p/77", f"{folder}entries/002.p/77"]
+    for name, octets in zip(names, (hashes, tiles.bundle_of(strange)), strict=True):
+        kept.blobs.put(name, [octets])
+    assert sorted(kept.found()) == [(name, "ledger.differs") for name in names]
+    assert rebuild_from_tiles(kept.ledger()) == 700
+    assert kept.found() == []
+    assert not set(names) & set(kept.blobs.names(folder))
+
+
 def test_the_memory_comes_back_from_the_published_checkpoint(kept: Kept) -> None:
     kept.lose_table()
     kept.last_signed = MemoryLastSigned()

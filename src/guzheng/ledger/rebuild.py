@@ -37,14 +37,39 @@ def rebuild_from_tiles(ledger: Ledger) -> int:
                 start, batch = start + len(batch), []
             if len(group) < WIDTH:
                 break
-        for name in ledger.blobs.names(f"{ledger.folder}tile/"):
+        for name in list(ledger.blobs.names(f"{ledger.folder}tile/")):
             # Left by a run that died before it signed, or that was not let sign; the entry
             # that gets this number now may be another one. No checkpoint speaks of these
             # files, and what is in the table makes them again.
             with contextlib.suppress(ProofError):  # not a tile: fsck names it
-                if Tile.parse(name.removeprefix(ledger.folder)).end > size:
+                tile = Tile.parse(name.removeprefix(ledger.folder))
+                if tile.end > size or _is_of_another_tree(ledger, tile, size):
                     ledger.blobs.remove(name)
         return ledger.entries.size()
+
+
+def _is_of_another_tree(ledger: Ledger, tile: Tile, size: int) -> bool:
+    """Whether a partial tile is no beginning of the tile that the signed tree has there.
+
+    Where two servers lived at once, the one that was not let sign may have been the one that
+    had fewer entries, and have prepared its tiles."""
+    wider = tiles.tile_at(tile.level, tile.index, size)
+    if tile.width >= wider.width:
+        return False
+    if tile.level == ENTRIES:
+        longer = _entries(ledger, wider)
+        return bool(longer) and _entries(ledger, tile) != longer[: tile.width]
+    hashes = _read(ledger, wider)
+    return bool(hashes) and _read(ledger, tile) != hashes[: tile.width * tree.HASH_SIZE]
+
+
+def _read(ledger: Ledger, tile: Tile) -> bytes:
+    """Empty where there is none."""
+    try:
+        with ledger.blobs.open(f"{ledger.folder}{tile}") as stream:
+            return stream.read()
+    except NotKept:
+        return b""
 
 
 def _recall(ledger: Ledger) -> Checkpoint | None:
@@ -116,9 +141,8 @@ def _group(ledger: Ledger, index: int, size: int) -> list[bytes]:
 def _entries(ledger: Ledger, bundle: Tile) -> list[bytes]:
     """None where there is none, or it is damaged: the signed root decides if that matters."""
     try:
-        with ledger.blobs.open(f"{ledger.folder}{bundle}") as stream:
-            return tiles.entries_in(bundle, stream.read())
-    except (NotKept, ProofError):
+        return tiles.entries_in(bundle, _read(ledger, bundle))
+    except ProofError:
         return []
 
 
