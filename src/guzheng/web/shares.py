@@ -81,7 +81,7 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         facts = {
             "section": "exhibits",
             "view": made.view,
-            "link": f"{request.url.scheme}://{request.url.netloc}/s/{made.secret}",
+            "link": f"{platform.people.address(str(request.base_url))}/s/{made.secret}",
         }
         return pages.render(request, "share_made.html", facts, status_code=HTTPStatus.CREATED)
 
