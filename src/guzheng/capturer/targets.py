@@ -47,9 +47,10 @@ class Targets:
         await devtools.call(
             "Browser.setDownloadBehavior", {"behavior": "deny", "eventsEnabled": True}
         )
-        made = await devtools.call(
-            "Target.createTarget", {"url": "about:blank", "width": width, "height": height}
-        )
+        # A window of its own: the control page's may not have gone yet, and a size is refused
+        # to what would become a tab of it.
+        size = {"width": width, "height": height, "newWindow": True}
+        made = await devtools.call("Target.createTarget", {"url": "about:blank", **size})
         self.main = self._sessions[text(made, "targetId")]
         async with asyncio.timeout(20):
             await asyncio.gather(*self._ready.pop(self.main))
