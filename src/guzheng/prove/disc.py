@@ -19,10 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pycdlib
-from pycdlib.dates import VolumeDescriptorDate
-from pycdlib.pycdlibexception import PyCdlibException
-
 from guzheng.proof.digest import Digest
 from guzheng.refusals import Refused, Unavailable
 
@@ -80,6 +76,10 @@ def write_iso(
 
 def digests_in(image: Path) -> dict[str, Digest]:
     """Every file of an image by its Rock Ridge name, as pycdlib reads it."""
+    # Loaded where a disc is made: it takes a tenth of a second, which no other command owes.
+    import pycdlib
+    from pycdlib.pycdlibexception import PyCdlibException
+
     iso: Any = pycdlib.PyCdlib()
     try:
         iso.open(str(image))
@@ -164,6 +164,9 @@ def _failed(program: str, found: str) -> Unavailable:
 def _with_pycdlib(folder: Path, out: Path, volume: str, dated_at: datetime) -> str:
     from importlib.metadata import version
 
+    import pycdlib
+    from pycdlib.pycdlibexception import PyCdlibException
+
     iso: Any = pycdlib.PyCdlib()
     try:
         iso.new(interchange_level=_LEVEL, joliet=3, rock_ridge="1.09", vol_ident=volume)
@@ -203,6 +206,8 @@ def _fill(iso: Any, folder: Path) -> None:
 
 def _date(iso: Any, at: datetime) -> None:
     """pycdlib dates everything by the clock of the machine: put this date in its place."""
+    from pycdlib.dates import VolumeDescriptorDate
+
     utc = at.astimezone(UTC)
     whole = _stamp(at)
     for descriptor in (iso.pvd, iso.joliet_vd):
