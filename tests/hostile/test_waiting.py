@@ -71,3 +71,5 @@ def test_one_that_is_not_wanted_leaves_nothing(tmp_path: Path) -> None:
     warm.close()
     assert not programs_naming(f"--wait\0{tmp_path}")
     assert _left_of(process) == []
+    warm.fill(PRESET)  # as the end of a capture does that ran while its program was stopped
+    assert not programs_naming(f"--wait\0{tmp_path}")

@@ -26,6 +26,7 @@ class Warm:
     folder: Path
     most: int
     _waiting: list[tuple[bytes, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _closed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, preset: bytes, order: Path, out: Path) -> subprocess.Popen[bytes] | None:
@@ -44,19 +45,21 @@ class Warm:
         return None
 
     def fill(self, preset: bytes) -> None:
-        """Start one for the next order, unless enough are waiting."""
+        """Start one for the next order, unless enough are waiting or nobody will order."""
         with self._lock:
-            alive = [one for one in self._waiting if one[1].poll() is None]
-            strange = [one for one in alive if one[0] != preset]
-            self._waiting = [one for one in alive if one[0] == preset]
-            room = self.most - len(self._waiting)
+            fit = [one for one in self._waiting if one[0] == preset and one[1].poll() is None]
+            unfit = [one for one in self._waiting if one not in fit]
+            self._waiting = fit
+            room = 0 if self._closed else self.most - len(fit)
             for _ in range(room):
                 self._waiting.append((preset, self._start(preset)))
-        for _, process in strange:
+        for _, process in unfit:
             end(process)
 
     def close(self) -> None:
+        """For good: a capture that ends later leaves no browser behind that nobody ends."""
         with self._lock:
+            self._closed = True
             waiting, self._waiting = self._waiting, []
         for _, process in waiting:
             end(process)
