@@ -103,6 +103,12 @@ def test_what_a_list_is_narrowed_by(engine: Engine) -> None:
     assert found(engine, state="wanted") == [], "what came stays, whatever is written after"
     soon = page.observed_at + timedelta(minutes=1)
     assert found(engine, since=page.observed_at, until=soon) == [page.exhibit]
+    clerk = order_of("四", person="pe_clerk")
+    index.add(clerk)
+    assert found(engine, person="pe_clerk") == [clerk.exhibit]
+    assert found(engine, person="pe_nobody") == []
+    assert search(engine, Sought(), account=MINE, limit=1)[0].person == "pe_clerk"
+    index.forget(clerk.exhibit)
     first = search(engine, Sought(), account=MINE, limit=2)
     then = search(engine, Sought(), account=MINE, limit=2, before=first[-1].exhibit)
     assert [one.exhibit for one in (*first, *then)] == found(engine)
@@ -126,6 +132,40 @@ def test_it_is_made_again(engine: Engine) -> None:
     assert found(engine, "合同", state="certified") == [one.exhibit]
 
 
+def test_many_are_made_again_at_once(engine: Engine) -> None:
+    index = ExhibitIndex(engine)
+    orders = [order_of("合同", kind="hash-only") for _ in range(449)]
+    orders.append(order_of("孤本", kind="hash-only"))
+    index.add(orders[0])
+    index.keep_original(orders[0].exhibit)
+    again = [
+        Walked(one, package.encode_listing({"order.json": sha256(b"1")}), finished=place < 449)
+        for place, one in enumerate(orders)
+    ]
+    for _ in range(2):
+        index.rebuild(again, (one.exhibit for one in orders[:3]))
+        assert index.count() == len(orders)
+        assert index.unfinished() == (orders[-1].exhibit,)
+        assert found(engine, "孤本") == [orders[-1].exhibit]
+        assert catalogue.count_wanted(engine, MINE) == 450
+
+
+def test_a_catalogue_that_did_not_know_who_made_what(engine: Engine) -> None:
+    """As an earlier version left it: the lines stay, and `rebuild` tells who it was."""
+    index = ExhibitIndex(engine)
+    one = order_of("合同", person="pe_clerk")
+    index.add(one)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP INDEX catalogue_by_person")
+        connection.exec_driver_sql("ALTER TABLE catalogue DROP COLUMN person")
+    index = ExhibitIndex(engine)
+    assert found(engine, "合同") == [one.exhibit]
+    assert found(engine, person="pe_clerk") == []
+    listing = package.encode_listing({"order.json": sha256(one.encode())})
+    index.rebuild([Walked(one, listing, finished=True)], ())
+    assert found(engine, person="pe_clerk") == [one.exhibit]
+
+
 LINES = 20_000
 
 
@@ -147,6 +187,7 @@ def filled(engine: Engine, lines: int) -> None:
                 "claimed_name": name,
                 "url": f"https://shop{number % 500}.example/item/{number}",
                 "picture": "",
+                "person": f"pe_{number % 3}",
                 "observed_at": at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             }
         )
@@ -166,6 +207,7 @@ QUESTIONS = {
     "all": Sought(),
     "kind": Sought(kind="web"),
     "state": Sought(state="refused"),
+    "person": Sought(person="pe_2"),
     "a word in every line": Sought("虚假宣传"),
     "a word in one line": Sought("9527"),
     "two words": Sought("商家 shop77"),

@@ -11,7 +11,7 @@ beginning, a certificate by its number, an exhibit by its name.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -31,10 +31,12 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     or_,
     select,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from guzheng.intake import fingerprints
 from guzheng.intake.order import Order
@@ -65,10 +67,12 @@ CATALOGUE = Table(
     Column("url", Text, nullable=False),
     Column("picture", Text, nullable=False),
     Column("observed_at", Text, nullable=False),
+    Column("person", Text, nullable=False, server_default=""),
     Index("catalogue_of_account", "account", "exhibit"),
     Index("catalogue_by_kind", "account", "kind", "exhibit"),
     Index("catalogue_by_state", "account", "state", "exhibit"),
     Index("catalogue_by_original", "account", "original", "exhibit"),
+    Index("catalogue_by_person", "account", "person", "exhibit"),
     sqlite_strict=True,
 )
 WORD = Table(
@@ -100,6 +104,7 @@ class Sought:
     state: str = ""  # or `wanted`: hash-only deposits whose original did not come
     since: datetime | None = None
     until: datetime | None = None
+    person: str = ""  # who made it, for the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,45 +120,74 @@ class Listed:
     url: str
     picture: str
     observed_at: datetime
+    person: str
 
 
-def enter(
-    connection: Connection,
-    order: Order,
-    listing: Mapping[str, Digest],
-    *,
-    ended: bool,
-) -> None:
-    """The line of an exhibit, in the place of what was known before."""
-    kept = connection.execute(
-        select(CATALOGUE.c.original).where(CATALOGUE.c.exhibit == order.exhibit)
-    ).scalar()
-    leave(connection, order.exhibit)
-    wanted = WANTED if order.kind == "hash-only" else ""
-    line = {
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What a line is made from. `ended`: no paper is missing any more."""
+
+    order: Order
+    listing: Mapping[str, Digest]
+    ended: bool
+
+
+def create(connection: Connection) -> None:
+    """Make what is not there yet; who made what is in a line since one version, and `rebuild`
+    tells it of lines that are older."""
+    if inspect(connection).has_table(CATALOGUE.name):
+        known = {one["name"] for one in inspect(connection).get_columns(CATALOGUE.name)}
+        if CATALOGUE.c.person.name not in known:
+            added = CreateColumn(CATALOGUE.c.person).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {CATALOGUE.name} ADD COLUMN {added}")
+            for one in CATALOGUE.indexes:
+                one.create(connection, checkfirst=True)
+    TABLES.create_all(connection)
+
+
+def enter(connection: Connection, entered: Sequence[Entered]) -> None:
+    """The lines of exhibits, in the place of what was known of them before."""
+    names = [one.order.exhibit for one in entered]
+    came = select(CATALOGUE.c.exhibit).where(
+        CATALOGUE.c.exhibit.in_(names), CATALOGUE.c.original == KEPT
+    )
+    kept = frozenset(connection.execute(came).scalars())
+    leave(connection, names)
+    lines = [_line_of(one, kept=one.order.exhibit in kept) for one in entered]
+    connection.execute(insert(CATALOGUE), lines)
+    words = [row for one in entered for row in _words_of(one.order)]
+    if words:
+        connection.execute(insert(WORD), words)
+
+
+def _line_of(entered: Entered, *, kept: bool) -> dict[str, str]:
+    order = entered.order
+    original = KEPT if kept else WANTED if order.kind == "hash-only" else ""
+    return {
         "exhibit": order.exhibit,
         "account": order.account,
         "kind": order.kind,
-        "state": _state(listing, ended=ended),
-        "original": kept if kept == KEPT else wanted,
+        "state": _state(entered.listing, ended=entered.ended),
+        "original": original,
         "claimed_name": order.claimed_name,
         "url": order.url or "",
-        "picture": picture_in(listing),
+        "picture": picture_in(entered.listing),
         "observed_at": instant.encode(order.observed_at),
+        "person": order.person,
     }
-    connection.execute(insert(CATALOGUE), line)
+
+
+def _words_of(order: Order) -> list[dict[str, str]]:
     said = " ".join((order.claimed_name, order.url or "", *(one.name for one in order.items)))
-    rows = [
+    return [
         {"account": order.account, "word": one, "exhibit": order.exhibit}
         for one in sorted(set(words_of(said)))[:MAX_WORDS]
     ]
-    if rows:
-        connection.execute(insert(WORD), rows)
 
 
-def leave(connection: Connection, exhibit: str) -> None:
-    connection.execute(delete(CATALOGUE).where(CATALOGUE.c.exhibit == exhibit))
-    connection.execute(delete(WORD).where(WORD.c.exhibit == exhibit))
+def leave(connection: Connection, exhibits: Collection[str]) -> None:
+    connection.execute(delete(CATALOGUE).where(CATALOGUE.c.exhibit.in_(exhibits)))
+    connection.execute(delete(WORD).where(WORD.c.exhibit.in_(exhibits)))
 
 
 def keep_original(connection: Connection, exhibit: str) -> None:
@@ -224,6 +258,8 @@ def statement(
         asked.append(line.original == WANTED)
     elif sought.state:
         asked.append(line.state == sought.state)
+    if sought.person:
+        asked.append(line.person == sought.person)
     if sought.since is not None:
         asked.append(line.observed_at >= instant.encode(sought.since))
     if sought.until is not None:
@@ -310,4 +346,5 @@ def _listed(row: Row[Any]) -> Listed:
         row.url,
         row.picture,
         observed_at,
+        row.person,
     )

@@ -8,7 +8,7 @@ is sound is asked of its papers and of the ledger, never of these rows.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import (
     Column,
@@ -59,19 +59,20 @@ def beginning_of(number: str) -> str:
     return f"{bits >> 2:012x}"
 
 
-def enter(connection: Connection, exhibit: str, digests: Iterable[Digest]) -> None:
-    """These are the files of the exhibit, instead of what was known before."""
-    leave(connection, exhibit)
+def enter(connection: Connection, files: Mapping[str, Iterable[Digest]]) -> None:
+    """These are the files of each exhibit, instead of what was known before."""
+    leave(connection, files.keys())
     rows = [
         {"sha256": one, "exhibit": exhibit}
+        for exhibit, digests in files.items()
         for one in sorted({digest.hex for digest in digests if digest.algorithm == "sha256"})
     ]
     if rows:
         connection.execute(insert(FINGERPRINT), rows)
 
 
-def leave(connection: Connection, exhibit: str) -> None:
-    connection.execute(delete(FINGERPRINT).where(FINGERPRINT.c.exhibit == exhibit))
+def leave(connection: Connection, exhibits: Collection[str]) -> None:
+    connection.execute(delete(FINGERPRINT).where(FINGERPRINT.c.exhibit.in_(exhibits)))
 
 
 def of_exhibit(connection: Connection, exhibit: str) -> frozenset[str]:

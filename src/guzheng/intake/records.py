@@ -9,9 +9,10 @@ altered is named and not the papers that refer to it. A digest over the line sho
 the line that was altered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -52,6 +53,7 @@ _exhibit = Table(
 _unfinished = Table(
     "unfinished", _tables, Column("exhibit", Text, primary_key=True), sqlite_strict=True
 )
+_AT_ONCE = 200  # lines that one statement writes
 _MOST = 50  # exhibits shown for one file
 _SAID = ("exhibit", "kind", "claimed_name", "observed_at", "listing")
 
@@ -97,7 +99,7 @@ class ExhibitIndex:
     def _list_unlisted(self, connection: Connection) -> None:
         """Lines of a version that had no catalogue; `rebuild` knows their addresses too."""
         unlisted = not inspect(connection).has_table(catalogue.CATALOGUE.name)
-        catalogue.TABLES.create_all(connection)
+        catalogue.create(connection)
         if not unlisted:
             return
         going = set(connection.execute(select(_unfinished)).scalars())
@@ -113,7 +115,7 @@ class ExhibitIndex:
                     url=None,
                 )
                 ended = row.exhibit not in going
-                _catalogue(connection, order, listing, ended=ended)
+                catalogue.enter(connection, [catalogue.Entered(order, listing, ended)])
 
     def add(self, order: Order) -> None:
         """A line, and unfinished; nothing when there is one already."""
@@ -122,7 +124,7 @@ class ExhibitIndex:
             if insert_missing(connection, _exhibit, line):
                 name = {"exhibit": order.exhibit}
                 insert_missing(connection, _unfinished, name)
-                _enter(connection, order, listing_at_first(order), ended=False)
+                _enter(connection, [Walked(order, listing_at_first(order), finished=False)])
 
     def finish(self, order: Order, listing: bytes) -> None:
         """Nothing is missing any more. The first listing stands: a later one proves less."""
@@ -135,15 +137,12 @@ class ExhibitIndex:
                     change(_exhibit).where(_exhibit.c.exhibit == order.exhibit),
                     _line_of(order, listing),
                 )
-                _enter(connection, order, listing, ended=True)
+                _enter(connection, [Walked(order, listing, finished=True)])
 
     def forget(self, exhibit: str) -> None:
         """An intake that was never acknowledged."""
         with writing(self._engine) as connection:
-            for table in (_exhibit, _unfinished):
-                connection.execute(delete(table).where(table.c.exhibit == exhibit))
-            fingerprints.leave(connection, exhibit)
-            catalogue.leave(connection, exhibit)
+            _leave(connection, [exhibit])
 
     def keep_original(self, exhibit: str) -> None:
         """The original of a hash-only deposit lies beside it now."""
@@ -238,21 +237,16 @@ class ExhibitIndex:
 
         In one step, and never a line that is in neither: it came in meanwhile."""
         with writing(self._engine) as connection:
-            for exhibit in lost:
-                for table in (_exhibit, _unfinished):
-                    connection.execute(delete(table).where(table.c.exhibit == exhibit))
-                fingerprints.leave(connection, exhibit)
-                catalogue.leave(connection, exhibit)
-            for one in walked:
-                name = {"exhibit": one.order.exhibit}
-                for table in (_exhibit, _unfinished):
-                    connection.execute(
-                        delete(table).where(table.c.exhibit == one.order.exhibit)
-                    )
-                connection.execute(insert(_exhibit), _line_of(one.order, one.listing))
-                _enter(connection, one.order, one.listing, ended=one.finished)
-                if not one.finished:
-                    connection.execute(insert(_unfinished), name)
+            _leave(connection, list(lost))
+            remaining = iter(walked)
+            while some := list(islice(remaining, _AT_ONCE)):
+                _leave_lines(connection, [one.order.exhibit for one in some])
+                lines = [_line_of(one.order, one.listing) for one in some]
+                connection.execute(insert(_exhibit), lines)
+                _enter(connection, some)
+                going = [{"exhibit": one.order.exhibit} for one in some if not one.finished]
+                if going:
+                    connection.execute(insert(_unfinished), going)
 
 
 def listing_at_first(order: Order) -> bytes:
@@ -263,23 +257,40 @@ def listing_at_first(order: Order) -> bytes:
     return package.encode_listing(digests)
 
 
-def _enter(connection: Connection, order: Order, listing: bytes, *, ended: bool) -> None:
-    listed = package.parse_listing(listing)
-    digests = [*(one.digests[0] for one in order.items), *listed.values()]
-    fingerprints.enter(connection, order.exhibit, digests)
-    _catalogue(connection, order, listed, ended=ended)
+def _enter(connection: Connection, walked: Sequence[Walked]) -> None:
+    """Into what is found by files and by words."""
+    entered = [
+        catalogue.Entered(one.order, package.parse_listing(one.listing), one.finished)
+        for one in walked
+    ]
+    files = {
+        one.order.exhibit: [
+            *(item.digests[0] for item in one.order.items),
+            *one.listing.values(),
+        ]
+        for one in entered
+    }
+    fingerprints.enter(connection, files)
+    catalogue.enter(connection, entered)
 
 
-def _catalogue(
-    connection: Connection, order: Order, listed: Mapping[str, Digest], *, ended: bool
-) -> None:
-    catalogue.enter(connection, order, listed, ended=ended)
+def _leave(connection: Connection, exhibits: Sequence[str]) -> None:
+    for at in range(0, len(exhibits), _AT_ONCE):
+        some = exhibits[at : at + _AT_ONCE]
+        _leave_lines(connection, some)
+        fingerprints.leave(connection, some)
+        catalogue.leave(connection, some)
+
+
+def _leave_lines(connection: Connection, exhibits: Sequence[str]) -> None:
+    for table in (_exhibit, _unfinished):
+        connection.execute(delete(table).where(table.c.exhibit.in_(exhibits)))
 
 
 def _enter_listed(connection: Connection, row: Row[Any]) -> None:
     if _is_whole(row):
         digests = package.parse_listing(row.listing.encode()).values()
-        fingerprints.enter(connection, row.exhibit, digests)
+        fingerprints.enter(connection, {row.exhibit: digests})
 
 
 def _listed(row: Row[Any]) -> frozenset[str]:

@@ -1,0 +1,275 @@
+"""Server time of the list of evidence, its search and its filters, at 10^3 and 10^5 exhibits.
+
+Prints one JSON object. The index is filled by the product's own `rebuild`, from orders made up
+here (Chinese names, addresses, ten papers each), all of one account with three persons; the
+newest have folders with a real order and seal, since what is on its way and what waits for its
+original is asked of the papers. Each question goes through the whole application in this
+process (session, gate, route, template), one at a time; what is counted is wall time from the
+question to the last octet of the answer, and CPU beside it. Goal: p95 at most 50 ms at 10^5.
+
+    PYTHONPATH=. python bench/pages.py                      five minutes, most of it seeding
+    PYTHONPATH=. python bench/pages.py --rows 1000000       ten times that, and 12 GB of disk
+    PYTHONPATH=. python bench/pages.py --postgres           a server of its own on loopback
+"""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+
+from guzheng.accounts.people import Persons
+from guzheng.accounts.roles import EVERYTHING
+from guzheng.accounts.sessions import COOKIE, Caller, Sessions
+from guzheng.app import Platform
+from guzheng.config import Config
+from guzheng.intake import Order, ReceivedItem, Walked
+from guzheng.proof import package
+from guzheng.proof.digest import sha256
+from guzheng.store import ids
+from guzheng.web import create_app
+from tests import engines
+
+GOAL_MILLISECONDS, GOAL_ROWS = 50.0, 100_000
+END = datetime(2026, 11, 21, 8, tzinfo=UTC)
+WITH_PAPERS = 400  # the newest ones
+PAPERS = (
+    "manifest.json",
+    "seal.tsa",
+    "entry.leaf",
+    "entry.tlog-proof",
+    "certificate.json",
+    "certificate.pdf",
+    "tokens/0.tsa",
+    "tokens/1.tsa",
+)
+FIRMS = ("杭州云锦", "宁波海曙", "义乌双童", "温州康奈", "绍兴柯桥", "金华尖峰", "台州飞跃")
+TRADES = ("旗舰店", "服饰专营店", "家居生活馆", "数码商行", "食品经营部", "玩具厂")
+SCENES = ("虚假宣传", "虚假宣传", "商标侵权", "图片盗用", "专利侵权", "不正当竞争")
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What was filled in, and where in it the questions point."""
+
+    account: str
+    persons: tuple[str, ...]
+    cookie: str
+    deep: str
+    file: str
+    url: str
+    exhibit: str
+    case: str
+    seconds: float
+
+
+def order_of(number: int, rows: int, account: str, persons: tuple[str, ...]) -> Order:
+    """One every seven minutes, the last one at END; of three kinds, as 2 : 2 : 1."""
+    at = END - timedelta(minutes=7 * (rows - number))
+    firm, trade = FIRMS[number % 7], TRADES[number % 6]
+    kind = ("web", "web", "deposit", "deposit", "hash-only")[number % 5]
+    name = f"{firm}{trade}_{SCENES[number * 7 // 3 % 6]}_{at:%Y%m%d}"
+    if number % 10_000 == 77:
+        name = f"龙泉青瓷_{name}"
+    item = ReceivedItem(
+        f"照片-{number}.jpg", "image/jpeg", 5, (sha256(f"item {number}".encode()),)
+    )
+    return Order(
+        exhibit=ids.new("ex", at, lambda size: number.to_bytes(size, "big")),
+        kind=kind,
+        claimed_name=name,
+        observed_at=at,
+        salt=bytes(32),
+        items=() if kind == "web" else (item,),
+        url=f"https://shop{number % 5000}.example.cn/item/{number}" if kind == "web" else None,
+        account=account,
+        person=persons[number % 3],
+    )
+
+
+def walked_of(order: Order, number: int, rows: int) -> Walked:
+    """One in two hundred was refused; of the newest, one in ten is still on its way."""
+    names = ["refused.json"] if number % 200 == 1 and order.kind == "web" else list(PAPERS)
+    names += [package.ITEMS + one.name for one in order.items]
+    if order.kind == "web":
+        names += [package.ITEMS + one for one in ("view.png", "capture.wacz")]
+    digests = {one: sha256(f"{one} {number}".encode()) for one in names}
+    going = number > rows - WITH_PAPERS and number % 10 == 0
+    return Walked(order, package.encode_listing(digests), finished=not going)
+
+
+def seed(platform: Platform, rows: int) -> Seeded:
+    parts, now = platform.parts, platform.now()
+    persons = Persons(parts.accounts, parts.entropy)
+    people = tuple(
+        persons.add(name, f"{number}@example.com", "", now).person
+        for number, name in enumerate(("王掌柜", "李会计", "张律师"))
+    )
+    account = platform.members.rows.found(people[0], now)
+    owner = platform.members.acting(people[0])
+    assert owner is not None
+    for one in people[1:]:
+        platform.members.accept(platform.members.invite(owner)[1], one)
+        platform.members.change(owner, one, EVERYTHING)
+    made = platform.deposit("a.txt", [b"a"], account=account, person=people[0])
+    platform.walk(made, lambda _step, _detail: None)
+    sealed = platform.folder(made)
+    began = time.perf_counter()
+    orders = (order_of(number, rows, account, people) for number in range(rows))
+    parts.index.rebuild((walked_of(one, number, rows) for number, one in enumerate(orders)), ())
+    took = time.perf_counter() - began
+    for number in range(max(0, rows - WITH_PAPERS), rows):
+        order = order_of(number, rows, account, people)
+        folder = platform.folder(order.exhibit)
+        folder.mkdir(parents=True)
+        (folder / "order.json").write_bytes(order.encode())
+        for paper in ("manifest.json", "seal.tsa"):
+            shutil.copy(sealed / paper, folder / paper)
+    middle = order_of(rows // 2 // 5 * 5, rows, account, people)  # a web page
+    deposit = order_of(rows // 2 // 5 * 5 + 2, rows, account, people)
+    sessions = Sessions(parts.accounts, parts.entropy)
+    return Seeded(
+        account=account,
+        persons=people,
+        cookie=sessions.begin(people[0], "password", Caller("bench", "192.0.2.1"), now),
+        deep=order_of(rows // 10, rows, account, people).exhibit,
+        file=deposit.items[0].digests[0].hex,
+        url=middle.url or "",
+        exhibit=middle.exhibit,
+        case="",
+        seconds=round(took, 1),
+    )
+
+
+def questions(one: Seeded) -> Mapping[str, Mapping[str, str]]:
+    day = f"{END - timedelta(days=1):%Y-%m-%d}"
+    return {
+        "first page": {},
+        "deep page (nine tenths down)": {"before": one.deep},
+        "kind: captures": {"kind": "web"},
+        "kind, deep": {"kind": "hash-only", "before": one.deep},
+        "state: certified": {"state": "certified"},
+        "state: refused": {"state": "refused"},
+        "state: on its way": {"state": "going"},
+        "state: original wanted": {"state": "wanted"},
+        "one day": {"since": day, "until": day},
+        "kind and state": {"kind": "web", "state": "refused"},
+        "name, two characters, every third": {"q": "虚假"},
+        "name, one character, every second": {"q": "商"},
+        "name, four characters, rare": {"q": "龙泉青瓷"},
+        "name, two words that meet": {"q": "杭州云锦 商标侵权"},
+        "name, two common words that never meet": {"q": "宁波海曙 虚假宣传 商标侵权"},
+        "name and state": {"q": "虚假宣传", "state": "refused"},
+        "name of a file": {"q": "照片-4711.jpg"},
+        "name, unknown": {"q": "不存在的商家"},
+        "digest, whole": {"q": one.file},
+        "digest, eight digits": {"q": one.file[:8]},
+        "address, whole": {"q": one.url},
+        "address, shop": {"q": "shop77.example.cn"},
+        "number of an exhibit": {"q": one.exhibit},
+    }
+
+
+async def asked(app: object, cookie: str, path: str, rounds: int) -> dict[str, object]:
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    walls: list[float] = []
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", cookies={COOKIE: cookie}
+    ) as client:
+        first = await client.get(path)
+        assert first.status_code == 200, first.text[:300]
+        burned = time.process_time()
+        for _ in range(rounds):
+            began = time.perf_counter()
+            await client.get(path)
+            walls.append((time.perf_counter() - began) * 1000)
+        burned = time.process_time() - burned
+    walls.sort()
+    return {
+        "p50_ms": round(statistics.median(walls), 1),
+        "p95_ms": round(walls[min(len(walls) - 1, int(len(walls) * 0.95))], 1),
+        "cpu_ms": round(burned * 1000 / rounds, 1),
+    }
+
+
+@contextlib.contextmanager
+def database(*, on_server: bool) -> Iterator[str]:
+    if not on_server:
+        yield ""
+        return
+    with engines.postgres_running() as server:
+        yield server.database("pages")
+
+
+def measured(
+    place: str | None, rows: int, rounds: int, *, on_server: bool
+) -> dict[str, object]:
+    with (
+        tempfile.TemporaryDirectory(dir=place) as folder,
+        database(on_server=on_server) as url,
+    ):
+        config = Config(Path(folder) / "data", accounts="on")
+        if url:
+            config = dataclasses.replace(config, database_url=url)
+        platform = Platform(config)
+        seeded = seed(platform, rows)
+        if url:
+            with platform.index.engine.connect() as connection:
+                connection.exec_driver_sql("ANALYZE")
+        app = create_app(platform)
+        found = {
+            name: asyncio.run(
+                asked(app, seeded.cookie, f"/exhibits?{urlencode(params)}", rounds)
+            )
+            for name, params in questions(seeded).items()
+        }
+        size = sum(one.stat().st_size for one in config.data.glob("index.sqlite*"))
+    return {
+        "seed_seconds": seeded.seconds,
+        "index_octets_each": round(size / rows) if size else None,
+        "answers": found,
+    }
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", type=int, nargs="+", default=[1_000, GOAL_ROWS])
+    arguments.add_argument("--rounds", type=int, default=40)
+    arguments.add_argument("--postgres", action="store_true")
+    arguments.add_argument("--only", default="", help="questions that have this in their name")
+    chosen = arguments.parse_args()
+    place = os.environ.get("BENCH_DIR")
+    sizes = {
+        str(rows): measured(place, rows, chosen.rounds, on_server=chosen.postgres)
+        for rows in chosen.rows
+    }
+    print(
+        json.dumps(
+            {
+                "figure": "server time of the list of evidence",
+                "engine": "PostgreSQL" if chosen.postgres else "SQLite",
+                "rows": sizes,
+                "goal": f"p95 at most {GOAL_MILLISECONDS:.0f} ms at {GOAL_ROWS:,}",
+            },
+            ensure_ascii=False,
+            indent=1,
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
