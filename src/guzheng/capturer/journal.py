@@ -41,6 +41,7 @@ REASONS = {
     "page.pictured": "the page as a person sees it, in full length",
     "page.printed": "the page for the file of a court",
     "page.copied": "the document after all scripts, for comparison with the archive",
+    "frames.copied": "what the page shows of other documents, of other sites too",
     "browser.stopped": "nothing can be added to the archive after this",
     "archive.written": "requests and answers, for replay by independent tools",
     "wire.compared": "what the browser says and what the archive holds, against what passed",

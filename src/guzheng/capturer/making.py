@@ -17,6 +17,7 @@ from guzheng.capturer.devtools import EventListener
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.film import NAME as FILM_NAME
 from guzheng.capturer.film import Film
+from guzheng.capturer.frames import Frames
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import SETTLE_SECONDS
 from guzheng.capturer.recorder import Recorder
@@ -118,6 +119,9 @@ class Making:
         document = (self.folder / "dom.html").stat().st_size
         self.names += await snapshots.take(self.recorder.octets_kept + document)
         self.journal.step("page.snapped")
+        others = tuple(visit.targets.frames.values())
+        frames = Frames(devtools, session, visit.frame, others, self.folder, self.journal)
+        self.names += await frames.take()
         self.names += await artefacts.take_pictures(
             devtools, session, await visit.size(), self.folder, self.journal
         )

@@ -25,7 +25,11 @@ COMPUTED_STYLES = (
     "color", "background-color", "background-image", "font-size",
 )  # fmt: skip
 _NODES = "document.getElementsByTagName('*').length"
-_TEXT = "(document.body || document.documentElement || {innerText: ''}).innerText.slice(0, %d)"
+TEXT = "(document.body || document.documentElement || {innerText: ''}).innerText.slice(0, %d)"
+LAYOUT: tuple[str, Values] = (
+    "DOMSnapshot.captureSnapshot",
+    {"computedStyles": COMPUTED_STYLES, "includePaintOrder": True, "includeDOMRects": True},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Snapshots:
             self.devtools,
             self.session,
             self.frame,
-            _TEXT % TEXT_OCTETS,
+            TEXT % TEXT_OCTETS,
             seconds=SNAPSHOT_SECONDS,
         )
         if not isinstance(found, str):
@@ -87,14 +91,7 @@ class Snapshots:
         return found.encode("utf-8", "replace") + b"\n"
 
     async def _read_layout(self) -> bytes:
-        answer = await self._ask(
-            "DOMSnapshot.captureSnapshot",
-            {
-                "computedStyles": COMPUTED_STYLES,
-                "includePaintOrder": True,
-                "includeDOMRects": True,
-            },
-        )
+        answer = await self._ask(*LAYOUT)
         return spell(answer) if listing(answer, "documents") else b""
 
     async def _read_mhtml(self) -> bytes:

@@ -35,6 +35,7 @@ class Targets:
         self._recorder = recorder
         self._journal = journal
         self._devtools: Devtools | None = None
+        self.frames: dict[str, str] = {}  # those with a process of their own, to their session
         self._sessions: dict[str, str] = {}
         self._ready: dict[str, list[asyncio.Future[Values]]] = {}
         self._dialogs = 0
@@ -66,6 +67,8 @@ class Targets:
         match method:
             case "Target.attachedToTarget":
                 self._attached(values)
+            case "Target.detachedFromTarget":
+                self._detached(text(values, "sessionId"))
             case "Page.loadEventFired" if session == self.main:
                 self.loaded.set()
             case "Page.javascriptDialogOpening":
@@ -93,6 +96,8 @@ class Targets:
             devtools.post("Target.detachFromTarget", {"sessionId": session})
             return
         self._sessions[name] = session
+        if kind == "iframe":
+            self.frames[name] = session
         if kind == "page" and self.main:
             self._journal.step("popup.closed", text(target, "url"))
             self._journal.note("capture.popup-closed")
@@ -109,6 +114,14 @@ class Targets:
         if flag(values, "waitingForDebugger"):
             ready.append(devtools.post("Runtime.runIfWaitingForDebugger", {}, session))
         self._ready[session] = ready
+
+    def _detached(self, session: str) -> None:
+        """A frame that is back in its parent's process, or gone, may come again by its name."""
+        for name, one in list(self._sessions.items()):
+            if one == session and one != self.main:
+                del self._sessions[name]
+                self.frames.pop(name, None)
+                self._ready.pop(session, None)
 
     def _dismiss(self, values: Values, session: str) -> None:
         self._dialogs += 1

@@ -1,4 +1,4 @@
-"""Asks the page's main frame something from a world of our own, where its scripts have no part.
+"""Asks a frame of the page something from a world of our own, where its scripts have no part.
 
 An isolated world sees the same document, but the page's redefinitions (of `scrollTo`, `Array`,
 `JSON`) do not reach it, and the page does not see that it is there.
@@ -19,14 +19,12 @@ async def ask(
     seconds: float = ANSWER_SECONDS,
 ) -> object:
     """The value of the expression as JSON has it. Raises CommandRefused, TimeoutError."""
-    world = await devtools.call(
-        "Page.createIsolatedWorld", {"frameId": frame, "worldName": _NAME}, session
-    )
+    context = await context_of(devtools, session, frame)
     answer = await devtools.call(
         "Runtime.evaluate",
         {
             "expression": expression,
-            "contextId": int(number(world, "executionContextId")),
+            "contextId": context,
             "returnByValue": True,
             "awaitPromise": True,
         },
@@ -37,3 +35,11 @@ async def ask(
         raise CommandRefused("the document is in no state to be asked")
     found: Values = inner(answer, "result")
     return found.get("value")
+
+
+async def context_of(devtools: Devtools, session: str, frame: str) -> int:
+    """The number of that world, in the document that the frame shows now."""
+    made = await devtools.call(
+        "Page.createIsolatedWorld", {"frameId": frame, "worldName": _NAME}, session
+    )
+    return int(number(made, "executionContextId"))

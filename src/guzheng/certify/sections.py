@@ -278,7 +278,7 @@ def _known_as(item: Item, facts: Facts) -> str:
     """What an item of a capture is; elsewhere a name is the applicant's and means nothing."""
     if facts.capture is None:
         return ""
-    return words.find_words(f"page.item.{item.name.replace('.', '-')}", "zh") or ""
+    return words.find_item_words(item.name, "zh") or ""
 
 
 def _item_note(item: Item, known_as: str = "") -> str:

@@ -6,8 +6,9 @@ fit, and counts those that do.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, cast
 
 from guzheng.proof import timestamp
@@ -15,7 +16,7 @@ from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, ProofError, Undecided
 from guzheng.proof.report import Finding, Outcome, Report
-from guzheng.transcript import container, layout, limits, sealedkeys, trace, warc
+from guzheng.transcript import container, frames, layout, limits, sealedkeys, trace, warc
 from guzheng.transcript.comparing import Asked, Completeness, compare, host_of
 from guzheng.transcript.container import Source, Transcript
 from guzheng.transcript.keylog import KeyLog
@@ -41,7 +42,13 @@ RULES = {
 }
 _BLOCK = 1 << 20
 _STAMP = "moments/transcript.tsa"
-_ITEMS = (container.TRANSCRIPT, container.ARCHIVE, container.LAYOUT, container.KEYS)
+_ITEMS = (
+    container.TRANSCRIPT,
+    container.ARCHIVE,
+    container.LAYOUT,
+    container.FRAMES,
+    container.KEYS,
+)
 
 
 @dataclass(slots=True)
@@ -112,7 +119,8 @@ def _read_items(found: Examined, source: Source) -> None:
     """The files are those that the record names; a draft of a record names none yet."""
     named = {one.name: one for one in found.record.artefacts} if found.record else {}
     count = 0
-    for name in _ITEMS:
+    layouts = sorted(name for name in named if name.startswith(frames.LAYOUTS))
+    for name in (*_ITEMS, *(f"items/{one}" for one in layouts)):
         item = named.get(name.removeprefix("items/"))
         if item is None:
             continue
@@ -311,7 +319,7 @@ def _trace(found: Examined, source: Source) -> None:
         octets = source.whole(container.LAYOUT, limits.LAYOUT_OCTETS)
         if octets is None or found.completeness is None:
             return
-        found.layout = layout.parse(octets)
+        found.layout = layout.parse(octets, _frames(source), partial(_layout, source))
         found.trace = trace.trace_of(
             found.exhibit, found.layout, found.completeness, found.opened
         )
@@ -327,6 +335,18 @@ def _trace(found: Examined, source: Source) -> None:
         found.findings.passed("trace", str(len(found.layout.nodes)))
     except ProofError as error:
         found.findings.fault("trace", error, container.LAYOUT)
+
+
+def _frames(source: Source) -> Sequence[frames.Framed] | None:
+    octets = source.whole(container.FRAMES, limits.LAYOUT_OCTETS)
+    return None if octets is None else frames.parse(octets)
+
+
+def _layout(source: Source, name: str) -> bytes:
+    octets = source.whole(f"items/{name}", limits.LAYOUT_OCTETS)
+    if octets is None:
+        raise Undecided("step.input-missing", name, "none")
+    return octets
 
 
 def requests_of(record: CaptureRecord) -> list[Asked]:

@@ -28,6 +28,7 @@ TRANSCRIPT = "items/transcript.zip"
 ARCHIVE = "items/page.wacz"
 RECORD = "capture.json"
 LAYOUT = "items/layout.json"
+FRAMES = "items/frames.json"
 TRACE = "items/trace.json"
 KEYS = "items/tls-keys.enc"
 KEY = "tls-keys.key"  # beside a capture's folder, never in a package

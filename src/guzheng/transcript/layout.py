@@ -1,20 +1,22 @@
 """layout.json: the browser's DOM snapshot, read as far as a trace needs it.
 
 Its form is the answer of the DevTools command DOMSnapshot.captureSnapshot, with paint order and
-rectangles. It was made by a browser that had just shown a hostile page: every number is checked
+rectangles. Frames with a process of their own have answers of their own, which frames.json puts
+into place. It was made by a browser that had just shown a hostile page: every number is checked
 before it is used, and what does not fit refuses the file, never the program.
 """
 
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
 from urllib.parse import urljoin
 
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
+from guzheng.transcript.frames import Framed
 from guzheng.transcript.limits import NODES
 
 # What was asked for (capturer/snapshots.py), by its place in each row of styles.
@@ -32,20 +34,28 @@ _SOURCES = {
     "VIDEO": "poster",
 }
 _FARTHEST = 1 << 24  # pixels; no page is so long
+_EVERYWHERE = (0, 0, _FARTHEST, _FARTHEST)
+_SIZES = ("Width", "Height")
 _DOCUMENTS = 2000
+_DEEPEST = 64  # frames within frames
 _LONGEST = 8000
 Box = tuple[int, int, int, int]  # left, top, right, bottom
+Depth = tuple[int, ...]  # paint orders: of the outermost frame's element, …, of the box
+Read = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One box as it was painted, in pixels of the whole page; `url` is what it shows."""
+    """One box as it was painted, in pixels of the whole page; `url` is what it shows.
+
+    `frame`: number of the frame whose process counts `node`; 0 is the page's own."""
 
     node: int
     name: str
     box: Box
     order: int
     url: str
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +66,26 @@ class Layout:
     nodes: tuple[Node, ...]
 
 
-def parse(octets: bytes) -> Layout:
-    try:
-        canonical.require_shallow(octets)
-    except Malformed as error:
-        raise Malformed("transcript.trace-malformed", "a DOM snapshot", error.found) from error
-    try:
-        snapshot: Any = _READER.decode(octets.decode("utf-8"))
-        documents = snapshot["documents"]
-        if not 0 < len(documents) <= _DOCUMENTS:
-            _refuse(f"1 to {_DOCUMENTS} documents", str(len(documents)))
-        reading = _Reading(documents, snapshot["strings"], [])
-        reading.document(0, (0, 0), (0, 0, _FARTHEST, _FARTHEST), set())
-        first = documents[0]
-        width, height = (_pixel(first[f"content{one}"], up=True) for one in ("Width", "Height"))
-        url = reading.text(first["documentURL"])
-        return Layout(url, width, height, tuple(reading.nodes))
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        found = f"{type(error).__name__}: {str(error)[:80]}"
-        raise Malformed("transcript.trace-malformed", "a DOM snapshot", found) from error
+def _nothing(name: str) -> bytes:
+    _refuse("no frames", name)
+
+
+def parse(
+    octets: bytes, frames: Sequence[Framed] | None = None, read: Read = _nothing
+) -> Layout:
+    """`frames` as frames.json has them, `read` gives the layout of one; None where a capture
+    has no such list, and orders are then what the browser said."""
+    framed = {(one.within, one.owner): one for one in frames or ()}
+    reading = _Reading([], [], [], [], framed, read, is_nested=frames is not None)
+    url, width, height = reading.snapshot(octets, (0, 0), _EVERYWHERE)
+    nodes = reading.nodes
+    if frames is not None:
+        places = {depth: at for at, depth in enumerate(sorted(set(reading.depths)))}
+        nodes = [
+            replace(one, order=places[depth])
+            for one, depth in zip(nodes, reading.depths, strict=True)
+        ]
+    return Layout(url, width, height, tuple(nodes))
 
 
 @dataclass(slots=True)
@@ -88,6 +93,42 @@ class _Reading:
     documents: list[Any]
     strings: list[Any]
     nodes: list[Node]
+    depths: list[Depth]
+    framed: dict[tuple[int, int], Framed]
+    read: Read
+    is_nested: bool  # what a frame shows is cut at its content, not at its border
+    root: int = 0  # whose layout this is
+    above: Depth = ()
+
+    def snapshot(self, octets: bytes, at: tuple[int, int], within: Box) -> tuple[str, int, int]:
+        """Adds the boxes of one process, and gives its document's address and size."""
+        try:
+            canonical.require_shallow(octets)
+        except Malformed as error:
+            raise Malformed(
+                "transcript.trace-malformed", "a DOM snapshot", error.found
+            ) from error
+        try:
+            snapshot: Any = _READER.decode(octets.decode("utf-8"))
+            self.documents, self.strings = snapshot["documents"], snapshot["strings"]
+            if not 0 < len(self.documents) <= _DOCUMENTS:
+                _refuse(f"1 to {_DOCUMENTS} documents", str(len(self.documents)))
+            first = self.documents[0]
+            if self.root:  # the page's own picture is of all of it, a frame's is as scrolled
+                scrolled = [_pixel(first.get(f"scrollOffset{one}", 0)) for one in "XY"]
+                at = at[0] - scrolled[0], at[1] - scrolled[1]
+            self.document(0, at, within, set(), self.above)
+            width, height = (_pixel(first[f"content{one}"], up=True) for one in _SIZES)
+            return self.text(first["documentURL"]), width, height
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
+            found = f"{type(error).__name__}: {str(error)[:80]}"
+            raise Malformed("transcript.trace-malformed", "a DOM snapshot", found) from error
 
     def text(self, index: object) -> str:
         if not isinstance(index, int) or index < -1:
@@ -97,10 +138,12 @@ class _Reading:
             _refuse("a text", repr(value)[:40])
         return value.encode("utf-8", "replace").decode("utf-8")[:_LONGEST]
 
-    def document(self, number: int, at: tuple[int, int], within: Box, above: set[int]) -> None:
+    def document(
+        self, number: int, at: tuple[int, int], within: Box, above: set[int], under: Depth
+    ) -> None:
         """Adds its boxes, and those of the frames in it; none may lie within itself."""
-        if not 0 <= number < len(self.documents) or number in above:
-            _refuse("each document once", str(number))
+        if not 0 <= number < len(self.documents) or number in above or len(under) > _DEEPEST:
+            _refuse("each document once, none deeper than any page", str(number))
         one = self.documents[number]
         nodes, layout = one["nodes"], one["layout"]
         url, base = self.text(one["documentURL"]), self.text(one["baseURL"])
@@ -110,7 +153,8 @@ class _Reading:
             if len(self.nodes) >= NODES:
                 _refuse(f"at most {NODES} boxes", "more")
             styles = layout["styles"][place]
-            box = _clipped(_box(layout["bounds"][place], at), within)
+            whole = _box(layout["bounds"][place], at)
+            box = _clipped(whole, within)
             if box is None or self._style(styles, _VISIBILITY) == "hidden":
                 continue
             name = self.text(nodes["nodeName"][index]).upper()
@@ -122,10 +166,25 @@ class _Reading:
                 shown = self.text(self.documents[frame]["documentURL"])
             node = _count(nodes["backendNodeId"][index])
             order = _count(layout["paintOrders"][place])
-            self.nodes.append(Node(node, name[:40], box, order, shown or url))
+            mine = len(self.nodes)
+            self.nodes.append(Node(node, name[:40], box, order, shown or url, self.root))
+            self.depths.append((*under, order))
             if frame is not None:
-                inner = self._inner(layout, place, box, self.documents[frame])
-                self.document(frame, inner, box, above | {number})
+                inner, seen = self._inner(layout, place, whole, self.documents[frame])
+                seen = self._seen(seen, box)
+                self.document(frame, inner, seen, above | {number}, (*under, order))
+            elif (framed := self.framed.pop((self.root, node), None)) is not None:
+                inner, seen = self._inner(layout, place, whole, {})
+                held = self._frame(framed, inner, self._seen(seen, box), (*under, order))
+                self.nodes[mine] = replace(self.nodes[mine], url=held)
+
+    def _frame(self, framed: Framed, at: tuple[int, int], within: Box, above: Depth) -> str:
+        """Adds what another process painted there; gives the address of its document."""
+        reading = _Reading(
+            [], [], self.nodes, self.depths, self.framed, self.read,
+            is_nested=True, root=framed.number, above=above,
+        )  # fmt: skip
+        return reading.snapshot(self.read(framed.layout), at, within)[0]
 
     def _shown(
         self, nodes: Mapping[str, Any], index: int, name: str, styles: list[Any], base: str
@@ -144,12 +203,21 @@ class _Reading:
 
     def _inner(
         self, layout: Mapping[str, Any], place: int, box: Box, inside: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        """Where the document of a frame begins: inside its border, scrolled as it was."""
-        client = layout["clientRects"][place] or [0, 0]
-        left, top = (_pixel(one) for one in client[:2])
+    ) -> tuple[tuple[int, int], Box]:
+        """Where the document of a frame begins: inside its border, scrolled as it was; and
+        what can be seen of it."""
+        left, top, width, height = (layout["clientRects"][place] or [0, 0, 0, 0])[:4]
+        left, top = _pixel(left), _pixel(top)
         scrolled = [_pixel(inside.get(one, 0)) for one in ("scrollOffsetX", "scrollOffsetY")]
-        return box[0] + left - scrolled[0], box[1] + top - scrolled[1]
+        begins = box[0] + left, box[1] + top
+        ends = begins[0] + _pixel(width, up=True), begins[1] + _pixel(height, up=True)
+        return (begins[0] - scrolled[0], begins[1] - scrolled[1]), (*begins, *ends)
+
+    def _seen(self, content: Box, box: Box) -> Box:
+        """Of a frame's content, what its own element and all around it let through."""
+        if not self.is_nested:
+            return box
+        return _clipped(content, box) or (*box[:2], *box[:2])
 
     def _sparse(self, table: Mapping[str, list[Any]]) -> dict[int, int]:
         pairs = zip(table["index"], table["value"], strict=True)

@@ -1,8 +1,9 @@
 """From a point of the screenshot to the wire: box, resource, archive, connection, certificate.
 
-docs/spec/trace.md is the specification. A derivative: everything in it stands in layout.json,
-page.wacz, the transcript and the record, and whoever has these makes it again, octet by octet.
-It says from where a box shows what it shows; which script put it there, nobody recorded.
+docs/spec/trace.md is the specification. A derivative: everything in it stands in the layouts
+of the page and its frames, page.wacz, the transcript and the record, and whoever has these
+makes it again, octet by octet. It says from where a box shows what it shows; which script put
+it there, nobody recorded.
 """
 
 from collections import defaultdict
@@ -70,7 +71,9 @@ def _name_of(url: str) -> str:
 
 def _node(one: Node, places: dict[str, int]) -> Value:
     left, top, right, bottom = one.box
+    within: Value = {"frame": one.frame} if one.frame else {}
     return {
+        **within,
         "node": one.node,
         "name": one.name,
         "box": [left, top, right - left, bottom - top],

@@ -113,6 +113,7 @@ class Pages:
         page = {
             "say": partial(_say, language),
             "find_words": partial(_find_words, language),
+            "find_item_words": partial(_find_item_words, language),
             "octets": partial(_octets, language),
             "language": language,
             "languages": words.LANGUAGES,
@@ -188,6 +189,10 @@ def _in_language(request: Request, language: words.Language) -> str:
 
 def _say(language: words.Language, code: str, **facts: object) -> str:
     return words.say(code, language, **facts)
+
+
+def _find_item_words(language: words.Language, name: str) -> str | None:
+    return words.find_item_words(name, language)
 
 
 def _find_words(language: words.Language, code: str, **facts: object) -> str | None:

@@ -27,6 +27,7 @@ Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 SOURCE: Final[Language] = "zh"
 
+_NUMBERED = re.compile(r"([a-z]+)-([0-9]{3})(?:\.[a-z0-9]+)?")
 _BLANK = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -45,6 +46,17 @@ def say(code: str, language: Language = SOURCE, /, **facts: object) -> str:
 def find_words(code: str, language: Language = SOURCE, /, **facts: object) -> str | None:
     """As :func:`say`, for a code we may not know: None rather than an error."""
     return say(code, language, **facts) if code in catalogue(language) else None
+
+
+def find_item_words(name: str, language: Language = SOURCE, /) -> str | None:
+    """What an item of a capture is, by its name: docs/spec/capture.md §3. ``dom-007.html`` is
+    the document of frame 7, in the words of ``page.item-of.dom``."""
+    if known := find_words(f"page.item.{name.replace('.', '-')}", language):
+        return known
+    if numbered := _NUMBERED.fullmatch(name):
+        kind, number = numbered.groups()
+        return find_words(f"page.item-of.{kind}", language, number=int(number))
+    return None
 
 
 def find_language(tag: str) -> Language | None:
