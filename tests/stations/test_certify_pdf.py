@@ -1,10 +1,11 @@
 """The certificate as a file: PDF/A-3a, papers inside, every fact readable, nothing outside."""
 
 import io
+import multiprocessing
 import re
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pikepdf
@@ -250,6 +251,15 @@ def test_threads_may_share_one_press_and_one_signer() -> None:
 def test_the_same_facts_print_the_same_bytes() -> None:
     assert _printed(facts("web")) == _printed(facts("web"))
     assert _printed(facts()) != _printed(facts(claimed_name="另一"))
+
+
+def test_what_was_printed_before_changes_no_byte() -> None:
+    """typst remembers what it laid out; whoever prints the first one gets the same."""
+    before = [facts("web"), facts(number="GZ-20261121-0000000000"), facts("hash-only")]
+    for other in before:
+        assert _printed(other) != _printed(facts())
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        assert fresh.submit(_printed, facts()).result() == _printed(facts())
 
 
 def test_both_sets_of_fonts_are_really_used() -> None:

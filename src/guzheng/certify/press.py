@@ -1,10 +1,14 @@
 """The printing press: a document and its attachments become PDF/A-3a, by typst.
 
 One press keeps one typst compiler, since starting one costs ten times what a certificate does.
-The compiler sees the fonts of its Face and a folder that holds the attachments of this one
-certificate, and nothing else of the machine; text reaches it as one JSON string. It refuses to
-write a file that is not PDF/A-3a (ISO 19005-3, level A). The same document, attachments and
-date give the same bytes.
+The compiler sees the fonts of its Face and a folder that holds the text of this one document,
+as JSON, with its attachments, and nothing else of the machine. It refuses to write a file that
+is not PDF/A-3a (ISO 19005-3, level A). The same document, attachments and date give the same
+bytes, whatever was printed before.
+
+What two certificates have in common typst lays out once, as long as nothing around it differs:
+so the text comes from a file (an input of the compiler would be around everything), and the
+template says what differs neither in a rule of the page nor before what is common.
 """
 
 import io
@@ -43,6 +47,7 @@ _TOKEN = _Kind("application/timestamp-reply", "supplement")
 _TEXT = _Kind("text/plain", "supplement")
 _OCTETS = _Kind("application/octet-stream", "supplement")
 _PINE = "#12342b"
+_DOCUMENT: Final = "document.json"  # where the templates read it; attachments are numbers
 
 
 class Press:
@@ -88,14 +93,14 @@ class Press:
             for number, name in enumerate(names):
                 # By number: a name from outside never becomes a path of ours.
                 (Path(folder) / str(number)).write_bytes(papers[name])
-            return self._compiled(self._template, whole, folder, dated)
+            return self._compiled(self._template, whole, Path(folder), dated)
 
     def set(self, template: bytes, document: Printed, *, dated_at: datetime) -> bytes:
         """Another kind of document, which has its own template and nothing attached."""
         dated = dated_at.astimezone(UTC).replace(microsecond=0)
         whole: Printed = {**document, **self._circumstances(dated)}
         with tempfile.TemporaryDirectory(prefix="guzheng-document-") as folder:
-            return self._compiled(template, whole, folder, dated)
+            return self._compiled(template, whole, Path(folder), dated)
 
     def _circumstances(self, dated: datetime) -> Printed:
         fields = ("year", "month", "day", "hour", "minute", "second")
@@ -103,14 +108,14 @@ class Press:
         return {"face": face, "dated": {field: getattr(dated, field) for field in fields}}
 
     def _compiled(
-        self, template: bytes, document: Printed, folder: str, dated: datetime
+        self, template: bytes, document: Printed, folder: Path, dated: datetime
     ) -> bytes:
+        (folder / _DOCUMENT).write_bytes(canonical.encode(document))
         with self._printing:
             printed = self._compiler.compile(
                 template,
-                root=folder,
+                root=str(folder),
                 format="pdf",
-                sys_inputs={"document": canonical.encode(document).decode()},
                 pdf_standards=[STANDARD],
                 timestamp=dated,
             )
