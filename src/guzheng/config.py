@@ -51,6 +51,8 @@ _ONE_OF = {
     "share_addresses": ("truncated", "whole", "none"),
     "accounts": ("on", "off"),
     "real_names": ("optional", "required"),
+    "oidc_new_persons": ("no", "invited", "yes"),
+    "oidc_trust_address": ("no", "yes"),
     "sm2": ("auto", "required", "off"),
     "tsa_key": ("p256", "rsa3072", "pkcs11"),
 }
@@ -63,6 +65,7 @@ _ZERO_OR_MORE = (
     "tsa_per_day",
     "metrics_port",
     "confirm_hours",
+    "given_up_days",
     "quota_units",
     "name_document_days",
 )
@@ -108,6 +111,26 @@ class Config:
         },
     )
     mail_from: str = _setting("", "Sender of those letters")
+    oidc_issuer: str = _setting(
+        "",
+        "Identity provider that persons may sign in by (OpenID Connect): its https:// address, "
+        "as its tokens name it; needs public_url",
+    )
+    oidc_client: str = _setting("", "What that provider knows us by (client id)")
+    oidc_secret: str = _setting(
+        "", "File (mode 600) with the secret it gave us; empty: none, PKCE alone"
+    )
+    oidc_name: str = _setting("", "What people call that provider, for the button")
+    oidc_new_persons: str = _setting(
+        "invited",
+        "Who may become a person by it alone, with an address it has verified: no (nobody), "
+        "invited (under an invitation's link), yes (everybody)",
+    )
+    oidc_trust_address: str = _setting(
+        "no",
+        "yes: who has verified an address there signs in as the person of that address here; "
+        "no: that person signs in as before, and links it himself",
+    )
     session_hours: int = _setting(168, "How long a sign-in lasts at most")
     session_idle_minutes: int = _setting(720, "How long it lasts without a request")
     password_mib: int = _setting(
@@ -230,6 +253,11 @@ class Config:
     confirm_hours: int = _setting(
         24,
         "After so many hours an order that can be previewed is confirmed by itself; 0: at once",
+    )
+    given_up_days: int = _setting(
+        0,
+        "After so many days the files of a capture that was given up are deleted, unless a legal"
+        " hold speaks of it; its papers and its entry stay; 0: never",
     )
     quota_units: int = _setting(
         0, "Captures that an account may hold or have confirmed in all; 0: no limit"
@@ -398,6 +426,10 @@ def _require_sensible_accounts(config: Config) -> None:
         ("password_mib: 19 to 4096", 19 <= config.password_mib <= 4096),
         ("password_passes: 2 to 100", 2 <= config.password_passes <= 100),
         ("mail_from and public_url, where there is smtp_url", reachable),
+        (
+            "public_url, where there is oidc_issuer",
+            bool(config.public_url) or not config.oidc_issuer,
+        ),
     ):
         if not right:
             raise Refused(

@@ -1,4 +1,5 @@
 """How a webhook is sent: signed by Standard Webhooks, to an address that was looked at first.
+An identity provider is asked by the same line (`issuers`).
 
 https://www.standardwebhooks.com: `webhook-id`, `webhook-timestamp`, and `webhook-signature`,
 HMAC-SHA256 over `id.timestamp.body` under the endpoint's own secret. The host's name is
@@ -28,7 +29,7 @@ from guzheng.refusals import Refused, Unavailable
 
 SECONDS: Final = 15.0
 _LONGEST: Final = 2000
-_PORTS: Final = {"https": 443, "http": 80}
+PORTS: Final = {"https": 443, "http": 80}
 
 
 def signed(key: bytes, message: str, body: bytes, now: datetime) -> dict[str, str]:
@@ -62,7 +63,7 @@ def parse_address(text: str) -> SplitResult:
     except ValueError as error:
         raise _refused(url) from error
     plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= _LONGEST
-    if not plain or parts.scheme not in _PORTS or not parts.hostname or port == 0:
+    if not plain or parts.scheme not in PORTS or not parts.hostname or port == 0:
         raise _refused(url)
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _refused(url)
@@ -78,7 +79,7 @@ def looked_up(
     """Resolve once, and judge every answer. Raises Refused, or Unavailable where there is no
     answer."""
     host = parts.hostname or ""
-    port = parts.port or _PORTS[parts.scheme]
+    port = parts.port or PORTS[parts.scheme]
     found = tuple(resolve(host, port))
     if not found:
         raise Unavailable("webhooks.no-address", expected="an address", found=host[:100])
@@ -112,20 +113,42 @@ def resolved(host: str, port: int) -> tuple[Address, ...]:
 
 def post(line: Line, headers: Mapping[str, str], body: bytes, seconds: float = SECONDS) -> int:
     """The status that came back; 0 where none came in time, or the connection failed."""
+    said = {"Content-Type": "application/json", "User-Agent": "guzheng-webhooks"}
+    return ask(line, "POST", said | dict(headers), body, most_octets=0, seconds=seconds)[0]
+
+
+def ask(
+    line: Line,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    most_octets: int,
+    seconds: float = SECONDS,
+) -> tuple[int, bytes]:
+    """The status and the whole body; 0 where they did not come in time, or are too long. With
+    `most_octets` 0 the body is not read."""
     connection = _Pinned(line, seconds)
     timer = threading.Timer(seconds, connection.cut)
     timer.daemon = True
     timer.start()
+    said = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "guzheng",
+        "Connection": "close",
+    }
     try:
-        said = {
-            "Content-Type": "application/json",
-            "User-Agent": "guzheng-webhooks",
-            "Connection": "close",
-        }
-        connection.request("POST", line.path, body=body, headers=said | dict(headers))
-        return connection.getresponse().status
+        connection.request(method, line.path, body=body, headers=said | dict(headers))
+        answer = connection.getresponse()
+        if not most_octets:
+            return answer.status, b""
+        octets = answer.read(most_octets + 1)
     except (OSError, http.client.HTTPException, ValueError):
-        return 0
+        return 0, b""
+    else:
+        whole = len(octets) <= most_octets and not connection.was_cut
+        return (answer.status, octets) if whole else (0, b"")
     finally:
         timer.cancel()
         connection.close()
@@ -137,6 +160,7 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, line: Line, seconds: float) -> None:
         super().__init__(line.host, line.port, timeout=seconds)
         self._line = line
+        self.was_cut = False
 
     def connect(self) -> None:
         at = (str(self._line.address), self._line.port)
@@ -150,6 +174,7 @@ class _Pinned(http.client.HTTPConnection):
             secured.do_handshake()
 
     def cut(self) -> None:
+        self.was_cut = True
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)

@@ -3,6 +3,7 @@
     password ──→ no second step is set ──────────────────────────→ session
        └──────→ a code of the authenticator, or a recovery code ──→ session
     passkey (the person is verified by his device) ──────────────→ session
+    identity provider (`federating`) ──→ as after a password
 
 Nobody learns here who has an account: an unknown address costs a hash as a known one does, is
 counted and locked like one, and hears the same words. A lock is against what was typed and
@@ -28,8 +29,8 @@ from guzheng.accounts.sessions import Caller, Session, Sessions, legible
 from guzheng.accounts.tries import PERSON, PLACE, Tries
 from guzheng.refusals import Refused
 
-PASSWORD, PASSKEY, LINK = "password", "passkey", "link"
-WITH_CODE, WITH_RECOVERY = "password+totp", "password+recovery"
+PASSWORD, PASSKEY, LINK, IDENTITY = "password", "passkey", "link", "identity"
+WITH_CODE, WITH_RECOVERY = "totp", "recovery"  # after the first means, with a plus
 _TYPED: Final = 300
 
 
@@ -120,7 +121,8 @@ class Entering:
         """A code, after the password. What fails counts against the person: whoever has the
         password only cannot try codes for ever."""
         rooms = self._rooms
-        person = rooms.persons.require(rooms.letters.read(SECOND, half, now).person)
+        first = rooms.letters.read(SECOND, half, now)
+        person = rooms.persons.require(first.person)
         subjects = self._subjects(person.address, caller)
         rooms.tries.require(tuple(subjects), now)
         means = self._judge_code(person, typed, now)
@@ -128,7 +130,7 @@ class Entering:
             rooms.tries.count(subjects, now)
             raise Refused("accounts.code-wrong", expected="a code that was not used yet")
         rooms.letters.take(SECOND, half, now)
-        return self.enter(person, means, caller, now)
+        return self.enter(person, f"{first.note or PASSWORD}+{means}", caller, now)
 
     def _judge_code(self, person: Person, typed: str, now: datetime) -> str:
         persons, totp = self._rooms.persons, self._rooms.persons.find_totp(person.person)

@@ -26,6 +26,7 @@ CONFIRM, FORGOT, WELCOME = "confirm", "forgot", "welcome"  # links
 KNOWN = "known"  # to somebody who has an account already, and is told so where nobody else sees
 MOVE = "move"  # to another address of the same person
 SECOND, CHALLENGE = "second", "challenge"  # no letter goes out
+WAY = "identity"  # nor here: a sign-in at an identity provider is under way
 LASTS: Final = {
     CONFIRM: timedelta(hours=24),
     FORGOT: timedelta(minutes=30),
@@ -34,6 +35,7 @@ LASTS: Final = {
     MOVE: timedelta(hours=24),
     SECOND: timedelta(minutes=5),
     CHALLENGE: timedelta(minutes=5),
+    WAY: timedelta(minutes=10),
 }
 TOKEN_OCTETS: Final = 32
 

@@ -56,6 +56,18 @@ PASSKEY = Table(
     Index("passkey_of_person", "person"),
     sqlite_strict=True,
 )
+IDENTITY = Table(
+    "person_identity",
+    METADATA,
+    _text("issuer", key=True),
+    _text("subject", key=True),  # the issuer's name for him, which is never another's
+    _text("person"),
+    _text("shown"),  # by what he knows it again
+    _text("made_at"),
+    _text("used_at"),
+    Index("identity_of_person", "person"),
+    sqlite_strict=True,
+)
 TOTP = Table(
     "person_totp",
     METADATA,
@@ -130,5 +142,5 @@ EVENT = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard the history."""
-    changing = (PERSON, PASSKEY, TOTP, RECOVERY, LETTER, SESSION, TRY)
+    changing = (PERSON, PASSKEY, IDENTITY, TOTP, RECOVERY, LETTER, SESSION, TRY)
     create_tables(connection, (EVENT,), changing)

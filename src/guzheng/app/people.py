@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from guzheng import words
 from guzheng.accounts import sealing
 from guzheng.accounts.entering import Entered, Entering, Halfway, Rooms
+from guzheng.accounts.federating import Proposed
 from guzheng.accounts.letters import Letters, Mail
 from guzheng.accounts.members import Members
 from guzheng.accounts.onetime import Shown
@@ -24,6 +25,7 @@ from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
 from guzheng.accounts.tries import Tries
+from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
 from guzheng.app.posting import Posting, open_mail
 from guzheng.config import Config
@@ -31,7 +33,7 @@ from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
 
-__all__ = ["Caller", "Halfway", "People", "Site"]
+__all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
 
 LATEST: Final = 20
 SHELL: Final = Caller("guzheng operator", "")
@@ -77,6 +79,15 @@ class People:
         self._entering = Entering(rooms)
         self._registering = Registering(rooms, self._members, self._entering)
         self._securing = Securing(rooms)
+        self.federation = Federation(
+            config,
+            rooms,
+            self._members,
+            self._entering,
+            parts.now,
+            self._posting.reaches,
+            lambda one, what, caller: self._warn(rooms.persons.require(one), what, caller),
+        )
 
     # ---- where we are ----------------------------------------------------------------
 

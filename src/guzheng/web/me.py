@@ -93,7 +93,7 @@ def _proving(router: APIRouter, platform: Platform, show: Show) -> None:
     @router.api_route("/me/prove", methods=READ)
     def prove(request: Request) -> Response:
         person = people.require_session(request.cookies).person
-        return show(request, "prove.html", {}, security=people.security(person))
+        return show(request, "prove.html", {}, **_proofs(platform, person))
 
     @router.post("/me/prove")
     def proved(request: Request) -> Response:
@@ -101,10 +101,18 @@ def _proving(router: APIRouter, platform: Platform, show: Show) -> None:
         try:
             entered = people.prove(session, form.get("password", ""), caller_of(request))
         except Problem as problem:
-            security = people.security(session.person)
-            return show(request, "prove.html", {}, problem, security=security)
+            return show(request, "prove.html", {}, problem, **_proofs(platform, session.person))
         onward = local_path(form.get("next", SECURITY))
         return set_session(see(onward), request, platform, entered.token)
+
+
+def _proofs(platform: Platform, person: str) -> dict[str, object]:
+    """By what this person can show that it is he."""
+    federation = platform.people.federation
+    return {
+        "security": platform.people.security(person),
+        "provider": federation if federation.is_on and federation.of(person) else None,
+    }
 
 
 def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
@@ -217,6 +225,8 @@ def show_security(
         {},
         problem,
         security=people.security(session.person),
+        provider=people.federation,
+        identities=people.federation.of(session.person),
         proved=proved,
         proposed=proposed,
         picture=_picture(proposed.address) if proposed else None,

@@ -112,7 +112,8 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
     def asked(request: Request) -> Response:
         if find_acting(request) is not None:
             return see(onward_of(request))
-        return show(request, "login.html", {}, operator=platform.people.has_operator())
+        operator, provider = platform.people.has_operator(), platform.people.federation
+        return show(request, "login.html", {}, operator=operator, provider=provider)
 
     @router.post("/login")
     def signed_in(request: Request) -> Response:
@@ -123,11 +124,11 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
             )
         except Problem as problem:
             typed = {"address": form.get("address", "")}
-            return show(request, "login.html", typed, problem, operator=True)
+            provider = platform.people.federation
+            return show(request, "login.html", typed, problem, operator=True, provider=provider)
         onward = local_path(form.get("next", "/"))
         if isinstance(entered, Halfway):
-            response = see(f"/login/second?{urlencode({'next': onward})}")
-            return set_half(response, request, platform, entered.token)
+            return set_half(see(second_address(onward)), request, platform, entered.token)
         _end_former(request)
         return set_session(see(onward), request, platform, entered.token)
 
@@ -162,6 +163,11 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
         session = platform.people.find_session(request.cookies)
         if session is not None:
             platform.people.end_session(session, session.session, caller_of(request))
+
+
+def second_address(onward: str) -> str:
+    """Where the second step is asked for, and where it leads."""
+    return f"/login/second?{urlencode({'next': onward})}"
 
 
 def _asking(router: APIRouter, platform: Platform, show: Show) -> None:

@@ -20,6 +20,8 @@ from guzheng.web.ports import Platform
 COOKIE: Final = "guzheng_session"
 HALF: Final = "guzheng_second"  # between the password and the second step
 HALF_SECONDS: Final = 300
+WAY: Final = "guzheng_way"  # a sign-in at an identity provider is under way
+WAY_SECONDS: Final = 600
 
 
 def require_accounts(platform: Platform) -> None:
@@ -70,6 +72,19 @@ def set_half(response: Response, request: Request, platform: Platform, token: st
         path="/login",
         httponly=True,
         samesite="strict",
+        secure=_is_secure(request, platform),
+    )
+    return response
+
+
+def set_way(response: Response, request: Request, platform: Platform, kept: str) -> Response:
+    """Lax: the browser comes back from another site, and brings it then."""
+    response.set_cookie(
+        WAY,
+        kept,
+        max_age=WAY_SECONDS,
+        httponly=True,
+        samesite="lax",
         secure=_is_secure(request, platform),
     )
     return response
