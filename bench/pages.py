@@ -44,6 +44,7 @@ from guzheng.web import create_app
 from tests import engines
 
 GOAL_MILLISECONDS, GOAL_ROWS = 50.0, 100_000
+Measured = dict[str, object]
 END = datetime(2026, 11, 21, 8, tzinfo=UTC)
 WITH_PAPERS = 400  # the newest ones
 PAPERS = (
@@ -138,6 +139,13 @@ def seed(platform: Platform, rows: int) -> Seeded:
         (folder / "order.json").write_bytes(order.encode())
         for paper in ("manifest.json", "seal.tsa"):
             shutil.copy(sealed / paper, folder / paper)
+    return pointed_at(platform, rows, account, people, round(took, 1))
+
+
+def pointed_at(
+    platform: Platform, rows: int, account: str, people: tuple[str, ...], seconds: float
+) -> Seeded:
+    parts, now = platform.parts, platform.now()
     middle = order_of(rows // 2 // 5 * 5, rows, account, people)  # a web page
     deposit = order_of(rows // 2 // 5 * 5 + 2, rows, account, people)
     sessions = Sessions(parts.accounts, parts.entropy)
@@ -150,7 +158,7 @@ def seed(platform: Platform, rows: int) -> Seeded:
         url=middle.url or "",
         exhibit=middle.exhibit,
         case="",
-        seconds=round(took, 1),
+        seconds=seconds,
     )
 
 
@@ -205,6 +213,15 @@ async def asked(app: object, cookie: str, path: str, rounds: int) -> dict[str, o
     }
 
 
+def found_again(platform: Platform, rows: int) -> Seeded | None:
+    """What an earlier run filled in, in a folder that was kept."""
+    account = next(iter(platform.members.rows.latest(1)), "")
+    if platform.index.count() < rows or not account:
+        return None
+    people = tuple(one.member.person for one in platform.members.people(account))
+    return pointed_at(platform, rows, account, people, 0.0)
+
+
 @contextlib.contextmanager
 def database(*, on_server: bool) -> Iterator[str]:
     if not on_server:
@@ -214,18 +231,22 @@ def database(*, on_server: bool) -> Iterator[str]:
         yield server.database("pages")
 
 
-def measured(
-    place: str | None, rows: int, rounds: int, *, on_server: bool
-) -> dict[str, object]:
-    with (
-        tempfile.TemporaryDirectory(dir=place) as folder,
-        database(on_server=on_server) as url,
-    ):
-        config = Config(Path(folder) / "data", accounts="on")
+@contextlib.contextmanager
+def folder_for(rows: int, kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept / str(rows)
+        return
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        yield Path(folder)
+
+
+def measured(rows: int, rounds: int, kept: Path | None, *, on_server: bool) -> Measured:
+    with folder_for(rows, kept) as folder, database(on_server=on_server) as url:
+        config = Config(folder / "data", accounts="on")
         if url:
             config = dataclasses.replace(config, database_url=url)
         platform = Platform(config)
-        seeded = seed(platform, rows)
+        seeded = found_again(platform, rows) or seed(platform, rows)
         if url:
             with platform.index.engine.connect() as connection:
                 connection.exec_driver_sql("ANALYZE")
@@ -249,11 +270,10 @@ def main() -> int:
     arguments.add_argument("--rows", type=int, nargs="+", default=[1_000, GOAL_ROWS])
     arguments.add_argument("--rounds", type=int, default=40)
     arguments.add_argument("--postgres", action="store_true")
-    arguments.add_argument("--only", default="", help="questions that have this in their name")
+    arguments.add_argument("--keep", type=Path, help="a folder to fill once and measure often")
     chosen = arguments.parse_args()
-    place = os.environ.get("BENCH_DIR")
     sizes = {
-        str(rows): measured(place, rows, chosen.rounds, on_server=chosen.postgres)
+        str(rows): measured(rows, chosen.rounds, chosen.keep, on_server=chosen.postgres)
         for rows in chosen.rows
     }
     print(

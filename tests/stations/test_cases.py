@@ -71,6 +71,24 @@ def opened(cases: Cases, account: str = "local", **facts: object) -> str:
 # ---- the course, on both engines -----------------------------------------------------------
 
 
+def test_what_lists_ask_of_cases_is_read_without_the_rest(cases: Cases) -> None:
+    first, then, others = opened(cases), opened(cases), opened(cases, "ac_other")
+    renamed = replace(Facts(name="改名之后"), court_number="(2026)浙0102民初1号")
+    cases.set(first, course.FACTS, "", renamed, HAND)
+    assert cases.named("local", 9) == ((then, cases.require(then).facts), (first, renamed))
+    assert cases.named("local", 1) == ((then, cases.require(then).facts),)
+    one, other, gone = exhibit(), exhibit(), exhibit()
+    cases.link(first, [one, gone], HAND)
+    cases.link(then, [one, other], HAND)
+    cases.link(others, [exhibit()], HAND)
+    cases.remove(first, course.EXHIBIT, gone, HAND)
+    assert cases.exhibits_in([first]) == {one}
+    cases.remove(first, course.EXHIBIT, one, HAND)
+    assert cases.exhibits_in([first]) == set()
+    assert cases.exhibits_in([first, then]) == {one, other}
+    assert cases.exhibits_in([]) == set()
+
+
 def test_a_case_is_what_was_entered_last_and_keeps_what_was_said_before(cases: Cases) -> None:
     case = opened(cases)
     later = Hand("pe_2", AT + timedelta(minutes=5))

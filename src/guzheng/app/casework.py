@@ -35,6 +35,7 @@ from guzheng.store.ids import LOCAL
 from guzheng.words import SOURCE, Language, say
 
 _MOST_AT_ONCE = 500  # numbers in one question to a database
+_MOST_OFFERED = 200  # cases that a list offers, and a search looks at; older ones by number
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,28 @@ class Casework:
 
     def of_exhibit(self, exhibit: str, *, account: str = LOCAL) -> tuple[Case, ...]:
         return self._rows.of_exhibit(exhibit, account)
+
+    def offered(self, account: str) -> tuple[tuple[str, Facts], ...]:
+        """The newest cases of an account and their facts, for choosing from and searching."""
+        return self._rows.named(account, _MOST_OFFERED)
+
+    def exhibits_in(self, cases: Collection[str]) -> frozenset[str]:
+        return self._rows.exhibits_in(cases)
+
+    def found_by(self, text: str, account: str) -> frozenset[str]:
+        """Exhibits of the cases that are called so, or have this number here or at a court."""
+        text = text.strip()
+        if ids.is_id(text):
+            return self.exhibits_in([text] if self.account_of(text) == account else [])
+        terms = catalogue.terms_of(text)
+        if not terms:
+            return frozenset()
+        called = [
+            case
+            for case, facts in self.offered(account)
+            if catalogue.are_words_of(terms, f"{facts.name} {facts.court_number}")
+        ]
+        return self.exhibits_in(called) if called else frozenset()
 
     def held(self, exhibit: str) -> bool:
         """Whether a legal hold, of any case, forbids to remove anything of this exhibit."""

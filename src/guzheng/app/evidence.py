@@ -1,15 +1,17 @@
 """The evidence of an account, as its list shows it: narrowed, searched, page by page.
 
 Lines come from the catalogue, which is derived; of an exhibit still on its way the papers say
-how far it is. Previews are small pictures made once from an original: derivatives for looking
-at, kept outside the evidence, and marked as that wherever they are shown."""
+how far it is. What is in a case is found by the name and the numbers of the case too, which
+only the account's cases know. Previews are small pictures made once from an original:
+derivatives for looking at, kept outside the evidence, and marked as that wherever shown."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
 from guzheng import road
+from guzheng.app.casework import Casework
 from guzheng.app.parts import Parts
 from guzheng.app.previews import Previews
 from guzheng.intake import catalogue, originals
@@ -36,6 +38,7 @@ class Row:
     picture: str
     observed_at: datetime
     due: Due | None
+    person: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +52,21 @@ class Found:
 class Evidence:
     """What an account has; may be shared by threads."""
 
-    def __init__(self, parts: Parts, walking: road.Road) -> None:
-        self._parts, self._road = parts, walking
+    def __init__(self, parts: Parts, walking: road.Road, cases: Casework) -> None:
+        self._parts, self._road, self._cases = parts, walking, cases
         self._previews = Previews(parts.data / "derivatives")
 
     def search(
         self, sought: Sought, *, limit: int, before: str | None = None, account: str = LOCAL
     ) -> Found:
         """Newest first; `before`: the last one already seen."""
-        lines = catalogue.search(
-            self._parts.index.engine, sought, account=account, limit=limit + 1, before=before
-        )
+        lines = self._lines(sought, account, limit + 1, before)
         rows = tuple(self._row(one) for one in lines[:limit])
         return Found(rows, rows[-1].exhibit if len(lines) > limit else None)
 
     def names(self, sought: Sought, *, account: str = LOCAL) -> tuple[str, ...]:
         """Everything found, for choosing it at once; Refused when it is more than that."""
-        lines = catalogue.search(
-            self._parts.index.engine, sought, account=account, limit=MOST_AT_ONCE + 1
-        )
+        lines = self._lines(sought, account, MOST_AT_ONCE + 1)
         if len(lines) > MOST_AT_ONCE:
             raise Refused(
                 "web.too-many-exhibits",
@@ -76,6 +75,34 @@ class Evidence:
                 act="narrow the search",
             )
         return tuple(one.exhibit for one in lines)
+
+    def _lines(
+        self, sought: Sought, account: str, limit: int, before: str | None = None
+    ) -> tuple[Listed, ...]:
+        engine, among = self._parts.index.engine, None
+        if sought.case:
+            own = self._cases.account_of(sought.case) == account
+            among = self._cases.exhibits_in([sought.case] if own else [])
+        lines = catalogue.search(
+            engine, sought, account=account, limit=limit, before=before, among=among
+        )
+        named = self._cases.found_by(sought.words, account) if sought.words else frozenset()
+        if not named:
+            return lines
+        more = catalogue.search(
+            engine,
+            replace(sought, words=""),
+            account=account,
+            limit=limit,
+            before=before,
+            among=named if among is None else named & among,
+        )
+        found = {one.exhibit: one for one in (*lines, *more)}
+        return tuple(found[name] for name in sorted(found, reverse=True)[:limit])
+
+    def makers(self, *, account: str = LOCAL) -> tuple[str, ...]:
+        """The persons who made something for the account."""
+        return catalogue.makers_of(self._parts.index.engine, account)
 
     def wanted(self, *, account: str = LOCAL) -> int:
         """How many hash-only deposits lack their original."""
@@ -111,6 +138,7 @@ class Evidence:
 
     def _state(self, line: Listed) -> str:
         if line.state != catalogue.GOING:
+            person=line.person,
             return line.state
         return road.state_of(line.kind, self._road.papers(line.exhibit))
 

@@ -25,7 +25,7 @@ from guzheng.app.casework import Casework
 from guzheng.app.comparing import comparison
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
-from guzheng.app.evidence import Evidence
+from guzheng.app.evidence import Evidence, Row
 from guzheng.app.exports import Exports
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
@@ -109,7 +109,8 @@ class Platform:
         self.names = Naming(config, parts)
         self.entitlements = Entitling(config, parts, self.names, self.is_placed)
         self.road = self._road()
-        self.evidence = Evidence(parts, self.road)
+        self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
+        self.evidence = Evidence(parts, self.road, self.cases)
         self.keeping = Keeping(parts)
         self.replaying = Replaying(config, parts.now, parts.entropy, self._open)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
@@ -127,7 +128,6 @@ class Platform:
             self.webhooks.confirmed,
         )
         self.repeating = Repeating(parts, self.ordering)
-        self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
         self.rehearsing = Rehearsing(
             parts, self.road, self.cases, lambda: self.trust, config.hash_ends
         )
@@ -397,6 +397,11 @@ class Platform:
             return self.road.order(exhibit).account
         except Refused as refusal:  # its order says so; where that is damaged, the index does
             return None if refusal.code == "exhibit.not-found" else self.index.owner(exhibit)
+    def views_of(self, rows: Sequence[Row]) -> Sequence[ExhibitView]:
+        """Lines of a list, as their papers show them at this moment."""
+        lines = (Line(one.exhibit, one.kind, one.title, one.observed_at) for one in rows)
+        return tuple(map(self._listed, lines))
+
 
     def _listed(self, line: Line) -> ExhibitView:
         try:

@@ -5,7 +5,7 @@ of this drawer take turns, so two who write at once cannot both be judged by the
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    func,
     insert,
     inspect,
     select,
@@ -63,6 +64,7 @@ ENTRY = Table(
     _text("person"),
     _text("observed_at"),
     Index("case_entry_of_subject", "part", "subject"),
+    Index("case_entry_of_part", "case_id", "part", "number"),
     sqlite_strict=True,
 )
 
@@ -71,6 +73,8 @@ def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it: rows are only added."""
     missing = [one for one in (CASE, ENTRY) if not inspect(connection).has_table(one.name)]
     METADATA.create_all(connection)
+    for index in ENTRY.indexes:  # one came later than its table
+        index.create(connection, checkfirst=True)
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
         connection.exec_driver_sql(
@@ -232,6 +236,47 @@ class Cases:
         with reading(self._engine) as connection:
             found = connection.execute(wanted.order_by(CASE.c.case_id.desc()).limit(limit))
             return tuple(self._read(connection, one) for one in found.scalars().all())
+
+    def named(self, account: str, most: int) -> tuple[tuple[str, Facts], ...]:
+        """The newest cases of an account with their facts, and nothing else of them read."""
+        newest = (
+            select(CASE.c.case_id)
+            .where(CASE.c.account == account)
+            .order_by(CASE.c.case_id.desc())
+            .limit(most)
+            .subquery()
+        )
+        last = (
+            select(newest.c.case_id, func.max(ENTRY.c.number).label("number"))
+            .join(ENTRY, (ENTRY.c.case_id == newest.c.case_id) & (ENTRY.c.part == course.FACTS))
+            .group_by(newest.c.case_id)
+            .subquery()
+        )
+        wanted = (
+            select(ENTRY)
+            .join(
+                last,
+                (ENTRY.c.case_id == last.c.case_id) & (ENTRY.c.number == last.c.number),
+            )
+            .order_by(ENTRY.c.case_id.desc())
+        )
+        with reading(self._engine) as connection:
+            found = [(row.case_id, _entry(row)) for row in connection.execute(wanted).all()]
+        return tuple(
+            (case, entry.stated) for case, entry in found if isinstance(entry.stated, Facts)
+        )
+
+    def exhibits_in(self, cases: Collection[str]) -> frozenset[str]:
+        """The exhibits that are in any of these cases now."""
+        line = ENTRY.c
+        wanted = (
+            select(line.case_id, line.subject, line.act)
+            .where(line.case_id.in_(cases), line.part == EXHIBIT)
+            .order_by(line.case_id, line.number)
+        )
+        with reading(self._engine) as connection:
+            last = {(row.case_id, row.subject): row.act for row in connection.execute(wanted)}
+        return frozenset(exhibit for (_, exhibit), act in last.items() if act == SET)
 
     def of_exhibit(self, exhibit: str, account: str | None = None) -> tuple[Case, ...]:
         """The cases that an exhibit is in now; of one account, or of all."""

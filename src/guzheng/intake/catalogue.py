@@ -93,6 +93,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _SHOWN_FIRST = ("items/view.png", "items/screenshot.png", "items/screenshot-000.png")
 MAX_WORD, MAX_WORDS, MAX_TERMS = 40, 300, 12
 MAX_QUERY = 300
+_NAMED_AT_ONCE, _MOST_MAKERS = 500, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Sought:
     since: datetime | None = None
     until: datetime | None = None
     person: str = ""  # who made it, for the account
+    case: str = ""  # looked up by whoever knows cases, and told as `among`
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,12 @@ def words_of(text: str) -> Iterator[str]:
             yield run[:MAX_WORD]
 
 
+def are_words_of(terms: Collection[str], text: str) -> bool:
+    """Whether each of these is the beginning of a word of the text, as a search has it."""
+    words = tuple(words_of(text))
+    return bool(terms) and all(any(one.startswith(term) for one in words) for term in terms)
+
+
 def terms_of(text: str) -> tuple[str, ...]:
     """The beginnings of words that must all be there."""
     terms: list[str] = []
@@ -218,12 +226,55 @@ def terms_of(text: str) -> tuple[str, ...]:
 
 
 def search(
-    engine: Engine, sought: Sought, *, account: str, limit: int, before: str | None = None
+    engine: Engine,
+    sought: Sought,
+    *,
+    account: str,
+    limit: int,
+    before: str | None = None,
+    among: Collection[str] | None = None,
 ) -> tuple[Listed, ...]:
-    """Newest first; `before` is the last one already seen."""
+    """Newest first; `before` is the last one already seen. `among`: of these alone."""
+    found: list[Row[Any]] = []
     with reading(engine) as connection:
-        rows = connection.execute(statement(sought, account, limit, before)).all()
-    return tuple(map(_listed, rows))
+        for some in _parts(among, before):
+            asked = statement(sought, account, limit - len(found), before, some)
+            found += connection.execute(asked).all()
+            if len(found) >= limit:
+                break
+    return tuple(map(_listed, found))
+
+
+def _parts(
+    among: Collection[str] | None, before: str | None
+) -> Iterator[Collection[str] | None]:
+    """So many as one statement may name; newest first, and none that was seen."""
+    if among is None:
+        yield None
+        return
+    names = sorted((one for one in among if before is None or one < before), reverse=True)
+    for at in range(0, len(names), _NAMED_AT_ONCE):
+        yield names[at : at + _NAMED_AT_ONCE]
+
+
+def makers_of(engine: Engine, account: str) -> tuple[str, ...]:
+    """The persons who made something for the account, asked of the index one after another:
+    to ask for all distinct ones would read a line for each exhibit."""
+    line, known = CATALOGUE.c, list[str]()
+    with reading(engine) as connection:
+        while len(known) < _MOST_MAKERS:
+            after = known[-1] if known else ""
+            wanted = (
+                select(line.person)
+                .where(line.account == account, line.person > after)
+                .order_by(line.person)
+                .limit(1)
+            )
+            found = connection.execute(wanted).scalar()
+            if found is None:
+                break
+            known.append(found)
+    return tuple(known)
 
 
 def lines_of(engine: Engine, exhibits: Collection[str]) -> dict[str, Listed]:
@@ -245,11 +296,17 @@ def count_wanted(engine: Engine, account: str) -> int:
 
 
 def statement(
-    sought: Sought, account: str, limit: int, before: str | None = None
+    sought: Sought,
+    account: str,
+    limit: int,
+    before: str | None = None,
+    among: Collection[str] | None = None,
 ) -> Select[Any]:
     """The one question that a page of the list asks."""
     line = CATALOGUE.c
     asked: list[ColumnElement[bool]] = [line.account == account]
+    if among is not None:
+        asked.append(line.exhibit.in_(among))
     if before is not None:
         asked.append(line.exhibit < before)
     if sought.kind:

@@ -3,18 +3,22 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from guzheng.accounts import Permission
+from guzheng.intake.catalogue import MAX_QUERY
 from guzheng.proof import canonical, instant
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
-from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of
+from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, require_own
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
+from guzheng.web.shelf import sought_of
 from guzheng.web.uploads import whole_body
 
 LIST_LIMIT: Final = 100
@@ -23,6 +27,11 @@ _ORDER_MEMBERS: Final = frozenset(
     {"url", "claimed_name", "claimed_applicant", "claimed_purpose"}
 )
 
+_Q: Final = (
+    "words of a name, of a file's name, an address or a case; a SHA-256 or its beginning;"
+    " the number of a certificate, an exhibit or a case"
+)
+_ID: Final = r"^({}_[0-9A-HJKMNP-TV-Z]{{26}})?$"
 _TEXT: Final = {"type": "string", "maxLength": 500}
 _ORDER_OR_FILES: Final = {
     "requestBody": {
@@ -50,6 +59,50 @@ _ORDER_OR_FILES: Final = {
         },
     }
 }
+
+
+_LISTED: Final = {
+    "responses": {
+        "200": {
+            "description": "A page of exhibits.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["exhibits", "next"],
+                        "properties": {
+                            "exhibits": {"type": "array", "items": {"type": "object"}},
+                            "next": {"type": ["string", "null"]},
+                        },
+                    }
+                }
+            },
+        },
+        "422": {
+            "description": "Something asked for that is none of these (web.malformed-query).",
+            "content": {"application/problem+json": {"schema": {"type": "object"}}},
+        },
+    }
+}
+
+
+class Asked(BaseModel):
+    """What a list of exhibits is narrowed by; the same as on the page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field("", max_length=MAX_QUERY, description=_Q)
+    kind: Literal["", "web", "deposit", "hash-only"] = ""
+    state: Literal["", "going", "certified", "refused", "wanted"] = Field(
+        "", description="`wanted`: a fingerprint alone is here, the original not yet"
+    )
+    since: str = Field("", description="a day, YYYY-MM-DD, UTC+08:00", max_length=10)
+    until: str = Field("", description="the last day, likewise", max_length=10)
+    person: str = Field("", description="who made it: `pe_…`", pattern=_ID.format("pe"))
+    case: str = Field("", description="in which case it is: `ca_…`", pattern=_ID.format("ca"))
+    before: str = Field("", description="older than this exhibit", pattern=_ID.format("ex"))
+    limit: int = Field(30, ge=1, le=LIST_LIMIT)
+    lang: str = Field("", max_length=35, description="in which language an error is told")
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -104,14 +157,26 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
             raise received.problems[0][1]
         return _created(received.exhibits, platform, [one for _, one in received.problems])
 
-    @router.get("/exhibits", tags=["exhibits"])
-    def listing(
-        request: Request,
-        before: str | None = None,
-        limit: int = Query(default=30, ge=1, le=LIST_LIMIT),
-    ) -> Response:
-        views = platform.exhibits(limit, before, account=acting_of(request).account)
-        return JSONResponse({"exhibits": [members_of(one) for one in views]})
+    @router.get("/exhibits", tags=["exhibits"], openapi_extra=_LISTED)
+    def listing(request: Request, asked: Annotated[Asked, Query()]) -> Response:
+        """The exhibits of the account, newest first, narrowed as the page /exhibits is.
+
+        Every word of `q` must be there. `next` is the address of the following page, or null;
+        it asks for what is older than the last one, so that nothing is told twice or left
+        out while new exhibits come in."""
+        account = acting_of(request).account
+        sought = sought_of(asked.model_dump())
+        if sought.case:
+            require_own(request, "case", sought.case)
+        page = platform.evidence.search(
+            sought, limit=asked.limit, before=asked.before or None, account=account
+        )
+        following = None
+        if page.following:
+            same = asked.model_dump(exclude_defaults=True) | {"before": page.following}
+            following = f"/api/exhibits?{urlencode(same)}"
+        views = platform.views_of(page.rows)
+        return JSONResponse({"exhibits": [members_of(one) for one in views], "next": following})
 
     @router.get("/exhibits/{exhibit}", tags=["exhibits"])
     def read(exhibit: str) -> Response:
@@ -127,6 +192,7 @@ def members_of(view: ExhibitView) -> dict[str, object]:
         "address": f"/exhibits/{view.exhibit}",
         "kind": view.kind,
         "claimed_name": view.claimed_name,
+        "person": view.person or None,
         "observed_at": instant.encode(view.observed_at),
         "state": view.state,
         "missing": list(view.missing),

@@ -14,7 +14,7 @@ from guzheng.app.auditing import Accesses
 from guzheng.app.casework import Casework
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
-from guzheng.app.evidence import Evidence
+from guzheng.app.evidence import Evidence, Row
 from guzheng.app.exports import Exports
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
@@ -284,6 +284,10 @@ class Platform(Protocol):
 
     def open_picture(self, exhibit: str, name: str, /) -> BinaryIO:
         """For looking at an exhibit before it is decided whether it is wanted."""
+        ...
+
+    def views_of(self, rows: Sequence[Row], /) -> Sequence[ExhibitView]:
+        """Lines of a list, as their papers show them."""
         ...
 
     def package(self, exhibits: Sequence[str], /) -> Path | BinaryIO:

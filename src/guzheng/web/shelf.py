@@ -4,7 +4,8 @@ What was chosen travels in the form: ticked boxes of this page, hidden fields of
 a selection survives paging, searching and reloading without a script, and ends with the page.
 Dates are days of Beijing, as certificates print them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -14,10 +15,11 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
-from guzheng.app.evidence import MOST_AT_ONCE
+from guzheng.app.evidence import MOST_AT_ONCE, Row
 from guzheng.intake.catalogue import STATES, WANTED, Sought
 from guzheng.refusals import Refused
-from guzheng.web.gate import Rule, acting_of
+from guzheng.store import ids
+from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -26,7 +28,7 @@ from guzheng.web.spelling import BEIJING
 
 PER_PAGE: Final = 30
 KINDS: Final = ("web", "deposit", "hash-only")
-_FILTERS: Final = ("q", "kind", "state", "since", "until")
+FILTERS: Final = ("q", "kind", "state", "since", "until", "person", "case")
 
 RULES: Final[Mapping[str, Rule]] = {
     "GET /exhibits": Permission.READ,
@@ -46,17 +48,22 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         none: str = "",
     ) -> Response:
         account = acting_of(request).account
-        asked = {name: request.query_params.get(name, "").strip() for name in _FILTERS}
+        asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
         chosen = () if none else tuple(dict.fromkeys(exhibit))
         sought, refused = Sought(), None
         try:
             sought = sought_of(asked)
+            if sought.case:
+                require_own(request, "case", sought.case)
+            _require_id(before, "ex")
             if every:
                 found = platform.evidence.names(sought, account=account)
                 chosen = tuple(dict.fromkeys((*chosen, *found)))
             _require_few(chosen)
         except Refused as problem:
             chosen, refused = chosen[:MOST_AT_ONCE], problem
+            sought = replace(sought, case="")
+            before = before if ids.is_id(before) else ""
         page = platform.evidence.search(
             sought, limit=PER_PAGE, before=before or None, account=account
         )
@@ -73,6 +80,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "elsewhere": [one for one in chosen if one not in here],
             "kinds": KINDS,
             "states": (*STATES, WANTED),
+            "people": _people(platform, account, page.rows, asked["person"]),
+            "cases": platform.cases.offered(account),
             "wanted": platform.evidence.wanted(account=account),
             "trouble": refused and trouble_of(refused, language_of(request)),
         }
@@ -101,16 +110,38 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     return router
 
 
+def _people(
+    platform: Platform, account: str, rows: Sequence[Row], asked: str
+) -> Mapping[str, str]:
+    """Who acts for the account, or made something for it once, by name; nobody where it is
+    one person's alone."""
+    acting = {one.member.person for one in platform.members.people(account)}
+    made = {*platform.evidence.makers(account=account), *(one.person for one in rows)}
+    known = acting | made - {""}
+    if len(known) < 2 and asked in {"", *known}:
+        return {}
+    names = platform.members.names_of(known)
+    return dict(sorted(names.items(), key=lambda one: (one[1], one[0])))
+
+
 def sought_of(asked: Mapping[str, str]) -> Sought:
     """What is asked for; Refused when it is nothing one can ask for."""
     kind, state = asked.get("kind", ""), asked.get("state", "")
     if kind not in {"", *KINDS} or state not in {"", *STATES, WANTED}:
         expected = ", ".join((*KINDS, *STATES, WANTED))
         raise Refused("web.malformed-query", expected=expected, found=f"{kind} {state}"[:80])
+    person, case = asked.get("person", ""), asked.get("case", "")
+    _require_id(person, "pe")
+    _require_id(case, "ca")
     since, until = _day(asked.get("since", "")), _day(asked.get("until", ""))
     if until is not None:
         until += timedelta(days=1)  # that day too
-    return Sought(asked.get("q", ""), kind, state, since, until)
+    return Sought(asked.get("q", ""), kind, state, since, until, person, case)
+
+
+def _require_id(text: str, prefix: str) -> None:
+    if text and not (ids.is_id(text) and text.startswith(f"{prefix}_")):
+        raise Refused("web.malformed-query", expected=f"{prefix}_…", found=repr(text[:40]))
 
 
 def _day(text: str) -> datetime | None:
