@@ -29,7 +29,7 @@ const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base
 // Nothing may be fetched, sent, framed or submitted: the browser itself refuses it.
 const contentPolicy = [
   "default-src 'none'", `script-src ${hash(script)} 'wasm-unsafe-eval'`, "worker-src blob:", `style-src ${hash(css)}`,
-  "img-src data:", "connect-src 'none'", "form-action 'none'", "base-uri 'none'",
+  "img-src data: blob:", "connect-src 'none'", "form-action 'none'", "base-uri 'none'",
 ].join("; ");
 const shell = await readFile("src/page/single.html", "utf8");
 const fill = { POLICY: contentPolicy, STYLE: css, SCRIPT: script };

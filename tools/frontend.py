@@ -37,7 +37,8 @@ TOLD = (
     *("check.", "kind.", "outcome.", "proof.", "step.", "verdict.", "verify."),
     *("page.code", "page.copied", "page.copy", "page.expected", "page.found"),
     *("page.check-it.", "page.clock.unverified", "page.interval.", "page.says."),
-    *("page.engine.", "page.verify.heading"),
+    *("page.engine.", "page.verify.heading", "page.trace."),
+    *("transcript.in-clear", "transcript.resumed", "transcript.trace."),
 )
 
 

@@ -7,6 +7,7 @@ import { ProofError } from "./proof/errors";
 import * as instant from "./proof/instant";
 import * as layout from "./proof/layout";
 import { hex, sorted, type Bytes } from "./proof/octets";
+import { parse as parseManifest } from "./proof/manifest";
 import { namedFacts } from "./proof/pdf";
 import * as policy from "./proof/policy";
 import { faultOf, outcomeOf, type Finding, type Outcome } from "./proof/steps";
@@ -15,6 +16,7 @@ import * as verify from "./proof/verify";
 import { parseRoots, type Certificate } from "./proof/x509";
 import * as reading from "./reading/members";
 import { readToken, type TokenRead } from "./reading/tokens";
+import { TRACE } from "./trace/form";
 
 export type Subject = "pair" | "package" | "certificate";
 export type Source = "given" | "package" | "none";
@@ -60,6 +62,15 @@ export interface Verdict {
   readonly facts: readonly JsonObject[]; // certificate.json of each exhibit, when all passed
   readonly evidence: string; // of a package: the fingerprint that its label shows
   readonly printOf: string; // of a certificate alone: the digest of the facts it prints
+  readonly traced: readonly Traced[];
+}
+
+/** An exhibit whose screenshot leads to the wire: docs/spec/trace.md. */
+export interface Traced {
+  readonly prefix: string;
+  readonly exhibit: string;
+  readonly name: string;
+  readonly sealedAt: string | null; // only where every step of this exhibit passed
 }
 
 const PDF = "%PDF";
@@ -104,6 +115,7 @@ interface Further {
   readonly facts?: readonly JsonObject[];
   readonly evidence?: string;
   readonly printOf?: string;
+  readonly traced?: readonly Traced[];
 }
 
 function verdict(subject: Subject, findings: readonly Finding[], believed: Given, more: Further): Verdict {
@@ -122,6 +134,7 @@ function verdict(subject: Subject, findings: readonly Finding[], believed: Given
     facts: more.facts ?? [],
     evidence: more.evidence ?? "",
     printOf: more.printOf ?? "",
+    traced: more.traced ?? [],
   };
 }
 
@@ -204,6 +217,25 @@ async function members(read: reading.Read, given: Given): Promise<Verdict> {
     seals,
     facts: outcomeOf(findings) === "passed" ? factsIn(papers) : [],
     evidence: evidenceOf(papers),
+    traced: tracedIn(papers, observed, findings),
+  });
+}
+
+function tracedIn(papers: layout.Papers, observed: layout.Members, findings: readonly Finding[]): Traced[] {
+  const prefixes = papers.has(layout.MANIFEST) ? [""] : layout.exhibitsIn(observed.keys()).map((one) => `${layout.EXHIBITS}${one}/`);
+  return prefixes.flatMap((prefix) => {
+    if (!observed.has(`${prefix}${layout.ITEMS}${TRACE}`)) return [];
+    try {
+      const manifest = parseManifest(papers.get(prefix + layout.MANIFEST) ?? new Uint8Array(0));
+      if (manifest.kind !== "web") return []; // a file that somebody deposited may bear any name
+      const own = findings.filter((one) => one.subject.startsWith(prefix));
+      const seal = parsedOrNull(papers.get(prefix + layout.SEAL) ?? new Uint8Array(0));
+      const sealedAt = seal && outcomeOf(own) === "passed" ? instant.encode(seal.attestedAt) : null;
+      return [{ prefix, exhibit: manifest.exhibit, name: manifest.claimedName, sealedAt }];
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      return []; // its own step says so
+    }
   });
 }
 

@@ -8,23 +8,29 @@ import { hex, type Bytes } from "./proof/octets";
 import { parse as parsePolicy } from "./proof/policy";
 import { parseRoots } from "./proof/x509";
 import { hashBlob } from "./reading/members";
+import { Following, type Hop, type Opened } from "./trace/following";
 
 export type Asked =
   | { kind: "verify"; question: Question }
   | { kind: "hash"; file: Blob }
-  | { kind: "trust"; octets: Bytes };
+  | { kind: "trust"; octets: Bytes }
+  | { kind: "trace"; held: Blob | ReadonlyMap<string, Blob>; prefix: string }
+  | { kind: "follow"; prefix: string; resource: number };
 
 export type Answer =
   | { kind: "progress"; octets: number }
   | { kind: "verdict"; verdict: Verdict; milliseconds: number }
   | { kind: "hash"; sha256: string; sm3: string }
   | { kind: "trust"; is: "roots" | "policy" | "neither"; names: readonly string[] }
+  | { kind: "trace"; opened: Opened }
+  | { kind: "follow"; hops: readonly Hop[] }
   | { kind: "refused"; code: string; expected: string; found: string };
 
 const tell = (answer: Answer): void => self.postMessage(answer);
 
 let waiting = 0;
 let told = 0;
+const followed = new Map<string, Following>(); // what a page has open, by its exhibit's folder
 
 /** At most every 4 MiB: the page paints, the worker goes on. */
 function progress(octets: number): void {
@@ -35,7 +41,14 @@ function progress(octets: number): void {
 async function answer(asked: Asked): Promise<Answer> {
   await digest.ready();
   [waiting, told] = [0, 0];
+  if (asked.kind === "trace") {
+    const following = await Following.begin(asked.held, asked.prefix);
+    followed.set(asked.prefix, following);
+    return { kind: "trace", opened: following.opened };
+  }
+  if (asked.kind === "follow") return { kind: "follow", hops: (await followed.get(asked.prefix)?.follow(asked.resource)) ?? [] };
   if (asked.kind === "verify") {
+    followed.clear();
     const began = performance.now();
     return { kind: "verdict", verdict: await verdictOf(asked.question, progress), milliseconds: performance.now() - began };
   }

@@ -1,6 +1,7 @@
 """The page that leads from a place on the screenshot to the wire, without a script."""
 
 import base64
+import re
 from collections.abc import Callable
 
 import pytest
@@ -87,6 +88,12 @@ def test_a_click_tells_what_lies_there(face: Face, traced: str) -> None:
         assert shown in page.text
     assert "<script>alert" not in page.text
     assert 'type="image"' in page.text
+
+
+def test_a_second_picture_begins_where_the_first_ends(face: Face, traced: str) -> None:
+    """Pictures of a wide page are less high than those of a usual one."""
+    page = face.client.get(f"/exhibits/{traced}/trace").text
+    assert re.findall(r'name="top" value="(\d+)"', page) == ["0", "1"]
 
 
 def test_what_nobody_confirmed_is_not_traced(face: Face, platform: Platform) -> None:

@@ -8,6 +8,7 @@ import type { Answer, Asked } from "../worker";
 import { answerOf, printsOf, type Shown } from "./answer";
 import { h, icon, sizeOf, visible, type Child } from "./elements";
 import { folderIn, folderOf, roleOf, type Given, type Role } from "./given";
+import { tracingOf } from "./tracing";
 import type { Words } from "./words";
 
 export interface Surroundings {
@@ -28,6 +29,7 @@ export class App {
   private folder: { name: string; files: Map<string, File> } | null = null;
   private worker: Worker | null = null;
   private cancel: (() => void) | null = null;
+  private last: Promise<unknown> = Promise.resolve();
   private readonly list = h("ul", { class: "papers", "data-given": true });
   private readonly said = h("p", { role: "status", "aria-live": "polite", "data-going-said": true });
   private readonly bar = h("progress", { max: "1", value: "0" }) as HTMLProgressElement;
@@ -182,7 +184,14 @@ export class App {
     this.bar.hidden = this.stop.hidden = this.cancel === null;
   }
 
+  /** One question after the other: an answer does not say to which it belongs. */
   private ask(asked: Asked, total = 0): Promise<Answer> {
+    const answer = this.last.then(() => this.askNow(asked, total));
+    this.last = answer;
+    return answer;
+  }
+
+  private askNow(asked: Asked, total: number): Promise<Answer> {
     const worker = (this.worker ??= this.here.startWorker());
     return new Promise((resolve) => {
       const done = (answer: Answer): void => {
@@ -237,7 +246,10 @@ export class App {
       verdict: answer.verdict, name: this.folder?.name ?? file?.name ?? "", size: this.folder ? total : (file?.size ?? null), tokenName: token?.name ?? "",
       checkedAt: new Date().toISOString(), version: this.here.version, own: platformRoots !== null && !added.length, folder: this.folder !== null,
     };
-    this.show(answerOf(shown, this.here.words), "[data-verdict]");
+    const whole = answerOf(shown, this.here.words);
+    const held = this.folder?.files ?? file;
+    if (held) for (const one of answer.verdict.traced) whole.querySelector(".two")?.after(tracingOf(one, { held, name: shown.folder ? "." : shown.name, ask: (asked) => this.ask(asked) }, this.here.words));
+    this.show(whole, "[data-verdict]");
     document.documentElement.dataset["milliseconds"] = String(Math.round(answer.milliseconds));
   }
 

@@ -160,6 +160,36 @@ export async function readZip(blob: Blob, progress: Progress): Promise<Read> {
   return taking.read;
 }
 
+/** Gives single members by name, each read as above; null for what is not there. */
+export type Opener = (name: string, most: number) => Promise<Blob | null>;
+
+export async function openerOf(held: Blob | ReadonlyMap<string, Blob>): Promise<Opener> {
+  if (!(held instanceof Blob)) {
+    return async (name, most) => {
+      requireSmall(name, held.get(name)?.size ?? 0, most);
+      return held.get(name) ?? null;
+    };
+  }
+  const [entries, directory] = await directoryOf(held);
+  requireBounds(entries, held.size);
+  const ends = endsOf(entries, directory);
+  return async (name, most) => {
+    const entry = entries.find((one) => one.name === name);
+    if (entry === undefined) return null;
+    requirePlain(entry);
+    requireSmall(name, entry.size, most);
+    const found = await memberOf(held, entry, ends.get(entry.offset)!);
+    if (found instanceof Blob) return found;
+    const parts: Bytes[] = [];
+    for await (const block of found) parts.push(block);
+    return new Blob(parts);
+  };
+}
+
+function requireSmall(name: string, size: number, most: number): void {
+  if (size > most) throw new Undecided("step.input-missing", `at most ${most} octets`, `${size} in ${name}`);
+}
+
 const viewOf = (octets: Bytes): DataView => new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 
 async function at(blob: Blob, start: number, size: number): Promise<Bytes> {

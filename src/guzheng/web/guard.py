@@ -33,6 +33,9 @@ CONTENT_POLICY = "; ".join(
     )
 )
 
+# The verification page shows pictures that a visitor gave it: from memory, from nowhere else.
+GIVEN_PICTURES_POLICY = CONTENT_POLICY.replace("img-src 'self'", "img-src 'self' blob:")
+
 # For the worker that judges evidence in the browser (frontend/src/worker.ts). A worker has a
 # policy of its own: this one may compile the hashes' WebAssembly, and may connect to nothing,
 # so that no file it was given can leave by it. The page itself is not given even that.

@@ -22,12 +22,12 @@ from guzheng.web.pages import READ, Pages
 from guzheng.web.ports import ExhibitView, Platform
 
 TRACE: Final = "items/trace.json"
-TILE: Final = 16_000  # pixels of height of each picture but the last: docs/spec/capture.md §3
 LARGEST: Final = 32 << 20  # of a trace that is shown; larger ones are for the command
 _CHUNK: Final = 256 * 1024
 _SHOWN: Final = 8  # boxes one upon another
 _LISTED: Final = 500  # resources
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+_HEAD: Final = 24  # octets of a PNG up to its height (PNG §11.2.1)
 Value = dict[str, object]
 
 
@@ -68,7 +68,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "section": "exhibits",
             "view": view,
             "page": found["page"],
-            "pictures": [(n, n * TILE) for n in range(len(_pictures(view)))],
+            "pictures": list(enumerate(_tops(platform, view))),
             "point": point,
             "asked": point is not None or chosen is not None,
             "places": [_place(one, found) for one in boxes],
@@ -108,6 +108,17 @@ def _pictures(view: ExhibitView) -> list[str]:
         for one in view.papers
         if one.name.startswith("items/screenshot") and one.name.endswith(".png")
     )
+
+
+def _tops(platform: Platform, view: ExhibitView) -> list[int]:
+    """Where each picture begins: below all before it, whose heights their own heads state."""
+    tops, top = [], 0
+    for name in _pictures(view):
+        tops.append(top)
+        with platform.open_paper(view.exhibit, name) as opened:
+            head = opened.read(_HEAD)
+        top += int.from_bytes(head[20:24], "big") if head.startswith(_PNG) else 0
+    return tops
 
 
 def _read(platform: Platform, view: ExhibitView) -> Value:

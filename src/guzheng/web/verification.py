@@ -27,6 +27,7 @@ from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, spelling
 from guzheng.web.gate import PUBLIC, Rule
+from guzheng.web.guard import GIVEN_PICTURES_POLICY
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -104,7 +105,9 @@ def routes(
             "package_limit": package_limit,
         }
         status = trouble.status if trouble else 200
-        return pages.render(request, "verify.html", facts, status_code=status)
+        rendered = pages.render(request, "verify.html", facts, status_code=status)
+        rendered.headers["Content-Security-Policy"] = GIVEN_PICTURES_POLICY
+        return rendered
 
     @router.api_route("/verify", methods=READ, include_in_schema=False)
     def show(request: Request) -> Response:
