@@ -2,7 +2,8 @@
 
 A page that is added later is found by itself; one about something needs a sample of that thing
 here. Judged by axe-core (WCAG 2.2 AA and its best practices), by what the browser says on its
-console, and by whether anything stands out over the side of a phone."""
+console, by whether anything stands out over the side of a phone, and by how it looks beside
+how it looked (tests/journeys/pictures.py)."""
 
 import io
 import re
@@ -19,9 +20,12 @@ from guzheng.app.ordering import Wanted
 from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
 from guzheng.commission import Timing, rules
+from guzheng.config import Config
+from guzheng.web import create_app
 from guzheng.web.application import rules_of
-from tests.faces.conftest import Face
-from tests.faces.persons import Someone
+from tests.faces.conftest import Face, serving
+from tests.faces.persons import Someone, someone
+from tests.journeys import pictures
 from tests.journeys.conftest import DESKTOP, PHONE, aside, hands_of
 
 AXE = Path(__file__).resolve().parent.parent / "oracles/node/node_modules/axe-core/axe.min.js"
@@ -60,6 +64,35 @@ class Samples:
 
     def address(self, template: str) -> str:
         return _PARAMETER.sub(lambda one: self.known[one[1]], template)
+
+
+# Of its own: what other journeys leave behind would be in the lists that are compared.
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    opened = Platform(
+        Config(
+            tmp_path_factory.mktemp("pages"),
+            accounts="on",
+            allow_private=("203.0.113.0/24",),
+            password_mib=19,
+            password_passes=2,
+            time_servers=(),
+        )
+    )
+    yield opened
+    opened.interrupt()
+
+
+@pytest.fixture(scope="module")
+def face(platform: Platform) -> Iterator[Face]:
+    with serving(create_app(platform, upload_limit=64 << 20)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def operator(platform: Platform, face: Face) -> Iterator[Someone]:
+    with someone(platform, face.address, "operator", "local") as signed_in:
+        yield signed_in
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +173,10 @@ def test_every_page_can_be_used_by_everybody(
     chromium: Browser,
     viewport: dict[str, int],
     language: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> None:
+    compared = {"phone-zh", "desktop-en"} & {request.node.callspec.id}
     axe = AXE.read_text("utf-8")
     faults: list[str] = []
     with hands_of(
@@ -161,5 +197,10 @@ def test_every_page_can_be_used_by_everybody(
             page.evaluate(axe)
             faults += [f"{path}: {rule} {nodes}" for rule, nodes in page.evaluate(_JUDGE)]
             faults += [f"{path}: over the side: {one}" for one in page.evaluate(_OVER)]
+            for folder in compared:
+                name = re.sub(r"\W+", "-", template).strip("-") or "first"
+                seen = pictures.grey(page)
+                said = pictures.difference(f"{folder}/{name}", seen, tmp_path)
+                faults += [said] if said else []
         faults += hands.complaints
     assert not faults, "\n".join(faults)
