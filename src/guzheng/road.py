@@ -134,6 +134,7 @@ class Road:
     leases: Place
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
+    meanwhile: Callable[[], None] = lambda: None  # begins what can be done beside a capture
     attested: Attested = lambda _account, _at: None  # the real name of an account, then
     spending: Spending = lambda _account, _exhibit: contextlib.nullcontext()
 
@@ -445,6 +446,7 @@ class Road:
         # A capture cannot be older than a checkpoint that it names, nor than a token.
         may_ask = intake.Moments(self._stamp, self.shards.gathering.cosigned_over(0))
         folder = folder_of(order.exhibit)
+        self.meanwhile()
         intake.capture(order, self.blobs, folder, self.capturing, tell, may_ask)
 
     def _stamp(self, digest: Digest) -> bytes:

@@ -132,3 +132,23 @@ def test_the_outcome_of_a_request(more: dict[str, object], outcome: str) -> None
 def test_keys_are_those_of_replay_tools(url: str, key: str) -> None:
     """The right-hand side is what pywb 2.10 computes for the left."""
     assert surt(url) == key
+
+
+@pytest.mark.parametrize(
+    ("body", "is_pressed"),
+    [
+        (hashlib.shake_256(b"a picture").digest(200_000), False),
+        (b"<p>once more</p>" * 20_000, True),
+        (b"<p>small</p>", True),
+    ],
+)
+def test_what_does_not_shrink_is_stored_as_it_is(*, body: bytes, is_pressed: bool) -> None:
+    writer, octets = _written(_exchange(body=body))
+    kept = [
+        record.raw_stream.read()
+        for record in ArchiveIterator(io.BytesIO(octets), check_digests="raise")
+        if record.rec_type == "response"
+    ]
+    assert kept == [body]
+    length = int(str(writer.index[0].fields["length"]))
+    assert is_pressed == (length < len(body) or len(body) < 1000)

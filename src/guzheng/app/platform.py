@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
@@ -37,6 +37,7 @@ from guzheng.app.outside import open_further
 from guzheng.app.packaging import Packaging, require_sound
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
+from guzheng.app.printing import Printing
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
 from guzheng.app.replaying import Replaying
@@ -82,9 +83,6 @@ from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
 from guzheng.store.blobs import find, read
 from guzheng.store.ids import LOCAL
-
-if TYPE_CHECKING:
-    from guzheng.certify import DocumentSigner
 
 _TOLD = 50  # lines of progress kept for a page; the record holds all of them
 
@@ -167,6 +165,7 @@ class Platform:
 
     def _road(self) -> Road:
         config, parts = self.config, self.parts
+        printing = Printing(config, parts)
         return Road(
             blobs=parts.blobs,
             index=parts.index,
@@ -175,7 +174,8 @@ class Platform:
             sm2=parts.sm2,
             further=open_further(config),
             roots=self._roots,
-            certify=_certifying(config, parts),
+            certify=printing.certify,
+            meanwhile=printing.begin,
             capturing=intake.Capturing(
                 config.data / "captures",
                 config.capture_seconds,
@@ -723,34 +723,3 @@ class Platform:
 
         face = certify.find_face()
         return face != certify.packaged_face(), face.sans
-
-
-def _certifying(config: Config, parts: Parts) -> road.Certify:
-    """The press and its signer, loaded with the first certificate: most commands print none."""
-
-    @functools.cache
-    def signer() -> "DocumentSigner":
-        from guzheng.certify import DocumentSigner
-
-        return DocumentSigner(
-            parts.keys.signer_key,
-            parts.keys.signer_der,
-            parts.authority.respond,
-            (parts.keys.root_der,),
-        )
-
-    def certified(
-        facts: Mapping[str, object], papers: Mapping[str, bytes], at: datetime
-    ) -> bytes:
-        from guzheng.certify import certify
-
-        return certify(
-            facts,
-            papers,
-            signer(),
-            signed_at=at,
-            public_url=config.public_url or None,
-            operator_runs_authority=not config.timestamp_url,
-        )
-
-    return certified

@@ -119,6 +119,7 @@ class Act:
     completeness: Completeness | None = None
     comparing: Comparing | None = None
     seeing: asyncio.Task[None] | None = None
+    digesting: writing.Digesting = field(init=False)
 
     def __post_init__(self) -> None:
         self.started_at = self.clock.now()
@@ -127,6 +128,7 @@ class Act:
         self.moments = Moments(self.order.moments, self.desk, self.out, self.journal, until)
         self.recorder = Recorder(self.clock, self.order.limits.requests)
         self.targets = Targets(self.recorder, self.journal)
+        self.digesting = writing.Digesting(self.out / "items")
         self.making = Making(
             self.out / "items",
             self.journal,
@@ -168,6 +170,7 @@ class Act:
             self.fail(not_written(error))
             return False
         finally:
+            self.digesting.end()
             if self.comparing is not None:
                 await self.comparing.end()
             if self.folder is not None:
@@ -208,18 +211,15 @@ class Act:
         await self.making.view(self.visit)
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
-        identified = self.identified or self.identify(self.browser)
+        self.identified = self.identified or self.identify(self.browser)
         await self.visit.scroll()
         await self.making.expand(self.visit)
-        await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
-        if self.folder is not None:
-            self.comparing = Comparing(self.out, self.folder.scratch)
-            await self.comparing.start()
+        await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         self.scope = await sight.judged(self.visit, self.targets.main, self.journal)
         await self._make_artefacts(self.visit)
-        program, installed = await identified
+        program, installed = await self.identified
         self.grade.judge("grade.program-verified", installed.fault)
         self.viewer = self._viewer(self.browser, program)
         self.egress.judge(self.grade)
@@ -341,6 +341,10 @@ class Act:
     async def _make_artefacts(self, visit: Visit) -> None:
         self.title, self.final_url = await visit.title()
         await self.making.make(visit)
+        self.digesting.begin(self.names)
+        if self.folder is not None:  # not sooner: painting takes all memory that a job may have
+            self.comparing = Comparing(self.out, self.folder.scratch)
+            await self.comparing.start()
         _, url_now = await visit.title()
         if url_now != self.final_url:
             self.journal.note("capture.page-moved")
@@ -423,8 +427,8 @@ class Act:
             self.journal.step("browser.stopped")
             await self.recorder.finish(lambda: None)
             if self.viewer is None:
-                binary = self.browser.launch.binary
-                program, installed = await asyncio.to_thread(_identify, binary)
+                self.identified = self.identified or self.identify(self.browser)
+                program, installed = await self.identified
                 self.grade.judge("grade.program-verified", installed.fault)
                 self.viewer = self._viewer(self.browser, program)
         if self.egress is not None:
@@ -446,6 +450,7 @@ class Act:
             entropy=self.entropy,
         )
         self.names += kept.names
+        self.digesting.begin(kept.names)
         self.journal.step(
             "wire.kept", f"{kept.transcript.connections} connections, {kept.transcript.index}"
         )
@@ -467,6 +472,7 @@ class Act:
             entropy=self.entropy,
         )
         self.names.insert(0, "page.wacz")
+        self.digesting.begin(["page.wacz"])
         self.making.write_down(
             url=self.final_url,
             title=self.title,
@@ -480,7 +486,7 @@ class Act:
             comparing = self.comparing or Comparing(self.out, self.folder.scratch)
             self.completeness = await comparing.compare(self._record(None, ()), self.journal)
             self.names += [TRACE] if (items / TRACE).exists() else []
-        listed = writing.items_of(items, self.names)
+        listed = self.digesting.items(self.names)
         await self.moments.close(self.order.exhibit, listed)
         self.journal.step("capture.finished", self.final_url)
         record = self._record(None, listed)

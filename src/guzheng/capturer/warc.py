@@ -22,7 +22,8 @@ from guzheng.proof.digest import Digest
 
 Entropy = Callable[[int], bytes]
 _UNDONE = frozenset({"content-encoding", "transfer-encoding", "content-length"})
-_LEVEL = 6
+_LEVEL, _AS_IT_IS = 6, 0
+_PROBE = 16 * 1024  # from the middle: what does not shrink there (pictures, films) is stored
 _PROTOCOLS = {"http/1.0": "http/1.0", "http/1.1": "http/1.1", "h2": "h2", "h3": "h3"}
 
 
@@ -117,7 +118,7 @@ class WarcWriter:
             )
         headers.append(("Content-Length", str(len(block))))
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        member = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS + 16)
+        member = zlib.compressobj(_level_for(block), zlib.DEFLATED, zlib.MAX_WBITS + 16)
         for part in (f"WARC/1.1\r\n{head}\r\n".encode(), block, b"\r\n\r\n"):
             self._out.write(member.compress(part))
         self._out.write(member.flush())
@@ -147,6 +148,15 @@ class WarcWriter:
             fields["method"] = exchange.method
         at = exchange.began_at.strftime("%Y%m%d%H%M%S")
         self.index.append(IndexEntry(key, at, fields))
+
+
+def _level_for(block: bytes) -> int:
+    """To press a picture once more takes long and saves nothing: the octets are the same."""
+    middle = (len(block) - _PROBE) // 2
+    if middle < 0:
+        return _LEVEL
+    probe = memoryview(block)[middle : middle + _PROBE]
+    return _LEVEL if len(zlib.compress(probe, 1)) < 0.95 * _PROBE else _AS_IT_IS
 
 
 def _response_head(exchange: Exchange, size: int) -> bytes:

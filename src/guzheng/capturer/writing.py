@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -61,22 +61,42 @@ def name_peers(exchanges: Iterable[Exchange], egress: Egress) -> None:
         one.peer = peers.get((parts.hostname or "", port), "")
 
 
-def items_of(folder: Path, names: Sequence[str]) -> tuple[Item, ...]:
-    """The artefacts by digest, originals and derivatives named apart."""
-    with ThreadPoolExecutor(2) as hands:  # SM3 takes eight times as long as SHA-256
-        both = [
-            [hands.submit(_digest, folder / name, one) for one in ALGORITHMS] for name in names
-        ]
+class Digesting:
+    """Takes both digests of artefacts while others are still being made.
+
+    `begin` names that are written and will not change; `items` waits for them all. SM3 takes
+    eight times as long as SHA-256, so each has a thread.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._hands = ThreadPoolExecutor(2)
+        self._begun: dict[str, list[Future[Digest]]] = {}
+
+    def begin(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self._begun:
+                path = self._folder / name
+                self._begun[name] = [
+                    self._hands.submit(_digest, path, one) for one in ALGORITHMS
+                ]
+
+    def items(self, names: Sequence[str]) -> tuple[Item, ...]:
+        """The artefacts by digest, originals and derivatives named apart."""
+        self.begin(names)
         return tuple(
             Item(
                 name,
                 role_of(name),
                 media_type_of(name),
-                (folder / name).stat().st_size,
-                tuple(one.result() for one in digests),
+                (self._folder / name).stat().st_size,
+                tuple(one.result() for one in self._begun[name]),
             )
-            for name, digests in zip(names, both, strict=True)
+            for name in names
         )
+
+    def end(self) -> None:
+        self._hands.shutdown(cancel_futures=True)
 
 
 def _digest(path: Path, algorithm: Algorithm) -> Digest:

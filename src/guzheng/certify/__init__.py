@@ -10,7 +10,7 @@ clock and no network, and stores nothing.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 
 from guzheng.certify.document import Circumstances, code_of, document_of
@@ -18,6 +18,7 @@ from guzheng.certify.fonts import Face, find_face, packaged_face
 from guzheng.certify.pen import Pen
 from guzheng.certify.press import Press, square_code
 from guzheng.certify.signature import DocumentSigner
+from guzheng.words import LANGUAGES, catalogue
 
 __all__ = [
     "DocumentSigner",
@@ -26,6 +27,7 @@ __all__ = [
     "Printer",
     "certify",
     "find_face",
+    "make_ready",
     "packaged_face",
 ]
 
@@ -53,6 +55,15 @@ def certify(
         document_of(facts, given), code_of(facts, given), papers, dated_at=signed_at
     )
     return signer.sign(printed, signed_at=signed_at)
+
+
+def make_ready() -> None:
+    """Load what the first certificate of a process would wait for: fonts, press, words.
+    `Unavailable` (certify.no-fonts) as `certify` itself."""
+    press = _press()
+    for language in LANGUAGES:
+        catalogue(language)
+    press.set(b"", {}, dated_at=datetime(2000, 1, 1, tzinfo=UTC))  # typst opens its fonts
 
 
 @cache
