@@ -35,6 +35,7 @@ READING = (
     ("manifest", "what was received; the leaf"),
     ("capture", "the record of a web capture"),
     ("der", "a strict reader of DER"),
+    ("shapes", "what two pieces of DER have in common"),
     ("sm2", "SM2 signatures, in plain arithmetic"),
     ("sm2_x509", "SM2 keys and signatures of certificates"),
     ("cms", "signed data with one signer"),

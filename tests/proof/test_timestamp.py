@@ -5,6 +5,7 @@ test_fix_vectors.py runs them all). Here are all changes of one byte, and fuzzin
 """
 
 import dataclasses
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,41 @@ def test_no_token_can_be_cut_or_lengthened_unseen(name: str) -> None:
         assert good.report(good.token[:size]).outcome is Outcome.FAILED
     for after in (b"\0", b"\n", good.token):
         assert good.report(good.token + after).outcome is Outcome.FAILED
+
+
+def outcome_of(read: Callable[[bytes], timestamp.TimestampToken], octets: bytes) -> object:
+    try:
+        return read(octets)
+    except ProofError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tokens_seen_before_do_not_change_how_one_reads(name: str) -> None:
+    """A token that is like one read before gives what it gives to a reader without memory."""
+    good = pair(name).token
+    timestamp.forget()
+    seen = timestamp._Seen(good, timestamp.parse(good))
+    alike = 0
+    for at in range(len(good)):
+        for bits in (1, 0x20, 0x80):
+            octets = bytearray(good)
+            octets[at] ^= bits
+            found = outcome_of(timestamp.parse, bytes(octets))
+            assert found == outcome_of(timestamp._parse_whole, bytes(octets))
+            alike += outcome_of(seen.read, bytes(octets)) is not None  # type: ignore[arg-type]
+    # Only these contents may differ: of imprint, serial, time, nonce, digest and signature.
+    slots = timestamp._slots(good).in_order()
+    assert alike == 3 * sum(slot.end - slot.content for slot in slots)
+
+
+@given(st.data())
+def test_tokens_near_one_seen_before(data: st.DataObject) -> None:
+    good = pair(data.draw(st.sampled_from(KINDS)))
+    assert outcome_of(timestamp.parse, good.token) == timestamp._parse_whole(good.token)
+    for octets in (data.draw(altered(good.token)), _with_one_replaced(good.token, data)):
+        found = outcome_of(timestamp.parse, octets)
+        assert found == outcome_of(timestamp._parse_whole, octets)
 
 
 @given(st.data())

@@ -9,7 +9,7 @@ refuses the path. Revocation is not judged here: the report says so.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -59,9 +59,8 @@ def parse_certificate(encoded: bytes) -> x509.Certificate:
 
 def forget() -> None:
     """As if no certificate had been seen yet."""
-    for remembering in (parse_certificate, require_sole_critical_purpose, _issuers):
+    for remembering in (parse_certificate, require_sole_critical_purpose, _issuers, _ways):
         remembering.cache_clear()
-    _require_may_stand.cache_clear()
 
 
 def find_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | bytes | None:
@@ -129,18 +128,49 @@ def require_path(
     anchors = tuple(roots)
     pool = (*anchors, *others)
     refusals: list[Refuted] = []
-    for path in _paths((leaf,), pool, anchors):
-        try:
-            for depth, certificate in enumerate(path):
+    for way in _ways(leaf, pool, anchors):
+        if way.may_stand and way.first <= at <= way.last:
+            return way.path
+        try:  # not usable: say for which certificate, and why
+            for depth, certificate in enumerate(way.path):
                 _require_usable(certificate, depth, at)
         except Refuted as refusal:
             refusals.append(refusal)
-        else:
-            return path
     if refusals:
         raise refusals[0]
     issuer = f"issuer {leaf.issuer.rfc4514_string()}"
     raise UnknownKey("chain.unknown-root", "a path to a root of the trust list", issuer)
+
+
+class _Way(NamedTuple):
+    """A path to a root, with what does not depend on the time that is asked for."""
+
+    path: _Pool
+    first: datetime  # all of it is valid from here
+    last: datetime
+    may_stand: bool
+
+
+@lru_cache(REMEMBERED)
+def _ways(leaf: _Certificate, pool: _Pool, anchors: _Pool) -> tuple[_Way, ...]:
+    return tuple(
+        _Way(
+            path,
+            max(one.not_valid_before_utc for one in path),
+            min(one.not_valid_after_utc for one in path),
+            _all_may_stand(path),
+        )
+        for path in _paths((leaf,), pool, anchors)
+    )
+
+
+def _all_may_stand(path: _Pool) -> bool:
+    try:
+        for depth, certificate in enumerate(path):
+            _require_may_stand(certificate, depth)
+    except Refuted:
+        return False
+    return True
 
 
 def _paths(path: _Pool, pool: _Pool, anchors: _Pool) -> Iterator[_Pool]:
@@ -173,7 +203,7 @@ def _signed_by(certificate: _Certificate, issuer: _Certificate) -> bool:
 
 
 def _require_usable(certificate: x509.Certificate, depth: int, at: datetime) -> None:
-    first, last = _validity(certificate)
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     # Both ends count: RFC 5280 §4.1.2.5 («through notAfter, inclusive»).
     if not first <= at <= last:
         wanted = f"{certificate.subject.rfc4514_string()} valid at {at}"
@@ -182,12 +212,6 @@ def _require_usable(certificate: x509.Certificate, depth: int, at: datetime) -> 
     _require_may_stand(certificate, depth)
 
 
-@lru_cache(REMEMBERED)
-def _validity(certificate: _Certificate) -> tuple[datetime, datetime]:
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
-
-
-@lru_cache(REMEMBERED)
 def _require_may_stand(certificate: _Certificate, depth: int) -> None:
     for extension in certificate.extensions:
         known = not extension.critical or extension.oid in _UNDERSTOOD

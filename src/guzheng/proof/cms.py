@@ -5,8 +5,8 @@ digest and type, and that they name the signer's certificate (RFC 5035, RFC 5816
 to trust is chain.py's question, asked apart: «forged» and «unknown issuer» are two answers.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -19,7 +19,7 @@ from guzheng.proof.digest import hash_of
 from guzheng.proof.errors import BadSignature, DigestMismatch, Malformed, Refuted, require
 
 DATA, SIGNED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
-_CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
+_CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 _SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
 _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 _SIGNATURE_TOKEN = "1.2.840.113549.1.9.16.2.14"
@@ -32,7 +32,10 @@ DIGESTS: dict[str, str] = {
     "2.16.840.1.101.3.4.2.3": "sha512",
     sm2.SM3: "sm3",  # GM/T 0006
 }
+SIZES = {"sha256": 32, "sha384": 48, "sha512": 64, "sm3": 32}  # in octets
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+_ECDSA_OVER = {name: ec.ECDSA(one) for name, one in _HASHES.items()}
+_PKCS1 = padding.PKCS1v15()
 # Signature algorithms, and the digest each implies (None: the SignerInfo's own).
 _RSA = {
     "1.2.840.113549.1.1.1": None,
@@ -48,8 +51,7 @@ _ECDSA = {
 _SHA2 = _RSA | _ECDSA
 
 
-@dataclass(frozen=True, slots=True)
-class SignedContent:
+class SignedContent(NamedTuple):
     """What was read of a SignedData; nothing of it is checked yet."""
 
     content_type: str
@@ -66,13 +68,18 @@ class SignedContent:
     @property
     def readable_certificates(self) -> tuple[x509.Certificate, ...]:
         """Those that can be read; one that cannot is on no path, which then fails."""
-        found: list[x509.Certificate] = []
-        for encoded in self.certificates:
-            try:
-                found.append(chain.parse_certificate(encoded))
-            except Malformed:
-                continue
-        return tuple(found)
+        return _readable(self.certificates)
+
+
+@lru_cache(chain.REMEMBERED)
+def _readable(certificates: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
+    found: list[x509.Certificate] = []
+    for encoded in certificates:
+        try:
+            found.append(chain.parse_certificate(encoded))
+        except Malformed:
+            continue
+    return tuple(found)
 
 
 def digest_name(algorithm: Element) -> str:
@@ -96,10 +103,20 @@ def _algorithm(element: Element) -> str:
     return found
 
 
+def forget() -> None:
+    """As if no token had been seen yet: see chain.forget, which it calls."""
+    chain.forget()
+    for remembering in (_sequences, _certificates, _readable, _attribute_parts, _only):
+        remembering.cache_clear()
+    for judged in (_algorithm, _require_signer):
+        judged.cache_clear()
+
+
 def _require_version(element: Element, *wanted: int) -> None:
     """Nobody signs the versions, so they must be the ones that the content implies."""
     found = der.integer(element)
-    require(found in wanted, Malformed, "cms.version", " or ".join(map(str, wanted)), found)
+    if found not in wanted:
+        raise Malformed("cms.version", " or ".join(map(str, wanted)), found)
 
 
 def parse(octets: bytes) -> SignedContent:
@@ -110,18 +127,16 @@ def parse(octets: bytes) -> SignedContent:
     require(kind == SIGNED_DATA, Malformed, "cms.not-signed-data", SIGNED_DATA, kind)
     signed = explicit.parts("ContentInfo.content", der.SEQUENCE)[0].reader("SignedData")
     version = signed.take(der.INTEGER)
-    announced = signed.take(der.SET).reader("digestAlgorithms").all(der.SEQUENCE)
+    announced = _sequences(signed.take(der.SET).content, "digestAlgorithms")
     content_type, content = _encapsulated(signed.take(der.SEQUENCE))
     enclosed = signed.optional(der.context(0))
-    held = enclosed.reader("certificates").all(der.SEQUENCE) if enclosed else []
-    few = len(held) <= MAX_CERTIFICATES
-    require(few, Malformed, "cms.certificates", f"at most {MAX_CERTIFICATES}", len(held))
+    held = _certificates(enclosed.content) if enclosed else ()
     revocation = signed.optional(der.context(1))  # lists or answers: not judged here
     signers = signed.take(der.SET).reader("signerInfos").all(der.SEQUENCE)
     signed.end()
     # RFC 3161 §2.4.2: one signer and no other, or the reader would have to choose between them.
     require(len(signers) == 1, Refuted, "cms.one-signer", "one signer", len(signers))
-    found = _with_signer(signers[0], content_type, content, tuple(one.encoded for one in held))
+    found = _with_signer(signers[0], content_type, content, held)
     # RFC 5652 §5.1: 3 for content other than data, or a signer known by his key; 5 when
     # revocation is told by other means than lists.
     by_name = found.identifier.tag == der.SEQUENCE
@@ -130,6 +145,19 @@ def parse(octets: bytes) -> SignedContent:
     name, names = found.digest_name, [digest_name(one) for one in announced]
     require(name in names, Refuted, "cms.digest-not-announced", name, names)
     return found
+
+
+@lru_cache(chain.REMEMBERED)
+def _sequences(content: bytes, what: str) -> tuple[Element, ...]:
+    return tuple(der.Reader(content, what).all(der.SEQUENCE))
+
+
+@lru_cache(chain.REMEMBERED)
+def _certificates(content: bytes) -> tuple[bytes, ...]:
+    held = tuple(one.encoded for one in der.Reader(content, "certificates").all(der.SEQUENCE))
+    few = len(held) <= MAX_CERTIFICATES
+    require(few, Malformed, "cms.certificates", f"at most {MAX_CERTIFICATES}", len(held))
+    return held
 
 
 def _encapsulated(element: Element) -> tuple[str, bytes | None]:
@@ -162,8 +190,7 @@ def _with_signer(
         certificates=certificates,
         identifier=identifier,
         digest_name=name,
-        # RFC 5652 §5.4: signed is the SET OF itself, not its [0] tag.
-        attributes_encoded=bytes([der.SET]) + attributes.encoded[1:],
+        attributes_encoded=_as_signed(attributes),
         attributes=_attributes(attributes),
         signature_oid=signature_oid,
         signature=signature,
@@ -171,16 +198,59 @@ def _with_signer(
     )
 
 
+def with_others(
+    like: SignedContent,
+    content: bytes,
+    attributes: Element,
+    message_digest: Element | None,
+    signature: bytes,
+) -> SignedContent:
+    """What `parse` gives for octets that differ from these only in content, in the attribute
+    that names its digest, and in the signature. Nothing of that is checked here either.
+    """
+    held = like.attributes
+    return SignedContent(
+        content_type=like.content_type,
+        content=content,
+        certificates=like.certificates,
+        identifier=like.identifier,
+        digest_name=like.digest_name,
+        attributes_encoded=_as_signed(attributes),
+        attributes=held | {MESSAGE_DIGEST: message_digest} if message_digest else held,
+        signature_oid=like.signature_oid,
+        signature=signature,
+        signature_token=like.signature_token,
+    )
+
+
+def _as_signed(attributes: Element) -> bytes:
+    """RFC 5652 §5.4: signed is the SET OF itself, not its [0] tag."""
+    return b"\x31" + attributes.encoded[1:]
+
+
 def _attributes(element: Element) -> dict[str, Element]:
     """Type → its one value; RFC 5652 §11 allows the ones we read a single value, once."""
     found: dict[str, Element] = {}
     for one in element.reader("attributes").all(der.SEQUENCE):
-        named, values = one.parts("Attribute", der.OID, der.SET)
-        kind, reader = der.oid(named), values.reader("attribute values")
-        require(kind not in found, Refuted, "cms.attribute-duplicated", f"{kind} once", "twice")
-        found[kind] = reader.take()
-        reader.end()
+        kind, values = _attribute_parts(one.content)
+        if kind in found:
+            raise Refuted("cms.attribute-duplicated", f"{kind} once", "twice")
+        found[kind] = _only(values)
     return found
+
+
+@lru_cache(chain.REMEMBERED)
+def _attribute_parts(content: bytes) -> tuple[str, bytes]:
+    named, values = der.Reader(content, "Attribute").exactly(der.OID, der.SET)
+    return der.oid(named), values.content
+
+
+@lru_cache(chain.REMEMBERED)
+def _only(values: bytes) -> Element:
+    reader = der.Reader(values, "attribute values")
+    value = reader.take()
+    reader.end()
+    return value
 
 
 def require_signature(
@@ -194,22 +264,58 @@ def require_signature(
     # (1) The attributes name this content's type and digest: RFC 5652 §11.1, §11.2.
     kind, wanted = der.oid(_attribute(signed, _CONTENT_TYPE)), signed.content_type
     require(kind == wanted, Refuted, "cms.content-type-differs", wanted, kind)
-    held = (
-        _attribute(signed, _MESSAGE_DIGEST).require(der.OCTET_STRING, "messageDigest").content
-    )
+    held = _attribute(signed, MESSAGE_DIGEST).require(der.OCTET_STRING, "messageDigest").content
     same = held == content_digest
     require(same, DigestMismatch, "cms.message-digest-differs", held, content_digest)
     # (2) The certificate is the one the signer says he used, by its hash. Without this, a
     #     second certificate over the same key could lend other rights: RFC 5035 §5.
-    certificate = chain.parse_certificate(_signer_certificate(signed, extra))
-    same = _identifies(signed.identifier, certificate)
-    require(same, Refuted, "cms.signer-differs", "the certificate's own names", "others")
+    name_of_it = _named_in(signed)
+    certificate = _require_signer(*name_of_it, signed.identifier, signed.certificates, extra)
     # (3) The signature stands over the attributes: RFC 5652 §5.4.
     _require_key_signed(signed, certificate)
     return certificate
 
 
+def _attribute(signed: SignedContent, kind: str) -> Element:
+    if kind not in signed.attributes:
+        raise Refuted("cms.attribute-missing", f"signed attribute {kind}", "none")
+    return signed.attributes[kind]
+
+
+def _named_in(signed: SignedContent) -> tuple[Element, bool]:
+    """The attribute that names the signer's certificate; True for the newer kind."""
+    newer = _SIGNING_CERTIFICATE_V2 in signed.attributes
+    kind = _SIGNING_CERTIFICATE_V2 if newer else _SIGNING_CERTIFICATE
+    if kind not in signed.attributes:
+        raise Refuted("cms.certificate-unnamed", "a signing-certificate attribute", "none")
+    return signed.attributes[kind], newer
+
+
 @lru_cache(chain.REMEMBERED)
+def _require_signer(
+    attribute: Element,
+    newer: bool,  # noqa: FBT001 - which of two attributes it is
+    identifier: Element,
+    certificates: tuple[bytes, ...],
+    extra: tuple[bytes, ...],
+) -> x509.Certificate:
+    """The one certificate that attribute and identifier both name. All of it is in the
+    arguments, so it is remembered: an authority's tokens differ in none of these.
+    """
+    name, wanted = _first_named(attribute, newer)
+    held = (*certificates, *extra)
+    require(bool(held), Refuted, "cms.no-certificate", "the signer's certificate", "none")
+    for encoded in held:
+        if hash_of(name, encoded) == wanted:
+            certificate = chain.parse_certificate(encoded)
+            break
+    else:
+        raise Refuted("cms.certificate-differs", f"one with {name} {wanted.hex()}", "others")
+    same = _identifies(identifier, certificate)
+    require(same, Refuted, "cms.signer-differs", "the certificate's own names", "others")
+    return certificate
+
+
 def _identifies(identifier: Element, certificate: x509.Certificate) -> bool:
     """Issuer and serial, or the key's identifier, are the certificate's: RFC 5652 §5.3."""
     if identifier.tag == der.SEQUENCE:
@@ -221,33 +327,8 @@ def _identifies(identifier: Element, certificate: x509.Certificate) -> bool:
     return own is not None and own.value.digest == named
 
 
-def _attribute(signed: SignedContent, kind: str) -> Element:
-    if kind not in signed.attributes:
-        raise Refuted("cms.attribute-missing", f"signed attribute {kind}", "none")
-    return signed.attributes[kind]
-
-
-def _signer_certificate(signed: SignedContent, extra: tuple[bytes, ...]) -> bytes:
-    name, wanted = _named_certificate(signed)
-    held = (*signed.certificates, *extra)
-    require(bool(held), Refuted, "cms.no-certificate", "the signer's certificate", "none")
-    for encoded in held:
-        if hash_of(name, encoded) == wanted:
-            return encoded
-    raise Refuted("cms.certificate-differs", f"one with {name} {wanted.hex()}", "others")
-
-
-def _named_certificate(signed: SignedContent) -> tuple[str, bytes]:
-    """Hash name and hash of the first ESSCertID or ESSCertIDv2: the signer's own."""
-    newer = _SIGNING_CERTIFICATE_V2 in signed.attributes
-    kind = _SIGNING_CERTIFICATE_V2 if newer else _SIGNING_CERTIFICATE
-    if kind not in signed.attributes:
-        raise Refuted("cms.certificate-unnamed", "a signing-certificate attribute", "none")
-    return _first_named(signed.attributes[kind], newer)
-
-
-@lru_cache(chain.REMEMBERED)
 def _first_named(attribute: Element, newer: bool) -> tuple[str, bytes]:  # noqa: FBT001
+    """Hash name and hash of the first ESSCertID or ESSCertIDv2: the signer's own."""
     attribute.require(der.SEQUENCE, "SigningCertificate")
     named = attribute.reader("SigningCertificate").take(der.SEQUENCE)
     identifiers = named.reader("ESSCertIDs").all(der.SEQUENCE)
@@ -264,14 +345,15 @@ def _require_key_signed(signed: SignedContent, certificate: x509.Certificate) ->
     """The one place where a signature is computed: a further algorithm is a further case."""
     named, over = signed.signature_oid, signed.attributes_encoded
     key = chain.find_public_key(certificate)
-    algorithm = _HASHES.get(_SHA2.get(named, "none") or signed.digest_name)
+    signed_with = _SHA2.get(named, "none") or signed.digest_name
+    algorithm = _HASHES.get(signed_with)
     try:
         match key:
             case rsa.RSAPublicKey() if named in _RSA and algorithm:
-                key.verify(signed.signature, over, padding.PKCS1v15(), algorithm)
+                key.verify(signed.signature, over, _PKCS1, algorithm)
             case ec.EllipticCurvePublicKey() if named in _ECDSA and algorithm:
                 utils.decode_dss_signature(signed.signature)
-                key.verify(signed.signature, over, ec.ECDSA(algorithm))
+                key.verify(signed.signature, over, _ECDSA_OVER[signed_with])
             case bytes() if (named, signed.digest_name) == (sm2.SM2_WITH_SM3, "sm3"):
                 sm2.require_signature(key, over, signed.signature)
             case _:

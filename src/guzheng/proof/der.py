@@ -17,8 +17,9 @@ INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
 BOOLEAN, UTF8_STRING, GENERALIZED_TIME = 0x01, 0x0C, 0x18
 SEQUENCE, SET = 0x30, 0x31
 MAX_OID_OCTETS = 64
+_new = tuple.__new__
 
-_TIME_FORM = re.compile(r"(\d{14})(?:\.(\d{1,9}))?Z", re.ASCII)
+_TIME_FORM = re.compile(r"(\d{4})" + r"(\d\d)" * 5 + r"(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 def context(number: int, *, constructed: bool = True) -> int:
@@ -43,10 +44,7 @@ class Element(NamedTuple):
 
     def parts(self, what: str, *tags: int) -> "list[Element]":
         """Exactly the elements with these tags, in this order."""
-        reader = self.reader(what)
-        elements = [reader.take(tag) for tag in tags]
-        reader.end()
-        return elements
+        return Reader(self.content, what).exactly(*tags)
 
 
 def parse(octets: bytes, tag: int, what: str) -> Element:
@@ -60,11 +58,11 @@ def parse(octets: bytes, tag: int, what: str) -> Element:
 class Reader:
     """Takes elements one after the other from the content of a constructed one."""
 
-    __slots__ = ("_at", "_content", "_what")
+    __slots__ = ("_at", "_content", "_end", "_what")
 
     def __init__(self, content: bytes, what: str) -> None:
         self._content = content
-        self._at = 0
+        self._at, self._end = 0, len(content)
         self._what = what
 
     def _refusal(self, expected: str, found: str) -> Malformed:
@@ -73,55 +71,64 @@ class Reader:
     @property
     def tag(self) -> int | None:
         """The tag that comes next, or None at the end."""
-        return self._content[self._at] if self._at < len(self._content) else None
+        return self._content[self._at] if self._at < self._end else None
 
     def take(self, tag: int | None = None) -> Element:
         start, content = self._at, self._content
-        if len(content) - start < 2:
+        if self._end - start < 2:
             raise self._refusal("an element", "the end")
-        found, first = content[start], content[start + 1]
+        found, length = content[start], content[start + 1]
         if found & 0x1F == 0x1F:
             raise self._refusal("a tag below 31", hex(found))
         body = start + 2
-        if first < 0x80:
-            length = first
-        else:
-            width = first & 0x7F
-            octets = content[body : body + width]
-            length = int.from_bytes(octets, "big")
-            # 0x80 alone is the indefinite form of BER; DER has one spelling for each length.
-            if not 1 <= width <= 4 or len(octets) != width or octets[0] == 0 or length < 0x80:
-                found_length = content[start : body + 4].hex()
-                raise self._refusal("a definite, minimal length", found_length)
-            body += width
+        if length >= 0x80:
+            length, body = self._long_length(length & 0x7F, body)
         end = body + length
-        if end > len(content):
-            raise self._refusal(f"{length} octets of content", f"{len(content) - body}")
+        if end > self._end:
+            raise self._refusal(f"{length} octets of content", f"{self._end - body}")
         self._at = end
-        element = Element(found, content[body:end], content[start:end])
-        return element if tag is None else element.require(tag, self._what)
+        if tag is not None and found != tag:
+            raise Malformed("der.tag", f"{self._what}: tag {tag:#04x}", f"{found:#04x}")
+        # As Element(…), without the detour that a NamedTuple's own constructor makes.
+        return _new(Element, (found, content[body:end], content[start:end]))
+
+    def _long_length(self, width: int, body: int) -> tuple[int, int]:
+        octets = self._content[body : body + width]
+        length = int.from_bytes(octets, "big")
+        # 0x80 alone is the indefinite form of BER; DER has one spelling for each length.
+        if not 1 <= width <= 4 or len(octets) != width or octets[0] == 0 or length < 0x80:
+            shown = self._content[self._at : body + 4].hex()
+            raise self._refusal("a definite, minimal length", shown)
+        return length, body + width
 
     def optional(self, tag: int) -> Element | None:
-        return self.take(tag) if self.tag == tag else None
+        at = self._at
+        return self.take(tag) if at < self._end and self._content[at] == tag else None
+
+    def exactly(self, *tags: int) -> list[Element]:
+        """The elements with these tags, in this order, and nothing after them."""
+        elements = [self.take(tag) for tag in tags]
+        self.end()
+        return elements
 
     def all(self, tag: int) -> list[Element]:
         """Every element that is left; each must have the tag."""
         elements: list[Element] = []
-        while self.tag is not None:
+        while self._at < self._end:
             elements.append(self.take(tag))
         return elements
 
     def end(self) -> None:
-        if self.tag is not None:
-            raise self._refusal("nothing more", f"{len(self._content) - self._at} octets")
+        if self._at < self._end:
+            raise self._refusal("nothing more", f"{self._end - self._at} octets")
 
 
 def integer(element: Element) -> int:
     content = element.require(INTEGER, "INTEGER").content
     # X.690 §8.3.2: the first nine bits are neither all zero nor all one.
     odd = len(content) > 1 and content[0] in {0x00, 0xFF}  # may say no more than the next bit
-    whole = 0 < len(content) <= 64 and not (odd and content[0] >> 7 == content[1] >> 7)
-    require(whole, Malformed, "der.malformed", "a minimal INTEGER", content[:20])
+    if not 0 < len(content) <= 64 or (odd and content[0] >> 7 == content[1] >> 7):
+        raise Malformed("der.malformed", "a minimal INTEGER", content[:20])
     return int.from_bytes(content, "big", signed=True)
 
 
@@ -162,13 +169,13 @@ def generalized_time(element: Element) -> datetime:
     content = element.require(GENERALIZED_TIME, "GeneralizedTime").content
     text = content.decode("ascii", "replace")
     form = _TIME_FORM.fullmatch(text)
-    if form is None or (form[2] and form[2].endswith("0")):
+    if form is None or (form[7] and form[7].endswith("0")):
         raise Malformed("der.malformed", "YYYYMMDDhhmmss[.f]Z", repr(text[:40]))
-    year, rest = int(form[1][:4]), form[1][4:]
-    month, day, hour, minute, second = (int(rest[at : at + 2]) for at in range(0, 10, 2))
+    year, month, day, hour, minute, second = map(int, form.groups()[:6])
+    fraction = form[7]
+    micros = int(fraction.ljust(9, "0")) // 1000 if fraction else 0
     try:
-        whole = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        whole = datetime(year, month, day, hour, minute, second, micros, tzinfo=UTC)
     except ValueError as error:
         raise Malformed("der.malformed", "a real date", text) from error
-    instant.require_year(whole)
-    return whole.replace(microsecond=int((form[2] or "0").ljust(9, "0")) // 1000)
+    return instant.require_year(whole)

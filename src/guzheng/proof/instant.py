@@ -15,8 +15,9 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 def require_year(at: datetime) -> datetime:
     """Neither before computers could tell the time, nor at the end of what they can."""
-    wanted = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
-    require(FIRST_YEAR <= at.year <= LAST_YEAR, Malformed, "instant.malformed", wanted, at.year)
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        wanted = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
+        raise Malformed("instant.malformed", wanted, at.year)
     return at
 
 

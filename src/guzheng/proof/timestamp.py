@@ -9,12 +9,14 @@ them, and not that they are true.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography import x509
 
 from guzheng.proof import chain, cms, der
 from guzheng.proof.digest import Digest, hash_of
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
+from guzheng.proof.shapes import Frame, Span, children, whole
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
 # The policy by which an authority says itself that its clock was compared with no other, and
@@ -46,6 +48,113 @@ class TimestampToken:
         return self.signed.content or b""
 
 
+class _Slots(NamedTuple):
+    """Where a token says what another of the same authority says otherwise."""
+
+    imprint: Span
+    serial: Span
+    time: Span
+    nonce: Span | None
+    message_digest: (
+        Span | None
+    )  # none: the token is refused later, when its signature is judged
+    signature: Span
+    # Not slots, but what holds them: the TSTInfo, and the attributes that are signed.
+    content: Span
+    attributes: Span
+
+    def in_order(self) -> list[Span]:
+        held = self.imprint, self.serial, self.time, self.nonce, self.message_digest
+        return [*(one for one in held if one), self.signature]
+
+
+def _slots(octets: bytes) -> _Slots:
+    """Of a token that was read in full."""
+    outer = children(octets, whole(octets))[0]
+    inside = children(octets, outer)
+    info = inside if inside[0].tag == der.OID else children(octets, inside[1])
+    signed = children(octets, children(octets, info[1])[0])
+    content = children(octets, children(octets, signed[2])[1])[0]
+    fields = children(octets, children(octets, content)[0])
+    signer = children(octets, children(octets, signed[-1])[0])
+    attributes = signer[3]
+    message_digest = None
+    for one in children(octets, attributes):
+        kind, values = children(octets, one)
+        if der.oid(kind.element(octets)) == cms.MESSAGE_DIGEST:
+            message_digest = children(octets, values)[0]
+    return _Slots(
+        imprint=children(octets, fields[2])[1],
+        serial=fields[3],
+        time=fields[4],
+        nonce=next((one for one in fields[5:] if one.tag == der.INTEGER), None),
+        message_digest=message_digest,
+        signature=signer[5],
+        content=content,
+        attributes=attributes,
+    )
+
+
+class _Seen:
+    """A token that was read in full, for reading those that differ from it in a few contents.
+
+    shapes.py says why that comes to the same. The frame is made when a second one of this size
+    comes: most who verify one token verify no other.
+    """
+
+    __slots__ = ("_cut", "_octets", "_token")
+
+    def __init__(self, octets: bytes, token: TimestampToken) -> None:
+        self._octets, self._token = octets, token
+        self._cut: tuple[_Slots, Frame] | None = None
+
+    def read(self, octets: bytes) -> TimestampToken | None:
+        """As `_parse_whole`; None when these octets have to be read by it."""
+        slots, frame = self._cut or self._cut_out()
+        if not frame.fits(octets):
+            return None
+        ours = self._token
+        serial = der.integer(slots.serial.element(octets))
+        attested_at = der.generalized_time(slots.time.element(octets))
+        nonce = slots.nonce
+        signed = cms.with_others(
+            ours.signed,
+            slots.content.of(octets),
+            slots.attributes.element(octets),
+            slots.message_digest and slots.message_digest.element(octets),
+            slots.signature.of(octets),
+        )
+        return TimestampToken(
+            imprint_name=ours.imprint_name,
+            imprint=slots.imprint.of(octets),
+            policy=ours.policy,
+            serial=serial,
+            attested_at=attested_at,
+            accuracy=ours.accuracy,
+            nonce=der.integer(nonce.element(octets)) if nonce else None,
+            signed=signed,
+        )
+
+    def _cut_out(self) -> tuple[_Slots, Frame]:
+        slots = _slots(self._octets)
+        self._cut = slots, Frame(self._octets, slots.in_order())
+        return self._cut
+
+
+# By size, the last few of each: what an authority varies (the lengths of nonce, serial number
+# and signature) gives some dozens of frames.
+_SIZES_SEEN, _ALIKE = 64, 8
+_SEEN: dict[int, tuple[_Seen, ...]] = {}
+
+
+def forget() -> None:
+    """As if no token had been seen yet."""
+    _SEEN.clear()
+    _require_granted.cache_clear()
+    _accuracy.cache_clear()
+    cms.forget()
+
+
 def encode_request(
     digest: Digest, nonce: int, *, cert_req: bool = True, policy_der: bytes = b""
 ) -> bytes:
@@ -69,21 +178,37 @@ def parse(octets: bytes) -> TimestampToken:
     """A TimeStampResp, or a bare TimeStampToken. Raises ProofError, and nothing else."""
     if len(octets) > MAX_OCTETS:
         raise Malformed("timestamp.too-large", f"at most {MAX_OCTETS} octets", len(octets))
-    whole = der.parse(octets, der.SEQUENCE, "TimeStampResp")
-    reader = whole.reader("TimeStampResp")
+    alike = _SEEN.get(len(octets), ())
+    for seen in alike:
+        if (token := seen.read(octets)) is not None:
+            return token
+    token = _parse_whole(octets)
+    if len(_SEEN) >= _SIZES_SEEN:
+        _SEEN.clear()
+    _SEEN[len(octets)] = (*alike[-_ALIKE:], _Seen(octets, token))
+    return token
+
+
+def _parse_whole(octets: bytes) -> TimestampToken:
+    reader = der.parse(octets, der.SEQUENCE, "TimeStampResp").reader("TimeStampResp")
     if reader.tag == der.OID:  # a ContentInfo: the token without the answer round it
         return _token(octets)
-    status = reader.take(der.SEQUENCE).reader("PKIStatusInfo")
+    _require_granted(reader.take(der.SEQUENCE).content)
+    token = reader.take(der.SEQUENCE)
+    reader.end()
+    return _token(token.encoded)
+
+
+@lru_cache(64)
+def _require_granted(content: bytes) -> None:
+    """PKIStatusInfo: granted, or grantedWithMods (RFC 3161 §2.4.2)."""
+    status = der.Reader(content, "PKIStatusInfo")
     number = der.integer(status.take(der.INTEGER))
-    # granted, grantedWithMods: RFC 3161 §2.4.2
     require(number in {0, 1}, Refuted, "timestamp.not-granted", "status 0 or 1", number)
     # statusString is for people; failInfo belongs to a refusal, and contradicts a token.
     if (text := status.optional(der.SEQUENCE)) is not None:
         text.reader("statusString").all(der.UTF8_STRING)
     status.end()
-    token = reader.take(der.SEQUENCE)
-    reader.end()
-    return _token(token.encoded)
 
 
 def _token(octets: bytes) -> TimestampToken:
@@ -97,8 +222,9 @@ def _token(octets: bytes) -> TimestampToken:
     imprint = reader.take(der.SEQUENCE)
     algorithm, octet_string = imprint.parts("MessageImprint", der.SEQUENCE, der.OCTET_STRING)
     name, hashed = cms.digest_name(algorithm), octet_string.content
-    size = len(hash_of(name, b""))
-    require(len(hashed) == size, Malformed, "timestamp.imprint-size", size, len(hashed))
+    size = cms.SIZES[name]
+    if len(hashed) != size:
+        raise Malformed("timestamp.imprint-size", size, len(hashed))
     serial = der.integer(reader.take(der.INTEGER))
     attested_at = der.generalized_time(reader.take(der.GENERALIZED_TIME))
     accuracy = reader.optional(der.SEQUENCE)
@@ -159,8 +285,9 @@ def _accuracy(element: der.Element) -> timedelta:
 def require_imprint(token: TimestampToken, hashed: bytes, name: str = "sha256") -> None:
     """The token speaks of these bytes and no others: RFC 3161 §2.4.2."""
     same = (token.imprint_name, token.imprint) == (name, hashed)
-    wanted, found = f"{token.imprint_name}:{token.imprint.hex()}", f"{name}:{hashed.hex()}"
-    require(same, DigestMismatch, "timestamp.imprint-differs", wanted, found)
+    if not same:
+        wanted, found = f"{token.imprint_name}:{token.imprint.hex()}", f"{name}:{hashed.hex()}"
+        raise DigestMismatch("timestamp.imprint-differs", wanted, found)
 
 
 def require_nonce(token: TimestampToken, nonce: int) -> None:
