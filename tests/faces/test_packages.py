@@ -45,6 +45,17 @@ def made(face: Face, address: str) -> str:
     return page
 
 
+def test_what_nobody_named_is_called_by_its_exhibits(face: Face, certified: Certified) -> None:
+    fields = form_of(face, f"/packages/new?exhibit={certified.exhibit}")
+    assert fields["title"] == "XX商家_虚假宣传_20261121"
+    asked = {**fields, "title": "", "profile": "zip", "step": "make"}
+    address = face.client.post("/packages", data=asked).headers["location"]
+    page = made(face, address)
+    assert '<h1 class="name">XX商家_虚假宣传_20261121</h1>' in page
+    name = address.rpartition("/")[2]
+    assert f'<b class="name">{name}' not in face.client.get("/packages").text
+
+
 def test_chosen_checked_made_and_fetched(
     face: Face, certified: Certified, platform: Platform, tmp_path: Path
 ) -> None:

@@ -39,6 +39,28 @@ def owner_page(face: Face, title: str) -> str:
     return face.client.get(found[1]).text
 
 
+def test_what_nobody_named_is_called_by_its_exhibits(
+    face: Face, certified: Certified, platform: Platform
+) -> None:
+    form = face.client.get(f"/shares/new?exhibit={certified.exhibit}&lang=zh").text
+    assert 'name="title" value="XX商家_虚假宣传_20261121"' in form
+    for exhibits, title in (
+        ((certified.exhibit,), "XX商家_虚假宣传_20261121"),
+        ((certified.exhibit, second(platform)), "XX商家_虚假宣传_20261121 等，另有 1 件"),
+    ):
+        share = platform.shares.make(WantedShare(exhibits))
+        for address in ("/shares", f"/shares/{share.view.share.share}", f"/s/{share.secret}"):
+            page = face.client.get(f"{address}?lang=zh").text
+            assert title in page, address
+            assert f">{share.view.share.share}</b>" not in page
+
+
+def second(platform: Platform) -> str:
+    exhibit = platform.deposit("b.txt", [b"another"], claimed_name="另一份")
+    assert platform.walk(exhibit, lambda _step, _detail: None) == "certified"
+    return exhibit
+
+
 def test_a_judge_sees_fetches_and_is_told_how_to_check(
     face: Face, certified: Certified
 ) -> None:

@@ -44,7 +44,9 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     @router.api_route("/packages", methods=READ)
     def listing(request: Request) -> Response:
         views = platform.exports.page(acting_of(request).account)
-        return pages.render(request, "packages.html", {"section": "exhibits", "views": views})
+        titles = {one.ordered.package: _title(request, platform, one.wanted) for one in views}
+        facts = {"section": "exhibits", "views": views, "titles": titles}
+        return pages.render(request, "packages.html", facts)
 
     @router.api_route("/packages/new", methods=READ)
     def new(
@@ -56,7 +58,9 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             wanted = of_case(platform.cases, require_own(request, "case", case))
         elif exhibit:
             own = [require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit)]
-            wanted = Selection(tuple(Chosen(one) for one in own[: selection.MOST]))
+            own = own[: selection.MOST]
+            title = readings.title_of_several(platform, own, language_of(request))
+            wanted = Selection(tuple(map(Chosen, own)), title=title)
         else:
             return _choose(request, platform, pages)
         return _form(request, platform, pages, WantedPackage(wanted))
@@ -90,7 +94,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         facts = {
             "section": "exhibits",
             "view": view,
-            "title": view.wanted.selection.title or package,
+            "title": _title(request, platform, view.wanted),
             "trouble": view.problem and problems.trouble_of(view.problem, language),
             "percent": min(99, 100 * view.written // view.size) if view.size else 0,
             "profile": platform.exports.packaging.profiles.get(view.wanted.profile),
@@ -118,6 +122,12 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         )
 
     return router
+
+
+def _title(request: Request, platform: Platform, wanted: WantedPackage) -> str:
+    names = [one.exhibit for one in wanted.selection.entries]
+    named = wanted.selection.title
+    return named or readings.title_of_several(platform, names, language_of(request))
 
 
 def _choose(request: Request, platform: Platform, pages: Pages) -> Response:

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
+from guzheng import words
 from guzheng.proof import timestamp
-from guzheng.web.ports import EntryView, ExhibitView, PaperView
+from guzheng.prove.selection import LONGEST_TITLE
+from guzheng.web.ports import EntryView, ExhibitView, PaperView, Platform
 from guzheng.web.spelling import moment_of
 
 Progress = Literal["done", "now", "waiting", "stopped", "skipped"]
@@ -93,6 +95,16 @@ def title_of(view: ExhibitView) -> str:
     if view.kind == "deposit" and (originals := _original_papers(view)):
         return originals[0].name.removeprefix("items/")
     return text_fact(view.facts, "capture", "requested_url") or view.exhibit
+
+
+def title_of_several(platform: Platform, names: Sequence[str], language: words.Language) -> str:
+    """What several exhibits are called together, where nobody named them: the first one's
+    title, and how many more there are."""
+    first = title_of(platform.exhibit(names[0])) if names else ""
+    said = words.say("page.titles-more", language, first="{first}", more=len(names) - 1)
+    room = LONGEST_TITLE - (len(said) - len("{first}") if len(names) > 1 else 0)
+    cut = first if len(first) <= room else f"{first[: room - 1]}…"
+    return said.replace("{first}", cut) if len(names) > 1 else cut
 
 
 def steps_of(view: ExhibitView) -> tuple[Step, ...]:

@@ -58,7 +58,9 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/shares", methods=READ)
     def listing(request: Request) -> Response:
         views = platform.shares.page(acting_of(request).account)
-        return pages.render(request, "shares.html", {"section": "exhibits", "views": views})
+        titles = {one.share.share: _title(request, platform, one.share) for one in views}
+        facts = {"section": "exhibits", "views": views, "titles": titles}
+        return pages.render(request, "shares.html", facts)
 
     @router.api_route("/shares/new", methods=READ)
     def new(
@@ -68,7 +70,8 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         own = tuple(require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit))
         if not own:
             return RedirectResponse("/exhibits", status_code=HTTPStatus.SEE_OTHER)
-        return _form(request, platform, pages, WantedShare(own, USUAL_DAYS))
+        title = readings.title_of_several(platform, own, language_of(request))
+        return _form(request, platform, pages, WantedShare(own, USUAL_DAYS, title=title))
 
     @router.post("/shares")
     def make(request: Request) -> Response:
@@ -91,6 +94,7 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         facts = {
             "section": "exhibits",
             "view": view,
+            "title": _title(request, platform, view.share),
             "titles": _titles(platform, view.share.exhibits),
             "log": platform.shares.log(share),
         }
@@ -124,6 +128,11 @@ def _form(
     }
     status = trouble.status if trouble else HTTPStatus.OK
     return pages.render(request, "share_new.html", facts, status_code=status)
+
+
+def _title(request: Request, platform: Platform, share: Share) -> str:
+    named = share.claimed_title
+    return named or readings.title_of_several(platform, share.exhibits, language_of(request))
 
 
 def _titles(platform: Platform, names: tuple[str, ...]) -> dict[str, str]:
@@ -201,6 +210,7 @@ def _shown(
     facts = {
         "section": "",
         "share": share,
+        "title": _title(request, platform, share),
         "secret": secret,
         "views": [_facts(one) for one in views],
         "own_authority": platform.runs_own_authority(),
