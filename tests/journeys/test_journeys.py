@@ -3,11 +3,13 @@
 A merchant with a phone registers, has a file fixed, puts it into a case and shares it; a judge
 without an account opens the link, fetches file and timestamp and has them verified where they
 lie; a lawyer who was invited may do nothing until he is granted it, makes the court package,
-and `guzheng-verify` passes it."""
+and `guzheng-verify` passes it; his staff orders captures for the shop, looks at them and
+confirms, and may do nothing else. Who has no pointer does all of it by keys."""
 
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from guzheng.config import Config
 from guzheng.verifier.main import main as verify
 from guzheng.web import create_app
 from guzheng.words import say
+from tests import world
 from tests.faces.conftest import serving
 from tests.journeys.conftest import DESKTOP, PHONE, Hands, aside, hands_of
 from tests.mailbox import Mailbox, mailbox
@@ -49,6 +52,7 @@ def installation(
         config = Config(
             tmp_path_factory.mktemp("town"),
             accounts="on",
+            allow_private=("127.0.0.1/32",),
             public_url=address,
             smtp_url=f"smtp://127.0.0.1:{box.port}",
             mail_from="no-reply@guzheng.example",
@@ -127,6 +131,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with world.site() as address:
+        yield address
+
+
 @dataclass(frozen=True)
 class Merchant:
     hands: Hands
@@ -165,8 +175,9 @@ def give_to_be_verified(page: Page, file: Path, token: Path) -> None:
         press(page, "page.verify.check")
 
 
+@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desk"])
 def test_a_merchant_shares_and_a_judge_verifies(
-    town: Town, merchant: Merchant, original: Path, tmp_path: Path
+    town: Town, merchant: Merchant, original: Path, tmp_path: Path, window: dict[str, int]
 ) -> None:
     page = merchant.hands.page
     page.goto(f"{town.address}/exhibits/{merchant.exhibit}")
@@ -176,7 +187,7 @@ def test_a_merchant_shares_and_a_judge_verifies(
     link = str(page.locator(".command code, code.command, pre").first.text_content()).strip()
     assert "/s/" in link
 
-    with hands_of(town.chromium, town.address, None, viewport=PHONE) as judge:
+    with hands_of(town.chromium, town.address, None, viewport=window) as judge:
         judge.page.goto(link)
         fill(judge.page, code="不是这个")
         press(judge.page, "page.shared.open")
@@ -198,41 +209,89 @@ def test_a_merchant_shares_and_a_judge_verifies(
         page.locator("main ul a").first.click()
         page.locator("summary", has_text=words("page.share.revoke")).click()
         press(page, "page.share.revoke-now")
-        answer = judge.page.goto(link)
-        assert answer is not None
-        assert answer.status == 410
+        assert status_of(judge.page, link) == 410
+
+
+@contextmanager
+def invited(
+    town: Town, merchant: Merchant, address: str, name: str, viewport: dict[str, int]
+) -> Iterator[Hands]:
+    """Somebody who came by the merchant's letter, and was granted nothing yet."""
+    page = merchant.hands.page
+    to_members(town, page)
+    page.locator("input[name=note]").fill(name)
+    page.locator("input[name=address]").fill(address)
+    press(page, "page.members.invite")
+    invitation = town.box.link(address, "/invitation/").removeprefix(town.address)
+    with hands_of(town.chromium, town.address, None, viewport=viewport) as hands:
+        hands.page.goto(town.address + invitation)
+        follow(hands.page, "page.invitation.register")
+        begin = hands.page.url.removeprefix(town.address)
+        register(town, hands.page, address, name, begin)
+        if invitation not in hands.page.url:
+            hands.page.goto(town.address + invitation)
+        hands.page.locator("main form button.first").click()
+        expect(hands.page).not_to_have_url(re.compile("/invitation/"))
+        yield hands
+
+
+def to_members(town: Town, page: Page) -> None:
+    page.goto(town.address + "/members")
+    if "/me/prove" in page.url:
+        page.locator("input[type=password]").fill(PASSWORD)
+        page.locator("main button.first").first.click()
+
+
+def grant(town: Town, page: Page, name: str, role: str) -> None:
+    to_members(town, page)
+    page.get_by_role("link", name=re.compile(name)).click()
+    page.locator("select[name=role]").select_option(role)
+    press(page, "page.members.grant-role")
+
+
+def status_of(page: Page, address: str) -> int:
+    answer = page.goto(address)
+    assert answer is not None
+    return answer.status
+
+
+def test_staff_capture_for_the_shop_and_may_do_nothing_else(
+    town: Town, merchant: Merchant, site: str
+) -> None:
+    page = merchant.hands.page
+    with invited(town, merchant, "staff@shop.example", "小李", PHONE) as staff:
+        grant(town, page, "小李", "collector")
+        staff.page.goto(town.address + "/")
+        staff.page.locator("#url").fill(site)
+        staff.page.locator("input[name=name_subject]").fill("杭州某店")
+        staff.page.locator("input[name=name_scene]").fill("商品页")
+        press(staff.page, "page.home.capture")
+        staff.page.wait_for_url("**/orders/or_*", timeout=WAIT)
+        expect(staff.page.locator("#confirm")).to_be_visible(timeout=2 * WAIT)
+        expect(staff.page.locator(".preview img")).to_be_visible()
+        staff.page.locator("#confirm").click()
+        expect(staff.page.locator("section.verdict.passed")).to_be_visible(timeout=WAIT)
+        follow(staff.page, "page.order.to-exhibit")
+        staff.page.wait_for_url("**/exhibits/ex_*")
+        exhibit = staff.page.url.split("/exhibits/")[1].split("?")[0]
+        assert staff.complaints == []
+        assert status_of(staff.page, f"{town.address}/shares/new?exhibit={exhibit}") == 403
+        assert status_of(staff.page, town.address + "/members") == 403
+    page.goto(f"{town.address}/exhibits?q=商品页")
+    expect(page.locator(f"input[value={exhibit}]")).to_be_visible()
+    page.goto(f"{town.address}/exhibits/{exhibit}")
+    expect(page.locator("section.verdict.passed")).to_be_visible(timeout=WAIT)
+    expect(page.locator("main")).to_contain_text("小李")
 
 
 def test_a_lawyer_may_nothing_until_granted_and_then_makes_the_package(
     town: Town, merchant: Merchant, tmp_path: Path
 ) -> None:
     page = merchant.hands.page
-    page.goto(town.address + "/members")
-    if "/me/prove" in page.url:
-        page.locator("input[type=password]").fill(PASSWORD)
-        page.locator("main button.first").first.click()
-    page.locator("input[name=note]").fill("李律师")
-    page.locator("input[name=address]").fill("lawyer@firm.example")
-    press(page, "page.members.invite")
-    invitation = town.box.link("lawyer@firm.example", "/invitation/").removeprefix(town.address)
-    with hands_of(town.chromium, town.address, None, viewport=DESKTOP) as lawyer:
-        lawyer.page.goto(town.address + invitation)
-        follow(lawyer.page, "page.invitation.register")
-        begin = lawyer.page.url.removeprefix(town.address)
-        register(town, lawyer.page, "lawyer@firm.example", "李律师", begin)
-        if invitation not in lawyer.page.url:
-            lawyer.page.goto(town.address + invitation)
-        lawyer.page.locator("main form button.first").click()
-        expect(lawyer.page).not_to_have_url(re.compile("/invitation/"))
+    with invited(town, merchant, "lawyer@firm.example", "李律师", DESKTOP) as lawyer:
         own = f"{town.address}/exhibits/{merchant.exhibit}"
-        answer = lawyer.page.goto(own)
-        assert answer is not None
-        assert answer.status in {403, 404}
-
-        page.goto(town.address + "/members")
-        page.get_by_role("link", name=re.compile("李律师")).click()
-        page.locator("select[name=role]").select_option("lawyer")
-        press(page, "page.members.grant-role")
+        assert status_of(lawyer.page, own) in {403, 404}
+        grant(town, page, "李律师", "lawyer")
         lawyer.complaints.clear()
 
         lawyer.page.goto(town.address + "/cases/new")
@@ -248,14 +307,12 @@ def test_a_lawyer_may_nothing_until_granted_and_then_makes_the_package(
         expect(lawyer.page.locator(ready).first).to_be_visible(timeout=WAIT)
         package = fetched(lawyer.page, ready, tmp_path)
         assert lawyer.complaints == []
-        refused = lawyer.page.goto(town.address + "/members")
-        assert refused is not None
-        assert refused.status == 403
+        assert status_of(lawyer.page, town.address + "/members") == 403
     assert aside(lambda: verify([str(package)])) == 0
 
 
-def test_a_keyboard_is_enough(town: Town, merchant: Merchant) -> None:
-    """From the sign-in page to an exhibit in a case, without a pointer."""
+def test_a_keyboard_is_enough(town: Town, merchant: Merchant, site: str) -> None:
+    """From the sign-in page to a capture that is confirmed, and an exhibit in a case."""
     with hands_of(town.chromium, town.address, None) as hands:
         page = hands.page
         page.goto(town.address + "/login")
@@ -265,6 +322,15 @@ def test_a_keyboard_is_enough(town: Town, merchant: Merchant) -> None:
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page).not_to_have_url(re.compile("/login"))
+        page.goto(town.address + "/")
+        reach(page, "#url")
+        page.keyboard.type(site)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/orders/or_*", timeout=WAIT)
+        expect(page.locator("#confirm")).to_be_visible(timeout=2 * WAIT)
+        reach(page, "#confirm")
+        page.keyboard.press("Enter")
+        expect(page.locator("section.verdict.passed")).to_be_visible(timeout=WAIT)
         page.goto(town.address + "/cases/new")
         reach(page, "input[name=name]")
         page.keyboard.type("键盘案")
