@@ -4,6 +4,7 @@ All are originals: each is made once, at the visit, and cannot be derived from a
 corroborate one another and the archive. What can be derived is named in DERIVATIVES.
 """
 
+import asyncio
 import base64
 import binascii
 from datetime import datetime
@@ -16,11 +17,14 @@ from guzheng.capturer.limits import (
     ARTEFACT_SECONDS,
     PICTURE_AREA,
     SCROLL_PIXELS,
+    STRIP_AREA,
     TILE_AREA,
     TILE_PIXELS,
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
 )
+from guzheng.capturer.pixels import Undecodable
+from guzheng.capturer.stitching import Stitched
 from guzheng.proof import instant
 
 # ISO 216 A4 in inches, which is what the browser counts paper in.
@@ -82,25 +86,49 @@ async def take_pictures(
     names = []
     for number_, top in enumerate(tops):
         name = "screenshot.png" if len(tops) == 1 else f"screenshot-{number_:03d}.png"
-        answer = await _ask(
-            devtools,
-            "Page.captureScreenshot",
-            {
-                **_PNG,
-                "captureBeyondViewport": True,
-                "clip": {
-                    "x": 0,
-                    "y": top,
-                    "width": width,
-                    "height": min(at_once, height - top),
-                    "scale": 1,
-                },
-            },
-            session,
-        )
-        (folder / name).write_bytes(_octets(answer, "a picture"))
+        box = (top, width, min(at_once, height - top))
+        try:
+            await _paint(devtools, session, box, folder, name)
+        except Undecodable as error:
+            raise _not_drawn("pictures that can be joined", str(error)) from error
         names.append(name)
     return names
+
+
+async def _paint(
+    devtools: Devtools, session: str, box: tuple[int, int, int], folder: Path, name: str
+) -> None:
+    """One picture; a large one in strips, each joined while the next is painted."""
+    top, width, height = box
+    at_once = max(1, STRIP_AREA // width)
+    if height <= at_once:
+        octets = await _strip(devtools, session, box)
+        (folder / name).write_bytes(octets)  # as the browser gave it
+        return
+    picture, joining = Stitched(folder / name, height), None
+    try:
+        for begin in range(0, height, at_once):
+            part = (top + begin, width, min(at_once, height - begin))
+            strip = await _strip(devtools, session, part)
+            if joining is not None:
+                await joining
+            joining = asyncio.create_task(asyncio.to_thread(picture.add, strip))
+            del strip
+        if joining is not None:
+            await joining
+        await asyncio.to_thread(picture.end)
+    finally:
+        if joining is not None:
+            await asyncio.wait({joining})
+        picture.close()
+
+
+async def _strip(devtools: Devtools, session: str, box: tuple[int, int, int]) -> bytes:
+    top, width, height = box
+    clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
+    wanted = {**_PNG, "captureBeyondViewport": True, "clip": clip}
+    answer = await _ask(devtools, "Page.captureScreenshot", wanted, session)
+    return _octets(answer, "a picture")
 
 
 async def print_page(
@@ -149,12 +177,8 @@ async def _ask(devtools: Devtools, method: str, values: Values, session: str) ->
     try:
         return await devtools.call(method, values, session, seconds=ARTEFACT_SECONDS)
     except (CommandRefused, TimeoutError) as error:
-        raise CaptureFailed(
-            "capture.page-not-drawn",
-            expected=f"an answer to {method}",
-            found=str(error)[:200] or f"none in {ARTEFACT_SECONDS} s",
-            act="nobody; try again",
-        ) from error
+        found = str(error)[:200] or f"none in {ARTEFACT_SECONDS} s"
+        raise _not_drawn(f"an answer to {method}", found) from error
 
 
 def _octets(answer: Values, what: str) -> bytes:
@@ -163,7 +187,11 @@ def _octets(answer: Values, what: str) -> bytes:
     except (binascii.Error, ValueError):
         octets = b""
     if not octets:
-        raise CaptureFailed(
-            "capture.page-not-drawn", expected=what, found="nothing", act="nobody; try again"
-        )
+        raise _not_drawn(what, "nothing")
     return octets
+
+
+def _not_drawn(expected: str, found: str) -> CaptureFailed:
+    return CaptureFailed(
+        "capture.page-not-drawn", expected=expected, found=found, act="nobody; try again"
+    )

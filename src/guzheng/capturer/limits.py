@@ -91,6 +91,9 @@ BODY_SECONDS = 20  # to fetch outstanding bodies once the page is at rest
 TILE_PIXELS = 16_000  # Chromium paints nothing beyond 16,384 px in one picture
 TILE_AREA = 32_000_000  # pixels of one picture, 128 MB unpacked: a usual page's width by 16,000
 PICTURE_AREA = 4 * TILE_AREA  # of all of them: 64,000 by 2,000, or the top of a wider page
+STRIP_AREA = (
+    1366 * 6000
+)  # of what is painted at once: the browser needs 20 octets for each pixel
 SNAPSHOT_SECONDS = 20  # text, layout, MHTML each: what may be missing may not cost the capture
 LAYOUT_NODES = 100_000  # about 50 MB of layout; news pages have 2,000 to 20,000
 TEXT_OCTETS = 16 * 1024 * 1024  # a long book has 1 MB
