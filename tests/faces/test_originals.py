@@ -10,7 +10,7 @@ import pytest
 
 from guzheng.app import Platform
 from guzheng.config import Config
-from guzheng.intake import catalogue
+from guzheng.intake import seeking
 from guzheng.intake.originals import OVERDUE, REMIND, WAITING, due_of
 from guzheng.proof import instant
 from guzheng.proof.digest import sm3
@@ -94,8 +94,8 @@ def test_the_whole_way(own: tuple[Face, Platform], tmp_path: Path, *, national: 
     place.write_bytes(FILE)
     platform.rebuild()
     engine = platform.index.engine
-    wanted = catalogue.search(
-        engine, catalogue.Sought(state="wanted"), account="local", limit=9
+    wanted = seeking.search(
+        engine, seeking.Sought(state="wanted"), account="local", limit=9
     )
     assert exhibit not in {one.exhibit for one in wanted}
 

@@ -14,9 +14,10 @@ from guzheng import road
 from guzheng.app.casework import Casework
 from guzheng.app.parts import Parts
 from guzheng.app.previews import Previews
-from guzheng.intake import catalogue, originals
-from guzheng.intake.catalogue import Listed, Sought
+from guzheng.intake import catalogue, originals, seeking
+from guzheng.intake.catalogue import Listed
 from guzheng.intake.originals import Due
+from guzheng.intake.seeking import Sought
 from guzheng.proof import package, timestamp
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused
@@ -83,13 +84,13 @@ class Evidence:
         if sought.case:
             own = self._cases.account_of(sought.case) == account
             among = self._cases.exhibits_in([sought.case] if own else [])
-        lines = catalogue.search(
+        lines = seeking.search(
             engine, sought, account=account, limit=limit, before=before, among=among
         )
         named = self._cases.found_by(sought.words, account) if sought.words else frozenset()
         if not named:
             return lines
-        more = catalogue.search(
+        more = seeking.search(
             engine,
             replace(sought, words=""),
             account=account,
@@ -134,11 +135,11 @@ class Evidence:
             picture=line.picture,
             observed_at=line.observed_at,
             due=self._due(line.exhibit) if line.original == catalogue.WANTED else None,
+            person=line.person,
         )
 
     def _state(self, line: Listed) -> str:
         if line.state != catalogue.GOING:
-            person=line.person,
             return line.state
         return road.state_of(line.kind, self._road.papers(line.exhibit))
 

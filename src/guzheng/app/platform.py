@@ -387,6 +387,11 @@ class Platform:
         lines = self.index.page(limit, before, account=account)
         return tuple(self._listed(line) for line in lines)
 
+    def views_of(self, rows: Sequence[Row]) -> Sequence[ExhibitView]:
+        """Lines of a list, as their papers show them at this moment."""
+        lines = (Line(one.exhibit, one.kind, one.title, one.observed_at) for one in rows)
+        return tuple(map(self._listed, lines))
+
     def is_placed(self, exhibit: str) -> bool:
         """Whether an exhibit of that name came in."""
         return road.ORDER in self.road.papers(exhibit)
@@ -397,11 +402,6 @@ class Platform:
             return self.road.order(exhibit).account
         except Refused as refusal:  # its order says so; where that is damaged, the index does
             return None if refusal.code == "exhibit.not-found" else self.index.owner(exhibit)
-    def views_of(self, rows: Sequence[Row]) -> Sequence[ExhibitView]:
-        """Lines of a list, as their papers show them at this moment."""
-        lines = (Line(one.exhibit, one.kind, one.title, one.observed_at) for one in rows)
-        return tuple(map(self._listed, lines))
-
 
     def _listed(self, line: Line) -> ExhibitView:
         try:

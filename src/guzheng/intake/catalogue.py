@@ -1,7 +1,8 @@
 """The catalogue of an account's exhibits: what a list filters by, and what a search finds.
 
-A part of the index and as derived: a line for each exhibit, and a row for each word of its
-name, its files' names and its address. Made again by `rebuild`; never asked what is true.
+How it is searched is in `seeking`. A part of the index and as derived: a line for each exhibit,
+and a row for each word of its name, its files' names and its address. Made again by `rebuild`;
+never asked what is true.
 
 Words are found by their beginning, on both engines and without a dictionary: a run of letters
 and digits is one word; a run of Chinese is kept as every two neighbouring characters, and its
@@ -18,33 +19,26 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Engine,
     Index,
     MetaData,
     Row,
-    Select,
     Table,
     Text,
-    and_,
     delete,
     func,
     insert,
     inspect,
-    or_,
     select,
     update,
 )
 from sqlalchemy.schema import CreateColumn
 
-from guzheng.intake import fingerprints
 from guzheng.intake.order import Order
 from guzheng.proof import instant, package
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import ProofError
-from guzheng.refusals import Refused
-from guzheng.store import ids
 from guzheng.store.records import reading
 
 GOING, CERTIFIED, REFUSED = "going", "certified", "refused"
@@ -73,6 +67,7 @@ CATALOGUE = Table(
     Index("catalogue_by_state", "account", "state", "exhibit"),
     Index("catalogue_by_original", "account", "original", "exhibit"),
     Index("catalogue_by_person", "account", "person", "exhibit"),
+    Index("catalogue_by_day", "account", "observed_at", "exhibit"),
     sqlite_strict=True,
 )
 WORD = Table(
@@ -93,20 +88,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _SHOWN_FIRST = ("items/view.png", "items/screenshot.png", "items/screenshot-000.png")
 MAX_WORD, MAX_WORDS, MAX_TERMS = 40, 300, 12
 MAX_QUERY = 300
-_NAMED_AT_ONCE, _MOST_MAKERS = 500, 100
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """What somebody looks for; empty means any. `since` and `until` are of the coming in."""
-
-    words: str = ""
-    kind: str = ""
-    state: str = ""  # or `wanted`: hash-only deposits whose original did not come
-    since: datetime | None = None
-    until: datetime | None = None
-    person: str = ""  # who made it, for the account
-    case: str = ""  # looked up by whoever knows cases, and told as `among`
+_MOST_MAKERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +124,8 @@ def create(connection: Connection) -> None:
         if CATALOGUE.c.person.name not in known:
             added = CreateColumn(CATALOGUE.c.person).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {CATALOGUE.name} ADD COLUMN {added}")
-            for one in CATALOGUE.indexes:
-                one.create(connection, checkfirst=True)
+        for one in CATALOGUE.indexes:
+            one.create(connection, checkfirst=True)
     TABLES.create_all(connection)
 
 
@@ -214,6 +196,11 @@ def are_words_of(terms: Collection[str], text: str) -> bool:
     return bool(terms) and all(any(one.startswith(term) for one in words) for term in terms)
 
 
+def is_whole(term: str) -> bool:
+    """Whether no longer word begins with it: two characters of Chinese are one word."""
+    return len(term) == 2 and _is_chinese(term)
+
+
 def terms_of(text: str) -> tuple[str, ...]:
     """The beginnings of words that must all be there."""
     terms: list[str] = []
@@ -223,38 +210,6 @@ def terms_of(text: str) -> tuple[str, ...]:
         else:
             terms.append(run[:MAX_WORD])
     return tuple(dict.fromkeys(terms))[:MAX_TERMS]
-
-
-def search(
-    engine: Engine,
-    sought: Sought,
-    *,
-    account: str,
-    limit: int,
-    before: str | None = None,
-    among: Collection[str] | None = None,
-) -> tuple[Listed, ...]:
-    """Newest first; `before` is the last one already seen. `among`: of these alone."""
-    found: list[Row[Any]] = []
-    with reading(engine) as connection:
-        for some in _parts(among, before):
-            asked = statement(sought, account, limit - len(found), before, some)
-            found += connection.execute(asked).all()
-            if len(found) >= limit:
-                break
-    return tuple(map(_listed, found))
-
-
-def _parts(
-    among: Collection[str] | None, before: str | None
-) -> Iterator[Collection[str] | None]:
-    """So many as one statement may name; newest first, and none that was seen."""
-    if among is None:
-        yield None
-        return
-    names = sorted((one for one in among if before is None or one < before), reverse=True)
-    for at in range(0, len(names), _NAMED_AT_ONCE):
-        yield names[at : at + _NAMED_AT_ONCE]
 
 
 def makers_of(engine: Engine, account: str) -> tuple[str, ...]:
@@ -281,7 +236,7 @@ def lines_of(engine: Engine, exhibits: Collection[str]) -> dict[str, Listed]:
     """The lines of these exhibits, whoever's they are; what is not there is left out."""
     wanted = select(CATALOGUE).where(CATALOGUE.c.exhibit.in_(exhibits))
     with reading(engine) as connection:
-        return {row.exhibit: _listed(row) for row in connection.execute(wanted).all()}
+        return {row.exhibit: listed(row) for row in connection.execute(wanted).all()}
 
 
 def count_wanted(engine: Engine, account: str) -> int:
@@ -293,73 +248,6 @@ def count_wanted(engine: Engine, account: str) -> int:
     )
     with reading(engine) as connection:
         return connection.execute(wanted).scalar_one()
-
-
-def statement(
-    sought: Sought,
-    account: str,
-    limit: int,
-    before: str | None = None,
-    among: Collection[str] | None = None,
-) -> Select[Any]:
-    """The one question that a page of the list asks."""
-    line = CATALOGUE.c
-    asked: list[ColumnElement[bool]] = [line.account == account]
-    if among is not None:
-        asked.append(line.exhibit.in_(among))
-    if before is not None:
-        asked.append(line.exhibit < before)
-    if sought.kind:
-        asked.append(line.kind == sought.kind)
-    if sought.state == WANTED:
-        asked.append(line.original == WANTED)
-    elif sought.state:
-        asked.append(line.state == sought.state)
-    if sought.person:
-        asked.append(line.person == sought.person)
-    if sought.since is not None:
-        asked.append(line.observed_at >= instant.encode(sought.since))
-    if sought.until is not None:
-        asked.append(line.observed_at < instant.encode(sought.until))
-        # Named before it came in: a bound that the order of names can use.
-        asked.append(line.exhibit < ids.new("ex", sought.until, bytes))
-    asked += _said(sought.words, account)
-    return select(CATALOGUE).where(*asked).order_by(line.exhibit.desc()).limit(limit)
-
-
-def _said(text: str, account: str) -> list[ColumnElement[bool]]:
-    text = unicodedata.normalize("NFKC", text).strip()[:MAX_QUERY]
-    if not text:
-        return []
-    line = CATALOGUE.c
-    if ids.is_id(text) and text.startswith("ex_"):
-        return [line.exhibit == text]
-    if (digits := _number(text)) is not None:
-        return [_has_file(digits)]
-    terms = [_has_word(one, account) for one in terms_of(text)]
-    form = _HEX.fullmatch("".join(text.lower().split()))
-    if form is not None:  # a day is eight digits too: then either
-        return [or_(_has_file(form[1]), and_(*terms))] if terms else [_has_file(form[1])]
-    return terms or [line.exhibit == ""]  # nothing but signs: that is nowhere
-
-
-def _number(text: str) -> str | None:
-    try:
-        return fingerprints.beginning_of(text)
-    except Refused:
-        return None
-
-
-def _has_file(digits: str) -> ColumnElement[bool]:
-    found = select(fingerprints.FINGERPRINT.c.exhibit).where(fingerprints.beginning(digits))
-    return CATALOGUE.c.exhibit.in_(found)
-
-
-def _has_word(term: str, account: str) -> ColumnElement[bool]:
-    found = select(WORD.c.exhibit).where(
-        WORD.c.account == account, WORD.c.word >= term, WORD.c.word < term + _LAST
-    )
-    return CATALOGUE.c.exhibit.in_(found)
 
 
 def _runs(text: str) -> Iterator[str]:
@@ -388,7 +276,7 @@ def picture_in(names: Collection[str]) -> str:
     return known or next(pictures, "")
 
 
-def _listed(row: Row[Any]) -> Listed:
+def listed(row: Row[Any]) -> Listed:
     try:
         observed_at = instant.parse(row.observed_at)
     except ProofError:  # an altered line must not keep a list from being shown

@@ -280,14 +280,14 @@ class Platform(Protocol):
         """Newest first; `before` is the id of the last one already seen."""
         ...
 
+    def views_of(self, rows: Sequence[Row], /) -> Sequence[ExhibitView]:
+        """Lines of a list, as their papers show them."""
+        ...
+
     def open_paper(self, exhibit: str, name: str, /) -> BinaryIO: ...
 
     def open_picture(self, exhibit: str, name: str, /) -> BinaryIO:
         """For looking at an exhibit before it is decided whether it is wanted."""
-        ...
-
-    def views_of(self, rows: Sequence[Row], /) -> Sequence[ExhibitView]:
-        """Lines of a list, as their papers show them."""
         ...
 
     def package(self, exhibits: Sequence[str], /) -> Path | BinaryIO:

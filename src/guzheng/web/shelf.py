@@ -16,7 +16,8 @@ from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
 from guzheng.app.evidence import MOST_AT_ONCE, Row
-from guzheng.intake.catalogue import STATES, WANTED, Sought
+from guzheng.intake.catalogue import STATES, WANTED
+from guzheng.intake.seeking import Sought
 from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.web.gate import Rule, acting_of, require_own
