@@ -3,7 +3,8 @@
 
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PORT   ?= 8000
-JOBS   ?= 2
+# One more than there are cores: a third of what tests do is waiting (for a browser, a disk, a limit).
+JOBS   ?= $(shell echo $$(($$(nproc 2> /dev/null || echo 2) + 1)))
 BIN    := .venv/bin
 CODE   := src tests tools $(if $(wildcard bench/*.py),bench)
 
@@ -31,9 +32,8 @@ test: ready lint ## install what is missing, then lint and run every test (ARGS=
 ready: ## install what the tests need, and nothing else
 	@$(PYTHON) tools/setup.py test
 
-lint: types arch | $(BIN)/ruff ## ruff, formatting, types, architecture
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: | $(BIN)/ruff ## ruff, formatting, types, architecture, beside each other
+	@$(BIN)/python tools/lint.py $(CODE)
 
 fmt: | $(BIN)/ruff ## put the code in the one format, and fix what ruff can fix safely
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,4 +1,5 @@
-"""What all tests share: how long hypothesis looks, and which tests this machine cannot run."""
+"""What all tests share: how long hypothesis looks, which tests this machine cannot run, and
+which run one after the other on one worker."""
 
 import shutil
 from collections.abc import Iterator
@@ -36,10 +37,30 @@ def _missing_for(item: pytest.Item) -> str:
     return ""
 
 
+def _is_grouped(item: pytest.Item) -> bool:
+    """Whether it must run on the worker that runs others, too.
+
+    A file with a fixture that is made once for the whole file (a server, a capture, a chain)
+    stays together: apart, each worker would make that again."""
+    if item.get_closest_marker("xdist_group"):
+        return True
+    if not isinstance(item, pytest.Function):
+        return False
+    found = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values() if one]
+    if not any(one.scope == "module" for one in found):
+        return False
+    item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+    return True
+
+
+# First: xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := _missing_for(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+    # The large pieces before the small ones: at the end no worker waits long for another.
+    items.sort(key=lambda item: not _is_grouped(item))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every test, two at a time; and what failed then, once more and alone.
+"""Every test, some at a time; and what failed then, once more and alone.
 
 A test that passes only alone is unsteady: it is named at the end, for somebody to mend, and the
 run counts as passed. More than a few are no accident and are not asked again. CONTRIBUTING.md
