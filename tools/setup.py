@@ -32,6 +32,7 @@ VERIFIER = ROOT / ".venv-verifier"
 REQUIREMENTS = ROOT / "requirements"
 NODE = ROOT / "tests" / "oracles" / "node"
 FRONTEND = ROOT / "tools" / "frontend.py"
+PLAYER = ROOT / "tools" / "player.py"
 NO_NODE = 2  # what frontend.py ends with where it finds none
 UV = VENV / "bin" / "uv"
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -299,6 +300,24 @@ def pages_for_browsers(level: str) -> None:
         say("!", PAGES[0], PAGES[1], f"\n{stopped.shown or stopped.en}")
 
 
+def player() -> None:
+    """What plays captured pages, as its makers publish it. Never fatal."""
+    zh, en = "网页存档播放器", "the player of web archives (ReplayWeb.page, AGPL-3.0)"
+    lost = (
+        "网页存档暂不能在页面上播放，可下载查看，其余功能照常。",
+        "archives of pages are downloaded and not played here; everything else works.",
+    )
+    command = [VENV / "bin" / "python", "-m", "tools.player"]
+
+    def work() -> None:
+        run(command, zh=lost[0], en=lost[1])
+
+    try:
+        once(VENV, "player", fingerprint(PLAYER), zh, en, work)
+    except Stop as stopped:
+        say("!", stopped.zh, stopped.en)
+
+
 def install_node() -> None:
     """Node from PyPI, pinned and hashed where the tests' packages are; beside the server's."""
     lines = (REQUIREMENTS / SETS["test"]).read_text().splitlines()
@@ -377,6 +396,7 @@ def prepare(level: str) -> None:
             readers_beside()
             node_packages()
         pages_for_browsers(level)
+        player()
         debian_packages(DEBIAN[level])
     say("✓", "准备就绪", "ready", f"{time.monotonic() - began:.1f} s")
 

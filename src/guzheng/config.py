@@ -306,13 +306,17 @@ class Config:
         72, "After so many hours without an octet an unfinished upload is cleared away"
     )
     replay_port: int = _setting(
-        0, "Port of a second listener of `serve`, which only plays films and archives; 0: none"
+        0,
+        "Port of a second listener of `serve`, which only plays films and archives; 0: any, for "
+        "readers on this machine, and none for others",
     )
     replay_url: str = _setting(
         "", "Address others reach that listener at: a host name of its own; empty: this machine"
     )
     replay_player: str = _setting(
-        "", "Folder with ui.js and sw.js of ReplayWeb.page 2, which plays captured pages"
+        "",
+        "Folder with ui.js and sw.js of ReplayWeb.page 2, which plays captured pages; empty: "
+        "where setting up laid them",
     )
     retry_seconds: int = _setting(
         30, "How long a step is tried again at once while an outside party is away"

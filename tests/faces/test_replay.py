@@ -77,7 +77,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     platform = Platform(config, open_parts(config, now=lambda: at[0]))
     with serving(create_replay_app(platform.replaying)) as other:
         port = other.address.rpartition(":")[2]
-        object.__setattr__(config, "replay_port", int(port))  # known only now
+        platform.replaying.listens_at(int(port))
         with serving(create_app(platform)) as own:
             yield Two(own, other, platform, at)  # type: ignore[arg-type]
 

@@ -3,14 +3,15 @@
 Captured pages bring scripts of strangers. They are played at another origin than ours, which
 has no session, no form and nothing of anybody but the one file that a ticket names. A ticket is
 signed with a key of this process alone, and ends after an hour. The player is ReplayWeb.page
-(AGPL-3.0), unmodified, from a folder that the operator provides; without it, films, sounds and
-pictures are played all the same."""
+(AGPL-3.0), unmodified, from a folder that the operator names, else from where setting up laid
+it; without it, films, sounds and pictures are played all the same."""
 
 import base64
 import binascii
 import hashlib
 import hmac
 import ipaddress
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,10 +78,17 @@ class Replaying:
     ) -> None:
         self._config, self._now, self._open = config, now, open_item
         self._key = entropy(32)
+        self._port = config.replay_port
+        self._player = Path(config.replay_player or Path(sys.prefix, "share/guzheng/player"))
 
     @property
     def port(self) -> int:
-        return self._config.replay_port
+        """Of the listener that plays; 0: there is none."""
+        return self._port
+
+    def listens_at(self, port: int) -> None:
+        """Where a listener was given a free port: readers on this machine are sent there."""
+        self._port = port
 
     def origin(self, host: str) -> str | None:
         """Where a reader who reached us under `host` plays things; None: nowhere.
@@ -148,10 +156,10 @@ class Replaying:
         return self._open(ticket.exhibit, ticket.name)
 
     def find_player(self, name: str) -> bytes | None:
-        """A file of the player as the operator put it there."""
-        if not self._config.replay_player or name not in PLAYER_FILES:
+        """A file of the player as its makers published it."""
+        if name not in PLAYER_FILES:
             return None
-        file = Path(self._config.replay_player) / name
+        file = self._player / name
         return file.read_bytes() if file.is_file() else None
 
     def _mac(self, octets: bytes) -> bytes:

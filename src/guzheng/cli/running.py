@@ -75,7 +75,7 @@ def serve(
         # uvicorn ends on these, then raises them once more: to end here, and in order.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        if platform.replaying.port:
+        if platform.replaying.port or _is_here_alone(host):
             stack.enter_context(_playing(platform, host))
         uvicorn.Server(config).run(sockets=[listening])
     return 0
@@ -83,12 +83,15 @@ def serve(
 
 @contextlib.contextmanager
 def _playing(platform: "Platform", host: str) -> Iterator[None]:
-    """The second listener, which only plays; it ends with the first."""
+    """The second listener, which only plays; it ends with the first.
+
+    Where no port was chosen and only this machine reaches us, any free one does."""
     import uvicorn
 
     from guzheng.web.replay import create_replay_app
 
     with contextlib.closing(_listening(host, platform.replaying.port)) as listening:
+        platform.replaying.listens_at(listening.getsockname()[1])
         config = uvicorn.Config(
             create_replay_app(platform.replaying),
             log_level="warning",
@@ -105,6 +108,10 @@ def _playing(platform: "Platform", host: str) -> Iterator[None]:
         finally:
             server.should_exit = True
             thread.join(5)
+
+
+def _is_here_alone(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _answered_names(host: str, public_url: str) -> tuple[str, ...]:
