@@ -22,7 +22,7 @@ from tests.hostile.site import TWO_GIB
 from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
-SHORT = {"wall_seconds": 40, "page_seconds": 4}
+SHORT = {"wall_seconds": 40, "page_seconds": 2}
 
 
 def _refused(captured_folder: Path, url: str, code: str, **more: object) -> dict[str, object]:
@@ -104,7 +104,7 @@ def test_a_document_without_bound(traps: Site, tmp_path: Path) -> None:
 
 
 def test_a_page_whose_script_never_pauses(traps: Site, tmp_path: Path) -> None:
-    limits = {**SHORT, "wall_seconds": 20}
+    limits = {**SHORT, "wall_seconds": 12}
     _refused(tmp_path, f"{traps.address}/spin", "capture.timed-out", limits=limits)
 
 
@@ -199,7 +199,7 @@ def test_a_page_that_asks_for_too_much_is_cut_and_said_so(traps: Site, tmp_path:
 def test_an_odd_page_is_captured_or_refused_but_never_a_fault(
     traps: Site, tmp_path: Path, path: str
 ) -> None:
-    limits = {"wall_seconds": 60, "page_seconds": 10, "requests": 500}
+    limits = {"wall_seconds": 60, "page_seconds": 4, "requests": 500}
     captured = capture(tmp_path, traps.address + path, limits=limits)
     assert captured.complained == ""
     record = captured.record
