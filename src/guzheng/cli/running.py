@@ -41,8 +41,10 @@ def serve(
     """启动网页与后台任务 / serve the pages and run the queue."""
     import uvicorn
 
+    from guzheng.cli.allocating import keep_freed_memory
     from guzheng.web import create_app
 
+    keep_freed_memory()
     overrides = {"allow_private": allow_private} if allow_private else {}
     platform = opened(data, **overrides)
     with contextlib.ExitStack() as stack:
