@@ -42,7 +42,7 @@ from guzheng.store.lease import Place, leased
 
 ORDER, REFUSED, ATTEMPT = intake.ORDER, "refused.json", "attempt.json"
 # What may lie in an exhibit's folder and is no evidence.
-BESIDE = frozenset({ORDER, REFUSED, ATTEMPT})
+BESIDE = frozenset({ORDER, REFUSED, ATTEMPT, "deleted.json"})  # the last: keep/deletion.py
 Tell = Callable[[str, str], None]
 # Facts, papers to attach, when it is signed → the signed PDF.
 Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]

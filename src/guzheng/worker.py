@@ -17,6 +17,7 @@ def work_until_idle(platform: Platform) -> tuple[tuple[str, ...], tuple[str, ...
         left = platform.jobs.until_idle()
         platform.ordering.round()
         platform.repeating.round()
+        platform.clearing.round()
         platform.anchoring.round()  # what is away now is asked again the next time
     return tuple(one for one in before if one not in left), left
 

@@ -28,6 +28,7 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "tsa.refusing": frozenset({"code", "refused"}),
     "journal.head": frozenset({"chain", "lines", "entry"}),
     "journal.head-failed": frozenset({"code"}),
+    "exhibit.deleted": frozenset({"exhibit", "rule", "days", "items", "octets"}),
     "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
 }
 _AGAIN_SECONDS: Final = 60

@@ -7,6 +7,7 @@ can derive it again. Kept under both their names; what is there already is not d
 from guzheng import compare, road
 from guzheng.app.ordering import Ordering
 from guzheng.app.parts import Parts
+from guzheng.keep.deletion import TOMBSTONE
 from guzheng.proof import canonical, package
 from guzheng.proof.digest import sha256
 from guzheng.proof.manifest import require_exhibit_name
@@ -35,6 +36,13 @@ def comparison(parts: Parts, walking: Road, ordering: Ordering, one: str, other:
 def _side(parts: Parts, walking: Road, exhibit: str) -> tuple[str, bytes]:
     order = walking.order(exhibit)
     require_exhibit_name(order.exhibit)
+    if TOMBSTONE in walking.papers(exhibit):
+        raise Refused(
+            "compare.deleted",
+            expected="a capture whose files are kept",
+            found=f"{exhibit}: deleted by a rule",
+            act="compare others",
+        )
     try:
         manifest = read(parts.blobs, road.folder_of(exhibit) + package.MANIFEST)
     except NotKept as error:

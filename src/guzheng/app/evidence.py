@@ -116,6 +116,10 @@ class Evidence:
             return None
         return self._due(exhibit)
 
+    def forget_preview(self, exhibit: str) -> None:
+        """What it was made of was deleted."""
+        self._previews.forget(exhibit)
+
     def open_preview(self, exhibit: str) -> BinaryIO:
         """A small JPEG of what it shows; made with the first question. Refused: none."""
         papers = self._road.papers(self._road.order(exhibit).exhibit)

@@ -22,6 +22,7 @@ from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Accesses, Audit
 from guzheng.app.casework import Casework
+from guzheng.app.clearing import Clearing
 from guzheng.app.comparing import comparison
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
@@ -110,6 +111,14 @@ class Platform:
         self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
         self.evidence = Evidence(parts, self.road, self.cases)
         self.keeping = Keeping(parts)
+        self.clearing = Clearing(
+            parts,
+            self.road,
+            self.keeping,
+            self.cases.held,
+            self.evidence.forget_preview,
+            config.given_up_days,
+        )
         self.replaying = Replaying(config, parts.now, parts.entropy, self._open)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
         self.uploads = Uploading(
@@ -343,6 +352,7 @@ class Platform:
             self.exports,
             self.uploads,
             self.webhooks,
+            self.clearing,
         )
         for one in (each.round for each in rounds):
             with contextlib.suppress(Problem):
@@ -680,7 +690,7 @@ class Platform:
 
     def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
         """Every damaged, missing or extra byte, by name; empty when all is well."""
-        faults = upkeep.fsck(self.parts, self.road, self.trust, tell)
+        faults = upkeep.fsck(self.parts, self.road, self.trust, tell, self.clearing.gone)
         with contextlib.suppress(Problem):  # a damaged table is among the faults already
             self.keeping.read_again(len(faults))
         return faults
@@ -693,7 +703,9 @@ class Platform:
     def ages(self, months: int | None = None) -> renewal.Ages:
         """Until when each finished exhibit is vouched for, and what ages."""
         within = self.config.renew_months if months is None else months
-        return renewal.ages_of(self.parts, self.road, self._judged(), within)
+        return renewal.ages_of(
+            self.parts, self.road, self._judged(), within, self.clearing.gone
+        )
 
     def renew(self, months: int | None = None) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
         """Renew what ages; gives the exhibits that have a new record, and what is damaged."""
@@ -701,7 +713,8 @@ class Platform:
             (self.config.renew_months if months is None else months),
             self.parts.leases,
         )
-        return renewal.renew(self.parts, self.road, self._judged(), within, leases)
+        gone = self.clearing.gone
+        return renewal.renew(self.parts, self.road, self._judged(), within, leases, gone)
 
     def _judged(self) -> Judged:
         return renewal.judged_by(self.trust, self.config.hash_ends)

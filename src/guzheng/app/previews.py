@@ -27,6 +27,10 @@ class Previews:
         self._folder = folder
         self._making = threading.Lock()
 
+    def forget(self, exhibit: str) -> None:
+        """Its original is gone: fine if there is none."""
+        (self._folder / f"{exhibit}.jpg").unlink(missing_ok=True)
+
     def open(self, exhibit: str, original: Callable[[], BinaryIO]) -> BinaryIO:
         """The derivative, made of `original` if there is none; Refused where none can be."""
         file = self._folder / f"{exhibit}.jpg"

@@ -4,7 +4,7 @@ Puts the station together with the authority, the ledger and the settings. One r
 a lease: a second one waits, and then finds nothing to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -40,11 +40,17 @@ class Ages:
         return tuple(one for one in self.ages if one.until < self.at)
 
 
-def ages_of(parts: Parts, walk: Road, judged: keep.Judged, months: int) -> Ages:
-    """What ages, and until when it is good."""
+Gone = Callable[[str], frozenset[str]]
+
+
+def ages_of(parts: Parts, walk: Road, judged: keep.Judged, months: int, gone: Gone) -> Ages:
+    """What ages, and until when it is good. What a rule deleted (`gone`) is not asked about:
+    nothing is left of it that a renewal could hold."""
     found: list[Age] = []
     damaged: list[Fault] = []
     for folder in _finished(walk, damaged):
+        if gone(folder.exhibit):
+            continue
         try:
             found.append(
                 keep.age_of(parts.blobs, folder.exhibit, folder.place, folder.names, judged)
@@ -57,11 +63,11 @@ def ages_of(parts: Parts, walk: Road, judged: keep.Judged, months: int) -> Ages:
 
 
 def renew(
-    parts: Parts, walk: Road, judged: keep.Judged, months: int, leases: Place
+    parts: Parts, walk: Road, judged: keep.Judged, months: int, leases: Place, gone: Gone
 ) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
     """Renew what ages within so many months; gives the exhibits, and what is damaged."""
     with leased(leases, LEASE, wait=True):
-        ages = ages_of(parts, walk, judged, months)
+        ages = ages_of(parts, walk, judged, months, gone)
         due = [(age, _folder(walk, age.exhibit)) for age in ages.due]
         renewing = keep.Renewing(
             blobs=parts.blobs,

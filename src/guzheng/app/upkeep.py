@@ -95,8 +95,15 @@ def _walked(parts: Parts, walk: Road, exhibit: str) -> Walked:
     return Walked(order, listing, finished)
 
 
-def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) -> list[Fault]:
-    """Every damaged, missing or extra byte, by name; empty when all is well."""
+def fsck(
+    parts: Parts,
+    walk: Road,
+    trust: Trust,
+    tell: Callable[[str], None],
+    gone: Callable[[str], frozenset[str]],
+) -> list[Fault]:
+    """Every damaged, missing or extra byte, by name; empty when all is well. `gone`: of an
+    exhibit, the names that a rule deleted."""
     faults = [
         Fault(name, "store.table-damaged", "the SQLite file as it was written", damage)
         for name in (INDEX, *(one.ledger.table for one in parts.shards.row.all))
@@ -120,6 +127,7 @@ def fsck(parts: Parts, walk: Road, trust: Trust, tell: Callable[[str], None]) ->
             # What the index no longer waits for must be complete, or a paper was lost since.
             finished=exhibit in indexed - unfinished,
             indexed=exhibit in indexed | altered,
+            gone=gone(exhibit),
         )
     faults += [
         Fault(road.folder_of(one), "keep.exhibit-lost", "its papers", "a line in the index")
@@ -158,7 +166,14 @@ def _foreign(parts: Parts) -> Iterator[str]:
 
 
 def _scrubbed(
-    parts: Parts, walk: Road, trust: Trust, exhibit: str, *, finished: bool, indexed: bool
+    parts: Parts,
+    walk: Road,
+    trust: Trust,
+    exhibit: str,
+    *,
+    finished: bool,
+    indexed: bool,
+    gone: frozenset[str],
 ) -> list[Fault]:
     folder = road.folder_of(exhibit)
     listed = parts.index.listing_of(exhibit) or {}
@@ -180,10 +195,12 @@ def _scrubbed(
     faults += keep.scrub_exhibit(
         parts.blobs,
         folder,
-        trust if judged else None,
+        # What lacks its items by a rule is held to its listing, byte for byte, and not judged.
+        trust if judged and not gone else None,
         listed=listed,
         beside=road.BESIDE,
         finished=finished,
+        gone=gone,
     )
     return faults or _order_differs(parts, order, folder)
 

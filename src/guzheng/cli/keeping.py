@@ -1,4 +1,4 @@
-"""Commands of custody: keep status, keep renew."""
+"""Commands of custody: keep status, keep renew, keep given-up."""
 
 import sys
 from pathlib import Path
@@ -79,6 +79,44 @@ def renew(months: int | None, data: Path, speaker: Speaker) -> int:
         speaker.exhibit(platform, platform.exhibit(exhibit))
     speaker.note("cli.renewed", count=len(renewed))
     return 1 if damaged else 0
+
+
+@keep.command("given-up")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36_500),
+    help="放弃多少天之后删除 / delete after so many days (given_up_days)",
+)
+@click.option(
+    "--delete", is_flag=True, help="删除到期的文件 / delete the files of those that are due"
+)
+@common
+def given_up(days: int | None, data: Path, speaker: Speaker, *, delete: bool) -> int:
+    """已放弃的取证：何时删除文件，或为何不删 / when the files of given-up captures go."""
+    platform = opened(data)
+    if delete:
+        platform.clearing.clear(days)
+    found = platform.clearing.due(days)
+    for one in found:
+        at = one.due_at
+        if speaker.as_json:
+            line: dict[str, object] = {
+                "exhibit": one.exhibit,
+                "given_up_at": instant.encode(one.since),
+                "state": one.because or "due",
+            }
+            line |= {} if at is None else {"due_at": instant.encode(at)}
+            sys.stdout.write(canonical.encode(line).decode() + "\n")
+        else:
+            speaker.say(
+                "cli.given-up",
+                exhibit=one.exhibit,
+                since=f"{one.since:%Y-%m-%d}",
+                due="—" if at is None else f"{at:%Y-%m-%d}",
+                state=find_words(f"keep.state-{one.because or 'due'}", speaker.language),
+            )
+    speaker.note("cli.given-ups", count=len(found), due=sum(not one.because for one in found))
+    return 0
 
 
 COMMANDS = (keep,)

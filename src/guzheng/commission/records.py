@@ -192,6 +192,28 @@ class Commissions:
         with reading(self._engine) as connection:
             return frozenset(connection.execute(wanted).scalars())
 
+    def charged_for(self, exhibits: Sequence[str]) -> int:
+        """Units that were charged for the captures among these exhibits."""
+        wanted = (
+            select(func.coalesce(func.sum(QUOTA.c.units), 0))
+            .join(COMMISSION, COMMISSION.c.commission == QUOTA.c.commission)
+            .where(COMMISSION.c.exhibit.in_(exhibits), QUOTA.c.means == units.CHARGE)
+        )
+        with reading(self._engine) as connection:
+            return int(connection.execute(wanted).scalar_one())
+
+    def all_given_up(self) -> tuple[tuple[Commission, datetime], ...]:
+        """Those that were given up, and when; looks through all of them."""
+        wanted = (
+            select(COMMISSION, EVENT.c.observed_at.label("given_up_at"))
+            .join(EVENT, EVENT.c.commission == COMMISSION.c.commission)
+            .where(EVENT.c.kind == rules.GIVEN_UP)
+            .order_by(COMMISSION.c.commission)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted).all()
+        return tuple((_commission(row), instant.parse(row.given_up_at)) for row in rows)
+
     def undecided(self) -> tuple[Commission, ...]:
         """Those with a unit held: the only ones that anything is still to be done about."""
         ended = select(QUOTA.c.commission).where(QUOTA.c.part == units.END)

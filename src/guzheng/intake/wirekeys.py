@@ -33,6 +33,11 @@ def keep(done: Path, keys: Path, exhibit: str) -> bool:
     return True
 
 
+def forget(keys: Path, exhibit: str) -> None:
+    """Fine if there is none."""
+    (keys / f"{require_exhibit_name(exhibit)}.key").unlink(missing_ok=True)
+
+
 def find(keys: Path, exhibit: str) -> bytes | None:
     """The password, without its line feed."""
     try:

@@ -17,7 +17,8 @@ from guzheng.store.records import reading, writing
 
 # What can happen to an exhibit; `read-again` concerns all of them, and names none.
 TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN = "taken", "packed", "brought", "noted", "read-again"
-ACTS: Final = (TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN)
+DELETED = "deleted"  # its items, by a rule
+ACTS: Final = (TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN, DELETED)
 _MOST = 200
 
 METADATA = MetaData()

@@ -41,8 +41,10 @@ def scrub_exhibit(
     listed: Mapping[str, Digest],
     beside: Collection[str],
     finished: bool,
+    gone: Collection[str] = frozenset(),
 ) -> tuple[Fault, ...]:
-    """The faults of one exhibit. `beside`: names that may lie in its folder, and no papers.
+    """The faults of one exhibit. `beside`: names that may lie in its folder, and no papers;
+    `gone`: names that need not be there, since a rule deleted them and a tombstone says so.
 
     Without trust nothing is judged, only compared with the listing."""
     papers, observed, faults = _read(blobs, folder)
@@ -50,6 +52,8 @@ def scrub_exhibit(
     for name in sorted(listed):
         place = folder + name
         if place in unread:
+            continue
+        if name not in observed and name in gone:
             continue
         if name not in observed:
             faults.append(Fault(place, "keep.missing", str(listed[name]), "none"))
@@ -59,7 +63,7 @@ def scrub_exhibit(
     if finished and listed:
         faults += [
             Fault(folder + name, "keep.extra", "only papers of this exhibit", "a file")
-            for name in sorted(observed.keys() - listed.keys())
+            for name in sorted(observed.keys() - listed.keys() - set(gone))
             if not package.is_optional(name)  # came later; judged below like every paper
         ]
     if faults or trust is None:

@@ -176,6 +176,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "scope": readings.scope_of(view),
         "has_trace": tracing.has_trace(view),
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
+        "deleted": platform.clearing.tombstone(view.exhibit),
         "refusal": _refusal(view, language_of(request)),
         "order": platform.ordering.of_exhibit(view.exhibit) if view.kind == "web" else None,
     }

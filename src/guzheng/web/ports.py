@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 from guzheng.accounts import Acting
 from guzheng.app.auditing import Accesses
 from guzheng.app.casework import Casework
+from guzheng.app.clearing import Clearing
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence, Row
@@ -227,6 +228,11 @@ class Platform(Protocol):
     @property
     def keeping(self) -> Keeping:
         """Who took what away, and what was noted."""
+        ...
+
+    @property
+    def clearing(self) -> Clearing:
+        """What a rule deleted of captures that were given up."""
         ...
 
     @property
