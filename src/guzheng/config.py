@@ -51,6 +51,7 @@ _ONE_OF = {
     "share_addresses": ("truncated", "whole", "none"),
     "accounts": ("on", "off"),
     "real_names": ("optional", "required"),
+    "second_step": ("offered", "operators", "everybody"),
     "oidc_new_persons": ("no", "invited", "yes"),
     "oidc_trust_address": ("no", "yes"),
     "sm2": ("auto", "required", "off"),
@@ -111,6 +112,11 @@ class Config:
         },
     )
     mail_from: str = _setting("", "Sender of those letters")
+    second_step: str = _setting(
+        "offered",
+        "Who must sign in in two steps (authenticator or passkey), and is led to set it up: "
+        "offered (nobody must), operators, everybody; an account's owner can demand it too",
+    )
     oidc_issuer: str = _setting(
         "",
         "Identity provider that persons may sign in by (OpenID Connect): its https:// address, "

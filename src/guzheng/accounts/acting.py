@@ -28,13 +28,15 @@ class Permission(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Acting:
     """A person who acts for an account, by a session, a program's key, or at the seat.
-    `operator`: may do what concerns the whole installation."""
+    `operator`: may do what concerns the whole installation. `wants_second_step`: may do nothing
+    before he showed one, and has no permission until then (`demanding`)."""
 
     account: str
     person: str  # `pe_…`; empty at the seat
     permissions: frozenset[Permission]
     by: str = "session"  # session, key, seat
     operator: bool = False
+    wants_second_step: bool = False
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions

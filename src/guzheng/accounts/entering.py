@@ -233,7 +233,7 @@ class Entering:
         passkey = self._judge_passkey(site, answer, caller, now)
         if passkey.person != session.person:
             raise Refused("accounts.passkey-unknown", expected="a passkey of this person")
-        return Entered(self._rooms.sessions.prove(session, now), session.person)
+        return Entered(self._rooms.sessions.prove(session, now, PASSKEY), session.person)
 
 
 def _wrong() -> Refused:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from guzheng.accounts import challenges, onetime
-from guzheng.accounts.entering import Entered, Rooms
+from guzheng.accounts.entering import WITH_CODE, Entered, Rooms
 from guzheng.accounts.passkeys import Site
 from guzheng.accounts.passwords import require_good
 from guzheng.accounts.people import Person
@@ -47,10 +47,10 @@ class Securing:
         good = require_good(password, own=(person.name, person.address))
         rooms.persons.set_password(person.person, rooms.passwords.hashed(good), now)
 
-    def _rotated(self, session: Session, now: datetime) -> Entered:
+    def _rotated(self, session: Session, now: datetime, means: str = "") -> Entered:
         sessions = self._rooms.sessions
         sessions.end(session.person, now, spare=session.session)
-        return Entered(sessions.prove(session, now), session.person)
+        return Entered(sessions.prove(session, now, means), session.person)
 
     # ---- the authenticator -----------------------------------------------------------
 
@@ -86,13 +86,14 @@ class Securing:
             raise Refused("accounts.code-wrong", expected="a code that was not used yet")
         rooms.persons.tell(session.person, "totp-on", caller, now)
         codes = self._new_codes(session.person)
-        return self._rotated(session, now), codes
+        shown = session.means if session.in_two_steps else f"{session.means}+{WITH_CODE}"
+        return self._rotated(session, now, shown), codes
 
     def remove_totp(self, session: Session, caller: Caller, now: datetime) -> Entered:
         self.require_proved(session, now)
         self._rooms.persons.remove_totp(session.person)
         self._rooms.persons.tell(session.person, "totp-off", caller, now)
-        return self._rotated(session, now)
+        return self._rotated(session, now, session.means.partition("+")[0])
 
     def renew_codes(self, session: Session, caller: Caller, now: datetime) -> tuple[str, ...]:
         """Ten others; the ones before are dead."""

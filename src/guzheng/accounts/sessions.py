@@ -47,6 +47,11 @@ class Session:
     proved_at: datetime
     ends_at: datetime
 
+    @property
+    def in_two_steps(self) -> bool:
+        """Whether more was shown than one thing; a passkey is two."""
+        return self.means == "passkey" or "+" in self.means
+
     def is_proved(self, now: datetime) -> bool:
         """Whether the person showed who he is a moment ago."""
         return now - self.proved_at < PROVED_FOR
@@ -109,10 +114,16 @@ class Sessions:
             self._change(session.session, seen_at=instant.encode(now))
         return session
 
-    def prove(self, session: Session, now: datetime) -> str:
-        """The person showed again who he is: another token, and the old one is dead."""
+    def prove(self, session: Session, now: datetime, means: str = "") -> str:
+        """The person showed again who he is: another token, and the old one is dead. `means`:
+        by what he is here from now on, where that has changed."""
         token = new_token(self._entropy)
-        self._change(session.session, digest=digest_of(token), proved_at=instant.encode(now))
+        self._change(
+            session.session,
+            digest=digest_of(token),
+            proved_at=instant.encode(now),
+            means=means or session.means,
+        )
         return token
 
     def of(self, person: str, now: datetime) -> tuple[Session, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from guzheng.accounts import Acting, Permission
+from guzheng.accounts.demanding import Demands
 from guzheng.accounts.invitations import Invitation, Invitations
 from guzheng.accounts.keys import Key, Keys
 from guzheng.accounts.members import Happening, Member, Members
@@ -19,11 +20,12 @@ from guzheng.app.parts import Parts
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """A member and who that is, as he calls himself."""
+    """A member and who that is, as he calls himself. `second_step`: he has one set up."""
 
     member: Member
     name: str
     address: str
+    second_step: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,10 @@ class KeyView:
 class Membership:
     """Who acts for whom."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, second_step: str = "offered") -> None:
         self._now = parts.now
         self.rows = Members(parts.accounts, parts.entropy)
+        self._demands = Demands(parts.accounts, second_step)
         self._invitations = Invitations(parts.accounts, self.rows, parts.entropy)
         self._persons = Persons(parts.accounts, parts.entropy)
         self._sessions = Sessions(parts.accounts, parts.entropy)
@@ -88,7 +91,12 @@ class Membership:
     def _view(self, member: Member) -> MemberView:
         found = self._persons.find(member.person)
         return MemberView(
-            member, found.name if found else member.person, found.address if found else ""
+            member,
+            found.name if found else member.person,
+            found.address if found else "",
+            has_step,
+        totp = self._persons.find_totp(member.person)
+        has_step = bool(totp and totp.confirmed) or bool(self._persons.passkeys(member.person))
         )
 
     def accounts_of(self, by: Acting) -> tuple[AccountView, ...]:
@@ -124,6 +132,15 @@ class Membership:
 
     def remove(self, by: Acting, person: str) -> None:
         """His sessions end with it, unless he acts for another account as well."""
+    def demands_second_step(self, account: str) -> str:
+        """Who demands it of all who act here: operator, account, or empty."""
+        if self._demands.policy == "everybody":
+            return "operator"
+        return "account" if self._demands.is_demanded(account) else ""
+
+    def demand_second_step(self, by: Acting, *, demanded: bool) -> None:
+        self._demands.change(by, self._now(), demanded=demanded)
+
         self.rows.remove(by, person, self._now())
         if not self.rows.accounts_of(person):
             self._sessions.end(person, self._now())

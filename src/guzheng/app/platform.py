@@ -100,7 +100,7 @@ class Platform:
         row.bind(lambda ledger: open_gathering(config, ledger, first, parts.now))
         self._roots = policy.parse_roots(self.roots_pem())
         self.people = People(config, parts)
-        self.members = Membership(parts)
+        self.members = Membership(parts, config.second_step)
         self.keys = KeyRing(parts, self.members)
         self.identities = open_identities(config, self.people, parts)
         self._adding: dict[str, Adding] = {}

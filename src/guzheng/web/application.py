@@ -57,6 +57,7 @@ from guzheng.web.gate import (
     Rule,
     owners_of,
     prove_address,
+    second_step_address,
     sign_in_address,
     tell_refused,
 )
@@ -197,6 +198,8 @@ def _answers(pages: Pages, doorkeeper: Doorkeeper, accesses: Accesses) -> _Answe
             return RedirectResponse(sign_in_address(request), HTTPStatus.SEE_OTHER)
         elif trouble.code == "accounts.prove-again":
             return RedirectResponse(prove_address(request), HTTPStatus.SEE_OTHER)
+        elif trouble.code == "accounts.second-step-wanted":
+            return RedirectResponse(second_step_address(request), HTTPStatus.SEE_OTHER)
         else:
             response = pages.trouble(request, trouble)
         if trouble.code == "web.fault" and request.scope["http_version"].startswith("1"):

@@ -45,6 +45,11 @@ Rule = Access | Permission
 
 SIGN_IN: Final = "/login"
 PROVE: Final = "/me/prove"
+SECURITY: Final = "/me/security"
+# What is one's own, and open to who still has to set up or show a second step.
+_BEFORE_SECOND_STEP: Final = re.compile(
+    r"/me(/(security|passkeys|prove|sessions|account)(/.*)?)?"
+)
 # Path parameters that name nothing of an account.
 UNOWNED: Final = frozenset(
     {"decision", "digest", "index", "name", "number", "path", "shard"}
@@ -178,6 +183,13 @@ def _require(request: Request, rule: Rule | None) -> None:
     if rule is None:
         raise Refused("web.not-found", found=request.url.path[:200])
     acting = acting_of(request)
+    if acting.wants_second_step and not _BEFORE_SECOND_STEP.fullmatch(request.url.path):
+        raise Refused(
+            "accounts.second-step-wanted",
+            expected="a passkey, or a code after the password",
+            found="one step",
+            act="set one up at /me/security",
+        )
     if rule is OPERATOR:
         if not acting.operator:
             raise Refused("accounts.operator-only", expected="the operator", found="another")
@@ -252,6 +264,11 @@ def sign_in_address(request: Request) -> str:
 def prove_address(request: Request) -> str:
     """The page to show at that it is really the one who signed in, and back."""
     return f"{PROVE}?{urlencode({'next': _return_of(request)})}"
+
+
+def second_step_address(request: Request) -> str:
+    """The page to set up or show a second step at, and back."""
+    return f"{SECURITY}?{urlencode({'next': _return_of(request)})}"
 
 
 def _return_of(request: Request) -> str:

@@ -2,7 +2,8 @@
 
 Pure ASGI, so that it also guards streams and static files. It refuses a request that would
 change something and that a browser says (Fetch Metadata, Origin) was caused by another site;
-programs send neither header and pass. It sets the content policy: nothing inline, nothing
+programs send neither header and pass. Where readers reach us by https, cookies carry the
+prefixes that bind them to it (`cookies`). It sets the content policy: nothing inline, nothing
 from elsewhere, no frame, and no string becomes markup in a script (trusted types)."""
 
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guzheng.refusals import Refused
+from guzheng.web import cookies
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -87,14 +89,19 @@ class Guard:
         self._app = app
         self._refuse = refuse
         self._always = _ALWAYS | (_ONLY_HTTPS if only_https else {})
+        self._only_https = only_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._only_https:
+            scope = {**scope, "headers": cookies.bare(scope["headers"])}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if self._only_https:
+                    message["headers"] = cookies.prefixed(message.get("headers", ()))
                 headers = MutableHeaders(scope=message)
                 for name, value in self._always.items():
                     headers[name] = value

@@ -13,7 +13,7 @@ from guzheng.accounts import Acting, Permission
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings, spelling
-from guzheng.web.gate import PUBLIC, Rule, acting_of, find_acting
+from guzheng.web.gate import PUBLIC, Rule, acting_of, find_acting, second_step_address
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
     fields_before_files,
@@ -69,6 +69,9 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
 
     @router.api_route("/", methods=READ)
     def show(request: Request) -> Response:
+        acting = find_acting(request)
+        if acting is not None and acting.wants_second_step:
+            return _see(second_step_address(request))
         return home(request, {}, [], [])
 
     @router.post("/captures")

@@ -227,6 +227,7 @@ def show_security(
         security=people.security(session.person),
         provider=people.federation,
         identities=people.federation.of(session.person),
+        wanted=acting_of(request).wants_second_step,
         proved=proved,
         proposed=proposed,
         picture=_picture(proposed.address) if proposed else None,

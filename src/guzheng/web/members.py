@@ -39,10 +39,13 @@ KINDS: Final = (
     "webhook-made",
     "webhook-removed",
     "webhook-disabled",
+    "second-step-demanded",
+    "second-step-waived",
 )
 RULES: Final[Mapping[str, Rule]] = {
     "GET /members": Permission.MEMBERS,
     "POST /members/invitations": Permission.MEMBERS,
+    "POST /members/second-step": Permission.MEMBERS,
     "POST /members/invitations/{invitation}/revoke": Permission.MEMBERS,
     "GET /members/audit": Permission.MEMBERS,
     "GET /members/audit.csv": Permission.MEMBERS,
@@ -95,6 +98,7 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
         shown: dict[str, object] = {
             "section": "me",
             "views": platform.members.people(account),
+            "demanded": platform.members.demands_second_step(account),
             "invitations": platform.members.invitations(account),
             "made": None,
             "link": "",
@@ -126,6 +130,18 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
             failed = problems.trouble_of(problem, language_of(request))
         facts = {"made": made, "link": link, "sent": sent, "trouble": failed}
         return page(request, **facts, status_code=int(HTTPStatus.CREATED))
+
+    @router.post("/members/second-step")
+    def second_step(request: Request) -> Response:
+        if first := prove_first(request, platform, "/members"):
+            return first
+        demanded = bool(form_of(request).get("demanded"))
+        try:
+            platform.members.demand_second_step(acting_of(request), demanded=demanded)
+        except Problem as problem:
+            trouble = problems.trouble_of(problem, language_of(request))
+            return page(request, trouble=trouble, status_code=int(trouble.status))
+        return see("/members")
 
     @router.post("/members/invitations/{invitation}/revoke")
     def revoke(request: Request, invitation: str) -> Response:

@@ -150,7 +150,7 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
             return show(request, "second.html", {}, problem)
         _end_former(request)
         response = see(local_path(form.get("next", "/")))
-        response.delete_cookie(HALF, path="/login")
+        response.delete_cookie(HALF, httponly=True, samesite="strict")
         return set_session(response, request, platform, entered.token)
 
     @router.post("/logout")

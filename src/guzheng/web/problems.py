@@ -34,6 +34,7 @@ _STATUS_OF_CODE = {
     "accounts.link-dead": HTTPStatus.GONE,
     "accounts.prove-again": HTTPStatus.FORBIDDEN,
     "accounts.identity-off": HTTPStatus.NOT_FOUND,
+    "accounts.second-step-wanted": HTTPStatus.FORBIDDEN,
     "accounts.identity-unknown": HTTPStatus.FORBIDDEN,
     "accounts.identity-declined": HTTPStatus.FORBIDDEN,
     "accounts.identity-not-proved": HTTPStatus.FORBIDDEN,

@@ -1,8 +1,8 @@
 """The cookie of a session, and who the browser says it is.
 
 HttpOnly, SameSite=Lax, Secure wherever the address is https, for the whole host and nothing
-beside it. What a page may lead to after a sign-in is an address of this server
-(`gate.local_path`).
+beside it; there it goes by a name that browsers bind to that (`cookies`). What a page may lead
+to after a sign-in is an address of this server (`gate.local_path`).
 """
 
 from http import HTTPStatus
@@ -69,7 +69,6 @@ def set_half(response: Response, request: Request, platform: Platform, token: st
         HALF,
         token,
         max_age=HALF_SECONDS,
-        path="/login",
         httponly=True,
         samesite="strict",
         secure=_is_secure(request, platform),
@@ -93,6 +92,9 @@ def set_way(response: Response, request: Request, platform: Platform, kept: str)
 def clear(response: Response, request: Request, platform: Platform) -> Response:
     secure = _is_secure(request, platform)
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=secure)
+    # What the browser keeps of the person's work (unfinished uploads, what it cached) goes too;
+    # the choice of language is a cookie, and stays.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
