@@ -91,6 +91,11 @@ def words_of(file: Path) -> str:
     return "".join(done.stdout.decode().split())
 
 
+def described(file: Path) -> str:
+    done = subprocess.run(["pdfinfo", str(file)], check=True, capture_output=True)
+    return done.stdout.decode()
+
+
 def test_the_same_selection_is_the_same_octets(
     platform: Platform, wanted: WantedPackage, made: Path, tmp_path: Path
 ) -> None:
@@ -124,6 +129,14 @@ def test_the_list_of_evidence(
         "#eval",
     ):
         assert one in said, one
+    own, two = (
+        int(re.findall(r"Pages:\s+(\d+)", described(folder / package.CERTIFICATE_PDF))[0])
+        for folder in (
+            unpacked / package.EXHIBITS / one.exhibit for one in wanted.selection.entries
+        )
+    )
+    assert f"1–{own}证书原件为文件" in said, "pages go through the certificates"
+    assert f"{own + 1}–{own + two}证书原件为文件" in said
     for column in (str(first.facts["number"]), FILM, sha256(b"film" * 9000).hex[:16]):
         assert "".join(column.split())[:12] in said, column
 

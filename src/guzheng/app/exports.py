@@ -4,22 +4,27 @@ An order is a row before anything is made. A thread of this process makes what i
 a lease, so that one program works at a time; what a killed program left is begun again by the
 next round. Memory stays small however large the package: octets go from papers to the disk.
 
-The package lies in the data directory of the machine that made it (`packages/`); what is older
+The package is written below the data directory of the machine that makes it (`packages/`), and
+handed out from the blob store, where every machine finds it (app/handing.py); what is older
 than `KEPT` is removed, and can be ordered again: the same selection gives the same octets.
+
+A share's package is made when it is first fetched, and kept by its content: who fetches it next
+is given the same octets for the price of hashing the papers.
 """
 
 import contextlib
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from guzheng import prove
 from guzheng.app.casework import Casework
-from guzheng.app.packaging import MadeVolume, Packaging, Precheck, WantedPackage
+from guzheng.app.handing import KEPT, PREFIX, Handing
+from guzheng.app.packaging import MadeVolume, Packaging, Precheck, WantedPackage, plain_name
 from guzheng.app.parts import Parts
 from guzheng.proof import canonical
 from guzheng.proof.report import Outcome
@@ -31,8 +36,6 @@ from guzheng.store.durable import reported
 from guzheng.store.ids import LOCAL
 from guzheng.store.lease import leased
 
-PREFIX: Final = "pk"
-KEPT: Final = timedelta(days=7)
 FOLDER, LEASE = "packages", "packages"
 
 
@@ -63,6 +66,7 @@ class Exports:
         self.packaging = packaging
         self._parts = parts
         self._rows = Packages(parts.accounts)
+        self._handing = Handing(parts.blobs)
         self._old = timedelta(days=verify_days)
         self._written: dict[str, int] = {}
         self._working = threading.Lock()
@@ -147,24 +151,40 @@ class Exports:
         """One file of what was made."""
         view = self.view(package)
         if view.state == records.REMOVED:
-            raise Refused(
-                "package.removed",
-                expected=f"a package made within {KEPT.days} days",
-                found=package,
-                act="order it again: the same selection gives the same octets",
-            )
+            raise _removed(package)
         if name not in {one.name for one in view.made}:
             raise Refused("package.not-found", expected="a file of it", found=repr(name[:80]))
-        path = self._place(package) / name
-        with reported(str(path)):
-            if not path.is_file():
+        found = self._handing.open(package, name)
+        if found is None:
+            raise _removed(package)
+        return found
+
+    def shared(
+        self, exhibits: Sequence[str], pack: Callable[[Sequence[str]], Path]
+    ) -> tuple[BinaryIO, str]:
+        """The package of these exhibits and its name: the one that is there, else `pack`ed
+        now, in a file of its own that is removed here. Whoever asks while it is being made is
+        told to come again, so that many at once cost one making."""
+        name, now = plain_name(exhibits), self._parts.now()
+        digest = self.packaging.identity(exhibits, name).hex
+        if (found := self._handing.find_shared(digest, now)) is not None:
+            return found, name
+        with leased(self._parts.leases, f"{FOLDER}-{digest[:32]}", wait=False) as mine:
+            found = self._handing.find_shared(digest, now)
+            if found is None and not mine:
                 raise Unavailable(
-                    "package.elsewhere",
-                    expected="the package on this machine",
-                    found="none: another machine made it",
-                    act="the operator shares packages/ among the machines, or order it again",
+                    "package.being-made",
+                    expected="the package, made",
+                    found="another visitor's request is making it",
+                    act="try again in a moment",
                 )
-            return path.open("rb")
+            if found is None:
+                made = pack(exhibits)
+                try:
+                    found = self._handing.share(digest, made, now)
+                finally:
+                    shutil.rmtree(made.parent, ignore_errors=True)
+        return found, name
 
     # ---- making ----------------------------------------------------------------------
 
@@ -213,11 +233,8 @@ class Exports:
             with reported(str(place)):
                 place.mkdir(mode=0o700, parents=True)
                 made = self.packaging.write(wanted, place, tell, as_files=True)
-        except Unavailable:
-            shutil.rmtree(place, ignore_errors=True)
-            raise  # the next round tries again
-        except Refused as refused:
-            shutil.rmtree(place, ignore_errors=True)
+            self._handing.keep(name, [place / one.name for one in made])
+        except Refused as refused:  # what is Unavailable, the next round tries again
             if refused.code == "package.not-sound":
                 found = Verified(Outcome.FAILED.value, now(), refused.code)
                 self._rows.verified(exhibits, found)
@@ -231,16 +248,33 @@ class Exports:
             self._rows.note(name, Event(records.MADE, now(), told=told))
         finally:
             self._written.pop(name, None)
+            shutil.rmtree(place, ignore_errors=True)
 
     def _remove_old(self) -> None:
-        for one in self._rows.in_state((records.MADE,)):
+        """First the octets, then the record of it: a death between the two removes twice."""
+        now, living = self._parts.now(), set()
+        for one in self._rows.in_state(("ordered", records.BEGAN, records.MADE)):
             last = one.last
-            if last is not None and self._parts.now() - last.observed_at > KEPT:
-                shutil.rmtree(self._place(one.package), ignore_errors=True)
-                self._rows.note(one.package, Event(records.REMOVED, self._parts.now()))
+            over = one.state == records.MADE and last and now - last.observed_at > KEPT
+            if not over:
+                living.add(one.package)
+                continue
+            self._handing.remove(one.package)
+            self._rows.note(one.package, Event(records.REMOVED, now))
+        self._handing.remove_others(living)
+        self._handing.remove_shared_before(now)
 
     def _place(self, package: str) -> Path:
         return self._parts.data / FOLDER / ids.require_id(package, PREFIX)
+
+
+def _removed(package: str) -> Refused:
+    return Refused(
+        "package.removed",
+        expected=f"a package made within {KEPT.days} days",
+        found=package,
+        act="order it again: the same selection gives the same octets",
+    )
 
 
 def _made(ordered: Ordered) -> tuple[MadeVolume, ...]:

@@ -300,6 +300,25 @@ class Packaging:
         finally:
             shutil.rmtree(folder)
 
+    def identity(self, exhibits: Sequence[str], name: str) -> Digest:
+        """Of everything that their package holds, with no document: two of the same digest are
+        the same octets. Papers are read for it, originals are not."""
+        blobs, packed = self.parts.blobs, [_packed(one) for one in exhibits]
+        manifests = [
+            Manifest.parse(read(blobs, one.folder + package.MANIFEST)) for one in packed
+        ]
+        further = {
+            f"{package.EXHIBITS}{one}/{seal}": read(blobs, road.folder_of(one) + seal)
+            for one in exhibits
+            for seal in package.seals_of(self.walked.papers(one))[1:]
+        }
+        beside = prove.Beside(
+            prove.recipe(manifests, name, further),
+            self.roots_pem(),
+            policy.encode_ledger_policy(self.ledger_policy()),
+        )
+        return prove.identity_of(blobs, packed, beside)
+
     # ---- what the documents are made of ----------------------------------------------
 
     def _issue(
@@ -341,6 +360,7 @@ class Packaging:
                 sizes,
                 clock=self._clock(Manifest.parse(manifest_json).observed_at),
                 account=self.walked.order(exhibit).account,
+                pages=prove.pages_of(read(blobs, folder + package.CERTIFICATE_PDF)),
             )
         except (NotKept, ProofError) as error:
             raise Refused(
@@ -407,6 +427,11 @@ def require_sound(report: Report) -> None:
             found="; ".join(f"{one.subject}: {one.code}" for one in failed[:5]),
             act="the operator runs fsck, which names what is damaged, and restores it",
         )
+
+
+def plain_name(exhibits: Sequence[str]) -> str:
+    """Of a package that nobody chose documents for."""
+    return f"{exhibits[0]}.zip" if len(exhibits) == 1 else "guzheng-exhibits.zip"
 
 
 def _packed(exhibit: str) -> prove.Exhibit:

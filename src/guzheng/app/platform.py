@@ -35,7 +35,7 @@ from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.originals import Originals
 from guzheng.app.outside import open_further
-from guzheng.app.packaging import Packaging, require_sound
+from guzheng.app.packaging import Packaging, plain_name, require_sound
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
 from guzheng.app.printing import Printing
@@ -535,8 +535,7 @@ class Platform:
         """A package in a temporary file, which the caller removes."""
         staging = self.config.data / "staging"
         staging.mkdir(mode=0o700, exist_ok=True)
-        name = f"{exhibits[0]}.zip" if len(exhibits) == 1 else "guzheng-exhibits.zip"
-        out = Path(tempfile.mkdtemp(dir=staging)) / name
+        out = Path(tempfile.mkdtemp(dir=staging)) / plain_name(exhibits)
         try:
             self.write_package(exhibits, out)
         except Problem:

@@ -205,13 +205,16 @@ class Sharing:
         self._note(share, rules.FETCHED, f"{number}/{name}", visitor)
         return opened
 
-    def package(self, secret: str, passed: str, visitor: Visitor) -> Path:
-        """The package of all of it, in a temporary file that the caller removes."""
+    def package(self, secret: str, passed: str, visitor: Visitor) -> tuple[BinaryIO, str]:
+        """The package of all of it, and its name. Raises Refused when the link's was fetched
+        too often just now, and Unavailable while it is being made for somebody else."""
         share = self._require_in(secret, passed, visitor)
         if not share.with_package:
             raise Refused("sharing.no-such-file", expected="a file of it", found="package")
-        self._note(share, rules.FETCHED, "package.zip", visitor)
-        return self._pack(share.exhibits)
+        for one in share.exhibits:
+            self._require_packable(one)
+        self._rows.fetch_package(share.share, visitor, self._parts.now())
+        return self._exports.shared(share.exhibits, self._pack)
 
     def _require_link(self, secret: str, visitor: Visitor) -> Share:
         share = self._rows.find_by_link(secret)

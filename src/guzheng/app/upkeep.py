@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from guzheng import keep, prove, road
-from guzheng.app import originals
+from guzheng.app import handing, originals
 from guzheng.app.parts import INDEX, Parts
 from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
@@ -153,7 +153,16 @@ def fsck(
     return faults
 
 
-_OURS = ("ledger/", ORIGINALS, UPLOADS, FOLDER, package.ANCHORS, record.FOLDER, prove.DISPUTES)
+_OURS = (
+    "ledger/",
+    ORIGINALS,
+    UPLOADS,
+    FOLDER,
+    package.ANCHORS,
+    record.FOLDER,
+    prove.DISPUTES,
+    handing.FOLDER,
+)
 
 
 def _foreign(parts: Parts) -> Iterator[str]:

@@ -21,10 +21,12 @@ from guzheng.prove.packing import (
     Beside,
     Exhibit,
     digests_of,
+    identity_of,
     sizes_of,
     write_folder,
     write_package,
 )
+from guzheng.prove.paging import pages_of
 from guzheng.prove.printing import Issue, Printer, Writer
 from guzheng.prove.profiles import (
     Burner,
@@ -69,7 +71,9 @@ __all__ = [
     "disclosure",
     "disputes",
     "find_xorriso",
+    "identity_of",
     "labels",
+    "pages_of",
     "profiles",
     "read_told",
     "receive_dispute",

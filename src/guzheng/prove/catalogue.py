@@ -2,8 +2,11 @@
 
 在线诉讼规则 15: electronic evidence is examined for authenticity, legality and relevance, so
 each row has a line on each. What the record says and what the submitter says are in different
-columns; where he says nothing, the row says that.
+columns; where he says nothing, the row says that. Pages are numbered through the certificates,
+printed in the order of the list, from 1 in each volume; an original is no page but a file.
 """
+
+from collections.abc import Iterator
 
 from guzheng.proof.instant import beijing
 from guzheng.prove.printing import Issue, Printed, Writer, carrier_code
@@ -33,12 +36,15 @@ def catalogue(issue: Issue, writer: Writer) -> bytes:
         ],
         "columns": [writer.say(f"catalogue.{one}") for one in (*_COLUMNS, "page")],
         "rows": [
-            _row(number, told, issue, writer)
-            for number, told in enumerate(issue.told, issue.first)
+            [*_row(number, told, issue, writer), pages]
+            for (number, told), pages in zip(
+                enumerate(issue.told, issue.first), _pages(issue, writer), strict=True
+            )
         ],
         "notes": [
             writer.say("catalogue.note-evidence"),
             writer.say("catalogue.note-statements"),
+            writer.say("catalogue.note-pages"),
             writer.say("catalogue.note-digest", digest=issue.evidence_digest.hex),
         ],
         "signatures": [
@@ -61,8 +67,21 @@ def _row(number: int, told: Told, issue: Issue, writer: Writer) -> list[list[lis
         _properties(said, told, writer),
         [_copies(told, writer)],
         [carrier, writer.text(f"exhibits/{told.exhibit}/")],
-        [],
     ]
+
+
+def _pages(issue: Issue, writer: Writer) -> Iterator[list[list[str]]]:
+    """Of each row: the pages of its certificate, and that what is not paged is a file."""
+    first = 1
+    for told in issue.told:
+        lines = []
+        if told.pages:
+            last = first + told.pages - 1
+            shown = str(first) if first == last else f"{first}–{last}"
+            lines = [writer.text(shown), writer.say("catalogue.page-certificate")]
+            first = last + 1
+        kept = told.manifest.kind == "hash-only"
+        yield lines if kept else [*lines, writer.say("catalogue.page-file")]
 
 
 def _files(told: Told, writer: Writer) -> list[list[str]]:

@@ -139,6 +139,18 @@ def digests_of(blobs: Blobs, exhibit: Exhibit) -> tuple[dict[str, Digest], dict[
     return digests, sizes
 
 
+def identity_of(blobs: Blobs, exhibits: Iterable[Exhibit], beside: Beside) -> Digest:
+    """The digest of the SHA256SUMS that the package will have: of the same, the same zip."""
+    sources = _sources(blobs, exhibits, beside)
+    listing = {name: one.wanted or _digest(one) for name, one in sources.items()}
+    return sha256(package.encode_listing(listing))
+
+
+def _digest(source: _Source) -> Digest:
+    with source.open() as inside:
+        return sha256(inside.read())
+
+
 def _sources(blobs: Blobs, exhibits: Iterable[Exhibit], beside: Beside) -> "dict[str, _Source]":
     sources = {name: _of(octets) for name, octets in beside.members().items()}
     for exhibit in exhibits:

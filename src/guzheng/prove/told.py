@@ -44,6 +44,7 @@ class Told:
     signer_sha256: str  # of the authority's X.509 certificate
     clock: ClockThen = ClockThen()
     account: str = ""
+    pages: int | None = None  # of the certificate, printed
 
     @property
     def exhibit(self) -> str:
@@ -82,6 +83,7 @@ def read_told(
     *,
     clock: ClockThen,
     account: str,
+    pages: int | None = None,
 ) -> Told:
     try:
         token = timestamp.parse(seal)
@@ -95,6 +97,7 @@ def read_told(
             signer.fingerprint(hashes.SHA256()).hex(),
             clock,
             account,
+            pages,
         )
     except ProofError as error:
         raise Refused(

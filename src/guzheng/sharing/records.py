@@ -239,6 +239,22 @@ class Shares:
         with writing(self._engine) as connection:
             _note(connection, share, access)
 
+    def fetch_package(self, share: str, visitor: Visitor, now: datetime) -> None:
+        """On the record before it is sent, and counted there: many at once are counted, too.
+        Raises Refused when there were too many."""
+        fetched = (_ACCESS.c.kind == rules.FETCHED) & (_ACCESS.c.what == rules.PACKAGE)
+        asked = (
+            select(_ACCESS.c.observed_at)
+            .where(_ACCESS.c.share == share, fetched)
+            .order_by(_ACCESS.c.number.desc())
+            .limit(rules.PACKAGES)
+        )
+        with writing(self._engine) as connection:
+            times = [instant.parse(one) for one in connection.execute(asked).scalars()]
+            rules.require_packages_left(now, times[::-1])
+            access = Access(now, rules.FETCHED, rules.PACKAGE, visitor)
+            _note(connection, share, access, always=True)
+
     def try_code(self, share: Share, code: str, visitor: Visitor, now: datetime) -> bool:
         """Whether it is the code. The try is on the record before the code is looked at, and
         a try that was right is marked so after it. Raises Refused when there is none left."""

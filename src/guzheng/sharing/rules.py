@@ -22,6 +22,8 @@ LONGEST: Final = timedelta(days=365)
 SHORTEST_CODE, LONGEST_CODE = 6, 64
 TIME: Final = timedelta(minutes=15)
 PER_TIME, IN_ALL = 5, 20
+PACKAGES, PACKAGES_WITHIN = 20, timedelta(hours=1)  # of one link: each may be gigabytes
+PACKAGE: Final = "package.zip"
 PASS_LASTS: Final = timedelta(hours=12)
 LONGEST_AGENT, LONGEST_TITLE = 200, 120
 ADDRESSES: Final = ("truncated", "whole", "none")
@@ -103,6 +105,21 @@ def require_tries_left(now: datetime, wrong: Sequence[datetime]) -> None:
             found=str(len(recent)),
             act="wait, and ask whoever sent the link for the code",
         )
+        refused.retry_seconds = max(1, int(waits.total_seconds()) + 1)
+        raise refused
+
+
+def require_packages_left(now: datetime, fetched: Sequence[datetime]) -> None:
+    """Raises Refused, with how long to wait. `fetched`: the last ones, oldest first."""
+    recent = [one for one in fetched if now - one < PACKAGES_WITHIN]
+    if len(recent) >= PACKAGES:
+        refused = Refused(
+            "sharing.too-many-packages",
+            expected=f"at most {PACKAGES} packages an hour by one link",
+            found=str(len(recent)),
+            act="wait, or fetch single files",
+        )
+        waits = PACKAGES_WITHIN - (now - recent[-PACKAGES])
         refused.retry_seconds = max(1, int(waits.total_seconds()) + 1)
         raise refused
 

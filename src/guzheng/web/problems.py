@@ -24,6 +24,7 @@ _STATUS_OF_CODE = {
     "sharing.closed": HTTPStatus.GONE,
     "sharing.code-wanted": HTTPStatus.FORBIDDEN,
     "sharing.too-many-codes": HTTPStatus.TOO_MANY_REQUESTS,
+    "sharing.too-many-packages": HTTPStatus.TOO_MANY_REQUESTS,
     "sharing.no-such-file": HTTPStatus.NOT_FOUND,
     "package.removed": HTTPStatus.GONE,
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -192,8 +192,8 @@ def _visitor_routes(router: APIRouter, platform: Platform, pages: Pages) -> None
     @router.api_route("/s/{secret}/package.zip", methods=READ)
     def package(request: Request, secret: str) -> Response:
         visitor = _visitor(request, platform)
-        made = platform.shares.package(_whole(secret), _passed(request), visitor)
-        return _private(exhibits.zip_of(made, made.name))
+        found, name = platform.shares.package(_whole(secret), _passed(request), visitor)
+        return _private(exhibits.zip_of(found, name))
 
     @router.api_route("/s/{secret}/{number}/{name:path}", methods=READ)
     def file(request: Request, secret: str, number: int, name: str) -> Response:
