@@ -209,7 +209,7 @@ class Config:
     tsa_per_day: int = _setting(0, "Timestamps a day for one client and process; 0: no limit")
     trusted_proxies: tuple[str, ...] = _setting(
         ("127.0.0.1/32", "::1/128"),
-        "CIDR blocks of proxies whose X-Forwarded-For `guzheng tsa` believes",
+        "CIDR blocks of proxies whose X-Forwarded-For (and, of pages, -Proto) is believed",
     )
     journal_client: str = _setting(
         "keyed",
@@ -262,8 +262,8 @@ class Config:
     )
     given_up_days: int = _setting(
         0,
-        "After so many days the files of a capture that was given up are deleted, unless a legal"
-        " hold speaks of it; its papers and its entry stay; 0: never",
+        "After so many days the files of a capture that was given up are deleted, unless a "
+        "legal hold speaks of it; its papers and its entry stay; 0: never",
     )
     quota_units: int = _setting(
         0, "Captures that an account may hold or have confirmed in all; 0: no limit"
@@ -301,6 +301,9 @@ class Config:
     )
     ledger_monitoring: tuple[str, ...] = _setting(
         (), "NAME=URL: where a witness shows what it has seen, if not where it is asked"
+    )
+    ledger_pushed: tuple[str, ...] = _setting(
+        (), "Names of the policy's witnesses that are mirrors: they are sent every entry"
     )
     ledger_mirrors: tuple[str, ...] = _setting(
         (), "Addresses of mirrors of the ledger, which `ledger monitor` compares"

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from guzheng.proof import timestamp
+from guzheng.proof.digest import sha256
 from tests.hostile.capturing import programs_naming
 from tests.ports import free_port
 from tests.road.programs import (
@@ -144,3 +146,35 @@ def test_stopped_in_the_middle_of_a_capture(tmp_path: Path) -> None:
             while programs_naming(str(data)):
                 assert time.monotonic() < deadline, "a capturer or its browser lives on"
                 time.sleep(0.1)
+
+
+def test_a_proxy_that_the_operator_named_says_who_asks(tmp_path: Path) -> None:
+    """A load balancer on another machine; else all its clients are one to every limit."""
+    data, port = tmp_path / "data", free_port()
+    settings = {
+        "GUZHENG_TRUSTED_PROXIES": "127.0.0.2/32",
+        "GUZHENG_JOURNAL_CLIENT": "address",
+    }
+    asked = timestamp.encode_request(sha256(b"words"), 7)
+    with running("serve", "--port", port, "--data", data, **settings) as server:
+        answering(f"http://127.0.0.1:{port}", server)
+        for peer, named in (("127.0.0.2", "203.0.113.7"), ("127.0.0.3", "203.0.113.8")):
+            with httpx.Client(
+                transport=httpx.HTTPTransport(local_address=peer), timeout=30
+            ) as client:
+                stamped = client.post(
+                    f"http://127.0.0.1:{port}/tsa",
+                    content=asked,
+                    headers={
+                        "Content-Type": "application/timestamp-query",
+                        "X-Forwarded-For": named,
+                    },
+                )
+            assert stamped.status_code == 200
+        stopped(server)
+    journal = b"".join(
+        one.read_bytes() for one in (data / "journal").rglob("*") if one.is_file()
+    )
+    assert b"203.0.113.7" in journal
+    assert b"127.0.0.3" in journal
+    assert b"203.0.113.8" not in journal

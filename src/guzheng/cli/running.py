@@ -72,6 +72,7 @@ def serve(
             ),
             log_level="warning",
             server_header=False,
+            forwarded_allow_ips=list(platform.config.trusted_proxies),
             timeout_graceful_shutdown=10,
         )
         # uvicorn ends on these, then raises them once more: to end here, and in order.
