@@ -37,30 +37,28 @@ def _missing_for(item: pytest.Item) -> str:
     return ""
 
 
-def _is_grouped(item: pytest.Item) -> bool:
-    """Whether it must run on the worker that runs others, too.
+def _group_of(item: pytest.Item) -> str:
+    """Which tests it must share a worker with; empty where none.
 
     A file with a fixture that is made once for the whole file (a server, a capture, a chain)
     stays together: apart, each worker would make that again."""
-    if item.get_closest_marker("xdist_group"):
-        return True
-    if not isinstance(item, pytest.Function):
-        return False
-    found = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values() if one]
-    if not any(one.scope == "module" for one in found):
-        return False
-    item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
-    return True
+    if marks := {str(one.args[0]) for one in item.iter_markers("xdist_group")}:
+        return "_".join(sorted(marks))
+    if isinstance(item, pytest.Function):
+        found = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values() if one]
+        if any(one.scope == "module" for one in found):
+            return item.path.relative_to(ROOT).as_posix()
+    return ""
 
 
-# First: xdist reads the groups in a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := _missing_for(item):
             item.add_marker(pytest.mark.skip(reason=reason))
-    # The large pieces before the small ones: at the end no worker waits long for another.
-    items.sort(key=lambda item: not _is_grouped(item))
+        # What xdist does for --dist loadgroup; but xdist 3.8 writes the group where pytest 9.2
+        # reads it no more, and so keeps nothing together and says nothing (pytest-xdist #1386).
+        if (group := _group_of(item)) and getattr(item.config.option, "loadgroup", False):
+            item._id = type(item.id).parse(f"{item.nodeid}@{group}")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ says how to find out which it was.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,14 @@ def run(*arguments: str) -> int:
     return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
 
 
+def without_group(name: str) -> str:
+    """As pytest knows a test where it runs alone: xdist adds `@` and the group it ran it in."""
+    return re.sub(r"@[^\]@]*$", "", name)
+
+
 def failed() -> list[str]:
-    return sorted(json.loads(FAILED.read_text())) if FAILED.exists() else []
+    names = json.loads(FAILED.read_text()) if FAILED.exists() else {}
+    return sorted({without_group(name) for name in names})
 
 
 def main() -> int:
