@@ -16,7 +16,7 @@ from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey
 from guzheng.proof.tree import EMPTY_ROOT
 from guzheng.witness.memory import id_of
 from guzheng.witness.paths import Paths
-from guzheng.witness.submission import MAX_OCTETS, Submission
+from guzheng.cosigner.submission import MAX_OCTETS, Submission
 from guzheng.witness.witness import Witness
 from tests.proof.keys import key_of, signed
 from tests.strategies import altered

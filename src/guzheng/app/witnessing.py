@@ -27,10 +27,11 @@ from guzheng.ledger import (
 from guzheng.ledger.anchors import AnchorBook
 from guzheng.ledger.chained import chain_findings
 from guzheng.ledger.ledger import CHECKPOINT, FIRST
+from guzheng.ledger.mirrors import HttpMirror
 from guzheng.proof import package, policy
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Note
-from guzheng.proof.policy import NONE, LedgerPolicy
+from guzheng.proof.policy import NONE, LedgerPolicy, Witness
 from guzheng.proof.report import Finding, Report
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Problem, Refused
@@ -78,22 +79,17 @@ def open_gathering(
     """A shard bound to the witnesses of the policy, all of which must have a URL."""
     demanded = ledger_policy(config, [first] if first is ledger else [first, ledger])
     shown = dict(one.partition("=")[::2] for one in config.ledger_monitoring)
-    unknown = shown.keys() - {one.name for one in demanded.witnesses}
+    named = {*shown, *config.ledger_pushed}
+    unknown = named - {one.name for one in demanded.witnesses}
     if unknown:
         raise Refused(
             "config.value-refused",
-            expected="ledger_monitoring: NAME=URL of witnesses of the policy",
+            expected="ledger_monitoring, ledger_pushed: names of witnesses of the policy",
             found=", ".join(sorted(unknown)),
             act="mend the setting",
         )
     witnesses = [
-        HttpWitness(
-            one,
-            timeout_seconds=config.ledger_witness_seconds,
-            monitoring=shown.get(one.name),
-            now=now,
-        )
-        for one in demanded.witnesses
+        _witness(config, ledger, one, shown.get(one.name), now) for one in demanded.witnesses
     ]
     return Gathering(
         ledger,
@@ -104,6 +100,19 @@ def open_gathering(
         ),
         seconds=config.ledger_witness_seconds,
     )
+
+
+def _witness(
+    config: Config,
+    ledger: Ledger,
+    one: Witness,
+    monitoring: str | None,
+    now: Callable[[], datetime],
+) -> HttpWitness:
+    seconds = config.ledger_witness_seconds
+    if one.name in config.ledger_pushed:
+        return HttpMirror(one, ledger, timeout_seconds=seconds, monitoring=monitoring, now=now)
+    return HttpWitness(one, timeout_seconds=seconds, monitoring=monitoring, now=now)
 
 
 @contextlib.contextmanager

@@ -6,18 +6,21 @@ a proxy that speaks TLS; this does not.
 """
 
 import contextlib
+import dataclasses
 import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any
 
 from guzheng.cosigner import Refused
 
 AT_ONCE = 64
 SILENCE_SECONDS = 20
+_BLOCK, _DRAINED = 1 << 16, 1 << 22
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -26,6 +29,9 @@ class Asked:
     method: str
     path: str
     body: bytes = b""
+    media_type: str = ""
+    encoding: str = ""
+    read: Callable[[int], bytes] | None = None  # of a body that is taken as it comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,17 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, host: str, port: int, respond: Callable[[Asked], Answer], *, largest_body: int
+        self,
+        host: str,
+        port: int,
+        respond: Callable[[Asked], Answer],
+        *,
+        largest_body: int,
+        streamed: Mapping[str, int] | None = None,
     ) -> None:
+        """`streamed`: paths whose bodies the program itself reads, and the largest of each."""
         self.respond, self.largest_body = respond, largest_body
+        self.streamed = streamed or {}
         self._places = threading.BoundedSemaphore(AT_ONCE)
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -74,6 +88,18 @@ class Server(ThreadingHTTPServer):
             sys.stderr.write(f"internal error: {type(error).__name__}\n")
 
 
+class _Stream:
+    """What is left of a body of declared length; ends early when the peer does."""
+
+    def __init__(self, stream: BufferedIOBase, left: int) -> None:
+        self._stream, self.left = stream, left
+
+    def read(self, count: int) -> bytes:
+        octets = self._stream.read1(min(count, self.left))
+        self.left -= len(octets)
+        return octets
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = SILENCE_SECONDS
@@ -93,16 +119,34 @@ class _Handler(BaseHTTPRequestHandler):
         # One length, or a proxy before us and we might disagree where the next request begins.
         length, *more = self.headers.get_all("Content-Length", [""])
         plain = length.isascii() and length.isdigit() and not more
+        largest = self.server.streamed.get(self.path, self.server.largest_body)
         if "Transfer-Encoding" in self.headers or not plain:
             self._refuse(411, "a request with a Content-Length\n")
-        elif len(length) > 12 or int(length) > self.server.largest_body:
-            self._refuse(413, f"at most {self.server.largest_body} octets\n")
+        elif len(length) > 12 or int(length) > largest:
+            self._refuse(413, f"at most {largest} octets\n")
+        elif self.path in self.server.streamed:
+            self._answer_stream(_Stream(self.rfile, int(length)))
         else:
             body = self.rfile.read(int(length))
             if len(body) == int(length):
                 self._answer(Asked("POST", self.path, body))
             else:
                 self.close_connection = True
+
+    def _answer_stream(self, body: "_Stream") -> None:
+        """An answer may come before the whole body has: then nothing more is read here."""
+        asked = Asked("POST", self.path, b"", self._header("Type"), self._header("Encoding"))
+        answer = self.server.respond(dataclasses.replace(asked, read=body.read))
+        self.close_connection = self.close_connection or body.left > 0
+        self._send(answer)
+        with contextlib.suppress(OSError):
+            # Closed on what is still under way, the peer might not get to read the answer.
+            for _ in range(_DRAINED // _BLOCK):
+                if not body.read(_BLOCK):
+                    break
+
+    def _header(self, name: str) -> str:
+        return str(self.headers.get(f"Content-{name}", "")).strip().lower()
 
     def _refuse(self, status: int, words: str) -> None:
         """The body is still on its way, so nothing more can be read here."""

@@ -360,6 +360,16 @@ class Ledger:
                 "ledger.damaged-tile", f"the tiles of {new} entries", error.code
             ) from error
 
+    def prove_subtree(self, start: int, end: int, size: int) -> tuple[bytes, ...]:
+        """What leads from the entries [start, end), a node of this tree, to its root."""
+        try:
+            return self._subtrees.subtree(start, end, size)
+        except ProofError as error:
+            self._subtrees.forget()
+            raise _damaged(
+                "ledger.damaged-tile", f"the tiles of {size} entries", error.code
+            ) from error
+
     def read(self, path: str) -> bytes | None:
         """What is served under a C2SP path (`checkpoint`, `tile/…`); None when there is none.
 

@@ -41,6 +41,10 @@ class Subtrees:
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         return tuple(self.root(*one, new) for one in tree.consistency_ranges(old, new))
 
+    def subtree(self, start: int, end: int, size: int) -> tuple[bytes, ...]:
+        """What leads from the node over [start, end) to the root of the tree of this size."""
+        return tuple(self.root(*one, size) for one in tree.subtree_ranges(start, end, size))
+
     def root(self, start: int, end: int, size: int) -> bytes:
         """Root of leaves [start, end), where a proof of the tree of this size has one."""
         if start == end:

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -55,8 +55,8 @@ class HttpWitness:
         `now`: the clock that its times are held against; without one any time is taken.
         """
         self.name, self.key = witness.name, witness.key
-        self._asked = _prefix(witness.name, witness.url or "")
-        self._shown = _prefix(witness.name, monitoring) if monitoring else self._asked
+        self.asked_at = _prefix(witness.name, witness.url or "")
+        self._shown = _prefix(witness.name, monitoring) if monitoring else self.asked_at
         self._timeout_seconds = timeout_seconds
         self._now, self._monotonic = now, monotonic
         self._client: httpx.Client | None = None
@@ -66,13 +66,17 @@ class HttpWitness:
         """The note with this witness's cosignatures alone; raises OtherSize."""
         lines = [f"old {old}", *(b64encode(one).decode() for one in proof), "", ""]
         body = "\n".join(lines).encode() + note
-        status, kind, answer = self._answer("POST", f"{self._asked}/add-checkpoint", body)
+        status, kind, answer = self._answer("POST", f"{self.asked_at}/add-checkpoint", body)
         if status == httpx.codes.CONFLICT and kind == SIZE_TYPE:
             if size := _SIZE.fullmatch(answer):
                 raise OtherSize(int(size[1]))
             raise self._unsound("a size and a newline", repr(answer[:40]))
         if status != httpx.codes.OK:
             raise self._declined(status, answer)
+        return self._after(note, answer)
+
+    def _after(self, note: bytes, answer: bytes) -> Note:
+        """The checkpoint was taken; a witness has cosigned it with that."""
         return self._cosigned(note, answer)
 
     def _cosigned(self, note: bytes, answer: bytes) -> Note:
@@ -116,11 +120,22 @@ class HttpWitness:
             ) from error
         return checkpoint, note
 
-    def _answer(self, method: str, url: str, body: bytes | None) -> tuple[int, str, bytes]:
-        deadline = self._monotonic() + self._timeout_seconds
+    def _answer(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> tuple[int, str, bytes]:
+        wait = seconds or self._timeout_seconds
+        deadline = self._monotonic() + wait
         answer = bytearray()
         try:
-            with self._opened().stream(method, url, content=body) as response:
+            with self._opened().stream(
+                method, url, content=body, headers=headers, timeout=wait
+            ) as response:
                 kind = (
                     response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 )
@@ -129,10 +144,10 @@ class HttpWitness:
                     if len(answer) > MAX_ANSWER_OCTETS:
                         raise self._unsound(f"at most {MAX_ANSWER_OCTETS} octets", "more")
                     if self._monotonic() > deadline:
-                        raise self._silent(f"no whole answer in {self._timeout_seconds:g} s")
+                        raise self._silent(f"no whole answer in {wait:g} s")
                 return response.status_code, kind, bytes(answer)
         except httpx.TimeoutException as error:
-            raise self._silent(f"no answer in {self._timeout_seconds:g} s") from error
+            raise self._silent(f"no answer in {wait:g} s") from error
         except httpx.HTTPError as error:
             raise self._silent(str(error) or type(error).__name__) from error
 
@@ -140,7 +155,7 @@ class HttpWitness:
         """The client, made when first wanted; it keeps its connection, and ends with us."""
         with self._opening:
             if self._client is None:
-                secure = "https:" in (self._asked[:6], self._shown[:6])
+                secure = "https:" in (self.asked_at[:6], self._shown[:6])
                 self._client = httpx.Client(
                     verify=(
                         ssl.create_default_context()

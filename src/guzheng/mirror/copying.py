@@ -6,21 +6,25 @@ the rest: a file that is there was proved under a pending checkpoint, and a pend
 is only ever replaced by one that continues it.
 """
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from guzheng.cosigner import Refused, files
 from guzheng.cosigner.keys import Cosigner
 from guzheng.mirror.fetching import Fetch, Unreachable
+from guzheng.mirror.grown import GrownTree
 from guzheng.mirror.signedtree import SignedTree
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import Inconsistent, ProofError
 from guzheng.proof.fork import fork_between
-from guzheng.proof.note import Checkpoint, Note, VerifierKey
+from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey
 from guzheng.proof.tiles import ENTRIES, WIDTH, Tile
 
 CHECKPOINT, PENDING = "checkpoint", "pending"
+PENDING_BEFORE = "pending-before"  # a directory: the last few, by size
+_BEFORE = 8
 _TOLD_EVERY = 1024  # bundles
 Tell = Callable[[str, dict[str, object]], None]
 
@@ -38,6 +42,9 @@ class Copy:
     ) -> None:
         self.directory, self.keys, self.cosigner = directory, keys, cosigner
         self._now, self._tell = now, tell
+        # Of what is pending, and what is signed: a log that pushes meets the round that pulls.
+        self.turn = threading.RLock()
+        self._full = 0  # bundles from the first on that are known to be here
         files.make_directory(directory)
 
     # -- what is kept --------------------------------------------------------------------------
@@ -67,15 +74,17 @@ class Copy:
             return False
         seen = SignedTree(fetch, at) if kept is None or at.size > kept.size else None
         if pending:
-            self._require_continued(pending, at, seen, note)
+            self.require_continued(pending, at, seen, note)
         if seen is None:
             if self._says_more(note):
-                self._publish(note)
+                self.publish(note)
             return False
-        files.put(self.directory / PENDING, note.encode())
-        self._add(seen, kept.size if kept else 0)
-        self._publish(note)
-        return True
+        with self.turn:
+            if self.kept(PENDING) != pending:  # pushed meanwhile: the next round continues that
+                return False
+            self.put_pending(note)
+        self.add(seen, kept.size if kept else 0)
+        return self.publish(note) is not None
 
     def _signed(self, octets: bytes) -> tuple[Note, Checkpoint]:
         try:
@@ -88,7 +97,7 @@ class Copy:
             raise Unreachable(f"checkpoint: of {at.origin!r}")
         return note, at
 
-    def _require_continued(
+    def require_continued(
         self, old: Checkpoint, new: Checkpoint, seen: SignedTree | None, note: Note
     ) -> None:
         """Both are signed by the log; if the new one does not continue the old, it forked."""
@@ -104,7 +113,8 @@ class Copy:
             files.put(path, fork_between(before, note, read).encode())
             raise Refused("mirror.forked", old=old.size, new=new.size, path=path) from error
 
-    def _add(self, seen: SignedTree, done: int) -> None:
+    def add(self, seen: SignedTree | GrownTree, done: int) -> None:
+        """What the tree has, durable, and lowest level first."""
         for place, octets in self._wanted(seen, done):
             path = self.directory / str(place)
             if not path.exists():
@@ -114,7 +124,7 @@ class Copy:
                 self._tell("mirror.copied", {"count": (place.index + 1) * WIDTH})
 
     def _wanted(
-        self, seen: SignedTree, done: int
+        self, seen: SignedTree | GrownTree, done: int
     ) -> Iterator[tuple[Tile, Callable[[], bytes]]]:
         """What a tree has and the tree of `done` entries had not, lowest level first."""
 
@@ -150,8 +160,20 @@ class Copy:
         )
         return before < now
 
-    def _publish(self, note: Note) -> None:
-        """Every entry is on the disk: only now is that signed, and shown."""
+    def publish(self, note: Note) -> tuple[Signature, ...] | None:
+        """Every entry is on the disk: only now is that signed, and shown. None when a larger
+        one is shown already: what was signed for is never taken back.
+        """
+        at = Checkpoint.parse(note.text)
+        with self.turn:
+            kept = self.kept()
+            if kept and at.size < kept.size:
+                return None
+            lines = self._cosigned(note)
+        self._tell("mirror.kept", {"origin": at.origin, "size": at.size})
+        return lines
+
+    def _cosigned(self, note: Note) -> tuple[Signature, ...]:
         seconds = int(self._now().timestamp())
         held = self.read(CHECKPOINT)
         own = [one.key for one in self.cosigner.keys]
@@ -160,10 +182,81 @@ class Copy:
             raise Refused("mirror.clock-back")
         # The log's lines and its witnesses' go with it; none that speaks in the mirror's name.
         others = [one for one in note.signatures if one.name != self.cosigner.name][:80]
-        lines = (*others, *self.cosigner.cosign(note.text, seconds))
-        files.put(self.directory / CHECKPOINT, Note(note.text, lines).encode())
-        at = Checkpoint.parse(note.text)
-        self._tell("mirror.kept", {"origin": at.origin, "size": at.size})
+        lines = self.cosigner.cosign(note.text, seconds)
+        files.put(self.directory / CHECKPOINT, Note(note.text, (*others, *lines)).encode())
+        return lines
+
+    # -- what a log pushes ---------------------------------------------------------------------
+
+    def pending(self) -> Checkpoint | None:
+        return self.kept(PENDING)
+
+    def put_pending(self, note: Note) -> None:
+        """It continues the one before, which is remembered a while. Callers hold the turn."""
+        before = self.read(PENDING)
+        if before is not None:
+            directory = self.directory / PENDING_BEFORE
+            files.make_directory(directory)
+            size = Checkpoint.parse(Note.parse(before).text).size
+            files.put(directory / str(size), before)
+            held = sorted(directory.glob("[0-9]*"), key=lambda one: int(one.name))
+            for old in held[:-_BEFORE]:
+                old.unlink()
+        files.put(self.directory / PENDING, note.encode())
+
+    def pending_of(self, size: int) -> Note | None:
+        """The pending checkpoint of this size, or one of the last few before it."""
+        for name in (PENDING, f"{PENDING_BEFORE}/{size}"):
+            octets = self.read(name)
+            if octets is not None:
+                note = Note.parse(octets)
+                if Checkpoint.parse(note.text).size == size:
+                    return note
+        return None
+
+    def next_entry(self) -> int:
+        """The first that is not here. A bundle is only ever kept when it was proved."""
+        at = self.kept()
+        index = max(self._full, at.size // WIDTH if at else 0)
+        while (self.directory / str(Tile(ENTRIES, index))).exists():
+            index += 1
+        self._full = index
+        return max(at.size if at else 0, index * WIDTH + max(self._widths(index), default=0))
+
+    def _widths(self, index: int) -> list[int]:
+        """Of the partial bundles that are here under this number."""
+        directory = (self.directory / str(Tile(ENTRIES, index, 1))).parent
+        try:
+            return [int(one.name) for one in directory.iterdir() if one.name.isdecimal()]
+        except FileNotFoundError:
+            return []
+
+    def entries(self, index: int, count: int) -> list[bytes]:
+        """The first `count` of a bundle, from any that is here and wide enough."""
+        if not count:
+            return []
+        widths = [WIDTH, *sorted(self._widths(index), reverse=True)]
+        for place in (Tile(ENTRIES, index, width) for width in widths if width >= count):
+            octets = self.read(str(place))
+            if octets is not None:
+                return tiles.entries_in(place, octets)[:count]
+        raise Unreachable(f"{Tile(ENTRIES, index, count)}: not here")
+
+    def keep_entries(self, first: int, end: int, entries: Sequence[bytes]) -> None:
+        """The last of a bundle's entries up to `end`, which are proved; what is here stays."""
+        index, width = first // WIDTH, end - first
+        if (self.directory / str(Tile(ENTRIES, index))).exists() or any(
+            one >= width for one in self._widths(index)
+        ):
+            return
+        whole = [*self.entries(index, width - len(entries)), *entries]
+        places = {Tile(ENTRIES, index, width): tiles.bundle_of(whole)}
+        if width == WIDTH:
+            places[Tile(0, index)] = b"".join(map(tree.leaf_hash, whole))
+        for place, octets in reversed(places.items()):
+            path = self.directory / str(place)
+            files.make_directory(path.parent)
+            files.put(path, octets)
 
     # -- looking again -------------------------------------------------------------------------
 

@@ -15,12 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from guzheng.cosigner import Refused, files
+from guzheng.cosigner import Refused, files, submission
 from guzheng.cosigner.keys import open_cosigner
 from guzheng.cosigner.serving import Server
+from guzheng.mirror import pushing
 from guzheng.mirror.copying import Copy
 from guzheng.mirror.fetching import Unreachable, over_http
-from guzheng.mirror.paths import Paths
+from guzheng.mirror.paths import ADD_ENTRIES, Paths
 from guzheng.proof import instant
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import VerifierKey
@@ -75,7 +76,7 @@ class Program:
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-        server = Server(given.host, given.port, Paths(copy).respond, largest_body=0)
+        server = self._server(copy, given)
         address = f"http://{given.host}:{server.port}/"
         self.tell("mirror.serving", {"name": copy.cosigner.name, "address": address})
         for vkey in copy.cosigner.vkeys:
@@ -86,6 +87,17 @@ class Program:
                 self._round(copy, given.log)
                 ended.wait(given.interval)
             server.shutdown()
+
+    def _server(self, copy: Copy, given: argparse.Namespace) -> Server:
+        if given.pull_only:
+            return Server(given.host, given.port, Paths(copy).respond, largest_body=0)
+        return Server(
+            given.host,
+            given.port,
+            Paths(copy, pushing.Pushing(copy, self.tell)).respond,
+            largest_body=submission.MAX_OCTETS,
+            streamed={ADD_ENTRIES: pushing.LARGEST},
+        )
 
     def _round(self, copy: Copy, log: str) -> int:
         try:
@@ -163,6 +175,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--once", action="store_true", help="只跟进一次 / one round, no server")
     add("--check", action="store_true", help="重新核对全部副本 / look at every kept file again")
     add("--interval", type=float, default=10.0, metavar="SECONDS", help="间隔 / between rounds")
+    add(
+        "--pull-only",
+        action="store_true",
+        help="不接受日志推送 / take nothing that the log pushes",
+    )
     add("--host", default="127.0.0.1", help="地址 / address")
     add("--port", type=int, default=7381, help="端口 / port")
     add("--lang", choices=LANGUAGES, default="zh", help="语言 / language")

@@ -1,14 +1,19 @@
-"""The copy, read-only: the paths of c2sp.org/tlog-tiles, also below the id of the origin."""
+"""The copy, read-only: the paths of c2sp.org/tlog-tiles, also below the id of the origin.
+
+And the two by which a log pushes to it (c2sp.org/tlog-mirror), where that is wanted.
+"""
 
 from hashlib import sha256
 from html import escape
 
 from guzheng.cosigner.serving import TEXT, Answer, Asked
 from guzheng.mirror.copying import CHECKPOINT, Copy
+from guzheng.mirror.pushing import Pushing
 from guzheng.proof.errors import Malformed
 from guzheng.proof.tiles import Tile
 from guzheng.words import say
 
+ADD_CHECKPOINT, ADD_ENTRIES = "/add-checkpoint", "/add-entries"
 _OPEN = {"Access-Control-Allow-Origin": "*"}
 _FOR_EVER = {**_OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {**_OPEN, "Cache-Control": "public, max-age=2, must-revalidate"}
@@ -16,12 +21,17 @@ _ABSENT = Answer(404, b"not here\n", TEXT, {"Cache-Control": "no-store"})
 
 
 class Paths:
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
+    def __init__(self, copy: Copy, pushing: Pushing | None = None) -> None:
+        """`pushing`: takes what the log sends; without it this mirror only pulls."""
+        self._copy, self._pushing = copy, pushing
         self._id = sha256(copy.keys[0].name.encode()).hexdigest()
 
     def respond(self, asked: Asked) -> Answer:
         if asked.method == "POST":
+            if self._pushing and asked.path == ADD_CHECKPOINT:
+                return self._pushing.add_checkpoint(asked.body)
+            if self._pushing and asked.path == ADD_ENTRIES:
+                return self._pushing.add_entries(asked)
             return Answer(405, b"a mirror only reads\n", TEXT, {"Allow": "GET, HEAD"})
         path = asked.path.partition("?")[0].removeprefix("/").removeprefix(f"{self._id}/")
         if path == CHECKPOINT:

@@ -64,6 +64,27 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
     return siblings[::-1]
 
 
+def subtree_ranges(start: int, end: int, size: int) -> list[Range]:
+    """The siblings from a node up to below the root; the node holds the leaves [start, end).
+
+    SUBTREE_PROOF of draft-ietf-plants-merkle-tree-certs, for subtrees that are nodes of the
+    tree: those that are whole, and those at its right end. Of others there is none here.
+    """
+    low, high = 0, size
+    siblings: list[Range] = []
+    while (low, high) != (start, end):
+        middle = low + _split(high - low) if high - low > 1 else high
+        if end <= middle < high:
+            siblings.append((middle, high))
+            high = middle
+        elif low < middle <= start:
+            siblings.append((low, middle))
+            low = middle
+        else:
+            raise ValueError(f"no node [{start}, {end}) in a tree of {size}")
+    return siblings[::-1]
+
+
 def consistency_ranges(old: int, new: int) -> list[Range]:
     """PROOF(m, D[n]) of RFC 6962 §2.1.2; empty when there is nothing to prove."""
     if not 0 <= old <= new:
@@ -112,6 +133,18 @@ def require_included(
         left = start < index
         result = node_hash(sibling, result) if left else node_hash(result, sibling)
     require(result == root, NotIncluded, "tree.not-included", root, result)
+
+
+def require_subtree(
+    found: bytes, start: int, end: int, size: int, path: Sequence[bytes], root: bytes
+) -> None:
+    """The leaves [start, end) of the tree with this root are those whose root was found."""
+    ranges, result = subtree_ranges(start, end, size), found
+    length = len(ranges)
+    require(len(path) == length, Inconsistent, "tree.proof-length", length, len(path))
+    for (begin, _), sibling in zip(ranges, path, strict=True):
+        result = node_hash(sibling, result) if begin < start else node_hash(result, sibling)
+    _require_equal(root, result)
 
 
 def require_consistent(

@@ -12,14 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from guzheng.cosigner import Refused, files
+from guzheng.cosigner import Refused, files, submission
 from guzheng.cosigner.keys import Cosigner, open_cosigner
 from guzheng.cosigner.serving import Server
 from guzheng.proof import instant
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import VerifierKey
 from guzheng.proof.policy import LOG_TYPES
-from guzheng.witness import submission
 from guzheng.witness.memory import FILE, Memory, id_of
 from guzheng.witness.paths import Paths
 from guzheng.witness.witness import Witness

@@ -12,12 +12,12 @@ from datetime import datetime
 
 from guzheng.cosigner.keys import Cosigner
 from guzheng.cosigner.serving import TEXT, Answer
+from guzheng.cosigner.submission import Submission
 from guzheng.proof import tree
 from guzheng.proof.errors import Inconsistent, Malformed, ProofError
 from guzheng.proof.fork import Fork
 from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey
 from guzheng.witness.memory import Memory, Seen, id_of
-from guzheng.witness.submission import Submission
 
 SIZE = "text/x.tlog.size"
 Tell = Callable[[str, dict[str, object]], None]
