@@ -149,6 +149,26 @@ def test_a_picture_that_is_none_is_not_shown(shelf: Shelf, octets: bytes) -> Non
     shelf.platform.road._forget(exhibit)
 
 
+def test_to_compare_one_is_asked_for_two(shelf: Shelf) -> None:
+    client, names = shelf.face.client, shelf.names
+    answer = client.get("/compare")
+    assert answer.status_code == 200
+    assert 'action="/compare"' in answer.text
+    half = client.get("/compare", params={"one": f" {names[0]} "})
+    assert f'value="{names[0]}"' in half.text
+    both = client.get("/compare", params={"one": names[0], "other": names[1]})
+    assert both.headers["location"] == f"/compare/{names[0]}/{names[1]}"
+    unknown = client.get("/compare", params={"one": names[0], "other": "x"})
+    assert unknown.status_code == 404
+
+
+def test_where_there_is_no_trace_it_is_said_what_has_one(shelf: Shelf) -> None:
+    answer = shelf.face.client.get(f"/exhibits/{shelf.names[0]}/trace")
+    assert answer.status_code == 422
+    assert "只有网页取证" in answer.text
+    assert "这份证据的其他文件都在证据页上" in answer.text
+
+
 @pytest.mark.browser
 def test_by_hand_and_by_keyboard(shelf: Shelf, browser: Browser) -> None:
     page = browser.page()

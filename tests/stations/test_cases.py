@@ -363,7 +363,7 @@ def test_a_case_is_shown_as_n_of_m_of_what_is_for_it(cases: Cases) -> None:
     cases.set(case, course.PAIR, "", Pair("goods", first, genuine), HAND)
     done = {one.section.code: one.done for one in guide.answered(known, cases.require(case))}
     assert done == {"A": 1, "B": 1, "C": 0, "D": 0, "E": 0}
-    assert guide.purposes_of(known, cases.require(case), first, "zh") == (
+    assert guide.purposes(known, cases.require(case), "zh")[first] == (
         "锁定侵权主体，核实其资质是否真实",
     )
 

@@ -6,7 +6,7 @@ do what for an account is `members`, and what a sign-in asks for is `signing`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -131,6 +131,12 @@ class Persons:
     def find(self, person: str) -> Person | None:
         with reading(self._engine) as connection:
             return _find(connection, PERSON.c.person == person)
+
+    def names_of(self, persons: Collection[str]) -> dict[str, str]:
+        """As each of them calls himself; who is not known is left out."""
+        wanted = select(PERSON.c.person, PERSON.c.name).where(PERSON.c.person.in_(persons))
+        with reading(self._engine) as connection:
+            return {row.person: row.name for row in connection.execute(wanted).all()}
 
     def find_by_address(self, address: str) -> Person | None:
         with reading(self._engine) as connection:

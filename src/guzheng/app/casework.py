@@ -25,7 +25,6 @@ from guzheng.cases import (
 )
 from guzheng.cases.damages import Sums, sums_of
 from guzheng.cases.guide import Guide, SectionAnswered
-from guzheng.commission import rules
 from guzheng.intake import catalogue
 from guzheng.proof import instant, package
 from guzheng.refusals import Refused
@@ -189,16 +188,11 @@ class Casework:
 
     def shown(self, case: Case, language: Language = SOURCE) -> tuple[Shown, ...]:
         """The exhibits of a case in their order."""
-        known, sections = self.guide(case)
-        answering = {tick.exhibit for each in sections for one in each.items
-                     for tick in one.ticks.values()}  # fmt: skip
+        said = guide.purposes(guide.guide_named("1688"), case, language)
         return tuple(
             one
-            if one.purpose or one.exhibit not in answering
-            else replace(
-                one,
-                purpose="；".join(guide.purposes_of(known, case, one.exhibit, language)),
-            )
+            if one.purpose or one.exhibit not in said
+            else replace(one, purpose="；".join(said[one.exhibit]))
             for one in self.named(case.exhibits)
         )
 
@@ -245,13 +239,7 @@ class Casework:
 
     def units_of(self, case: Case) -> int:
         """Units of the quota that the captures among its exhibits cost (S2-026)."""
-        commissions = self._parts.commissions
-        found = (commissions.of_exhibit(one) for one in case.exhibits)
-        return sum(
-            rules.UNITS
-            for one in found
-            if one and rules.state_of(commissions.events(one.commission)) == rules.CONFIRMED
-        )
+        return self._parts.commissions.charged_for(list(case.exhibits))
 
     def value(self, case: str) -> dict[str, object]:
         """A case as programs and papers are told it."""

@@ -74,7 +74,9 @@ class Membership:
         return found.name if found else person
 
     def names_of(self, persons: Iterable[str]) -> dict[str, str]:
-        return {one: self.name_of(one) for one in set(persons)}
+        asked = set(persons)
+        known = self._persons.names_of(asked - {""})
+        return {one: known.get(one, one) for one in asked}
 
     def founder_name(self, account: str) -> str:
         return self.name_of(self.rows.find_founder(account) or "")
@@ -90,13 +92,13 @@ class Membership:
 
     def _view(self, member: Member) -> MemberView:
         found = self._persons.find(member.person)
+        totp = self._persons.find_totp(member.person)
+        has_step = bool(totp and totp.confirmed) or bool(self._persons.passkeys(member.person))
         return MemberView(
             member,
             found.name if found else member.person,
             found.address if found else "",
             has_step,
-        totp = self._persons.find_totp(member.person)
-        has_step = bool(totp and totp.confirmed) or bool(self._persons.passkeys(member.person))
         )
 
     def accounts_of(self, by: Acting) -> tuple[AccountView, ...]:
@@ -130,8 +132,6 @@ class Membership:
     ) -> Member:
         return self.rows.change(by, person, wanted, self._now(), seen=seen)
 
-    def remove(self, by: Acting, person: str) -> None:
-        """His sessions end with it, unless he acts for another account as well."""
     def demands_second_step(self, account: str) -> str:
         """Who demands it of all who act here: operator, account, or empty."""
         if self._demands.policy == "everybody":
@@ -141,6 +141,8 @@ class Membership:
     def demand_second_step(self, by: Acting, *, demanded: bool) -> None:
         self._demands.change(by, self._now(), demanded=demanded)
 
+    def remove(self, by: Acting, person: str) -> None:
+        """His sessions end with it, unless he acts for another account as well."""
         self.rows.remove(by, person, self._now())
         if not self.rows.accounts_of(person):
             self._sessions.end(person, self._now())

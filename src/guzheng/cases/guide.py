@@ -121,13 +121,15 @@ def _answered(guide: Guide, item: GuideItem, case: Case) -> Answered:
     return Answered(item, ticks, pairs, item.is_for(case.facts.types) or bool(ticks or pairs))
 
 
-def purposes_of(guide: Guide, case: Case, exhibit: str, language: str) -> tuple[str, ...]:
-    """What the guide says an exhibit proves, by the sections that it answers (S1-078)."""
-    return tuple(
-        one.section.purpose[language]
-        for one in answered(guide, case)
-        if any(tick.exhibit == exhibit for item in one.items for tick in item.ticks.values())
-    )
+def purposes(guide: Guide, case: Case, language: str) -> dict[str, tuple[str, ...]]:
+    """What the guide says that each exhibit proves, by the sections that it answers (S1-078);
+    exhibits that answer none are left out."""
+    found: dict[str, list[str]] = {}
+    for one in answered(guide, case):
+        ticks = (tick for item in one.items for tick in item.ticks.values())
+        for exhibit in dict.fromkeys(tick.exhibit for tick in ticks):
+            found.setdefault(exhibit, []).append(one.section.purpose[language])
+    return {exhibit: tuple(said) for exhibit, said in found.items()}
 
 
 def require_details(item: GuideItem, details: Mapping[str, str]) -> dict[str, str]:

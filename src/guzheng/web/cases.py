@@ -381,10 +381,8 @@ def _more(
         case "exhibits":
             first, _ = platform.cases.guide(known)
             more["pictures"] = {one.exhibit: one.picture for one in shown}
-            more["purposes"] = {
-                one.exhibit: guide.purposes_of(first, known, one.exhibit, language)
-                for one in shown
-            }
+            said = guide.purposes(first, known, language)
+            more["purposes"] = {one.exhibit: said.get(one.exhibit, ()) for one in shown}
         case "course":
             more["names"] = platform.members.names_of({one.person for one in known.entries})
         case "rehearsal":

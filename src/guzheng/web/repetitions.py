@@ -12,6 +12,7 @@ from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import ScheduleView
 from guzheng.commission import rules
 from guzheng.intake.rules import OPTIONS
+from guzheng.intake.seeking import Sought
 from guzheng.proof import canonical
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
@@ -20,6 +21,7 @@ from guzheng.web.orders import form_of, options_of, timing_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 
+OFFERED: Final = 50  # captures that a form suggests
 RULES: Final[Mapping[str, Rule]] = {
     "GET /schedules": Permission.READ,
     "POST /schedules": Permission.CAPTURE,
@@ -97,8 +99,15 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.api_route("/compare", methods=READ)
     def choose(request: Request, one: str = "", other: str = "") -> Response:
-        """From a form: the two numbers become one address."""
-        sides = [require_own(request, "exhibit", each.strip()) for each in (one, other)]
+        """The form; from it, the two numbers become one address."""
+        asked = [each.strip() for each in (one, other)]
+        if not all(asked):
+            newest = platform.evidence.search(
+                Sought(kind="web"), limit=OFFERED, account=acting_of(request).account
+            )
+            facts = {"section": "exhibits", "asked": asked, "newest": newest.rows}
+            return pages.render(request, "compare.html", facts)
+        sides = [require_own(request, "exhibit", each) for each in asked]
         return _see(f"/compare/{sides[0]}/{sides[1]}")
 
     @router.api_route("/compare/{one}/{other}.json", methods=READ)

@@ -116,7 +116,7 @@ def _people(
 ) -> Mapping[str, str]:
     """Who acts for the account, or made something for it once, by name; nobody where it is
     one person's alone."""
-    acting = {one.member.person for one in platform.members.people(account)}
+    acting = {one.person for one in platform.members.rows.people(account)}
     made = {*platform.evidence.makers(account=account), *(one.person for one in rows)}
     known = acting | made - {""}
     if len(known) < 2 and asked in {"", *known}:
