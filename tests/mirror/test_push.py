@@ -1,7 +1,9 @@
 """What a log pushes: every status of c2sp.org/tlog-mirror; cut, twice, at once; and no lie."""
 
 import gzip
+import http.client
 import io
+import socket
 import threading
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guzheng.cosigner.serving import Answer, Asked
+from guzheng.cosigner import submission
+from guzheng.cosigner.serving import Answer, Asked, Server
 from guzheng.mirror.copying import Copy
-from guzheng.mirror.paths import Paths
+from guzheng.mirror.paths import ADD_ENTRIES, Paths
 from guzheng.mirror.pushing import Pushing
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import ProofError
@@ -297,3 +300,48 @@ def test_a_node_of_a_tree_leads_to_its_root(size: int, number: int) -> None:
         tree.require_subtree(bytes(32), start, end, size, path, root)
     with pytest.raises(ProofError):
         tree.require_subtree(found, start, end, size, [*path, bytes(32)], root)
+
+
+def test_over_http_an_answer_comes_before_the_body_and_a_silent_peer_ends(
+    pushed: Pushed,
+) -> None:
+    entries = entries_of(600)
+    pushed.checkpoint(added(entries, 0))
+    server = Server(
+        *("127.0.0.1", 0),
+        pushed.paths.respond,
+        largest_body=submission.MAX_OCTETS,
+        streamed={ADD_ENTRIES: 1 << 20},
+    )
+    serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+    serving.start()
+
+    def asked(body: bytes, length: int | None = None, more: str = "") -> tuple[int, bytes]:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as peer:
+            size = len(body) if length is None else length
+            kind = "Content-Type: application/octet-stream"
+            peer.sendall(
+                f"POST /add-entries HTTP/1.1\r\nHost: m\r\n{kind}\r\n"
+                f"Content-Length: {size}\r\n{more}\r\n".encode()
+                + body
+            )
+            if length is not None:
+                peer.shutdown(socket.SHUT_WR)
+            answer = http.client.HTTPResponse(peer)
+            answer.begin()
+            return answer.status, answer.read()
+
+    try:
+        first, *_ = packages(entries, 0)
+        assert asked(head(0, 600, b"another"), 1 << 20)[0] == 404
+        assert asked(head(0, 600) + first, 1 << 19) == (202, b"600\n256\n\n")
+        assert asked(head(256, 600), 1 << 19)[0] == 400
+        assert asked(b"", (1 << 20) + 1)[0] == 413
+        assert asked(b"", 0, "Transfer-Encoding: chunked\r\n")[0] == 411
+        packed = gzip.compress(head(256, 600) + b"".join(packages(entries, 256)))
+        assert asked(packed, more="Content-Encoding: gzip\r\nConnection: close\r\n")[0] == 200
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+    require_same(pushed.copy, Site(entries), 600)
