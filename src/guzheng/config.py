@@ -215,6 +215,11 @@ class Config:
         "keyed",
         "How the issuance journal names who asked: keyed (a keyed hash), address, none",
     )
+    audit_copy: str = _setting(
+        "",
+        "Where events of audit.jsonl go besides: stdout, syslog (of this machine), or syslog "
+        "HOST:PORT (UDP); empty: nowhere",
+    )
     metrics_port: int = _setting(
         0, "Port on 127.0.0.1 for Prometheus, of serve and tsa; 0: no metrics"
     )

@@ -97,6 +97,29 @@ def test_nothing_is_evaluated_unpickled_or_started_by_a_shell() -> None:
                 assert not any(f"{name}.".startswith(f"{one}.") for one in IMPORTED), place
 
 
+# What would let the members of somebody's JSON reach the prototype of all objects (CWE-1321).
+_MERGED = re.compile(
+    r"Object\.assign\b|__proto__|\bsetPrototypeOf\b|\bdefineProperty\b|\.prototype\b"
+    r"|for \((?:const|let|var) \w+ in "
+)
+
+
+def test_nothing_that_came_in_is_merged_into_objects_of_ours() -> None:
+    """What is read of a package is taken member by member, into classes, maps and arrays."""
+    folders = ((ROOT / "frontend/src", "*.ts"), (ROOT / "src/guzheng/web/static", "*.js"))
+    files = [
+        file
+        for folder, kind in folders
+        for file in folder.rglob(kind)
+        if "built" not in file.relative_to(folder).parts
+    ]
+    assert len(files) > 20
+    for file in files:
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            found = _MERGED.search(line.partition("//")[0])
+            assert found is None, f"{file.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+
+
 def _called(function: ast.expr) -> str:
     """The name of a builtin, or of a function of os."""
     if isinstance(function, ast.Name):

@@ -263,6 +263,48 @@ def test_after_five_failures_one_waits_longer_each_time_whoever_it_is(
     assert refused(lambda: house.enter(address, PASSWORD)).retry_seconds == 3600
 
 
+def test_what_is_kept_of_a_password_is_argon2id_as_the_rfc_says(house: House) -> None:
+    """RFC 9106 §4, the second choice, unless the operator asks for more; a salt of its own."""
+    usual = Passwords(os.urandom)
+    kept = [usual.hashed(PASSWORD) for _ in range(2)]
+    for one in kept:
+        assert one.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+        salt, tag = (len(part) * 3 // 4 for part in one.split("$")[-2:])
+        assert (salt, tag) == (16, 32)
+    assert kept[0] != kept[1]
+    assert usual.check(PASSWORD, kept[0])
+    person = house.person()
+    assert house.rooms.persons.require(person.person).password.startswith("$argon2id$v=19$")
+
+
+def test_each_sign_in_stands_in_the_history_by_which_means_and_from_where(
+    house: House,
+) -> None:
+    person = house.person()
+    house.later(seconds=1)
+    refused(lambda: house.enter(person.address, "wrong wrong"))
+    refused(lambda: house.enter(person.address, "wrong again"))
+    house.entered(person)
+    codes = house.with_totp(person)
+    there = Caller("Edge/1 Android", "198.51.100.9")
+    for code in ("", codes[0]):
+        half = house.enter(person.address, PASSWORD, there)
+        assert isinstance(half, Halfway)
+        typed = code or house.code(person)
+        house.entering.by_second_step(half.token, typed, there, house.now)
+    told = house.rooms.persons.history(person.person, 50)
+    entered = [(one.kind, one.device, one.address) for one in reversed(told)]
+    for means, caller in (
+        ("link", HERE),
+        ("password", HERE),
+        ("password+totp", there),
+        ("password+recovery", there),
+    ):
+        assert (f"entered.{means}", caller.device, caller.address) in entered
+    assert ("failed-before", "2") in {(one.kind, one.detail) for one in told}
+    assert all(one.observed_at.tzinfo is not None for one in told)
+
+
 @on_both
 def test_a_success_forgives_and_tells_the_person_of_the_failures(house: House) -> None:
     person = house.person()

@@ -4,11 +4,16 @@ To `audit.jsonl` in the data directory, by `logging` (logger `guzheng.audit`), o
 somebody moves it away, so that any log rotation works. What may stand in a line is listed here,
 event by event: no key, no name, no address, no file name can get in by mistake. Every token has
 its line in the issuance journal instead; requests are counted, not listed (app/counting.py).
+
+A copy of each line can go where nobody on this machine can take it back (`audit_copy`): to
+stdout, which whatever runs the program collects, or to a syslog (RFC 3164), here or elsewhere.
+The file is the record; a copy that cannot be sent holds nothing up.
 """
 
 import logging
 import logging.handlers
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,6 +22,7 @@ from typing import Final
 
 from guzheng.accounts import Acting
 from guzheng.proof import canonical, instant
+from guzheng.refusals import Refused
 
 FILE: Final = "audit.jsonl"
 # Event → the facts it has. docs/operate/timestamp-authority.md explains each; a test compares.
@@ -35,6 +41,52 @@ _AGAIN_SECONDS: Final = 60
 _MOST_KINDS: Final = 10_000
 
 
+SYSLOG_SOCKET: Final = "/dev/log"
+
+
+class _Copy(logging.handlers.SysLogHandler):
+    """Whoever collects may be away; the file has the line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        del record
+
+
+def copied(folder: Path, how: str) -> None:
+    """From now on the events of this installation go there too. `how`: empty, stdout, syslog,
+    or `syslog HOST:PORT` (UDP). Raises Refused for what cannot be."""
+    log = logging.getLogger(f"guzheng.audit.{folder.resolve()}")
+    if not how or any(one.get_name() == how for one in log.handlers):
+        return
+    to: logging.Handler
+    kind, _, where = how.partition(" ")
+    host, _, port = where.rpartition(":")
+    try:
+        if how == "stdout":
+            to = logging.StreamHandler(sys.stdout)
+        elif how == "syslog":
+            to = _Copy(SYSLOG_SOCKET)
+        elif kind == "syslog" and host and port.isascii() and port.isdecimal():
+            to = _Copy((host.strip("[]"), int(port)))
+        else:
+            raise _no_copy(how[:60])
+    except (OSError, OverflowError) as error:
+        raise _no_copy(type(error).__name__) from error
+    if isinstance(to, _Copy):
+        to.ident, to.append_nul = "guzheng: ", False
+    to.set_name(how)
+    to.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(to)
+
+
+def _no_copy(found: str) -> Refused:
+    return Refused(
+        "config.value-refused",
+        expected="audit_copy: stdout, syslog, or syslog HOST:PORT",
+        found=found,
+        act="mend the setting",
+    )
+
+
 class Audit:
     """Writes events. Several processes may write the same file: a line is one write."""
 
@@ -43,10 +95,11 @@ class Audit:
         self._log = logging.getLogger(f"guzheng.audit.{folder.resolve()}")
         self._log.setLevel(logging.INFO)
         self._log.propagate = False
-        if not self._log.handlers:
+        if not any(one.get_name() == FILE for one in self._log.handlers):
             line = logging.handlers.WatchedFileHandler(
                 folder / FILE, encoding="utf-8", delay=True
             )
+            line.set_name(FILE)
             line.setFormatter(logging.Formatter("%(message)s"))
             self._log.addHandler(line)
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from guzheng import intake, prove, road
 from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
-from guzheng.app.auditing import Accesses, Audit
+from guzheng.app.auditing import Accesses, Audit, copied
 from guzheng.app.casework import Casework
 from guzheng.app.clearing import Clearing
 from guzheng.app.comparing import comparison
@@ -94,6 +94,7 @@ class Platform:
     def __init__(self, config: Config, parts: Parts | None = None) -> None:
         """`parts`: what to stand on instead of what the data directory and settings say."""
         self.config = config
+        copied(config.data, config.audit_copy)
         self.parts = parts = parts or open_parts(config)
         self.blobs, self.index, self.shards = parts.blobs, parts.index, parts.shards
         row, first = parts.shards.row, parts.shards.row.begun[0].ledger

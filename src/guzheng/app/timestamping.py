@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from guzheng.app.auditing import Audit
+from guzheng.app.auditing import Audit, copied
 from guzheng.app.clients import client_names
 from guzheng.app.parts import Parts
 from guzheng.config import Config
@@ -191,6 +191,7 @@ def open_timestamping(
     config: Config, parts: Parts, monotonic: Callable[[], float]
 ) -> Timestamping:
     """For this process. Opened after it was forked, if it was."""
+    copied(parts.data, config.audit_copy)
     return Timestamping(
         config,
         parts,
