@@ -1,4 +1,4 @@
-"""The server of traps, and pages nobody here wrote, for every test of this folder."""
+"""The server of traps, for every test of this folder, and where pages lie nobody here wrote."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.site import Folder, Log, Traps, serving
+from tests.hostile.site import Log, Traps, serving
 
 PYTHON_DOC = Path("/usr/share/doc/python3.11/html")
 HANDBOOK = Path("/usr/share/doc/debian-handbook/html")
@@ -25,22 +25,4 @@ class Site:
 def traps() -> Iterator[Site]:
     log = Log()
     with serving(partial(Traps, log=log)) as address:
-        yield Site(address, log)
-
-
-@pytest.fixture
-def python_doc() -> Iterator[Site]:
-    yield from _folder(PYTHON_DOC, "python3-doc")
-
-
-@pytest.fixture
-def handbook() -> Iterator[Site]:
-    yield from _folder(HANDBOOK, "debian-handbook")
-
-
-def _folder(folder: Path, package: str) -> Iterator[Site]:
-    if not folder.is_dir():
-        pytest.skip(f"no {package} here: apt-get install {package}")
-    log = Log()
-    with serving(partial(Folder, folder=folder, log=log)) as address:
         yield Site(address, log)

@@ -10,7 +10,9 @@ import json
 import struct
 import urllib.request
 import zipfile
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,35 @@ from tests.hostile.site import PNG, Folder, Log, Traps, serving
 pytestmark = pytest.mark.browser
 ASYNCIO = "/library/asyncio.html"
 HANDBOOK_PAGE = "/zh-CN/sect.graphical-desktops.html"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A page that nobody here wrote, captured once for all who look at the capture."""
+
+    site: Site
+    captured: Captured
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], Taken]:
+    @cache
+    def once(folder: Path, path: str) -> Taken:
+        if not folder.is_dir():
+            pytest.skip(f"no {folder} here: `make ready` installs python3-doc, debian-handbook")
+        log = Log()
+        with serving(partial(Folder, folder=folder, log=log)) as address:
+            captured = _captured(tmp_path_factory.mktemp("page"), address + path)
+        return Taken(Site(address, log), captured)
+
+    return once
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Captured:
+    """The first page of the traps, which sets none."""
+    with serving(partial(Traps, log=Log())) as address:
+        return _captured(tmp_path_factory.mktemp("plain"), address)
 
 
 def _captured(folder: Path, url: str, **more: object) -> Captured:
@@ -67,32 +98,33 @@ def _require_artefacts(captured: Captured) -> None:
     "path", [ASYNCIO, "/library/index.html", "/whatsnew/3.11.html"], ids=lambda p: Path(p).stem
 )
 def test_a_page_of_the_python_documentation(
-    python_doc: Site, tmp_path: Path, path: str
+    taken: Callable[[Path, str], Taken], path: str
 ) -> None:
-    captured = _captured(tmp_path, python_doc.address + path)
-    _require_all_there(captured, python_doc)
+    page = taken(PYTHON_DOC, path)
+    site, captured = page.site, page.captured
+    _require_all_there(captured, site)
     _require_artefacts(captured)
     record = captured.record
-    assert record.final_url == python_doc.address + path
+    assert record.final_url == site.address + path
     assert record.observed_status == 200
     assert "Python 3.11" in str(record.observed_title)
     # Whoever starts the program by hand has nobody behind it to ask an authority.
     assert record.notes == ("capture.moment-not-stamped", "capture.private-addresses-allowed")
     assert record.private_addresses_allowed == ("127.0.0.1/32",)
     served = {one.url: one.body for one in captured.responses()}
-    assert served[python_doc.address + path] == (PYTHON_DOC / path[1:]).read_bytes()
+    assert served[site.address + path] == (PYTHON_DOC / path[1:]).read_bytes()
     assert (captured.out / "items/page.pdf").read_bytes().startswith(b"%PDF-")
 
 
-def test_a_page_of_the_debian_handbook(handbook: Site, tmp_path: Path) -> None:
-    captured = _captured(tmp_path, handbook.address + HANDBOOK_PAGE)
-    _require_all_there(captured, handbook)
-    _require_artefacts(captured)
+def test_a_page_of_the_debian_handbook(taken: Callable[[Path, str], Taken]) -> None:
+    page = taken(HANDBOOK, HANDBOOK_PAGE)
+    _require_all_there(page.captured, page.site)
+    _require_artefacts(page.captured)
 
 
 @pytest.mark.oracle("wacz")
-def test_py_wacz_finds_the_package_valid(python_doc: Site, tmp_path: Path) -> None:
-    captured = _captured(tmp_path, python_doc.address + ASYNCIO)
+def test_py_wacz_finds_the_package_valid(taken: Callable[[Path, str], Taken]) -> None:
+    captured = taken(PYTHON_DOC, ASYNCIO).captured
     verdict = validate_wacz(captured.out / "items/page.wacz")
     assert "Validation succeeded" in verdict, verdict
     with zipfile.ZipFile(captured.out / "items/page.wacz") as package:
@@ -102,8 +134,11 @@ def test_py_wacz_finds_the_package_valid(python_doc: Site, tmp_path: Path) -> No
 
 
 @pytest.mark.oracle("wb-manager")
-def test_pywb_replays_it_with_all_images(handbook: Site, tmp_path: Path) -> None:
-    captured = _captured(tmp_path, handbook.address + HANDBOOK_PAGE)
+def test_pywb_replays_it_with_all_images(
+    taken: Callable[[Path, str], Taken], tmp_path: Path
+) -> None:
+    replayable = taken(HANDBOOK, HANDBOOK_PAGE)
+    handbook, captured = replayable.site, replayable.captured
     images = [one.url for one in captured.record.requests if one.kind == "image"]
     title = str(captured.record.observed_title)
     (tmp_path / "pywb").mkdir()
@@ -248,10 +283,8 @@ def test_tls_with_a_key_that_the_order_names(tmp_path: Path) -> None:
     assert tls.chain[0] == Digest("sha256", hashlib.sha256(site.leaf_der).digest())
 
 
-def test_the_environment_report_says_what_was_and_was_not_looked_at(
-    traps: Site, tmp_path: Path
-) -> None:
-    captured = _captured(tmp_path, traps.address)
+def test_the_environment_report_says_what_was_and_was_not_looked_at(plain: Captured) -> None:
+    captured = plain
     environment = captured.environment
     profile, browser = environment["profile"], environment["browser"]
     assert isinstance(profile, dict)
@@ -268,8 +301,7 @@ def test_the_environment_report_says_what_was_and_was_not_looked_at(
     assert "--no-sandbox" not in viewer.flags
 
 
-def test_progress_is_one_json_object_per_line(traps: Site, tmp_path: Path) -> None:
-    captured = _captured(tmp_path, traps.address)
-    assert [one["step"] for one in captured.said] == [one.step for one in captured.record.steps]
-    assert captured.said[-1]["step"] == "capture.finished"
-    assert json.loads((captured.out / "capture.json").read_bytes())["outcome"] == "captured"
+def test_progress_is_one_json_object_per_line(plain: Captured) -> None:
+    assert [one["step"] for one in plain.said] == [one.step for one in plain.record.steps]
+    assert plain.said[-1]["step"] == "capture.finished"
+    assert json.loads((plain.out / "capture.json").read_bytes())["outcome"] == "captured"

@@ -157,11 +157,11 @@ def test_it_signs_while_the_silent_ones_are_no_quorum(
 def test_one_of_three_may_be_silent(tmp_path: Path, witnesses: Three) -> None:
     grown(tmp_path, witnesses, 10)
     witnesses[1].mood = "deaf"
-    ledger, gathering = bound(tmp_path, witnesses, seconds=6.0)
+    ledger, gathering = bound(tmp_path, witnesses, seconds=3.0)
     append(ledger, range(11))
     gathering.cosign(10)
     witnesses[0].mood = "down"
-    ledger, gathering = bound(tmp_path, witnesses, seconds=6.0)
+    ledger, gathering = bound(tmp_path, witnesses, seconds=3.0)
     append(ledger, range(12))
     with pytest.raises(Unavailable, match=r"ledger\.witnesses-silent"):
         gathering.cosign(11)
