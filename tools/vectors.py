@@ -6,7 +6,8 @@ tests, never by this tool: expected values here are literals, or computed withou
 
     python -m tools.vectors            write everything that can be derived
     python -m tools.vectors --check    say which file is not what this tool describes
-    python -m tools.vectors --remake   make the keys and packages anew, then write everything
+    python -m tools.vectors --remake   make the keys and packages anew, then write everything;
+                                       with names (`dual`), only these packages
 """
 
 import argparse
@@ -20,6 +21,35 @@ from tools import vectors_package
 from tools.vectors_papers import canonical_cases, digest_cases, leaf_cases, manifest_cases
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "vectors"
+
+
+_SM2_TOKEN = {"file": "manifest.json", "token": "seal.sm2.tsa", "roots": "roots.pem"}
+# One file, two tokens: as `seal.tsa` and `seal.sm2.tsa` lie beside one manifest.
+_TOKENS: list[dict[str, object]] = [
+    {"name": "first", **_SM2_TOKEN, "token": "seal.tsa", "outcome": "passed", "codes": []},
+    {"name": "second-sm2", **_SM2_TOKEN, "outcome": "passed", "codes": []},
+    {
+        "name": "sm2-no-roots",
+        **_SM2_TOKEN,
+        "roots": None,
+        "outcome": "not-checked",
+        "codes": ["trust.no-roots"],
+    },
+    {
+        "name": "sm2-altered",
+        **_SM2_TOKEN,
+        "token": "seal.sm2-altered.tsa",
+        "outcome": "failed",
+        "codes": ["sm2.signature-invalid", "step.input-missing"],
+    },
+    {
+        "name": "sm2-of-another-file",
+        **_SM2_TOKEN,
+        "file": "other.json",
+        "outcome": "failed",
+        "codes": ["timestamp.imprint-differs"],
+    },
+]
 
 
 def _index(cases: list[dict[str, object]], **more: object) -> bytes:
@@ -49,6 +79,10 @@ def _packages() -> Iterator[tuple[str, bytes]]:
                 continue
         yield f"package/{case.package}", case.octets
     yield "package/cases.json", _index(cases)
+    yield "package/dual-first-root.pem", vectors_package.first_root(made)
+    yield "sm2/tokens.json", _index(_TOKENS)
+    for name, octets in vectors_package.pair_of(made).items():
+        yield f"sm2/{name}", octets
 
 
 def described() -> Mapping[str, bytes]:
@@ -59,10 +93,10 @@ def described() -> Mapping[str, bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="tools.vectors")
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--remake", action="store_true")
+    parser.add_argument("--remake", nargs="*", metavar="NAME")
     given = parser.parse_args()
-    if given.remake:
-        vectors_package.remake(FOLDER / "package")
+    if given.remake is not None:
+        vectors_package.remake(FOLDER / "package", given.remake)
     different = 0
     for name, octets in described().items():
         path = FOLDER / name

@@ -10,11 +10,13 @@ import io
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
 
 from guzheng import certify
 from guzheng.app import Platform, open_parts
@@ -35,13 +37,15 @@ class Made:
     good: bytes
     hash_only: bytes
     stranger: bytes
+    dual: bytes
 
     @classmethod
     def read(cls, folder: Path) -> "Made":
         return cls(*((folder / f"{name}.zip").read_bytes() for name in _MADE))
 
 
-_MADE = ("good", "hash-only", "stranger")
+_MADE = ("good", "hash-only", "stranger", "dual")
+SM2_SEAL = "seal.sm2.tsa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +85,33 @@ class Case:
 # ---- making
 
 
-def remake(folder: Path) -> None:
+def remake(folder: Path, only: Sequence[str] = ()) -> None:
+    """All of them, with keys of one making each; or those that are named."""
+    wanted = only or _MADE
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as room:
         ours = _platform(Path(room) / "ours")
-        good = _deposit(ours)
-        size, digests = digests_of_stream(io.BytesIO(_KEPT))
-        kept = by_digest("kept.bin", size, digests, "application/octet-stream")
-        hash_only = ours.road.deposit_digests((kept,)).exhibit
         theirs = _platform(Path(room) / "theirs")
-        wanted = ((ours, good), (ours, hash_only), (theirs, _deposit(theirs)))
-        for name, (platform, exhibit) in zip(_MADE, wanted, strict=True):
+        for name in wanted:
+            platform = theirs if name in ("stranger", "dual") else ours
+            exhibit = _digests(ours) if name == "hash-only" else _deposit(platform)
             if platform.walk(exhibit, lambda _step, _detail: None) != "certified":
                 raise RuntimeError(f"{name}: the road was not walked to its end")
             platform.write_package((exhibit,), folder / f"{name}.zip")
-        (folder / "roots.pem").write_bytes(ours.roots_pem())
-        ledger = _members((folder / "good.zip").read_bytes())["trust/ledger.policy"]
-        (folder / "ledger.policy").write_bytes(ledger)
+        if "dual" in wanted:
+            members = _members((folder / "dual.zip").read_bytes())
+            if not any(one.endswith(SM2_SEAL) for one in members):
+                raise RuntimeError("dual: this machine's OpenSSL has no SM2")
+        if "good" in wanted:
+            (folder / "roots.pem").write_bytes(ours.roots_pem())
+            ledger = _members((folder / "good.zip").read_bytes())["trust/ledger.policy"]
+            (folder / "ledger.policy").write_bytes(ledger)
+
+
+def _digests(platform: Platform) -> str:
+    size, digests = digests_of_stream(io.BytesIO(_KEPT))
+    kept = by_digest("kept.bin", size, digests, "application/octet-stream")
+    return platform.road.deposit_digests((kept,)).exhibit
 
 
 def _platform(data: Path) -> Platform:
@@ -226,6 +240,7 @@ def cases(made: Made) -> Iterator[Case]:
     yield from _containers(made)
     yield from _listings(made)
     yield from _papers(made)
+    yield from _two_seals(made)
 
 
 def _containers(made: Made) -> Iterator[Case]:
@@ -530,3 +545,82 @@ def _papers(made: Made) -> Iterator[Case]:
         ),
         _zip(_relisted({**good, **resealed})),
     )
+
+
+def _two_seals(made: Made) -> Iterator[Case]:
+    """Two tokens over one manifest: RSA or ECDSA, and SM2 with SM3."""
+    dual = _members(made.dual)
+    (sm2,) = (one for one in dual if one.endswith(SM2_SEAL))
+    usual = sm2.replace(SM2_SEAL, "seal.tsa")
+    yield Case("dual", "sealed twice, the second time under SM2", "passed", of="dual")
+    yield Case(
+        "dual-roots-of-one",
+        "and its reader has the root of the first alone",
+        "not-checked",
+        ("chain.unknown-root",),
+        of="dual",
+        roots="dual-first-root.pem",
+    )
+    octets = dual[sm2]
+    yield Case(
+        "dual-altered",
+        "the last bit of the SM2 token, which is of its signature",
+        "failed",
+        ("sm2.signature-invalid", "step.input-missing"),
+        _zip(_relisted({**dual, sm2: _flipped(octets, len(octets) - 1)})),
+    )
+    yield Case(
+        "dual-imprint-altered",
+        "a bit of the SM3 imprint that it signs",
+        "failed",
+        ("step.input-missing", "timestamp.imprint-differs"),
+        _zip(
+            _relisted({**dual, sm2: _flipped(octets, octets.index(_sm3(dual[_manifest(sm2)])))})
+        ),
+    )
+    yield Case(
+        "dual-same-twice",
+        "the first token again in the place of the second",
+        "failed",
+        ("certificate.differs",),
+        _zip(_relisted({**dual, sm2: dual[usual]})),
+    )
+    yield Case(
+        "dual-one-missing",
+        "without the second, of which the certificate speaks: it cannot be derived again",
+        "not-checked",
+        ("step.input-missing",),
+        _zip(_relisted({name: one for name, one in dual.items() if name != sm2})),
+    )
+
+
+def _manifest(seal: str) -> str:
+    return seal.replace(SM2_SEAL, "manifest.json")
+
+
+def _sm3(octets: bytes) -> bytes:
+    hasher = hashes.Hash(hashes.SM3())
+    hasher.update(octets)
+    return hasher.finalize()
+
+
+def first_root(made: Made) -> bytes:
+    """Of the roots that the package with two seals brings, the one that did not sign in SM2."""
+    pem = _members(made.dual)["trust/roots.pem"]
+    end = b"-----END CERTIFICATE-----\n"
+    return pem[: pem.index(end) + len(end)]
+
+
+def pair_of(made: Made) -> Mapping[str, bytes]:
+    """A file and its two tokens, each to be checked alone: the manifest and its seals."""
+    dual = _members(made.dual)
+    (sm2,) = (one for one in dual if one.endswith(SM2_SEAL))
+    octets = dual[sm2]
+    return {
+        "manifest.json": dual[_manifest(sm2)],
+        "seal.tsa": dual[sm2.replace(SM2_SEAL, "seal.tsa")],
+        "seal.sm2.tsa": octets,
+        "seal.sm2-altered.tsa": _flipped(octets, len(octets) - 1),
+        "other.json": dual[_manifest(sm2)] + b"\n",
+        "roots.pem": dual["trust/roots.pem"],
+    }

@@ -40,6 +40,12 @@ def vectors() -> Iterator[tuple[str, Question]]:
     for case in json.loads((folder / "cases.json").read_bytes())["cases"]:
         given = {one: case[one] and str(folder / case[one]) for one in ("roots", "policy")}
         yield case["name"], {"file": str(folder / case["package"]), **given}
+    folder = VECTORS / "sm2"
+    for case in json.loads((folder / "tokens.json").read_bytes())["cases"]:
+        given = {
+            one: case[one] and str(folder / case[one]) for one in ("file", "token", "roots")
+        }
+        yield case["name"], given
 
 
 def by_command(question: Question) -> dict[str, Any]:
