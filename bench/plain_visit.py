@@ -11,7 +11,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,18 +34,19 @@ from guzheng.capturer.visit import Visit
 _OURS = ("--proxy-", "--host-resolver-rules", "--ssl-key-log-file")
 
 
-class _Watcher(Recorder):
+class Watcher(Recorder):
     """Counts what is under way, to know when a page is quiet; fetches nothing."""
 
     def _begin(self, fetch: Coroutine[None, None, None]) -> None:
         fetch.close()
 
 
-async def visit(url: str, spki: str) -> dict[str, int]:
+@asynccontextmanager
+async def looking(url: str, spki: str) -> AsyncIterator[Visit]:
+    """A browser of its own on a blank page; `go` and `scroll` are the caller's."""
     clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
-    began = time.monotonic()
-    journal = Journal(clock, lambda _step, _detail: None, began)
-    watcher = _Watcher(clock, USUAL.requests)
+    journal = Journal(clock, lambda _step, _detail: None, time.monotonic())
+    watcher = Watcher(clock, USUAL.requests)
     targets = Targets(watcher, journal)
     uid = uid_for_job(own_uid=os.getuid(), seed=os.getpid())
     folder = JobFolder(Path(tempfile.gettempdir()), uid)
@@ -76,9 +78,8 @@ async def visit(url: str, spki: str) -> dict[str, int]:
             connections=[],
             cut=lambda: None,
         )
-        order = CaptureOrder(f"ex_{'0' * 26}", url)
-        page = Visit(
-            order,
+        yield Visit(
+            CaptureOrder(f"ex_{'0' * 26}", url),
             browser.devtools,
             targets,
             watcher,
@@ -86,17 +87,23 @@ async def visit(url: str, spki: str) -> dict[str, int]:
             journal,
             time.monotonic() + USUAL.page_seconds,
         )
+    finally:
+        await asyncio.to_thread(browser.stop)
+        folder.remove()
+
+
+async def visit(url: str, spki: str) -> dict[str, int]:
+    began = time.monotonic()
+    async with looking(url, spki) as page:
         opened = time.monotonic()
         await page.go()
         await page.scroll()
         settled = time.monotonic() - opened
-    finally:
-        await asyncio.to_thread(browser.stop)
-        folder.remove()
+        requests = len(page.recorder.exchanges)
     return {
         "settled": round(settled * 1000),
         "wall": round((time.monotonic() - began) * 1000),
-        "requests": len(watcher.exchanges),
+        "requests": requests,
     }
 
 

@@ -11,6 +11,7 @@ import io
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -82,8 +83,10 @@ def write_package(
             with stream:
                 _write(stream, sources, tell)
                 stream.flush()
-                os.fsync(stream.fileno())
-            approve(temporary)
+                with ThreadPoolExecutor(1) as hand:  # the disk writes while it is looked at
+                    written = hand.submit(os.fsync, stream.fileno())
+                    approve(temporary)
+                    written.result()
             with _writable(out):
                 temporary.replace(out)
         finally:
