@@ -1,14 +1,15 @@
 """The one door: whatever enters the ledger, and whatever is asked of it, comes through here.
 
 An entry is named by its shard and its number. The same leaf has the same name for ever: closed
-shards are asked before the open one gives a number, and what lies in a closed one beyond its
-last checkpoint is nothing. A shard that closes in the middle of an append sends the append on
-to the next.
+shards are asked before the open one gives a number (frozen.py saves most of these questions),
+and what lies in a closed one beyond its last checkpoint is nothing. A shard that closes in the
+middle of an append sends the append on to the next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from guzheng.ledger import turning
+from guzheng.ledger.frozen import Frozen
 from guzheng.ledger.gathering import Gathering
 from guzheng.ledger.ledger import Ledger
 from guzheng.ledger.records import ShardClosed
@@ -25,6 +26,7 @@ class Shards:
 
     def __init__(self, row: Row) -> None:
         self.row = row
+        self._frozen = Frozen()
 
     @property
     def open(self) -> Ledger:
@@ -66,9 +68,11 @@ class Shards:
 
     def _in_closed(self, wanted: Sequence[Leaf]) -> dict[bytes, Numbered]:
         known: dict[bytes, Numbered] = {}
-        for shard in self.row.closed:
+        closed = self.row.closed
+        asked = self._frozen.to_ask(closed, [leaf for leaf, _ in wanted]) if closed else []
+        for shard in closed if asked else ():
             end = shard.end.size if shard.end else 0
-            found = shard.ledger.known([leaf for leaf, _ in wanted], end)
+            found = shard.ledger.known(asked, end)
             exhibits = [
                 (found[leaf], one) for leaf, one in wanted if one is not None and leaf in found
             ]
