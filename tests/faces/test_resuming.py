@@ -20,6 +20,7 @@ import pytest
 from guzheng.app import Platform
 from guzheng.app.parts import open_parts
 from guzheng.app.uploading import PART, Uploading
+from guzheng.app.waiting import waiting_in
 from guzheng.config import Config
 from guzheng.proof import instant
 from guzheng.refusals import Refused
@@ -196,6 +197,8 @@ def test_a_file_that_changed_on_the_way(own: tuple[Face, Platform]) -> None:
     (place,) = (platform.config.data / "blobs" / "uploads").glob("*/*")
     place.chmod(0o600)
     place.write_bytes(b"\0" * 5000)
+    # Another process takes it up, and has nothing but the file to know it by.
+    platform.uploads._waiting = waiting_in(platform.blobs, platform.parts.entropy)
     answer = send(client, address, 5000, file[5000:])
     assert (answer.status_code, answer.json()["code"]) == (422, "upload.part-damaged")
     assert platform.index.count() == before

@@ -1,10 +1,10 @@
 """Uploads over bad networks: broken off, taken up again, and at the end a deposit like any.
 
 What comes in is kept in parts, each hashed while it is received and durable before it is
-counted. At the end the stored parts are read again and each must have the digest it came with;
-then the deposit is made of them, under a name that was promised before: a server killed at any
-moment makes it once. Refused: what is larger than may come in, more at once than an account may
-have, what the disk has no room for, and octets that are not the ones that were announced."""
+counted (waiting.py). At the end the deposit is made of them, under a name that was promised
+before: a server killed at any moment makes it once. Refused: what is larger than may come in,
+more at once than an account may have, what the disk has no room for, and octets that are not
+the ones that were announced."""
 
 import contextlib
 import shutil
@@ -17,20 +17,19 @@ from typing import Final
 from guzheng import intake
 from guzheng.app.originals import Originals
 from guzheng.app.parts import Parts
+from guzheng.app.waiting import waiting_in
 from guzheng.config import Config
 from guzheng.intake.rules import item_name, stated
-from guzheng.intake.uploads import FOLDER, KEPT, Arriving, Part, UploadRows
-from guzheng.proof.digest import Digest, Hasher, new_hasher
+from guzheng.intake.uploads import FOLDER, KEPT, Arriving, UploadRows
+from guzheng.proof.digest import Hasher, new_hasher
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
 from guzheng.store import ids
 from guzheng.store.lease import leased
-from guzheng.store.receive import keep_stream
 
 PART: Final = 16 << 20  # octets that a killed server may have to be sent again, at most
 CHECKED: Final = 64 << 20  # octets that can be sent under one checksum
 ROOM: Final = 256 << 20  # octets that stay free, whatever comes
-_BLOCK: Final = 1 << 20
 _CUT: Final = frozenset({"web.cut-off"})
 
 
@@ -58,6 +57,7 @@ class Uploading:
         self._config, self._parts, self._road = config, parts, walking
         self._originals, self._enqueue = originals, enqueue
         self._rows = UploadRows(parts.accounts)
+        self._waiting = waiting_in(parts.blobs, parts.entropy)
         on_disk = None if config.s3_bucket else _free_below(parts.data)
         self._free = free or on_disk
 
@@ -115,7 +115,7 @@ class Uploading:
             claimed_purpose=stated(wanted.claimed_purpose, "purpose") or "",
             original_of=wanted.original_of,
         )
-        self._require_room(2 * one.size)  # its parts, and then the deposit
+        self._require_room(self._waiting.copies * one.size)
         self._rows.open(one, most=self._config.uploads_open)
         return one
 
@@ -177,24 +177,19 @@ class Uploading:
             yield
 
     def _take(self, one: Arriving, body: "_Body", checksum: Checksum | None) -> None:
-        begins = one.offset
+        here = one.parts
         while body.more():
-            number = self._parts.entropy(4).hex()
-            place = f"{FOLDER}{one.upload}/{begins:016d}-{number}"
             hashed = _Hashed(checksum)
             most = CHECKED if checksum else PART
             try:
-                received = keep_stream(
-                    self._parts.blobs, place, hashed.through(body.taken(most))
-                )
+                part = self._waiting.take(one.upload, here, hashed.through(body.taken(most)))
             except Unavailable as problem:
                 raise _room_of(problem) from problem
             if checksum and (body.cut or body.more() or not hashed.fits()):
-                self._parts.blobs.remove(place)  # of a checksum, all or nothing
+                self._waiting.drop(part)  # of a checksum, all or nothing
                 raise body.cut or _checksum_differs(checksum)
-            part = Part(begins, received.size, received.sha256.hex, place)
             self._rows.add(one.upload, part, expires_at=self._expires())
-            begins += received.size
+            here = (*here, part)
         if body.cut:
             raise body.cut
 
@@ -212,13 +207,15 @@ class Uploading:
     def _deposited(self, one: Arriving) -> str:
         if one.original_of:
             exhibit = self._rows.promise(one.upload, one.original_of)
-            self._originals.attach(exhibit, one.name, self._stored(one))
+            self._originals.attach(exhibit, one.name, self._waiting.octets(one))
             return exhibit
         name = ids.new("ex", self._parts.now(), self._parts.entropy)
         exhibit = self._rows.promise(one.upload, name)
         media_type = one.media_type or intake.media_type_of(one.name)
+        here = self._waiting.here(one)
+        octets = () if here else self._waiting.octets(one)
         self._road.deposit(
-            (intake.Upload(one.name, self._stored(one), media_type),),
+            (intake.Upload(one.name, octets, media_type, here),),
             largest=self.largest,
             claimed_name=one.claimed_name or None,
             claimed_applicant=one.claimed_applicant or None,
@@ -228,37 +225,6 @@ class Uploading:
             exhibit=exhibit,
         )
         return exhibit
-
-    def _stored(self, one: Arriving) -> Iterator[bytes]:
-        """Its octets, read again; raises before the last one where a digest differs."""
-        whole = new_hasher("sha256")
-        last = b""
-        for part in one.parts:
-            hasher = new_hasher("sha256")
-            with self._parts.blobs.open(part.place) as stream:
-                while chunk := stream.read(_BLOCK):
-                    hasher.update(chunk)
-                    if one.sha256:
-                        whole.update(chunk)
-                    if last:
-                        yield last
-                    last = chunk
-            found = hasher.digest().hex()
-            if found != part.sha256:
-                raise Refused(
-                    "upload.part-damaged",
-                    expected=f"{part.sha256} from {part.begins:,} on",
-                    found=found,
-                    act="send the file again",
-                )
-        if one.sha256 and whole.digest().hex() != one.sha256:
-            raise Refused(
-                "upload.digest-differs",
-                expected=one.sha256,
-                found=str(Digest("sha256", whole.digest())),
-                act="send the file again; it changed while it was sent, or was not read right",
-            )
-        yield last
 
     def _require_awaited(self, wanted: Arriving) -> None:
         order = self._road.order(wanted.original_of)

@@ -5,7 +5,7 @@ Takes files, digests or an address; gives durable items, an order, and the manif
 the browser is missing.
 """
 
-from guzheng.intake.deposit import Upload, by_digest, keep, media_type_of, unreadable
+from guzheng.intake.deposit import Here, Upload, by_digest, keep, media_type_of, unreadable
 from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
 from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
@@ -32,6 +32,7 @@ __all__ = [
     "CaptureRefused",
     "Capturing",
     "ExhibitIndex",
+    "Here",
     "Line",
     "Moments",
     "Order",

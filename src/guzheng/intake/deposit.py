@@ -5,7 +5,7 @@ the next worker clears them away (`Road.recover`).
 """
 
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,22 @@ def media_type_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """Octets that are in the store already, hashed when they came; `settle` names them."""
+
+    size: int
+    sha256: Digest
+    settle: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
-    """One file on its way in; `chunks` is read once."""
+    """One file on its way in; `chunks` is read once, or not at all if it is `here`."""
 
     name: str
     chunks: Iterable[bytes]
     media_type: str = UNKNOWN_TYPE
+    here: Here | None = None
 
 
 def unreadable(file: Path, error: OSError | ValueError) -> Refused:
@@ -45,6 +55,11 @@ def unreadable(file: Path, error: OSError | ValueError) -> Refused:
 def keep(blobs: Blobs, folder: str, upload: Upload, *, largest: int) -> ReceivedItem:
     """Keep one file under the exhibit's folder, hashing it on the way."""
     name = f"{folder}items/{upload.name}"
+    if (here := upload.here) is not None:
+        if here.size > largest:
+            raise _too_large(upload, largest)
+        here.settle(name)
+        return ReceivedItem(upload.name, upload.media_type, here.size, (here.sha256,))
     received = keep_stream(blobs, name, _bounded(upload, largest))
     if received.size == 0:
         blobs.remove(name)
@@ -62,13 +77,17 @@ def _bounded(upload: Upload, largest: int) -> Iterator[bytes]:
     for chunk in upload.chunks:
         size += len(chunk)
         if size > largest:
-            raise Refused(
-                "intake.too-large",
-                expected=f"at most {largest:,} octets",
-                found=f"more in {upload.name}",
-                act="use the command line, or ask the operator to raise largest_upload",
-            )
+            raise _too_large(upload, largest)
         yield chunk
+
+
+def _too_large(upload: Upload, largest: int) -> Refused:
+    return Refused(
+        "intake.too-large",
+        expected=f"at most {largest:,} octets",
+        found=f"more in {upload.name}",
+        act="use the command line, or ask the operator to raise largest_upload",
+    )
 
 
 def by_digest(

@@ -14,7 +14,7 @@ the port it needs, and both implementations here fit it.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from guzheng.refusals import Refused
 
@@ -73,6 +73,23 @@ class Blobs(Protocol):
 
     def remove(self, name: str) -> None:
         """Forget the name, durably; fine if it is not there."""
+        ...
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """What some stores can do besides: hold what has no end yet, without copying it later.
+
+    What grows is no blob: it has one writer at a time, who sees to that himself."""
+
+    def grow(self, name: str, offset: int, chunks: Iterable[bytes]) -> None:
+        """These octets from `offset` on, and none after them; durable on return. NotKept where
+        there are not so many. After an error anything may follow the first `offset` octets."""
+        ...
+
+    def settle(self, grown: str, name: str) -> None:
+        """From now on it is the blob `name` too, and never changes; or raise AlreadyKept. May
+        be done again; the name under which it grew stays until it is removed."""
         ...
 
 

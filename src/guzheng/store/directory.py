@@ -32,6 +32,9 @@ STAGING = ".staging"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o440  # nobody has a reason to write to it again
+_GROWING = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_GROWING_MODE = 0o600
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK})
 _BLOCK = 1 << 20
 _STRETCH = 16 << 20  # a long blob is sent to the disk while the rest is still coming
 _MAX_SETTLED = 4096
@@ -112,6 +115,49 @@ class DirectoryBlobs:
         for file in staged.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(file, dir_fd=self._staging)
+
+    # -- Growing ---------------------------------------------------------------------------
+
+    def grow(self, name: str, offset: int, chunks: Iterable[bytes]) -> None:
+        segments = segments_of(name)
+        with reported(name), self._directory(segments[:-1], create=True) as parent:
+            descriptor = os.open(segments[-1], _GROWING, _GROWING_MODE, dir_fd=parent)
+            try:
+                if os.fstat(descriptor).st_size < offset:
+                    raise NotKept(name)
+                os.ftruncate(descriptor, offset)
+                os.lseek(descriptor, offset, os.SEEK_SET)
+                for chunk in chunks:
+                    write_all(descriptor, chunk)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if not offset:
+                os.fsync(parent)
+
+    def settle(self, grown: str, name: str) -> None:
+        old, new = segments_of(grown), segments_of(name)
+        with reported(name), self.open(grown) as ours:
+            os.fchmod(ours.fileno(), _FILE_MODE)
+            os.fsync(ours.fileno())
+            with (
+                self._directory(old[:-1], create=False) as source,
+                self._directory(new[:-1], create=True) as parent,
+            ):
+                try:
+                    _link(source, old[-1], parent, new[-1])
+                except FileExistsError as error:
+                    with self._open_in(parent, new, name) as kept:
+                        alike = os.path.sameopenfile(ours.fileno(), kept.fileno())
+                        if not (alike or _same(ours, kept)):
+                            raise AlreadyKept(name) from error
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
+                        raise
+                    self.put(name, iter(lambda: ours.read(_BLOCK), b""))
+                os.fsync(parent)
+
+    # -- the other verbs of Blobs ----------------------------------------------------------
 
     def replace(self, name: str, octets: bytes) -> None:
         segments = segments_of(name)
@@ -247,6 +293,10 @@ class DirectoryBlobs:
             os.close(descriptor)
             raise NotKept(name)
         return os.fdopen(descriptor, "rb")
+
+
+def _link(source: int, old: str, parent: int, new: str) -> None:
+    os.link(old, new, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
 
 
 def _same(one: BinaryIO, other: BinaryIO) -> bool:

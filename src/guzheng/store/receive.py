@@ -6,7 +6,7 @@ exactly the bytes that were handed to the store; SM3, five times slower, is for 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -27,6 +27,13 @@ class Received:
 
 def keep_stream(blobs: Blobs, name: str, chunks: Iterable[bytes]) -> Received:
     """Put the chunks under the name; raises what Blobs.put raises."""
+    return hashed_through(chunks, lambda passed: blobs.put(name, passed))
+
+
+def hashed_through(
+    chunks: Iterable[bytes], take: Callable[[Iterator[bytes]], None], *also: Hasher
+) -> Received:
+    """`take` is given the chunks, and must read them all; `also` are updated with them, too."""
     hasher = hashlib.sha256()
     size = 0
 
@@ -36,20 +43,21 @@ def keep_stream(blobs: Blobs, name: str, chunks: Iterable[bytes]) -> Received:
         for group in groups(chunks):
             if hashing is not None:
                 hashing.result()  # one group is hashed while one is written, never more
-            hashing = hand.submit(_update, hasher, group)
+            hashing = hand.submit(_update, (hasher, *also), group)
             size += sum(map(len, group))
             yield from group
         if hashing is not None:
             hashing.result()
 
     with ThreadPoolExecutor(1) as hand:
-        blobs.put(name, hashed(hand))
+        take(hashed(hand))
     return Received(size, Digest("sha256", hasher.digest()))
 
 
-def _update(hasher: Hasher, group: list[bytes]) -> None:
+def _update(hashers: tuple[Hasher, ...], group: list[bytes]) -> None:
     for chunk in group:
-        hasher.update(chunk)
+        for hasher in hashers:
+            hasher.update(chunk)
 
 
 def groups(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
