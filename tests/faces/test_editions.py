@@ -1,5 +1,6 @@
 """Editions on pages: what is lacked is refused with where to get it; what was made stays."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from guzheng import road
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.editions import FUNCTIONS
 from guzheng.app import Platform
 from guzheng.app.parts import open_parts
 from guzheng.cli.main import run
 from guzheng.config import Config
+from guzheng.intake import Upload
 from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.store.ids import LOCAL
@@ -181,6 +184,30 @@ def test_what_a_killed_program_held_is_settled(tmp_path: Path) -> None:
         f"{kept[:-1]}{'0' if kept[-1] != '0' else '1'}", ANNE.account, allowance, clock[0]
     )
     assert entitlements.view(ANNE.account).left == 0
+
+
+def test_a_deposit_that_is_refused_for_good_is_given_back(tmp_path: Path) -> None:
+    """What was charged, and what a program that was killed had only held, alike."""
+    config = Config(tmp_path, accounts="on", default_edition="trial", quota_units=2)
+    platform = Platform(config)
+    entitlements, units = platform.entitlements, platform.parts.commissions.units
+    for held_only in (False, True):
+        if held_only:
+            killed = replace(platform.road, spending=lambda *_: contextlib.nullcontext())
+            upload = Upload("a.txt", [b"words"])
+            exhibit = killed.deposit([upload], largest=9, account=ANNE.account).exhibit
+            allowance = entitlements.allowance_of(ANNE.account)
+            units.hold(exhibit, ANNE.account, allowance, platform.now())
+        else:
+            exhibit = platform.deposit("a.txt", [b"words"], account=ANNE.account)
+        assert entitlements.view(ANNE.account).left == 1
+        place = f"{road.folder_of(exhibit)}{road.REFUSED}"
+        platform.blobs.put(place, [b'{"code":"keep.damaged","schema":"guzheng.refusal/1"}'])
+        for _ in range(2):  # the second as after a kill
+            assert platform.walk(exhibit, lambda _step, _detail: None) == "refused"
+        entitlements.round()
+        view = entitlements.view(ANNE.account)
+        assert (view.left, view.quota.held, view.quota.spent) == (2, 0, 0)
 
 
 def test_a_capture_needs_its_function(tmp_path: Path) -> None:

@@ -83,6 +83,24 @@ def test_what_expires_first_is_used_first_and_a_unit_comes_back_to_its_own(
     assert [one.means for one in units.history("ac_1", 3)] == ["return", "hold", "return"]
 
 
+def test_what_was_charged_for_nothing_is_given_back_once(units: Units) -> None:
+    lots, one, other = (Lot("gr_1", 1, AT + DAY),), subject(), subject()
+    units.hold(one, "ac_1", lots, AT)
+    assert units.refund(one, AT) is False, "nothing was charged yet"
+    assert units.end(one, CHARGE, AT) is True
+    assert (units.quota("ac_1").spent, units.used("ac_1")) == (1, {"gr_1": 1})
+    assert [units.refund(one, AT) for _ in range(3)] == [True, False, False]
+    assert (units.quota("ac_1").held, units.quota("ac_1").spent) == (0, 0)
+    assert units.used("ac_1") == {"gr_1": 0}, "to the lot that it was taken from"
+    units.hold(other, "ac_1", lots, AT)
+    units.end(other, RETURN, AT)
+    assert units.refund(other, AT) is False, "it was given back already"
+    assert units.quota("ac_1").spent == 0
+    assert {line.means for line in units.history("ac_1", 9)} == {
+        *("hold", "charge", "return", "refund")
+    }
+
+
 def test_many_at_once_spend_the_last_unit_once(engine: Engine, units: Units) -> None:
     """Captures and deposits together, against one lot."""
     lots, threads = (Lot("a", 3, AT + DAY), Lot("b", 2)), 16

@@ -2,7 +2,8 @@
 
 `require` says whether an account's edition has a function; `allowance_of` gives the lots from
 which a capture's unit is held, `spending` holds and settles a deposit's. What a killed program
-held for a deposit is settled by `round`: charged when the exhibit is there, else given back.
+held for a deposit is settled by `round`: charged when the exhibit is there, else given back. A
+deposit that is refused for good after that is given back too, as a failed capture is.
 
 With accounts switched off there is one account with everything, and `quota_units` for
 captures, as it was without editions.
@@ -171,6 +172,12 @@ class Entitling:
             if placed or now - line.observed_at > _ABANDONED:
                 settled += self._units.end(line.subject, CHARGE if placed else RETURN, now)
         return settled
+
+    def refund(self, exhibit: str) -> bool:
+        """A deposit was refused for good: what was held or charged for it is given back. Asked
+        twice, it is given back once."""
+        now = self._parts.now()
+        return self._units.end(exhibit, RETURN, now) or self._units.refund(exhibit, now)
 
     # ---- looking ---------------------------------------------------------------------
 

@@ -147,6 +147,7 @@ class Platform:
             self.verify_package,
             self._policy,
             self.roots_pem,
+            self.rehearsing.of,
         )
         self.exports = Exports(self.packaging, parts, config.verify_days)
         self.shares = Sharing(
@@ -340,6 +341,8 @@ class Platform:
     def _step(self, exhibit: str, tell: road.Tell) -> bool:
         """Whether more may be left. What is finished is told before the index forgets it."""
         self.webhooks.look(exhibit)
+        if road.REFUSED in self.road.papers(exhibit):  # of a capture, its order decides
+            self.entitlements.refund(exhibit)
         return self.ordering.advance(exhibit, tell) is not None
 
     def _tend(self) -> None:

@@ -77,7 +77,7 @@ QUOTA = Table(
     "quota_line",
     METADATA,
     _text("commission", key=True),
-    _text("part", key=True),  # hold, or end: each commission has at most one of each
+    _text("part", key=True),  # hold, end or refund: each commission has at most one of each
     _text("account"),
     _text("means"),
     Column("units", _NUMBER, nullable=False),

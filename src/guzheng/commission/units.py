@@ -1,10 +1,13 @@
 """The one ledger of quota units: held, then charged or given back; for captures and deposits.
 
 A line names what the unit is for (a commission, or the exhibit of a deposit), and each such
-thing has at most one hold and one end. A unit is taken from a lot: what was granted, until it
-expires, or an allowance without end. Which lots an account has is told as an argument, by
-whoever keeps the grants; how much of each is used is told by these lines alone, in the same
-transaction that holds a unit. So a unit is never spent twice, and no lot ever falls below zero.
+thing has at most one hold and one end. What was charged and came to nothing for good is given
+back once, by a line of its own: what was charged stays to be read.
+
+A unit is taken from a lot: what was granted, until it expires, or an allowance without end.
+Which lots an account has is told as an argument, by whoever keeps the grants; how much of each
+is used is told by these lines alone, in the same transaction that holds a unit. So a unit is
+never spent twice, and no lot ever falls below zero.
 
 What expires first is used first. A unit that comes back comes back to its own lot; where that
 has expired meanwhile, it expires with it.
@@ -23,7 +26,7 @@ from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store.records import insert_missing, reading, writing
 
-HOLD, END = "hold", "end"
+HOLD, END, REFUND = "hold", "end", "refund"
 CHARGE, RETURN = "charge", "return"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -93,6 +96,11 @@ class Units:
         with writing(self._engine) as connection:
             return end(connection, subject, means, at)
 
+    def refund(self, subject: str, at: datetime) -> bool:
+        """Give back what was charged; False when nothing was, or it has been given back."""
+        with writing(self._engine) as connection:
+            return refund(connection, subject, at)
+
     def quota(self, account: str) -> Quota:
         with reading(self._engine) as connection:
             return quota_of(connection, account)
@@ -154,22 +162,34 @@ def end(connection: Connection, subject: str, means: str, at: datetime) -> bool:
     return insert_missing(connection, QUOTA, row)
 
 
+def refund(connection: Connection, subject: str, at: datetime) -> bool:
+    charged = connection.execute(
+        select(QUOTA).where(
+            QUOTA.c.commission == subject, QUOTA.c.part == END, QUOTA.c.means == CHARGE
+        )
+    ).one_or_none()
+    if charged is None:
+        return False
+    row = _row(subject, REFUND, charged.account, REFUND, charged.lot, at)
+    return insert_missing(connection, QUOTA, row)
+
+
 def quota_of(connection: Connection, account: str) -> Quota:
     counted = {
         means: func.coalesce(
             func.sum(case((QUOTA.c.means == means, QUOTA.c.units), else_=0)), 0
         )
-        for means in (HOLD, CHARGE, RETURN)
+        for means in (HOLD, CHARGE, RETURN, REFUND)
     }
     row = connection.execute(select(*counted.values()).where(QUOTA.c.account == account)).one()
-    held, charged, returned = (int(one) for one in row)
-    return Quota(held=held - charged - returned, spent=charged)
+    held, charged, returned, refunded = (int(one) for one in row)
+    return Quota(held=held - charged - returned, spent=charged - refunded)
 
 
 def _used(connection: Connection, account: str) -> Mapping[str, int]:
     wanted = (
         select(QUOTA.c.lot, QUOTA.c.means, func.sum(QUOTA.c.units))
-        .where(QUOTA.c.account == account, QUOTA.c.means.in_((HOLD, RETURN)))
+        .where(QUOTA.c.account == account, QUOTA.c.means.in_((HOLD, RETURN, REFUND)))
         .group_by(QUOTA.c.lot, QUOTA.c.means)
     )
     used: dict[str, int] = {}
