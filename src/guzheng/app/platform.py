@@ -147,7 +147,6 @@ class Platform:
             self.verify_package,
             self._policy,
             self.roots_pem,
-            self.rehearsing.of,
         )
         self.exports = Exports(self.packaging, parts, config.verify_days)
         self.shares = Sharing(
