@@ -33,6 +33,7 @@ def tables() -> str:
         "applicants": list(manifest.APPLICANTS),
         "means": list(manifest.MEANS),
         "kinds": list(manifest.KINDS),
+        "attempt_items": list(manifest.ATTEMPT_ITEMS),
         "most_attempted": certificate.MOST_ATTEMPTED,
         "most_missing": certificate.MOST_MISSING,
     }

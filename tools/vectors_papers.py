@@ -218,12 +218,25 @@ def _named(name: str) -> bytes:
     return _with_item(name=name)
 
 
+_OF_WIRE = ("environment.json", "tls-keys.enc", "transcript.zip")
+
+
+def _named_item(name: str) -> Case:
+    return {**_ITEM, "name": name}
+
+
 def _accepted_manifests() -> dict[str, bytes]:
     return {
         "as-in-the-specification": _manifest(),
         "hash-only": _manifest(kind="hash-only"),
         "web": _manifest(kind="web", capture=_CAPTURE),
         "web-attempt": _manifest(kind="web-attempt", capture=_CAPTURE, items=[]),
+        "web-attempt-with-the-wire": _manifest(
+            kind="web-attempt", capture=_CAPTURE, items=[_named_item(one) for one in _OF_WIRE]
+        ),
+        "web-attempt-with-a-transcript": _manifest(
+            kind="web-attempt", capture=_CAPTURE, items=[_named_item("transcript.zip")]
+        ),
         "everything-stated": _manifest(
             claimed_applicant="某某公司", claimed_purpose="诉讼", seen_checkpoint=_SEEN
         ),
@@ -308,6 +321,20 @@ def _refused_manifests() -> dict[str, tuple[bytes, str]]:
             "manifest.capture",
         ),
         "attempt-with-items": (_manifest(kind="web-attempt", capture=_CAPTURE), sense),
+        "attempt-with-a-page": (
+            _manifest(
+                kind="web-attempt",
+                capture=_CAPTURE,
+                items=[_named_item("transcript.zip"), _named_item("page.wacz")],
+            ),
+            sense,
+        ),
+        "attempt-with-a-name-in-capitals": (
+            _manifest(
+                kind="web-attempt", capture=_CAPTURE, items=[_named_item("Transcript.zip")]
+            ),
+            sense,
+        ),
         "attested-by-nobody": (
             _manifest(attested_applicant={**_ATTESTED, "means": "claim"}),
             paper,

@@ -1,15 +1,18 @@
 """Pages that want something else than to be looked at: each is refused or recorded by name."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from guzheng.proof.manifest import ATTEMPT_ITEMS
 from tests.hostile.capturing import (
     ROOT,
     capture,
@@ -34,7 +37,9 @@ def _refused(captured_folder: Path, url: str, code: str, **more: object) -> dict
     assert record.outcome == "failed"
     assert record.failure is not None
     assert record.failure.code == code
-    assert not list((captured.out / "items").iterdir())
+    kept = {one.name for one in (captured.out / "items").iterdir()}
+    assert kept <= {*ATTEMPT_ITEMS}  # what the wire showed, and nothing of the page
+    assert kept == {one.name for one in record.artefacts}
     return captured.failure
 
 
@@ -337,3 +342,26 @@ def test_no_sandbox_only_where_none_can_work_and_then_it_says_so(
     assert captured.exit_status == 0, captured.failure
     assert captured.sandbox.startswith("off: ")
     assert "capture.sandbox-off" in captured.record.notes
+
+
+def test_an_attempt_keeps_what_passed(traps: Site, tmp_path: Path) -> None:
+    """The redirects that led nowhere can be read from the octets, by who knows nothing else."""
+    captured = capture(tmp_path, f"{traps.address}/loop")
+    assert captured.failure["code"] == "capture.too-many-redirects"
+    record = captured.record
+    assert [one.name for one in record.artefacts] == ["environment.json", "transcript.zip"]
+    assert [one.name for one in record.moments] == ["opening", "transcript", "closing"]
+    assert record.transcript is not None
+    assert record.completeness is None
+    done = subprocess.run(
+        [sys.executable, "-m", "guzheng.transcript", str(captured.out), "--json", "--list"],
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert done.returncode == 2, done.stderr  # no TLS was spoken, so there is no key
+    assert {one["step"] for one in told["findings"] if one["code"] != "ok"} == {
+        "transcript.keys"
+    }
+    hops = [one for one in told["exchanges"] if "/loop" in one["url"]]
+    assert len(hops) >= 20
+    assert {one["status"] for one in hops} == {302}

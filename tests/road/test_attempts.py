@@ -22,8 +22,9 @@ from guzheng.store.blobs import read
 from guzheng.verifier.main import main as verify
 from guzheng.web import create_app
 from tests.faces.conftest import serving
+from tests.hostile.capturing import capture
 from tests.ports import free_port
-from tests.road.deaths import silent
+from tests.road.deaths import finished_capture, silent
 from tests.road.test_fsck import places
 
 pytestmark = [pytest.mark.browser, pytest.mark.oracle("pdftotext")]
@@ -65,13 +66,37 @@ def test_it_is_refused_and_certified_as_what_it_is(attempted: Attempted) -> None
     assert view.refusal is not None
     assert view.refusal["code"] == "capture.connection-refused"
     manifest = Manifest.parse(attempted.paper("manifest.json"))
-    assert (manifest.kind, manifest.items) == (ATTEMPT, ())
+    assert manifest.kind == ATTEMPT
+    names = [one.name for one in manifest.items]
+    assert names == ["environment.json", "transcript.zip"]
     record = CaptureRecord.parse(attempted.paper("capture.json"))
     assert record.failed
+    assert [one.name for one in record.artefacts] == names
     assert manifest.capture == Extent.of(attempted.paper("capture.json"))
     assert "moments/opening.tsa" in attempted.platform.road.papers(attempted.exhibit)
     assert attempted.platform.index.unfinished() == ()
     assert places(attempted.platform) == []
+
+
+def test_a_finished_attempt_is_kept_by_whoever_comes_next(
+    attempted: Attempted, tmp_path: Path
+) -> None:
+    """Killed when the run had ended and nothing was kept: the same run is kept, not another."""
+    failed = capture(tmp_path, f"http://127.0.0.1:{free_port()}/")
+    assert failed.exit_status == 1
+    platform = attempted.opened(f"after-{tmp_path.name}")
+    exhibit = platform.order_capture("http://127.0.0.1:9/")
+    folder = f"exhibits/{exhibit}/"
+    done = platform.config.data / "captures" / exhibit / "done"
+    finished_capture(failed.out, done, exhibit)
+    octets = (done / "items/transcript.zip").read_bytes()
+    platform.blobs.put(f"{folder}items/transcript.zip", [octets])  # and killed again
+    assert platform.walk(exhibit, silent) == "refused"
+    assert read(platform.blobs, f"{folder}items/transcript.zip") == octets
+    papers = platform.road.papers(exhibit)
+    assert {"certificate.pdf", "items/environment.json", "tokens/transcript.zip.tsa"} <= papers
+    assert not (platform.config.data / "captures" / exhibit).exists()
+    assert places(platform) == []
 
 
 def test_what_failed_is_not_charged(attempted: Attempted, tmp_path: Path) -> None:
@@ -149,7 +174,9 @@ def test_killed_between_attempt_and_refusal(attempted: Attempted) -> None:
     platform = attempted.opened("again")
     place = f"exhibits/{attempted.exhibit}/"
     kept = {"order.json", "capture.json", "moments/opening.tsa", "moments/before.note"}
-    for name in platform.road.papers(attempted.exhibit) - kept:
+    papers = platform.road.papers(attempted.exhibit)
+    kept |= {one for one in papers if one.startswith(("items/", "moments/"))}
+    for name in papers - kept:
         platform.blobs.remove(place + name)
     platform.rebuild()
     assert platform.walk(attempted.exhibit, silent) == "refused"

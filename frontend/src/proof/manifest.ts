@@ -11,6 +11,7 @@ import { concat, unhex, utf8, type Bytes } from "./octets";
 const SCHEMA = "guzheng.manifest/1", POLICY = "guzheng.policy/1";
 export const ATTEMPT = "web-attempt";
 const CAPTURES = ["web", ATTEMPT];
+const OF_ATTEMPTS: readonly string[] = kernel.attempt_items;
 const KINDS: readonly string[] = kernel.kinds;
 export const EXHIBIT_FORM = /^ex_[0-9A-HJKMNP-TV-Z]{26}$/;
 const WINDOWS_DEVICES = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.[^\n]*)?$/i;
@@ -129,8 +130,8 @@ export function parse(octets: Bytes): Manifest {
   fields.end();
   const { kind, items, capture } = manifest;
   const names = new Set(items.map((one) => folded(one.name)));
-  const some = kind === ATTEMPT ? items.length === 0 : items.length > 0;
-  require(names.size === items.length && some, Malformed, "manifest.items", "items whose names differ in more than case; none only for a failed capture", items.length);
+  const some = kind === ATTEMPT ? items.every((one) => OF_ATTEMPTS.includes(one.name)) : items.length > 0;
+  require(names.size === items.length && some, Malformed, "manifest.items", "items whose names differ in more than case; of a failed capture, of the wire", items.length);
   require(CAPTURES.includes(kind) === (capture !== null), Malformed, "manifest.capture", "a capture record for a web capture, else none", kind);
   return manifest;
 }

@@ -41,6 +41,7 @@ from guzheng.capturer.jobfolder import JobFolder, has_small_shared_memory
 from guzheng.capturer.jobuser import uid_of_tunnel
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import (
+    ATTEMPT_OCTETS,
     LANGUAGE,
     PROCESSORS,
     TASKS,
@@ -66,9 +67,9 @@ from guzheng.capturer.targets import Targets
 from guzheng.capturer.visit import Visit
 from guzheng.capturer.wacz import PageEntry
 from guzheng.capturer.warc import Entropy
-from guzheng.capturer.wire import Wire, keep_wire
+from guzheng.capturer.wire import KEY, Wire, keep_wire
 from guzheng.proof import canonical, instant
-from guzheng.proof.capture import MAX_ENTRIES
+from guzheng.proof.capture import MAX_ENTRIES, OUTSIDE
 from guzheng.proof.manifest import Item
 
 _HARMLESS = ARCHIVED | {FROM_CACHE, FROM_WORKER, WEBSOCKET}
@@ -155,16 +156,16 @@ class Act:
             await self._keep_wire()
             await self._write_down(items)
         except CaptureFailed as failure:
-            self.fail(self._truly(failure))
+            await self._fail(self._truly(failure))
             return False
         except TimeoutError:
-            self.fail(_too_slow(self.order.limits))
+            await self._fail(_too_slow(self.order.limits))
             return False
         except asyncio.CancelledError:
             self.fail(_STOPPED)
             return False
         except CommandRefused as error:
-            self.fail(self._truly(_gone(error)))
+            await self._fail(self._truly(_gone(error)))
             return False
         except OSError as error:
             self.fail(not_written(error))
@@ -518,13 +519,48 @@ class Act:
         if any(one.outcome == "refused-address" for one in connections):
             journal.note("capture.address-refused-within")
 
-    def fail(self, failure: CaptureFailed) -> None:
-        """Write what was tried. `items/` is emptied: half a capture is no evidence."""
+    async def _fail(self, failure: CaptureFailed) -> None:
+        """Of what came from outside, what the wire showed stays: it is what was tried."""
+        listed: tuple[Item, ...] = ()
+        if failure.code in OUTSIDE:
+            try:
+                listed = await self._keep_attempt()
+            except (CaptureFailed, OSError):  # the failure stands with or without it
+                self.journal.note("capture.transcript-missing")
+        self.fail(failure, listed)
+
+    async def _keep_attempt(self) -> tuple[Item, ...]:
+        """Transcript, sealed keys and environment report, stamped as those of a capture."""
+        if self.egress is None or self.browser is None:
+            return ()
+        one = self.egress.connections
+        if sum(each.sent.octets + each.received.octets for each in one) > ATTEMPT_OCTETS:
+            self.journal.limit("capture.transcript-too-large")
+            return ()
+        if self.wire is None:
+            await self._keep_wire()
+        names = list(self.wire.names) if self.wire else []
+        if self.identified is not None and self.start is not None:
+            self.egress.judge(self.grade)
+            await self._write_environment(self.out / "items", *await self.identified)
+            names.append("environment.json")
+        listed = self.digesting.items(sorted(names))
+        await self.moments.close(self.order.exhibit, listed)
+        return listed
+
+    def fail(self, failure: CaptureFailed, listed: tuple[Item, ...] = ()) -> None:
+        """Write what was tried. `items/` keeps what is listed and nothing else: half a capture
+        is no evidence."""
+        kept = {one.name for one in listed}
         for path in (self.out / "items").glob("*"):
-            path.unlink()
+            if path.name not in kept:
+                path.unlink()
+        if not listed:
+            self.wire = None
+            (self.out / KEY).unlink(missing_ok=True)
         self.journal.step("capture.failed", failure.code)
         value = {name: cut(str(one)) for name, one in failure.value().items()}
-        record = self._record(Failure(**value), ())
+        record = self._record(Failure(**value), listed)
         (self.out / "capture.json").write_bytes(record.encode())
         (self.out / "failure.json").write_bytes(canonical.encode(value))
 

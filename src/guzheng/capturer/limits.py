@@ -107,6 +107,7 @@ SOCKET_FRAMES = 20_000  # named one by one; beyond that they are counted only
 SOCKET_PAYLOAD_OCTETS = 256 * 1024  # of one frame; of a longer one only the digest is kept
 SOCKETS_OCTETS = 32 * 1024 * 1024  # payloads of all sockets; then digests only
 EXPANDED_ELEMENTS = 5_000  # media and details that are made to load at once
+ATTEMPT_OCTETS = 64 * 1024 * 1024  # of the transcript of a capture that failed
 FILM_FRAMES = 20_000  # half an hour at 11 a second
 FILM_OCTETS = 192 * 1024 * 1024  # 1 MB a second was measured on a page in motion
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip carries no time of its own: the record does

@@ -26,10 +26,11 @@ from guzheng.intake.rules import distinct, item_name
 from guzheng.intake.warm import Warm
 from guzheng.intake.watching import Watch
 from guzheng.proof import canonical
-from guzheng.proof.capture import CaptureRecord
+from guzheng.proof.capture import OUTSIDE, CaptureRecord
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import Malformed, ProofError, require
 from guzheng.proof.fields import Fields, to_base64
+from guzheng.proof.manifest import ATTEMPT_ITEMS
 from guzheng.proof.moments import NAMES
 from guzheng.proof.moments import papers_of as moments_named
 from guzheng.refusals import Problem, Refused, Unavailable
@@ -84,18 +85,6 @@ class Captured:
     roles: dict[str, str]
 
 
-# What the site, the network or the rules about addresses brought about: that it was tried, and
-# what came of it, is evidence. The rest is the applicant's, the operator's or ours to mend.
-OUTSIDE = frozenset(
-    f"capture.{one}"
-    for one in (
-        "name-not-resolved", "connection-refused", "address-refused", "tls-refused",
-        "no-answer", "answer-malformed", "no-content", "too-many-redirects", "not-loaded",
-        "is-a-download", "timed-out", "too-large", "out-of-memory", "page-moved",
-    )
-)  # fmt: skip
-
-
 class CaptureRefused(Refused):
     """The page could not be captured, nor would it be the next time; what was tried is kept."""
 
@@ -115,6 +104,10 @@ class CaptureRefused(Refused):
     def is_evidence(self) -> bool:
         """Whether the attempt is sealed and certified: docs/spec/capture.md §9."""
         return bool(self.attempt_json) and self.code in OUTSIDE
+
+
+class CaptureAttempted(CaptureRefused):
+    """One that is evidence: what is kept of it lies in the finished run, and is then kept."""
 
 
 class CaptureCancelled(CaptureRefused):
@@ -141,7 +134,8 @@ def capture(
     tell: Tell,
     moments: Moments | None = None,
 ) -> Captured:
-    """Run the capturer unless a finished run waits, and keep what it brought.
+    """Run the capturer unless a finished run waits, and keep what it brought. Of an attempt
+    that is evidence the items are kept when CaptureAttempted is raised; its record is not.
 
     The caller holds the exhibit's lease. `capture.json` is kept last: it stands for the whole.
     """
@@ -154,7 +148,8 @@ def capture(
                 shutil.rmtree(left, ignore_errors=True)
             run = Path(tempfile.mkdtemp(prefix="run-", dir=room))
             run.chmod(0o755)  # the capturer drops to a user of its own
-            _run(order, run, capturing, tell, moments)
+            with contextlib.suppress(CaptureAttempted):  # it is kept as one that was made is
+                _run(order, run, capturing, tell, moments)
             _make_durable(run / "out")
             (run / "out").rename(done)
             sync_directory(room)
@@ -170,6 +165,10 @@ def capture(
             found=error.code if isinstance(error, ProofError) else "a file less",
             act="the worker tries again",
         ) from error
+    if refusal_in(captured.record_json) is not None:
+        record_json = captured.record_json
+        papers = dict(_moments_in(done, record_json))
+        raise CaptureAttempted(_failure_in(record_json), record_json, papers)
     blobs.put(folder + CAPTURE, [captured.record_json])
     clear_room(capturing, order.exhibit)
     return captured
@@ -192,9 +191,13 @@ def refusal_in(record_json: bytes) -> Refused | None:
     record = CaptureRecord.parse(record_json)
     if not record.failed:
         return None
-    failure = Fields(record.fields["failure"], "failure")
+    failure = _failure_in(record_json)
     code, *rest = (failure.text(one) for one in ("code", "expected", "found", "act"))
     return Refused(code, expected=rest[0], found=rest[1], act=rest[2])
+
+
+def _failure_in(record_json: bytes) -> Fields:
+    return Fields(CaptureRecord.parse(record_json).fields["failure"], "failure")
 
 
 def captured_items(record_json: bytes) -> tuple[tuple[ReceivedItem, ...], dict[str, str]]:
@@ -276,11 +279,16 @@ def _run(
         fields = Fields(canonical.parse(failure.read_bytes()), "failure")
         attempt_json = attempt.read_bytes() if attempt.exists() else b""
         refused = CaptureRefused(fields, attempt_json, dict(_moments_in(out, attempt_json)))
+        if refused.is_evidence:
+            failed = refusal_in(attempt_json) is not None
+            require(failed, Malformed, "capture.outcome", "failed", "captured")
     except (ProofError, OSError) as error:
         found = error.code if isinstance(error, ProofError) else "a file less"
         raise Unavailable(
             "capture.browser-died", expected="a readable failure.json", found=found
         ) from error
+    if refused.is_evidence:
+        raise CaptureAttempted(_failure_in(attempt_json), attempt_json, refused.moments)
     if refused.code in _OPERATORS:
         raise Unavailable(
             refused.code, expected=refused.expected, found=refused.found, act=refused.act
@@ -390,7 +398,11 @@ def _make_durable(out: Path) -> None:
 def _keep(done: Path, blobs: Blobs, folder: str) -> Captured:
     record_json = (done / CAPTURE).read_bytes()
     items, roles = [], {}
-    for artefact in CaptureRecord.parse(record_json).artefacts:
+    record = CaptureRecord.parse(record_json)
+    names = {one.name for one in record.artefacts}
+    fits = not record.failed or names <= {*ATTEMPT_ITEMS}
+    require(fits, Malformed, "manifest.items", ", ".join(ATTEMPT_ITEMS), repr(names)[:120])
+    for artefact in record.artefacts:
         name = item_name(artefact.name)
         descriptor = os.open(done / "items" / name, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as stream:

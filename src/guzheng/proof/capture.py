@@ -19,6 +19,17 @@ SCHEMA = "guzheng.capture/1"
 MAX_ENTRIES = 100_000  # requests, connections, steps; an order usually allows 5,000 requests
 LONGEST = 8192  # of one text: a URL has at most so many characters
 
+# What the site, the network or the rules about addresses brought about: that it was tried, and
+# what came of it, is evidence (docs/spec/capture.md §9). The rest is somebody's to mend.
+OUTSIDE = frozenset(
+    f"capture.{one}"
+    for one in (
+        "name-not-resolved", "connection-refused", "address-refused", "tls-refused",
+        "no-answer", "answer-malformed", "no-content", "too-many-redirects", "not-loaded",
+        "is-a-download", "timed-out", "too-large", "out-of-memory", "page-moved",
+    )
+)  # fmt: skip
+
 # Every field of the record and of its parts; any other is refused. A field is a text, or has
 # the form that stands after its colon: one of _FORMS, a part (`*`: a list of such), or one of
 # the words parted by `|`. With `?` it may be absent.

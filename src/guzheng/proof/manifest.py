@@ -18,7 +18,8 @@ from guzheng.proof.fields import Fields, to_base64
 
 SCHEMA = "guzheng.manifest/1"
 POLICY = "guzheng.policy/1"
-ATTEMPT = "web-attempt"  # a capture that failed: its record is the whole exhibit
+ATTEMPT = "web-attempt"  # a capture that failed: its record, and what the wire showed
+ATTEMPT_ITEMS = ("environment.json", "tls-keys.enc", "transcript.zip")
 CAPTURES = ("web", ATTEMPT)
 KINDS = ("deposit", "hash-only", *CAPTURES)
 ROLES = ("original", "derivative")
@@ -230,9 +231,10 @@ class Manifest:
 
     def _require_sense(self) -> None:
         names = [unicodedata.normalize("NFC", item.name).casefold() for item in self.items]
-        some = not names if self.kind == ATTEMPT else bool(names)
+        named = {item.name for item in self.items}
+        some = named <= {*ATTEMPT_ITEMS} if self.kind == ATTEMPT else bool(names)
         differ = len(set(names)) == len(names) and some
-        wanted = "items whose names differ in more than case; none only for a failed capture"
+        wanted = "items whose names differ in more than case; of a failed capture, of the wire"
         require(differ, Malformed, "manifest.items", wanted, repr(names)[:120])
         fits = (self.kind in CAPTURES) == (self.capture is not None)
         wanted = "a capture record for a web capture, else none"

@@ -290,6 +290,8 @@ def _tell_chain(found: Examined) -> None:
 
 
 def _read_archive(found: Examined, source: Source) -> None:
+    if found.record is not None and found.record.failed:
+        return  # an attempt has none: docs/spec/capture.md §9
     try:
         stream = source.find(container.ARCHIVE)
         if stream is None:
@@ -302,6 +304,8 @@ def _read_archive(found: Examined, source: Source) -> None:
 
 
 def _compare(found: Examined) -> None:
+    if found.record is not None and found.record.failed:
+        return
     if found.record is None or found.transcript is None:
         found.findings.skipped("archive.exchanges", "record, transcript and archive")
         return
