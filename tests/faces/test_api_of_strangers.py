@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
@@ -42,7 +42,11 @@ def test_no_request_breaks_it(described: BaseSchema) -> None:
 
 
 def _try(cases: SearchStrategy[schemathesis.Case[Any]]) -> None:
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    # Where nothing can be wrong (a request without parts, a path that takes any text), fifty
+    # vain tries say so as well as five hundred: the one check of hypothesis that stays on.
+    others = [one for one in HealthCheck if one is not HealthCheck.filter_too_much]
+
+    @settings(max_examples=8, deadline=None, suppress_health_check=others)
     @given(cases)
     def answered(case: schemathesis.Case[Any]) -> None:
         answer = case.call()
@@ -55,7 +59,7 @@ def _try(cases: SearchStrategy[schemathesis.Case[Any]]) -> None:
             assert problem["status"] == answer.status_code
             assert problem["code"]
 
-    with contextlib.suppress(Unsatisfiable):  # a request without parts cannot be wrong
+    with contextlib.suppress(Unsatisfiable, FailedHealthCheck):
         answered()
 
 
