@@ -3,8 +3,9 @@
 `PYTHONPATH=. .venv/bin/python bench/verify_page.py` (SIZE and ROUNDS from the environment);
 prints JSON. A file and its token, and a package with the same file, are chosen in verify.html
 over file://, so that neither server nor network is measured: the site's page runs the same
-engine. Goals: 3 s for 100 MB, and 95 kB gzipped beside an ordinary page. Beside it, hashing the
-same file by Python on the same machine: the ratio is what to trust where others work, too.
+engine. Goals: 3 s for 100 MB, 0.6 of hash-wasm alone for 1 GiB (SIZE=1073741824 ROUNDS=1), and
+95 kB gzipped beside an ordinary page. Beside it, hashing as many octets by hash-wasm alone and
+by Python on the same machine: the ratio is what to trust where others work, too.
 """
 
 import gzip
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from guzheng.app import Platform
@@ -26,13 +28,19 @@ from tools import frontend
 SIZE = int(os.environ.get("SIZE", "100000000"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 PATIENCE_SECONDS = 600.0
+BLOCK = 4 << 20
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            yield block
 
 
 def hashed(path: Path) -> float:
     began, hasher = time.perf_counter(), hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(4 << 20):
-            hasher.update(block)
+    for block in blocks_of(path):
+        hasher.update(block)
     return time.perf_counter() - began
 
 
@@ -55,7 +63,8 @@ def judged(browser: Browser, page_file: Path, roots: Path, *chosen: Path) -> flo
 
 RAW = """
 import { createSHA256 } from "hash-wasm";
-const [block, count] = [new Uint8Array(4 << 20), 64];
+const block = new Uint8Array(4 << 20);
+const count = Math.ceil(Number(process.argv.at(-1)) / block.length);
 const hasher = (await createSHA256()).init();
 const began = performance.now();
 for (let at = 0; at < count; at++) hasher.update(block);
@@ -65,9 +74,9 @@ console.log((count * block.length) / (performance.now() - began) / 1e3);
 
 
 def raw_rate() -> float:
-    """hash-wasm alone, over memory, under Node: megabytes a second."""
+    """hash-wasm alone, over as many octets of memory, under Node: megabytes a second."""
     done = subprocess.run(
-        [*frontend.node(), "--input-type=module", "-e", RAW],
+        [*frontend.node(), "--input-type=module", "-e", RAW, "--", str(SIZE)],
         cwd=frontend.FRONTEND,
         capture_output=True,
         text=True,
@@ -94,8 +103,10 @@ def main() -> None:
         folder = Path(room)
         platform = Platform(Config(data=folder / "data"))
         original, token = folder / "film.bin", folder / "film.bin.tsa"
-        original.write_bytes(os.urandom(SIZE))
-        exhibit = platform.deposit(original.name, [original.read_bytes()])
+        with original.open("wb") as stream:
+            for at in range(0, SIZE, BLOCK):
+                stream.write(os.urandom(min(BLOCK, SIZE - at)))
+        exhibit = platform.deposit(original.name, blocks_of(original))
         platform.walk(exhibit, lambda _step, _detail: None)
         paper = folder / "data" / "blobs" / "exhibits" / exhibit / "tokens" / token.name
         token.write_bytes(paper.read_bytes())
@@ -115,8 +126,9 @@ def main() -> None:
         "package_seconds": round(statistics.median(packages), 2),
         "megabytes_a_second": round(SIZE / pair / 1e6),
         "raw_hash_wasm": round(statistics.median(raw)),
+        "of_raw_hash_wasm": round(SIZE / pair / 1e6 / statistics.median(raw), 2),
         "python_hash_seconds": round(statistics.median(hashing), 2),
-        "goal": "at most 3 s for 100 MB",
+        "goal": "at most 3 s for 100 MB; at least 0.6 of hash-wasm alone for 1 GiB",
         "gzipped_octets": weighed(),
         "goal_octets": "page at most 95,000",
     }
