@@ -1,5 +1,6 @@
 """Court packages in the browser's way: chosen, checked, ordered, watched, fetched, verified."""
 
+import io
 import re
 import time
 import zipfile
@@ -91,6 +92,21 @@ def test_chosen_checked_made_and_fetched(
     assert package.CERTIFICATION not in names, "an option, and not the usual"
     assert address in face.client.get("/packages").text
     assert "上次核验" in face.client.get(f"/packages/new?exhibit={certified.exhibit}").text
+
+
+def test_a_rehearsal_is_asked_for_and_stays_apart(face: Face, certified: Certified) -> None:
+    address = f"/packages/new?exhibit={certified.exhibit}&lang=zh"
+    assert "document.rehearsal" not in form_of(face, address), "off unless ticked"
+    assert "不要随证据交给法院或对方" in face.client.get(address).text
+    asked = {**form_of(face, address), "profile": "zip", "document.rehearsal": "1"}
+    order = face.client.post("/packages", data={**asked, "step": "make"}).headers["location"]
+    page = made(face, order)
+    links = re.findall(rf'href="({order}/files/[^"]+)"', page)
+    package_, paper = (face.client.get(one).content for one in links)
+    assert paper.startswith(b"%PDF")
+    with zipfile.ZipFile(io.BytesIO(package_)) as archive:
+        assert paper not in map(archive.read, archive.namelist())
+        assert not [one for one in archive.namelist() if "预演" in one]
 
 
 def test_what_does_not_fit_is_said_before_anything_is_made(

@@ -105,6 +105,29 @@ def test_the_same_selection_is_the_same_octets(
 
 
 @pytest.mark.oracle("pdftotext")
+def test_a_rehearsal_lies_beside_the_package_and_never_in_it(
+    platform: Platform, wanted: WantedPackage, made: Path, tmp_path: Path
+) -> None:
+    asked = replace(wanted, documents=(*wanted.documents, "rehearsal"))
+    assert "rehearsal" not in WantedPackage(wanted.selection).documents, "not unless asked for"
+    packed, paper = platform.packaging.write(asked, tmp_path)
+    assert (tmp_path / packed.name).read_bytes() == made.read_bytes(), "the same without it"
+    assert not paper.is_volume
+    said = words_of(tmp_path / paper.name)
+    for one in (
+        "请勿随证据交给法院或对方",
+        "R-1",
+        "R-22",
+        "未回答",
+        "XX商家_虚假宣传_20261121",
+    ):
+        assert one in said, one
+    (tmp_path / "en").mkdir()
+    english = platform.packaging.write(replace(asked, language="en"), tmp_path / "en")[-1]
+    assert "forourownsideonly" in words_of(tmp_path / "en" / english.name)
+
+
+@pytest.mark.oracle("pdftotext")
 def test_the_list_of_evidence(
     unpacked: Path, platform: Platform, wanted: WantedPackage
 ) -> None:

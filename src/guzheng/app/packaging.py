@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes
 
 from guzheng import prove, road, words
 from guzheng.app.parts import Parts
+from guzheng.app.rehearsal_paper import rehearsal_paper
+from guzheng.cases.rehearsal import Rehearsal
 from guzheng.config import Config
 from guzheng.fix.clock import record
 from guzheng.proof import canonical, package, policy
@@ -33,6 +35,8 @@ from guzheng.store.blobs import NotKept, find, read
 BESIDE_RESERVE = 24 << 20  # octets kept for documents, until they are printed
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DOCUMENTS = ("catalogue", "labels", "disclosure", "certification", "page")
+REHEARSAL = "rehearsal"
+APART = (REHEARSAL,)  # lies beside the package, never in it
 USUAL = ("catalogue", "labels", "disclosure", "page")
 _NAMES = {
     "catalogue": package.CATALOGUE,
@@ -41,6 +45,7 @@ _NAMES = {
     "certification": package.CERTIFICATION,
     "page": package.PAGE,
 }
+REHEARSAL_FILE = "质证预演.pdf"
 _SCHEMA = "guzheng.package-wanted/1"
 
 
@@ -97,7 +102,8 @@ class Precheck:
 
 @dataclass(frozen=True, slots=True)
 class MadeVolume:
-    """One file (or folder) that was written, verified, and may be handed out."""
+    """One file (or folder) that was written, verified, and may be handed out; or a paper beside
+    them, which has no evidence in it."""
 
     name: str
     volume: str
@@ -108,6 +114,10 @@ class MadeVolume:
     by: str
     passed: int
     unsure: int
+
+    @property
+    def is_volume(self) -> bool:
+        return bool(self.evidence_sha256)
 
     def value(self) -> dict[str, object]:
         return {
@@ -144,8 +154,8 @@ class MadeVolume:
 class Packaging:
     """Court packages of an installation; holds no state of its own.
 
-    `require_finished`, `verify`, `policy`, `roots`: the platform's; it refuses what is not
-    walked to its end, and what was not confirmed."""
+    `require_finished`, `verify`, `policy`, `roots`, `rehearse`: the platform's; it refuses
+    what is not walked to its end, and what was not confirmed."""
 
     config: Config
     parts: Parts
@@ -154,6 +164,7 @@ class Packaging:
     verify: Callable[[Path], Report]
     ledger_policy: Callable[[], policy.LedgerPolicy]
     roots_pem: Callable[[], bytes]
+    rehearse: Callable[[str], Rehearsal]
     xorriso: str | None = field(default_factory=prove.find_xorriso)
 
     @cached_property
@@ -167,10 +178,10 @@ class Packaging:
         """Everything that is known before the first octet is written. Raises Refused for what
         can in no case be packed."""
         prove.require_selection(wanted.selection)
-        if unknown := set(wanted.documents) - set(DOCUMENTS):
+        if unknown := set(wanted.documents) - {*DOCUMENTS, *APART}:
             raise Refused(
                 "package.document-unknown",
-                expected=", ".join(DOCUMENTS),
+                expected=", ".join((*DOCUMENTS, *APART)),
                 found=", ".join(sorted(unknown))[:120],
                 act="choose among these",
             )
@@ -229,7 +240,27 @@ class Packaging:
                 self._write(wanted, issue, checked.profile, folder, tell, zipped=zipped)
             )
             begun += len(exhibits)
+        if REHEARSAL in wanted.documents:
+            made.append(self._rehearsed(wanted, folder))
         return tuple(made)
+
+    def _rehearsed(self, wanted: WantedPackage, folder: Path) -> MadeVolume:
+        """A paper for whoever files, beside what he files: a package has no room for it."""
+        from guzheng.certify import Printer
+
+        blobs, names = self.parts.blobs, [one.exhibit for one in wanted.selection.entries]
+        titles = [
+            Manifest.parse(read(blobs, road.folder_of(one) + package.MANIFEST)).claimed_name
+            for one in names
+        ]
+        octets = rehearsal_paper(
+            [(title, self.rehearse(one)) for title, one in zip(titles, names, strict=True)],
+            prove.Writer(Printer(), wanted.language),
+            self.parts.now(),
+        )
+        digest = hashlib.sha256(octets).hexdigest()
+        (folder / REHEARSAL_FILE).write_bytes(octets)
+        return MadeVolume(REHEARSAL_FILE, "", tuple(names), len(octets), digest, "", "", 0, 0)
 
     def _write(
         self,

@@ -19,7 +19,7 @@ from guzheng.refusals import Problem, Refused
 from guzheng.words import find_words
 
 _DOCUMENTS = {"label": "labels"} | {
-    one: one for one in ("catalogue", "disclosure", "certification", "page")
+    one: one for one in ("catalogue", "disclosure", "certification", "page", "rehearsal")
 }
 
 
@@ -45,6 +45,11 @@ _DOCUMENTS = {"label": "labels"} | {
 @click.option("--label", is_flag=True, help="附光盘与 U 盘标签 / with labels")
 @click.option("--disclosure", is_flag=True, help="附平台披露表 / with the disclosure sheet")
 @click.option("--certification", is_flag=True, help="附 FRE 902 证明（英文）/ for US courts")
+@click.option(
+    "--rehearsal",
+    is_flag=True,
+    help="另写质证预演，仅供本方，不装入包内 / beside it, for your own side only",
+)
 @click.option("--page", is_flag=True, help="附离线核验页 / with verify.html")
 @common
 def package(
@@ -131,7 +136,10 @@ def _volumes(platform: Platform, wanted: WantedPackage, into: Path, speaker: Spe
         raise
     for made in written:
         speaker.note("cli.packed", path=legible(str(into / made.name)))
-        speaker.note("cli.packed-verified", passed=made.passed, unsure=made.unsure)
+        if made.is_volume:
+            speaker.note("cli.packed-verified", passed=made.passed, unsure=made.unsure)
+        else:
+            speaker.note("page.package.apart-note")
         if speaker.as_json:
             sys.stdout.write(canonical.encode(made.value()).decode() + "\n")
         elif made.sha256:  # as sha256sum writes it

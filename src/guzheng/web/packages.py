@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
 from guzheng.app.exports import of_case
-from guzheng.app.packaging import DOCUMENTS, Precheck, WantedPackage
+from guzheng.app.packaging import APART, DOCUMENTS, Precheck, WantedPackage
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings
@@ -166,6 +166,7 @@ def _form(
         "titles": {one: readings.title_of(platform.exhibit(one)) for one in names},
         "profiles": exports.packaging.profiles.values(),
         "documents": DOCUMENTS,
+        "apart": APART,
         "checked": checked,
         "last": last,
         "old": {one: exports.is_old(last.get(one)) for one in names},
@@ -191,7 +192,7 @@ def _wanted(request: Request, form: Mapping[str, str]) -> WantedPackage:
     return WantedPackage(
         Selection(entries, **{name: _lines(form.get(name, "")) for name in _HEADS}),
         form.get("profile", "zip"),
-        tuple(one for one in DOCUMENTS if form.get(f"document.{one}")),
+        tuple(one for one in (*DOCUMENTS, *APART) if form.get(f"document.{one}")),
         language_of(request),
     )
 
