@@ -2,7 +2,8 @@
 
 A document is what its octets say (JPEG, PNG or PDF), whatever its name or sender says; a
 picture must be one that can be drawn, and is never shown as it came: a reviewer sees it drawn
-anew, smaller and without what was hidden in it. A PDF is not opened here; it can be taken away.
+anew, smaller and without what was hidden in it, by a program of its own that reaches nothing
+(`painter`). A PDF is not opened here; it can be taken away.
 
 Kept under AES-256-GCM (NIST SP 800-38D), the place bound to the octets, so that one document
 cannot stand for another. The key is `keys/documents.key` (0600), for this machine and for S3
@@ -12,7 +13,6 @@ on no other is made or taken: a lost key is restored from its copy, never replac
 
 import contextlib
 import hmac
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from sqlalchemy import Engine
 
 from guzheng.accounts.keyfiles import key_for
 from guzheng.accounts.name_tables import create
+from guzheng.painting import SHARED, CannotDraw, NotDrawn, Wanted
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.blobs import Blobs, NotKept, read
 from guzheng.store.records import writing
@@ -75,31 +76,20 @@ def media_type_of(octets: bytes) -> str:
 
 def preview(octets: bytes, media_type: str) -> bytes:
     """The picture drawn anew, as JPEG: nothing of its octets but the pixels goes on."""
+    wanted = Wanted((_PILLOW[media_type],), PIXELS, SHOWN, SHOWN, quality=85, upright=True)
     try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
+        return SHARED.draw(octets, wanted)
+    except NotDrawn as error:
+        raise _unreadable(str(error)) from error
+    except CannotDraw as error:
+        if error.installed:
+            raise Unavailable("accounts.crowded", expected="fewer at once") from error
         raise Unavailable(
             "accounts.no-pillow",
             expected="Pillow",
             found="none",
             act="the operator installs it",
         ) from error
-    try:
-        with Image.open(io.BytesIO(octets), formats=[_PILLOW[media_type]]) as picture:
-            width, height = picture.size
-            if width * height > PIXELS:  # its own limits are larger
-                raise _unreadable(f"{width} × {height} pixels")
-            picture.draft("RGB", (SHOWN, SHOWN))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-        upright.thumbnail((SHOWN, SHOWN))
-        drawn = io.BytesIO()
-        upright.save(drawn, "JPEG", quality=85)
-    except (
-        *(OSError, ValueError, SyntaxError, KeyError, EOFError, IndexError),
-        *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-    ) as error:
-        raise _unreadable(type(error).__name__) from error
-    return drawn.getvalue()
 
 
 def _unreadable(found: str) -> Refused:

@@ -2,22 +2,24 @@
 
 They lie in a folder of their own, outside everything that is kept as evidence, and may be
 thrown away at any time. Pictures come from strangers: only PNG, JPEG and WebP are opened, by
-their octets; nothing above a size in octets or, by its own head, in pixels is unpacked; one is
-made at a time. What cannot be made leaves an empty file, so that it is not tried again."""
+their octets, by a program of its own that reaches nothing (`painter`); nothing above a size in
+octets or, by its own head, in pixels is unpacked; one is made at a time. What cannot be made
+leaves an empty file, so that it is not tried again."""
 
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from guzheng.painting import SHARED, CannotDraw, NotDrawn, Wanted
 from guzheng.refusals import Refused
 
 OCTETS: Final = 32 * 1024 * 1024
 PIXELS: Final = 40_000_000
 SIZE: Final = (320, 240)
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
+WANTED: Final = Wanted(FORMATS, PIXELS, *SIZE, quality=75, head=True)
 
 
 class Previews:
@@ -40,9 +42,7 @@ class Previews:
                     self._folder.mkdir(mode=0o700, exist_ok=True)
                     _make(file, original)
         if not file.stat().st_size:
-            raise Refused(
-                "web.no-preview", expected=", ".join(FORMATS), found="no such picture"
-            )
+            raise _none()
         return file.open("rb")
 
 
@@ -57,22 +57,14 @@ def _make(file: Path, original: Callable[[], BinaryIO]) -> None:
 
 
 def _shrunk(stream: BinaryIO, out: BinaryIO) -> bool:
-    from PIL import Image  # the face runs without it, and then shows no previews
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bombs: judged here, and by a lower bound
-            with Image.open(stream, formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > PIXELS:
-                    return False
-                picture.draft("RGB", SIZE)
-                shown = picture.convert("RGB")
-                wide, high = shown.size
-                if high > wide:  # the head of a long page
-                    shown = shown.crop((0, 0, wide, wide * SIZE[1] // SIZE[0] or 1))
-                shown.thumbnail(SIZE)
-                shown.save(out, "JPEG", quality=75)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False  # what Pillow raises for a broken picture
+        out.write(SHARED.draw(stream.read(), WANTED))
+    except NotDrawn:
+        return False
+    except CannotDraw as error:  # nothing is wrong with it: it is tried again another time
+        raise _none() from error
     return True
+
+
+def _none() -> Refused:
+    return Refused("web.no-preview", expected=", ".join(FORMATS), found="no such picture")
