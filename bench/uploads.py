@@ -144,12 +144,15 @@ def measured(
     }
 
 
-def hashed(file: Path) -> float:
+def hashed(file: Path) -> tuple[float, float]:
+    """Megabytes a second of SHA-256 over memory, and a second of processor time."""
     octets = file.read_bytes()[: 256 << 20]
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
+    hasher = hashlib.sha256()
     for at in range(0, len(octets), 1 << 20):
-        hashlib.sha256(memoryview(octets)[at : at + (1 << 20)])
-    return len(octets) / 1e6 / (time.perf_counter() - began)
+        hasher.update(memoryview(octets)[at : at + (1 << 20)])
+    wall, spent = time.perf_counter() - began, time.process_time() - spent
+    return len(octets) / 1e6 / wall, len(octets) / 1e6 / spent
 
 
 def main() -> None:
@@ -179,12 +182,13 @@ def main() -> None:
         with running(port, *serve, room=room) as program:
             found["tus"] = measured(tus, port, file, program)
             found["form"] = measured(form, port, file, program)
-    whole = statistics.median(raw)
+    whole = statistics.median(wall for wall, _ in raw)
+    spent = 1000 / statistics.median(busy for _, busy in raw)
     rates = {name: int(str(one["mb_per_second"])) for name, one in found.items()}
     figures = {
         "figure": f"upload over HTTP, {SIZE:,} octets",
         "sha256_mb_per_second": round(whole),
-        "sha256_ms_per_mb": round(1000 / whole, 2),
+        "sha256_ms_per_mb": round(spent, 2),
         **found,
         "ratio": {name: round(rate / whole, 2) for name, rate in rates.items()},
         "goal": "0.5 of SHA-256",

@@ -37,6 +37,7 @@ _GROWING_MODE = 0o600
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK})
 _BLOCK = 1 << 20
 _STRETCH = 16 << 20  # a long blob is sent to the disk while the rest is still coming
+_GROUP = 4 << 20  # the same for what grows, which is synced every few of these
 _MAX_SETTLED = 4096
 _MANY = 32  # from here one flush of everything is cheaper than a flush for each file
 
@@ -127,8 +128,13 @@ class DirectoryBlobs:
                     raise NotKept(name)
                 os.ftruncate(descriptor, offset)
                 os.lseek(descriptor, offset, os.SEEK_SET)
+                written = sent = offset
                 for chunk in chunks:
                     write_all(descriptor, chunk)
+                    written += len(chunk)
+                    if written - sent >= _GROUP:
+                        _start_writing(descriptor, sent, written - sent)
+                        sent = written
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
