@@ -50,6 +50,13 @@ class Handed:
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _asking_routes(router, platform, pages)
+    _reviewing_routes(router, platform, pages)
+    _document_routes(router, platform)
+    return router
+
+
+def _asking_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
 
     def own_page(
         request: Request, form: Mapping[str, str], refused: Problem | None = None
@@ -86,6 +93,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             return own_page(request, handed.form, problem)
         return _see("/me/name")
 
+
+def _reviewing_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/operator/reviews", methods=READ)
     def queue(request: Request) -> Response:
         facts = {
@@ -130,6 +139,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             return review_page(request, review, reason, refused)
         return _see(f"/operator/reviews/{review}")
 
+
+def _document_routes(router: APIRouter, platform: Platform) -> None:
+    """What a reviewer sees of what was handed in."""
+
     @router.api_route("/operator/reviews/{review}/documents/{number}", methods=READ)
     def take_document(request: Request, review: str, number: int) -> Response:
         media_type, octets = platform.names.document(review, number, acting_of(request))
@@ -145,8 +158,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         octets = platform.names.picture(review, number, acting_of(request))
         headers = {"Content-Security-Policy": HOSTILE_BYTES_POLICY}
         return Response(octets, media_type="image/jpeg", headers=headers)
-
-    return router
 
 
 def _decide(

@@ -1,4 +1,4 @@
-"""`/schedules`: captures that are repeated, what was missed; `/compare`: two captures."""
+"""`/schedules`: captures that are repeated, and what was missed."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,24 +12,18 @@ from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import ScheduleView
 from guzheng.commission import rules
 from guzheng.intake.rules import OPTIONS
-from guzheng.intake.seeking import Sought
-from guzheng.proof import canonical
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
-from guzheng.web.gate import Rule, acting_of, require_own
+from guzheng.web.gate import Rule, acting_of
 from guzheng.web.orders import form_of, options_of, timing_of, vantages_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 
-OFFERED: Final = 50  # captures that a form suggests
 RULES: Final[Mapping[str, Rule]] = {
     "GET /schedules": Permission.READ,
     "POST /schedules": Permission.CAPTURE,
     "GET /schedules/{schedule}": Permission.READ,
     "POST /schedules/{schedule}/{decision}": Permission.CAPTURE,
-    "GET /compare": Permission.READ,
-    "GET /compare/{one}/{other}.json": Permission.READ,
-    "GET /compare/{one}/{other}": Permission.READ,
 }
 
 
@@ -96,32 +90,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             raise Refused("web.not-found", found=decision[:60])
         verbs[decision](schedule, person=acting_of(request).person)
         return _see(f"/schedules/{schedule}")
-
-    @router.api_route("/compare", methods=READ)
-    def choose(request: Request, one: str = "", other: str = "") -> Response:
-        """The form; from it, the two numbers become one address."""
-        asked = [each.strip() for each in (one, other)]
-        if not all(asked):
-            newest = platform.evidence.search(
-                Sought(kind="web"), limit=OFFERED, account=acting_of(request).account
-            )
-            facts = {"section": "exhibits", "asked": asked, "newest": newest.rows}
-            return pages.render(request, "compare.html", facts)
-        sides = [require_own(request, "exhibit", each) for each in asked]
-        return _see(f"/compare/{sides[0]}/{sides[1]}")
-
-    @router.api_route("/compare/{one}/{other}.json", methods=READ)
-    def paper(one: str, other: str) -> Response:
-        name = f"{one}-{other}.comparison.json"
-        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        octets = platform.comparison(one, other)
-        return Response(octets, media_type="application/json", headers=headers)
-
-    @router.api_route("/compare/{one}/{other}", methods=READ)
-    def compared(request: Request, one: str, other: str) -> Response:
-        value = canonical.parse_object(platform.comparison(one, other))
-        facts = {"section": "exhibits", "report": value, "one": one, "other": other}
-        return pages.render(request, "comparison.html", facts)
 
     return router
 
