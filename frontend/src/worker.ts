@@ -3,7 +3,7 @@
 
 import { verdictOf, type Question, type Verdict } from "./engine";
 import * as digest from "./proof/digest";
-import { ProofError } from "./proof/errors";
+import { ProofError, Undecided } from "./proof/errors";
 import { hex, type Bytes } from "./proof/octets";
 import { parse as parsePolicy } from "./proof/policy";
 import { parseRoots } from "./proof/x509";
@@ -46,7 +46,11 @@ async function answer(asked: Asked): Promise<Answer> {
     followed.set(asked.prefix, following);
     return { kind: "trace", opened: following.opened };
   }
-  if (asked.kind === "follow") return { kind: "follow", hops: (await followed.get(asked.prefix)?.follow(asked.resource)) ?? [] };
+  if (asked.kind === "follow") {
+    const following = followed.get(asked.prefix);
+    if (!following) throw new Undecided("step.input-missing", "the package, opened", "closed since"); // never «nothing was sent»
+    return { kind: "follow", hops: await following.follow(asked.resource) };
+  }
   if (asked.kind === "verify") {
     followed.clear();
     const began = performance.now();

@@ -23,8 +23,9 @@ from guzheng.app import Platform
 from guzheng.config import load
 from guzheng.proof import canonical
 from guzheng.prove.verify_page import verify_page
+from tests.faces.conftest import Face
 from tests.frontend.building import built_library
-from tests.journeys.conftest import DESKTOP, PHONE, aside
+from tests.journeys.conftest import DESKTOP, PHONE, aside, hands_of
 from tests.journeys.test_every_page import _JUDGE, _OVER, AXE
 from tests.transcript.recording import make_site
 from tests.transcript.site import serving
@@ -186,6 +187,21 @@ def test_a_folder_and_what_lies_below_the_box(
     links(page)
     page.click("[data-chain] .under button:has-text('BODY')")
     expect(page.locator("[data-links] li").first).to_contain_text("BODY")
+
+
+def test_the_sites_page_leads_there_too(face: Face, chromium: Browser, packed: Packed) -> None:
+    """The same engine under the site's own content policy, the network taken away."""
+    with hands_of(chromium, face.address, None) as hands:
+        page = hands.go("/verify?lang=zh")
+        page.wait_for_selector("[data-engine]")
+        page.wait_for_load_state("networkidle")
+        page.context.set_offline(True)
+        page.set_input_files("#engine-files", str(packed.package))
+        page.wait_for_selector("[data-verdict]")
+        assert packed.package.name in page.inner_text("[data-answer]")
+        click_at(shown(page), packed, *PICTURE)
+        assert "/moved.png" in links(page)
+        assert [one for one in hands.complaints if "/api/time" not in one] == []
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: `make ready` installs it")

@@ -164,7 +164,12 @@ class Viewer {
     const others = places.length > 1 && h("ol", { class: "under" }, ...places.map((one, number) => h("li", {}, h("button", {
       type: "button", class: "quiet", "aria-pressed": String(number === chosen), click: () => void this.show(places, number, where),
     }, `${visible(one.name)} ${one.box[2]} × ${one.box[3]}`))));
-    const hops = answer.kind === "follow" ? answer.hops : [];
+    if (answer.kind !== "follow") {
+      const code = answer.kind === "refused" ? answer.code : "verify.engine-failed";
+      this.chain.replaceChildren(h("p", { class: "warned" }, `${this.say("not-shown")} ${this.words.find(`proof.${code}`) ?? this.words.find(code) ?? code}`));
+      return;
+    }
+    const { hops } = answer;
     this.chain.replaceChildren(
       h("h3", {}, this.words.say("page.trace.found"), " ", h("small", {}, where)),
       others || "",
@@ -198,7 +203,8 @@ class Viewer {
   private hopLinks({ step, connection, session, findings }: Hop): HTMLElement[] {
     const say = (code: string, facts = {}): string => this.words.say(code, facts);
     const links = [this.link(say("page.trace.request"), "observed", findings.request, h("code", {}, visible(step.url)))];
-    if (step.archive) links.push(this.link(say("page.trace.record"), "observed", findings.archive, visible(say("transcript.trace.archive", { ...step.archive }))));
+    if (!step.archive) links.push(this.link(say("page.trace.record"), "observed", null, this.say("no-record", { outcome: visible(step.outcome) || "–" })));
+    else links.push(this.link(say("page.trace.record"), "observed", findings.archive, visible(say("transcript.trace.archive", { ...step.archive }))));
     if (!connection) return links;
     const { number, host, port, peer, protocol, cipher } = connection;
     links.push(this.link(say("page.trace.connection"), "observed", findings.connection, visible(`${number} · ${host}:${port} → ${peer} · ${protocol} ${cipher}`)));
