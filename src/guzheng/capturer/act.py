@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from guzheng.capturer import browser as chromium
 from guzheng.capturer import (
     control,
+    downloads,
     environment,
     livepicture,
     machine,
@@ -128,7 +129,9 @@ class Act:
         until = self.clock.monotonic() + self.order.limits.wall_seconds + _LOOK_SECONDS
         self.moments = Moments(self.order.moments, self.desk, self.out, self.journal, until)
         self.recorder = Recorder(self.clock, self.order.limits.requests)
-        self.targets = Targets(self.recorder, self.journal)
+        keeps = downloads.OPTION in self.order.options
+        attachments = downloads.Downloads(self.clock, self.journal, keeps)
+        self.targets = Targets(self.recorder, self.journal, attachments)
         self.digesting = writing.Digesting(self.out / "items")
         self.making = Making(
             self.out / "items",
@@ -189,6 +192,9 @@ class Act:
         await self.egress.ready()
         self.journal.step("tunnel.ready")
         self.control = await control.observe(self.browser.devtools, self.journal)
+        if self.targets.attachments.is_kept and self.folder is not None:
+            uid = self.browser.launch.uid
+            self.targets.attachments.make_folder(self.folder.browser, uid)
         await self.targets.open_page(self.browser.devtools, VIEWPORT_WIDTH, VIEWPORT_HEIGHT)
         cookies = await self.targets.spare_cookies(self.browser.devtools)
         cage = await chromium.observed_cage(self.browser.devtools)
@@ -215,6 +221,7 @@ class Act:
         self.identified = self.identified or self.identify(self.browser)
         await self.visit.scroll()
         await self.making.expand(self.visit)
+        await self.targets.attachments.finish(self.visit.must_end)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
@@ -482,6 +489,7 @@ class Act:
         self.journal.step(
             "archive.written", f"{count} of {len(self.recorder.exchanges)} requests"
         )
+        self.names += self.targets.attachments.write(items)
         self._add_notes()
         if self.wire is not None:
             comparing = self.comparing or Comparing(self.out, self.folder.scratch)
@@ -505,8 +513,6 @@ class Act:
             journal.note("capture.sandbox-off")
         if any(one.outcome not in _HARMLESS for one in self.recorder.exchanges):
             journal.note("capture.requests-missing")
-        if self.targets.download:
-            journal.note("capture.download-denied")
         connections = self.egress.connections if self.egress else []
         if self.egress is not None and self.egress.turned_away:
             journal.limit("capture.connection-limit")

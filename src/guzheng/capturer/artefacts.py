@@ -43,6 +43,7 @@ _MEDIA_TYPES = {
     ".har": "application/json",
     ".mhtml": "multipart/related",
     ".mkv": "video/matroska",
+    ".bin": "application/octet-stream",
     ".txt": "text/plain; charset=utf-8",
     ".zip": "application/zip",
     ".enc": "application/octet-stream",

@@ -29,6 +29,7 @@ REASONS = {
     "page.at-rest": "pictures are made of a page that no longer changes by loading",
     "dialog.dismissed": "a dialog stops the page; nobody is there to answer it",
     "popup.closed": "only the ordered page is evidence",
+    "download.begun": "the order says that what the page hands down is kept",
     "download.denied": "only the ordered page is evidence; a file would fill the disk",
     "banner.recognised": "a notice that covers the page must be known as such",
     "banner.dismissed": "ordered: the page without the notice, with the least consent",

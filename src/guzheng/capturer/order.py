@@ -23,7 +23,7 @@ from guzheng.proof.manifest import require_exhibit_name
 
 SCHEMA = "guzheng.capture-order/1"
 # What is done on the page beyond looking, and kept beyond the usual: only if the order says so.
-OPTIONS = ("dismiss-banner", "video")
+OPTIONS = ("dismiss-banner", "keep-downloads", "video")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 

@@ -3,13 +3,15 @@
 Frames, workers and service workers are attached before they run (auto-attach, flattened), so no
 request escapes. A paused target is spoken to without waiting, and let go last: waiting for an
 answer of a paused service worker would stop its registration for ever. Pages that the page
-opens are closed unseen, dialogs are dismissed, downloads are denied; each is a step.
+opens are closed unseen, dialogs are dismissed, downloads are denied unless the order keeps
+them; each is a step.
 """
 
 import asyncio
 
 from guzheng.capturer.console import ENABLE as ENABLE_CONSOLE
 from guzheng.capturer.devtools import Devtools, EventListener, Values, flag, inner, number, text
+from guzheng.capturer.downloads import Downloads
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import MAX_DIALOGS
 from guzheng.capturer.recorder import DURABLE, ENABLE, Recorder
@@ -25,11 +27,12 @@ _WITH_PAGE_DOMAIN = frozenset({"page", "iframe"})
 class Targets:
     """`take` every event. `main` is the session of the page that was ordered."""
 
-    def __init__(self, recorder: Recorder, journal: Journal) -> None:
+    def __init__(self, recorder: Recorder, journal: Journal, attachments: Downloads) -> None:
         self.main = ""
         self.loaded = asyncio.Event()
         self.crashed = asyncio.Event()
-        self.download: Values = {}  # the last one that was denied
+        self.attachments = attachments
+        self.download: Values = {}  # the last one
         self.downloads: set[str] = set()
         self.listeners: list[EventListener] = [recorder.take]
         self._recorder = recorder
@@ -45,9 +48,8 @@ class Targets:
         self._devtools = devtools
         self._recorder.attach(devtools)
         await devtools.call("Target.setAutoAttach", _AUTO_ATTACH)
-        await devtools.call(
-            "Browser.setDownloadBehavior", {"behavior": "deny", "eventsEnabled": True}
-        )
+        self.attachments.attach(devtools)
+        await devtools.call("Browser.setDownloadBehavior", self.attachments.behaviour())
         # A window of its own: the control page's may not have gone yet, and a size is refused
         # to what would become a tab of it.
         size = {"width": width, "height": height, "newWindow": True}
@@ -78,8 +80,9 @@ class Targets:
             case "Browser.downloadWillBegin":
                 self.download = values
                 self.downloads.add(text(values, "url"))
-                name = text(values, "suggestedFilename")
-                self._journal.step("download.denied", f"{name} {text(values, 'url')}")
+                self.attachments.began(values)
+            case "Browser.downloadProgress":
+                self.attachments.progressed(values)
             case _:
                 for listener in self.listeners:
                     listener(method, values, session)

@@ -130,6 +130,10 @@ class Visit:
         ):
             raise self._diagnosis.of_error("the page led there by itself")
 
+    def must_end(self) -> bool:
+        """Whether nothing more may be waited for."""
+        return self._spent or self.egress.stopped or self.targets.crashed.is_set()
+
     async def title(self) -> tuple[str, str]:
         """Title and URL of the page, as the browser (not the page) keeps them."""
         history = await self.devtools.call("Page.getNavigationHistory", {}, self.targets.main)

@@ -43,7 +43,8 @@ from guzheng.words import find_words, say
     "options",
     multiple=True,
     type=click.Choice(OPTIONS),
-    help="另做：关闭隐私提示、录下过程 / also: close a privacy notice, film the visit",
+    help="另做：关闭隐私提示、保留下载、录下过程 / also: close a privacy notice, "
+    "keep downloads, film the visit",
 )
 @click.option(
     "--confirm",

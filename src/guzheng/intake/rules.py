@@ -70,7 +70,7 @@ def stated(text: str | None, what: str) -> str | None:
     return trimmed
 
 
-OPTIONS: Final = ("dismiss-banner", "video")  # docs/spec/capture.md §2
+OPTIONS: Final = ("dismiss-banner", "keep-downloads", "video")  # docs/spec/capture.md §2
 
 
 def capture_options(wanted: Iterable[str]) -> tuple[str, ...]:
