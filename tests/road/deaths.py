@@ -17,6 +17,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -53,25 +54,28 @@ PLACEHOLDER = "ex_" + "0" * 26
 
 
 class Fate:
-    """Counts effects; ends the program at the one that was chosen."""
+    """Counts effects; ends the program at the one that was chosen. Threads may share it."""
 
     def __init__(self, at: tuple[int, str] | None) -> None:
         self.at = at
         self.effects: list[str] = []
+        self._lock = threading.Lock()
 
-    def meet(self, effect: str, act: Callable[[], object]) -> object:
-        number = len(self.effects)
-        self.effects.append(effect)
+    def meet(self, effect: str, act: Callable[[int], object]) -> object:
+        """`act` is told which effect it is."""
+        with self._lock:
+            number = len(self.effects)
+            self.effects.append(effect)
         if self.at == (number, "before"):
             os.kill(os.getpid(), signal.SIGKILL)
-        result = act()
+        result = act(number)
         if self.at == (number, "after"):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    def within(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The effect being met is a put of these; half of the first is written."""
-        ends = self.at == (len(self.effects) - 1, "within")
+    def within(self, number: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """That effect is a put of these; half of the first is written."""
+        ends = self.at == (number, "within")
         for chunk in chunks:
             yield chunk[: len(chunk) // 2 or 1] if ends else chunk
             if ends:
@@ -93,9 +97,11 @@ class Fated:
             label = f"{self._name}.{verb}"
             if self._name == "blobs" and verb == "put":
                 name, chunks = cast(tuple[str, Iterable[bytes]], given)
-                given = (name, self._fate.within(chunks))
                 label += f" {name.split('/', 2)[-1]}"
-            return self._fate.meet(label, lambda: real(*given, **named))
+                return self._fate.meet(
+                    label, lambda number: real(name, self._fate.within(number, chunks))
+                )
+            return self._fate.meet(label, lambda _number: real(*given, **named))
 
         return effect
 

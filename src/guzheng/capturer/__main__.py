@@ -6,6 +6,8 @@ written to OUT/failure.json like any other failure, never shown as a traceback.
 """
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import os
 import resource
@@ -33,6 +35,9 @@ from guzheng.proof import canonical
 
 _USAGE = "usage: python -m guzheng.capturer ORDER.json OUT/"
 _FILE_OCTETS = 4 * 1024 * 1024 * 1024  # no file of the job may grow beyond; the disk is shared
+# What is larger goes back to the system when it is freed: mallopt(3). Otherwise the largest
+# artefact is held until the end, a hole in the heap.
+_MMAP_THRESHOLD, _RETURNED_OCTETS = -3, 512 * 1024
 _GRACE_SECONDS = 20  # after the wall limit: for writing down; then the program is ended
 
 
@@ -168,6 +173,8 @@ def _surroundings() -> Surroundings:
 
 def _limit_ourselves() -> None:
     """Inherited by the browser: no core dumps of page memory, no file without bound."""
+    with contextlib.suppress(AttributeError):  # a C library that is not glibc
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _RETURNED_OCTETS)
     # It warns when a program that it stops has just ended by itself, which is no fault.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

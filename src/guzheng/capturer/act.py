@@ -78,6 +78,7 @@ _DEATHS = frozenset(
     f"capture.{one}" for one in ("browser-died", "page-moved", "page-not-drawn", "timed-out")
 )
 _LOOK_SECONDS = 10
+_LONG_PIXELS = 10 * VIEWPORT_HEIGHT  # a page of which the scrolling takes more than a second
 _WIRE, _KEY_LOG = "wire", "tls-keys.log"  # in the job's folder: the tunnel's, the browser's
 
 
@@ -216,7 +217,8 @@ class Act:
         await self.making.begin(self.visit)
         await self.visit.go()
         await self.making.view(self.visit)
-        await livepicture.show(self.browser.devtools, self.targets.main, self.out)
+        if (await self.visit.size())[1] > _LONG_PIXELS:  # else there is one in a moment anyway
+            await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         # Not sooner: reading 300 MB beside the start and the load slows both down.
         self.identified = self.identified or self.identify(self.browser)
         await self.visit.scroll()
@@ -224,6 +226,9 @@ class Act:
         await self.targets.attachments.finish(self.visit.must_end)
         await self.visit.require_a_page()
         self.journal.step("page.at-rest")
+        if self.folder is not None:
+            self.comparing = Comparing(self.out, self.folder.scratch)
+            await self.comparing.start()
         await livepicture.show(self.browser.devtools, self.targets.main, self.out)
         self.scope = await sight.judged(self.visit, self.targets.main, self.journal)
         await self._make_artefacts(self.visit)
@@ -350,9 +355,6 @@ class Act:
         self.title, self.final_url = await visit.title()
         await self.making.make(visit)
         self.digesting.begin(self.names)
-        if self.folder is not None:  # not sooner: painting takes all memory that a job may have
-            self.comparing = Comparing(self.out, self.folder.scratch)
-            await self.comparing.start()
         _, url_now = await visit.title()
         if url_now != self.final_url:
             self.journal.note("capture.page-moved")

@@ -16,7 +16,8 @@ from guzheng.capturer.pixels import Undecodable
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {2: 3, 6: 4}  # truecolour, and with alpha
-_PIECE = 1 << 20
+_PIECE = 4096  # packed; a thousand times as much unpacked, if all is of one colour
+_WRITTEN = 256 * 1024
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)  # §9.2
 _Header = tuple[int, int, int, int, int, int, int]
 
@@ -70,17 +71,20 @@ class Stitched:
         self._rows += height
 
     def _repack(self, packed: bytes, stride: int, height: int, channels: int) -> None:
-        unpacker, given = zlib.decompressobj(), 0
-        rows = unpacker.decompress(packed, max(_PIECE, stride))
-        if self._rows:
-            rows = _first_row(rows[:stride], channels) + rows[stride:]
-        while rows:
+        unpacker, first, given = zlib.decompressobj(), b"", 0
+        told = not self._rows  # nothing is above the first strip
+        for at in range(0, len(packed), _PIECE):
+            rows = unpacker.decompress(packed[at : at + _PIECE])
             given += len(rows)
+            if not told:
+                first += rows
+                if len(first) < stride:
+                    continue
+                rows, told = _first_row(first[:stride], channels) + first[stride:], True
             self._packed += self._packer.compress(rows)
-            if len(self._packed) >= _PIECE:
+            if len(self._packed) >= _WRITTEN:
                 self._write(b"IDAT", bytes(self._packed))
                 self._packed.clear()
-            rows = unpacker.decompress(unpacker.unconsumed_tail, _PIECE)
         if given != stride * height:
             raise Undecodable(f"{given} octets of {stride * height}")
 

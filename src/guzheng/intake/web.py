@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,10 +37,11 @@ from guzheng.proof.moments import papers_of as moments_named
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.store.blobs import Blobs
 from guzheng.store.durable import reported, sync_directory
-from guzheng.store.receive import keep_stream
+from guzheng.store.receive import Received, keep_stream
 
 CAPTURE = "capture.json"
 _MOMENT_OCTETS = 256 * 1024  # a token, or a note with a hundred cosignatures
+_HANDS = 4  # files that are written at once: each waits for the disk, and the disk for none
 GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
 _OPERATORS = frozenset(
     {"capture.no-browser", "capture.browser-died", "capture.order-malformed"}
@@ -385,36 +387,42 @@ def _end(group: int) -> None:
 
 
 def _make_durable(out: Path) -> None:
-    for directory, _, files in os.walk(out):
-        for name in files:
-            descriptor = os.open(Path(directory) / name, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(directory))
+    def flush(path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    with ThreadPoolExecutor(_HANDS) as hands:  # the disk is waited for once, not for each
+        for directory, _, files in os.walk(out):
+            list(hands.map(flush, [Path(directory) / name for name in files]))
+            sync_directory(Path(directory))
 
 
 def _keep(done: Path, blobs: Blobs, folder: str) -> Captured:
     record_json = (done / CAPTURE).read_bytes()
-    items, roles = [], {}
     record = CaptureRecord.parse(record_json)
-    names = {one.name for one in record.artefacts}
-    fits = not record.failed or names <= {*ATTEMPT_ITEMS}
+    artefacts, names = record.artefacts, [item_name(one.name) for one in record.artefacts]
+    distinct(names)
+    fits = not record.failed or {*names} <= {*ATTEMPT_ITEMS}
     require(fits, Malformed, "manifest.items", ", ".join(ATTEMPT_ITEMS), repr(names)[:120])
-    for artefact in record.artefacts:
-        name = item_name(artefact.name)
+
+    def keep(name: str) -> Received:
         descriptor = os.open(done / "items" / name, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as stream:
-            kept = keep_stream(
-                blobs, f"{folder}items/{name}", iter(lambda: stream.read(4 << 20), b"")
-            )
-        items.append(ReceivedItem(name, artefact.media_type, kept.size, (kept.sha256,)))
-        roles[name] = artefact.role
-    distinct(item.name for item in items)
+            octets = iter(lambda: stream.read(4 << 20), b"")
+            return keep_stream(blobs, f"{folder}items/{name}", octets)
+
+    with ThreadPoolExecutor(_HANDS) as hands:
+        kept = list(hands.map(keep, names))
+    items = tuple(
+        ReceivedItem(one.name, one.media_type, its.size, (its.sha256,))
+        for one, its in zip(artefacts, kept, strict=True)
+    )
     for name, octets in _moments_in(done, record_json):
         blobs.put(folder + name, [octets])
-    return Captured(record_json, tuple(items), roles)
+    return Captured(record_json, items, {one.name: one.role for one in artefacts})
 
 
 def _moments_in(out: Path, record_json: bytes) -> Iterator[tuple[str, bytes]]:
