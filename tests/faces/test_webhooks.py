@@ -109,6 +109,21 @@ def test_a_finished_exhibit_is_told(told: Told) -> None:
     assert len(told.other.heard) == 3
 
 
+def test_a_secret_is_rotated_on_the_page_and_shown_once(told: Told) -> None:
+    page, first = told.make()
+    answer = told.owner.post(f"{page}/rotate", status=201)
+    found = re.search(r"whsec_[\w+/=]+", answer.text)
+    assert found is not None
+    assert found[0] not in told.owner.text(page)
+    told.owner.post(f"{page}/test")
+    (message,) = told.other.heard
+    assert message.is_signed(first)
+    assert message.is_signed(found[0])
+    told.owner.post(f"{page}/rotate", status=409)
+    told.stranger.post(f"{page}/rotate", status=404)
+    assert "轮换了 Webhook 的签名密钥" in told.owner.text("/members/audit?lang=zh")
+
+
 def test_a_confirmed_order_is_told_even_if_the_program_died(told: Told) -> None:
     told.make()
     platform, now = told.platform, told.platform.now()

@@ -112,6 +112,42 @@ def test_it_is_tried_again_for_days_and_then_given_up(
     assert sent.waiting(one.endpoint) == (0, None)
 
 
+def test_a_secret_is_rotated_and_both_sign_for_a_day(firm: Firm, hooks: Hooks) -> None:
+    one, first = hooks.add(firm.by(), URL, ALL, AT)
+    body, name = b"{}", one.endpoint
+
+    def signed(at: timedelta) -> Heard:
+        keys = hooks.keys_of(name, AT + at)
+        return Heard("/in", calling.signed(keys, "wm_1", body, AT + at), body)
+
+    at = timedelta(days=3)
+    second = hooks.rotate(firm.by(), name, AT + at)
+    assert second != first
+    assert firm.members.audit(firm.account, 1)[0].kind == "webhook-rotated"
+    both = signed(at + timedelta(hours=23))
+    assert (both.is_signed(first), both.is_signed(second)) == (True, True)
+    assert len(both.headers["webhook-signature"].split(" ")) == 2
+    with pytest.raises(Refused, match=r"webhooks\.rotated-lately"):
+        hooks.rotate(firm.by(), name, AT + at + timedelta(hours=23))
+    alone = signed(at + timedelta(hours=24))
+    assert (alone.is_signed(first), alone.is_signed(second)) == (False, True)
+    third = hooks.rotate(firm.by(), name, AT + at + timedelta(hours=24))
+    now = signed(at + timedelta(hours=25))
+    signers = (now.is_signed(first), now.is_signed(second), now.is_signed(third))
+    assert signers == (False, True, True)
+    hooks.remove(firm.by(), name, AT + at)
+    with pytest.raises(Refused, match=r"webhooks\.ended"):
+        hooks.rotate(firm.by(), name, AT + timedelta(days=30))
+
+
+def test_only_who_may_manage_members_rotates(firm: Firm, hooks: Hooks) -> None:
+    one, _secret = hooks.add(firm.by(), URL, ALL, AT)
+    firm.invite(STAFF)
+    with pytest.raises(Refused, match=r"accounts\.not-permitted"):
+        hooks.rotate(firm.by(STAFF), one.endpoint, AT)
+    assert len(hooks.keys_of(one.endpoint, AT)) == 1
+
+
 def test_who_dies_with_a_message_leaves_it_to_the_next(
     firm: Firm, hooks: Hooks, sent: Deliveries
 ) -> None:
@@ -187,7 +223,7 @@ def test_the_secret_is_sealed_and_history_stays(
     one, secret = hooks.add(firm.by(), URL, ALL, AT)
     with reading(engine) as connection:
         rows = repr(connection.execute(text("SELECT * FROM webhook_endpoint")).all())
-    assert hooks.key_of(one.endpoint).hex() not in rows
+    assert hooks.keys_of(one.endpoint, AT)[0].hex() not in rows
     assert secret.removeprefix("whsec_") not in rows
     with (
         pytest.raises(DatabaseError, match="rows are only added"),
@@ -202,7 +238,7 @@ def test_the_signature_is_that_of_the_standard() -> None:
     key = bytes.fromhex("31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0")
     body = b'{"test": 2432232314}'
     at = AT.fromtimestamp(1614265330, AT.tzinfo)
-    headers = calling.signed(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", body, at)
+    headers = calling.signed([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", body, at)
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert Heard("/", headers, body).is_signed(secret)
 
@@ -269,7 +305,7 @@ def test_a_call_goes_to_the_address_that_was_looked_at() -> None:
 
         parts = calling.parse_address(f"http://name.that.nobody.resolves.example:{port}/in")
         line = calling.looked_up(parts, LOOPBACK, resolve)
-        headers = calling.signed(b"k" * 32, "wm_1", b"{}", AT)
+        headers = calling.signed([b"k" * 32], "wm_1", b"{}", AT)
         assert calling.post(line, headers, b"{}") == 204
         heard = other.heard[0]
         assert heard.headers["host"] == f"name.that.nobody.resolves.example:{port}"

@@ -32,14 +32,16 @@ _LONGEST: Final = 2000
 PORTS: Final = {"https": 443, "http": 80}
 
 
-def signed(key: bytes, message: str, body: bytes, now: datetime) -> dict[str, str]:
-    """The headers by which the receiver knows who sent this, and when."""
+def signed(keys: Sequence[bytes], message: str, body: bytes, now: datetime) -> dict[str, str]:
+    """The headers by which the receiver knows who sent this, and when: a signature by each key,
+    of which he needs to know one."""
     at = str(int(now.timestamp()))
-    mac = hmac.digest(key, f"{message}.{at}.".encode() + body, "sha256")
+    told = f"{message}.{at}.".encode() + body
+    macs = [base64.b64encode(hmac.digest(key, told, "sha256")).decode() for key in keys]
     return {
         "webhook-id": message,
         "webhook-timestamp": at,
-        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+        "webhook-signature": " ".join(f"v1,{one}" for one in macs),
     }
 
 

@@ -1,7 +1,8 @@
 """The tables of webhooks: who is to be told, what happened, and how each telling went.
 
-Endpoints, their ends, messages and attempts are only added to. What is still to be told is a
-row for each message and endpoint, which changes: when it is due, and how often it was tried.
+Endpoints, their later secrets, their ends, messages and attempts are only added to. What is
+still to be told is a row for each message and endpoint, which changes: when it is due, and how
+often it was tried.
 """
 
 from sqlalchemy import (
@@ -42,6 +43,17 @@ ENDPOINT = Table(
     _text("by_person"),
     _text("made_at"),
     Index("webhook_endpoint_of_account", "account", "endpoint"),
+    sqlite_strict=True,
+)
+SECRET = Table(
+    "webhook_secret",
+    METADATA,
+    _text("endpoint", key=True),
+    Column(
+        "number", _NUMBER, primary_key=True, autoincrement=False
+    ),  # the first is above, as 0
+    _text("secret"),  # sealed
+    _text("made_at"),
     sqlite_strict=True,
 )
 ENDPOINT_END = Table(
@@ -92,4 +104,4 @@ ATTEMPT = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    create_tables(connection, (ENDPOINT, ENDPOINT_END, MESSAGE, ATTEMPT), (DELIVERY,))
+    create_tables(connection, (ENDPOINT, SECRET, ENDPOINT_END, MESSAGE, ATTEMPT), (DELIVERY,))

@@ -2,13 +2,15 @@
 
 A message is durable when `tell` returns, for each endpoint that wants its kind; the same news
 told twice is one message. When it is sent, and again, is `deliveries`; signing and calling are
-`calling`. A message names things and says nothing of them; docs/api.md has the kinds.
+`calling`. A message names things and says nothing of them; docs/api.md has the kinds. A secret
+can be rotated: for a day messages carry two signatures, as Standard Webhooks allows, so that
+the receiver changes over when it suits him.
 """
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, insert, select
@@ -19,6 +21,7 @@ from guzheng.accounts.hook_tables import (
     ENDPOINT,
     ENDPOINT_END,
     MESSAGE,
+    SECRET,
     create,
 )
 from guzheng.accounts.members import append, require_standing
@@ -34,6 +37,7 @@ SECRET_PREFIX: Final = "whsec_"
 TEST: Final = "webhook.test"
 KINDS: Final = ("exhibit.certified", "capture.failed", "order.confirmed", "share.opened")
 _SECRET_OCTETS: Final = 32
+OVERLAP: Final = timedelta(hours=24)  # how long the secret before signs too
 _LARGEST: Final = 10  # endpoints of an account
 
 
@@ -115,12 +119,46 @@ class Hooks:
             wanted = select(ENDPOINT.c.account).where(ENDPOINT.c.endpoint == endpoint)
             return connection.execute(wanted).scalar_one_or_none()
 
-    def key_of(self, endpoint: str) -> bytes:
-        """What its messages are signed with."""
-        wanted = select(ENDPOINT.c.secret).where(ENDPOINT.c.endpoint == endpoint)
+    def keys_of(self, endpoint: str, now: datetime) -> tuple[bytes, ...]:
+        """What its messages are signed with now, the newest first: one, or two for a time."""
+        first = select(ENDPOINT.c.secret).where(ENDPOINT.c.endpoint == endpoint)
+        later = select(SECRET).where(SECRET.c.endpoint == endpoint)
         with reading(self._engine) as connection:
-            sealed: str = connection.execute(wanted).scalar_one()
-        return self._sealing.opened(sealed, endpoint)
+            sealed = [(connection.execute(first).scalar_one(), endpoint)]
+            rows = connection.execute(later.order_by(SECRET.c.number)).all()
+        sealed += [(row.secret, _place(endpoint, row.number)) for row in rows]
+        fresh = bool(rows) and now - instant.parse(rows[-1].made_at) < OVERLAP
+        signing = sealed[-2:] if fresh else sealed[-1:]
+        return tuple(self._sealing.opened(*one) for one in reversed(signing))
+
+    def rotate(self, by: Acting, endpoint: str, now: datetime) -> str:
+        """Another secret, told this once; the one before signs too for a day. Refused while two
+        do: the one that the receiver knows must not stop before he knows the next."""
+        one = self.require(by.account, endpoint)
+        if one.ended:
+            raise Refused("webhooks.ended", expected="one that is told things", found=one.ended)
+        octets = self._entropy(_SECRET_OCTETS)
+        last = select(SECRET).where(SECRET.c.endpoint == endpoint)
+        with writing(self._engine) as connection:
+            require_standing(connection, by, Permission.MEMBERS)
+            latest = connection.execute(last.order_by(SECRET.c.number.desc()).limit(1)).first()
+            if latest is not None and now - instant.parse(latest.made_at) < OVERLAP:
+                raise Refused(
+                    "webhooks.rotated-lately",
+                    expected=instant.beijing(instant.parse(latest.made_at) + OVERLAP),
+                    found=instant.beijing(now),
+                    act="wait until the former secret has ended, or remove the webhook",
+                )
+            number = (latest.number if latest is not None else 0) + 1
+            row = {
+                "endpoint": endpoint,
+                "number": number,
+                "secret": self._sealing.sealed(octets, _place(endpoint, number)),
+                "made_at": instant.encode(now),
+            }
+            connection.execute(insert(SECRET), row)
+            append(connection, by, "webhook-rotated", now, said=endpoint)
+        return SECRET_PREFIX + base64.b64encode(octets).decode()
 
     def remove(self, by: Acting, endpoint: str, now: datetime) -> None:
         """It is told nothing any more; removed twice, it happened once."""
@@ -192,6 +230,11 @@ class Hooks:
                 },
             )
         return name
+
+
+def _place(endpoint: str, number: int) -> str:
+    """Where a later secret is sealed to; it opens nowhere else."""
+    return f"{endpoint} {number}"
 
 
 def _untold(

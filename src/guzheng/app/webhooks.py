@@ -83,6 +83,10 @@ class Webhooks:
     def remove(self, by: Acting, endpoint: str) -> None:
         self._hooks.remove(by, endpoint, self._now())
 
+    def rotate(self, by: Acting, endpoint: str) -> str:
+        """Another secret, told this once; for a day the one before signs too."""
+        return self._hooks.rotate(by, endpoint, self._now())
+
     def test(self, by: Acting, endpoint: str) -> None:
         """Send a message of no meaning, now."""
         message = self._hooks.test(by, endpoint, self._now())
@@ -166,8 +170,8 @@ class Webhooks:
             line = calling.looked_up(
                 calling.parse_address(due.endpoint.url), self._allowed, calling.resolved
             )
-            key = self._hooks.key_of(due.endpoint.endpoint)
-            headers = calling.signed(key, due.message, due.body, began)
+            keys = self._hooks.keys_of(due.endpoint.endpoint, began)
+            headers = calling.signed(keys, due.message, due.body, began)
             status = calling.post(line, headers, due.body)
             code = "" if status else "webhooks.no-answer"
         except Problem as problem:

@@ -38,6 +38,7 @@ KINDS: Final = (
     "key-revoked",
     "webhook-made",
     "webhook-removed",
+    "webhook-rotated",
     "webhook-disabled",
     "second-step-demanded",
     "second-step-waived",

@@ -59,6 +59,7 @@ _STATUS_OF_CODE = {
     "accounts.invitation-over": HTTPStatus.GONE,
     "webhooks.too-many": HTTPStatus.CONFLICT,
     "webhooks.ended": HTTPStatus.CONFLICT,
+    "webhooks.rotated-lately": HTTPStatus.CONFLICT,
     "ledger.may-not-add": HTTPStatus.FORBIDDEN,
     "cases.held": HTTPStatus.CONFLICT,
     "cases.still-cited": HTTPStatus.CONFLICT,

@@ -75,6 +75,11 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
                     webhooks.test(by, endpoint)
                 case "again":
                     webhooks.again(by, endpoint, form_of(request).get("message", ""))
+                case "rotate":
+                    if first := prove_first(request, platform, f"/webhooks/{endpoint}"):
+                        return first
+                    secret = webhooks.rotate(by, endpoint)
+                    return one(request, endpoint, None, secret)
                 case "remove":
                     require_sure(form_of(request))
                     webhooks.remove(by, endpoint)
@@ -85,10 +90,12 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             return one(request, endpoint, problems.trouble_of(problem, language_of(request)))
         return see(f"/webhooks/{endpoint}")
 
-    def one(request: Request, endpoint: str, trouble: problems.Trouble | None) -> Response:
+    def one(
+        request: Request, endpoint: str, trouble: problems.Trouble | None, secret: str = ""
+    ) -> Response:
         view = platform.webhooks.view(acting_of(request).account, endpoint)
-        facts = {"section": "me", "view": view, "trouble": trouble}
-        status = int(trouble.status) if trouble else 200
+        facts = {"section": "me", "view": view, "trouble": trouble, "secret": secret}
+        status = int(trouble.status) if trouble else HTTPStatus.CREATED if secret else 200
         return pages.render(request, "webhook.html", facts, status_code=status)
 
     return router
