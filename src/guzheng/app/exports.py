@@ -260,6 +260,7 @@ class Exports:
                 living.add(one.package)
                 continue
             self._handing.remove(one.package)
+            shutil.rmtree(self._place(one.package), ignore_errors=True)  # of a program killed
             self._rows.note(one.package, Event(records.REMOVED, now))
         self._handing.remove_others(living)
         self._handing.remove_shared_before(now)
