@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,6 +91,31 @@ def test_the_same_input_gives_the_same_package(tmp_path: Path) -> None:
         page = wacz.PageEntry("https://example.org/a", "2026-11-21T12:00:00.000Z", "题")
         wacz.write(tmp_path / name, warc=warc, index=writer.index, page=page, software="test")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_reader_of_the_draft_misses_its_profile_and_nothing_else(tmp_path: Path) -> None:
+    """What WACZ 1.2.0 (a draft) demands beyond 1.1.1: docs/decisions/0024."""
+    writer, octets = _written(_exchange())
+    warc, package = tmp_path / "data.warc.gz", tmp_path / "page.wacz"
+    warc.write_bytes(octets)
+    page = wacz.PageEntry("https://example.org/a", "2026-11-21T12:00:00.000Z", "题")
+    wacz.write(package, warc=warc, index=writer.index, page=page, software="test")
+    with zipfile.ZipFile(package) as archive:
+        members = {one.filename: archive.read(one) for one in archive.infolist()}
+        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}
+    described = json.loads(members["datapackage.json"])
+    assert (described["profile"], described["wacz_version"]) == ("data-package", "1.1.1")
+    assert described["home"] == {"url": page.url, "ts": page.at}
+    listed = {one["path"]: one for one in described["resources"]}
+    assert listed.keys() == members.keys() - {"datapackage.json", "datapackage-digest.json"}
+    for name, one in listed.items():
+        assert one["hash"] == f"sha256:{hashlib.sha256(members[name]).hexdigest()}"
+        assert (one["bytes"], one["name"]) == (len(members[name]), name.rpartition("/")[2])
+    _, *pages = map(json.loads, members["pages/pages.jsonl"].splitlines())
+    assert [(one["url"], one["ts"]) for one in pages] == [(page.url, page.at)]
+    digest = json.loads(members["datapackage-digest.json"])
+    wanted = hashlib.sha256(members["datapackage.json"]).hexdigest()
+    assert digest == {"path": "datapackage.json", "hash": f"sha256:{wanted}"}
 
 
 @pytest.mark.parametrize(
