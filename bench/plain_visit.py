@@ -20,6 +20,7 @@ from typing import cast
 
 from guzheng.capturer import browser as chromium
 from guzheng.capturer.clock import Clock
+from guzheng.capturer.downloads import Downloads
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.flags import flags_of
 from guzheng.capturer.jobfolder import JobFolder
@@ -47,7 +48,7 @@ async def looking(url: str, spki: str) -> AsyncIterator[Visit]:
     clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
     journal = Journal(clock, lambda _step, _detail: None, time.monotonic())
     watcher = Watcher(clock, USUAL.requests)
-    targets = Targets(watcher, journal)
+    targets = Targets(watcher, journal, Downloads(clock, journal, is_kept=False))
     uid = uid_for_job(own_uid=os.getuid(), seed=os.getpid())
     folder = JobFolder(Path(tempfile.gettempdir()), uid)
     program = chromium.find_chromium("")
