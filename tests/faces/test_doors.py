@@ -70,6 +70,9 @@ class _Broken(Platform):
     def exhibits(self, *_: object, **__: object) -> NoReturn:
         raise RuntimeError("a secret in a traceback")
 
+    def views_of(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("a secret in a traceback")
+
 
 def test_a_fault_of_ours_tells_a_number_and_nothing_else(platform: Platform) -> None:
     broken = _Broken(platform.config)

@@ -5,24 +5,24 @@ A session in which nothing but one thing was shown (a password, a letter, an ide
 provider) may do nothing then but set up a second step or show one: whoever has to is led there,
 and never locked out, since his own ways to sign in stay his to change. A passkey counts as two.
 Programs' keys are bound by scope and term, and are not asked for steps. What an account demands
-is what the last line of its audit about it says.
+is a row, since it is asked at every request; each change of it is a line of the audit, too.
 """
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, delete, select
 
 from guzheng.accounts import roles
 from guzheng.accounts.acting import Acting, Permission
-from guzheng.accounts.member_tables import EVENT
+from guzheng.accounts.member_tables import DEMAND
 from guzheng.accounts.members import append, require_standing, require_within
-from guzheng.store.records import reading, writing
+from guzheng.proof import instant
+from guzheng.store.records import insert_missing, reading, writing
 
 DEMANDED, WAIVED = "second-step-demanded", "second-step-waived"
 OFFERED, OPERATORS, EVERYBODY = "offered", "operators", "everybody"
-_ABOUT_IT: Final[Collection[str]] = (DEMANDED, WAIVED)
+_DEMANDS: Final = select(DEMAND.c.account).where(DEMAND.c.account == bindparam("account"))
 
 
 class Demands:
@@ -39,20 +39,19 @@ class Demands:
 
     def is_demanded(self, account: str) -> bool:
         """Whether this account itself demands it."""
-        wanted = (
-            select(EVENT.c.kind)
-            .where(EVENT.c.account == account, EVENT.c.kind.in_(_ABOUT_IT))
-            .order_by(EVENT.c.number.desc())
-            .limit(1)
-        )
         with reading(self._engine) as connection:
-            return connection.execute(wanted).scalar_one_or_none() == DEMANDED
+            return connection.execute(_DEMANDS, {"account": account}).first() is not None
 
     def change(self, by: Acting, now: datetime, *, demanded: bool) -> None:
         """An owner says so. Refused to everybody else; the same twice is one line."""
-        if demanded == self.is_demanded(by.account):
-            return
         with writing(self._engine) as connection:
             own = require_standing(connection, by, Permission.MEMBERS)
             require_within(own, roles.EVERYTHING)
-            append(connection, by, DEMANDED if demanded else WAIVED, now)
+            if demanded:
+                row = {"account": by.account, "demanded_at": instant.encode(now)}
+                changed = insert_missing(connection, DEMAND, row)
+            else:
+                own_row = delete(DEMAND).where(DEMAND.c.account == by.account)
+                changed = connection.execute(own_row).rowcount == 1
+            if changed:
+                append(connection, by, DEMANDED if demanded else WAIVED, now)

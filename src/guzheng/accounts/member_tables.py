@@ -1,7 +1,8 @@
 """The tables of accounts: who acts for whom, what changed about it, and who changed it.
 
 `account_event` is both the truth and the audit: a membership is what its events come to. Its
-rows are only added. The one table that changes says for whom a person acts at the moment.
+rows are only added. Two tables change: for whom a person acts at the moment, and which accounts
+demand a second step now.
 """
 
 from sqlalchemy import (
@@ -77,8 +78,15 @@ CHOICE = Table(
     _text("account"),
     sqlite_strict=True,
 )
+DEMAND = Table(  # the accounts that demand a second step; asked at every request
+    "account_demand",
+    METADATA,
+    _text("account", key=True),
+    _text("demanded_at"),
+    sqlite_strict=True,
+)
 
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    create_tables(connection, (ACCOUNT, EVENT, INVITATION, INVITATION_END), (CHOICE,))
+    create_tables(connection, (ACCOUNT, EVENT, INVITATION, INVITATION_END), (CHOICE, DEMAND))
