@@ -94,9 +94,7 @@ def test_the_whole_way(own: tuple[Face, Platform], tmp_path: Path, *, national: 
     place.write_bytes(FILE)
     platform.rebuild()
     engine = platform.index.engine
-    wanted = seeking.search(
-        engine, seeking.Sought(state="wanted"), account="local", limit=9
-    )
+    wanted = seeking.search(engine, seeking.Sought(state="wanted"), account="local", limit=9)
     assert exhibit not in {one.exhibit for one in wanted}
 
 
