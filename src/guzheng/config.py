@@ -321,8 +321,8 @@ class Config:
     )
     replay_port: int = _setting(
         0,
-        "Port of a second listener of `serve`, which only plays films and archives; 0: any, for "
-        "readers on this machine, and none for others",
+        "Port of a second listener of `serve`, which only plays films and archives; 0: any, "
+        "for readers on this machine, and none for others",
     )
     replay_url: str = _setting(
         "", "Address others reach that listener at: a host name of its own; empty: this machine"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guzheng.cosigner.serving import Asked
+from guzheng.cosigner.submission import MAX_OCTETS, Submission
 from guzheng.proof import note
 from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.fork import Fork
@@ -16,7 +17,6 @@ from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey
 from guzheng.proof.tree import EMPTY_ROOT
 from guzheng.witness.memory import id_of
 from guzheng.witness.paths import Paths
-from guzheng.cosigner.submission import MAX_OCTETS, Submission
 from guzheng.witness.witness import Witness
 from tests.proof.keys import key_of, signed
 from tests.strategies import altered

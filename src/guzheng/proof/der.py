@@ -17,7 +17,6 @@ INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
 BOOLEAN, UTF8_STRING, GENERALIZED_TIME = 0x01, 0x0C, 0x18
 SEQUENCE, SET = 0x30, 0x31
 MAX_OID_OCTETS = 64
-_new = tuple.__new__
 
 _TIME_FORM = re.compile(r"(\d{4})" + r"(\d\d)" * 5 + r"(?:\.(\d{1,9}))?Z", re.ASCII)
 
@@ -89,8 +88,7 @@ class Reader:
         self._at = end
         if tag is not None and found != tag:
             raise Malformed("der.tag", f"{self._what}: tag {tag:#04x}", f"{found:#04x}")
-        # As Element(…), without the detour that a NamedTuple's own constructor makes.
-        return _new(Element, (found, content[body:end], content[start:end]))
+        return Element(found, content[body:end], content[start:end])
 
     def _long_length(self, width: int, body: int) -> tuple[int, int]:
         octets = self._content[body : body + width]

@@ -35,7 +35,8 @@ def whole(octets: bytes) -> Span:
 
 def children(octets: bytes, of: Span) -> list[Span]:
     """The elements in the content of one that is constructed, or that encloses others."""
-    reader, found, at = der.Reader(of.of(octets), "shape"), [], of.content
+    reader, at = der.Reader(of.of(octets), "shape"), of.content
+    found: list[Span] = []
     while reader.tag is not None:
         one = reader.take()
         end = at + len(one.encoded)
