@@ -157,10 +157,10 @@ def _ownership(record: Record, hearing: Hearing) -> None:
 
 def _carrier(record: Record, hearing: Hearing) -> None:
     """R-18: the original carrier is lost, and there is a copy only."""
-    if any(one.startswith("items/") for one in record.names) or record.original_beside:
-        hearing.says("originals-kept", "items/")
-    elif record.kind == "web-attempt" and _CAPTURE in record.names:
+    if record.kind == "web-attempt" and _CAPTURE in record.names:
         hearing.says("record-kept", _CAPTURE)
+    elif any(one.startswith("items/") for one in record.names) or record.original_beside:
+        hearing.says("originals-kept", "items/")
     else:
         _original_is_here(record, hearing)
     if record.verified == "passed":

@@ -6,13 +6,14 @@ may be anything; whoever wants its pages numbered prints it.
 
 import io
 
-from pyhanko.pdf_utils.generic import IndirectObject
-from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import PdfFileReader
-
 
 def pages_of(pdf: bytes) -> int | None:
     """None of what does not read as a PDF: then nothing is numbered, and nothing is guessed."""
+    # Here and not above: every command would start a seventh later for it.
+    from pyhanko.pdf_utils.generic import IndirectObject
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
     try:
         found = PdfFileReader(io.BytesIO(pdf), strict=False).root["/Pages"]["/Count"]
     except (PdfError, KeyError, TypeError, ValueError):
