@@ -163,7 +163,7 @@ class Act:
             await self._fail(self._truly(failure))
             return False
         except TimeoutError:
-            await self._fail(_too_slow(self.order.limits))
+            await self._fail(self._truly(_too_slow(self.order.limits)))
             return False
         except asyncio.CancelledError:
             self.fail(_STOPPED)
@@ -586,7 +586,7 @@ class Act:
             )
         if self.folder is not None:
             self.folder.remove()
-        self.fail(_too_slow(self.order.limits))
+        self.fail(self._truly(_too_slow(self.order.limits)))
         if self.confinement is not None:
             self.confinement.close()
 
