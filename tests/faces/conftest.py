@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from guzheng.web.pages import COOKIE as LANGUAGE
 from tests.faces.browser import Browser, chromium
 
 
@@ -57,6 +58,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
 def face(platform: Platform) -> Iterator[Face]:
     with serving(create_app(platform, upload_limit=1024 * 1024)) as served:
         yield served
+
+
+@pytest.fixture(autouse=True)
+def _no_language_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The client is the session's: what one test chose would be the next one's language."""
+    yield
+    served = request.node.funcargs.get("face") if hasattr(request.node, "funcargs") else None
+    if isinstance(served, Face):
+        with contextlib.suppress(KeyError):
+            served.client.cookies.delete(LANGUAGE)
 
 
 @pytest.fixture(scope="session")

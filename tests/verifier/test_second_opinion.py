@@ -126,11 +126,13 @@ def root_from(leaf_hash: bytes, index: int, size: int, path: list[bytes]) -> byt
 
 
 def check_signature(text: bytes, signatures: str, origin: str, policy: str) -> None:
-    (vkey,) = [line.split(" ")[1] for line in policy.splitlines() if line.startswith("log ")]
-    name, key_id, encoded = vkey.split("+", 2)
+    vkeys = [line.split(" ")[1] for line in policy.splitlines() if line.startswith("log ")]
+    keys = [vkey.split("+", 2) for vkey in vkeys]  # of one log: Ed25519, perhaps another kind
+    own = [one for one in keys if base64.b64decode(one[2])[:1] == b"\x01"]
+    require(len(own) == 1, "kind of key")
+    name, key_id, encoded = own[0]
     key = base64.b64decode(encoded)
     require(name == origin, "origin")
-    require(key[:1] == b"\x01", "kind of key")
     require(sha256(name.encode() + b"\n" + key)[:4].hex() == key_id, "key id")
     for line in signatures.splitlines():
         dash, signer, blob = line.split(" ")

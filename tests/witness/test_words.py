@@ -21,6 +21,6 @@ def test_codes_and_words_are_the_same(language: Language) -> None:
         for program in PROGRAMS
         for path in (SRC / program).glob("*.py")
         for found in CODE.finditer(path.read_text("utf-8"))
-    } - {"witness.key", "mirror.key", "witness.sqlite"}
+    } - {"witness.key", "mirror.key", "witness.sqlite", "mirror.malformed"}  # proof.mirror.…
     written = {code for code in catalogue(language) if code.partition(".")[0] in PROGRAMS}
     assert said == written - {"witness.key", "mirror.key"}
