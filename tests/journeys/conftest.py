@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -54,18 +55,29 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@contextmanager
+def with_accounts(folder: Path, **settings: Any) -> Iterator[Platform]:
+    """A platform as a new operator has it; passwords cost as little as they may."""
+    opened = Platform(
+        Config(
+            folder,
+            accounts="on",
+            allow_private=("203.0.113.0/24",),
+            password_mib=19,
+            password_passes=2,
+            **settings,
+        )
+    )
+    try:
+        yield opened
+    finally:
+        opened.interrupt()
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    config = Config(
-        tmp_path_factory.mktemp("journeys"),
-        accounts="on",
-        allow_private=("203.0.113.0/24",),
-        password_mib=19,
-        password_passes=2,
-    )
-    opened = Platform(config)
-    yield opened
-    opened.interrupt()
+    with with_accounts(tmp_path_factory.mktemp("journeys")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image, ImageChops
 from playwright.sync_api import Page
 
-FOLDER = Path(__file__).parent / "pictures"
+FOLDER = Path(__file__).parent / "looks"
 SCREENS = 3  # that many heights of the window count; what is below is more of a list
 SMALLER = 4
 _DIFFERS = 40  # of 255: two greys further apart than this are not an edge drawn otherwise

@@ -20,13 +20,12 @@ from guzheng.app.ordering import Wanted
 from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
 from guzheng.commission import Timing, rules
-from guzheng.config import Config
 from guzheng.web import create_app
 from guzheng.web.application import rules_of
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import Someone, someone
 from tests.journeys import pictures
-from tests.journeys.conftest import DESKTOP, PHONE, aside, hands_of
+from tests.journeys.conftest import DESKTOP, PHONE, aside, hands_of, with_accounts
 
 AXE = Path(__file__).resolve().parent.parent / "oracles/node/node_modules/axe-core/axe.min.js"
 pytestmark = [
@@ -69,18 +68,8 @@ class Samples:
 # Of its own: what other journeys leave behind would be in the lists that are compared.
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    opened = Platform(
-        Config(
-            tmp_path_factory.mktemp("pages"),
-            accounts="on",
-            allow_private=("203.0.113.0/24",),
-            password_mib=19,
-            password_passes=2,
-            time_servers=(),
-        )
-    )
-    yield opened
-    opened.interrupt()
+    with with_accounts(tmp_path_factory.mktemp("pages"), time_servers=()) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ to after a sign-in is an address of this server (`gate.local_path`).
 """
 
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -53,37 +53,34 @@ def see(address: str) -> Response:
 def set_session(
     response: Response, request: Request, platform: Platform, token: str
 ) -> Response:
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=platform.people.session_seconds,
-        httponly=True,
-        samesite="lax",
-        secure=_is_secure(request, platform),
-    )
-    return response
+    seconds = platform.people.session_seconds
+    return _with_cookie(response, request, platform, COOKIE, token, seconds, "lax")
 
 
 def set_half(response: Response, request: Request, platform: Platform, token: str) -> Response:
-    response.set_cookie(
-        HALF,
-        token,
-        max_age=HALF_SECONDS,
-        httponly=True,
-        samesite="strict",
-        secure=_is_secure(request, platform),
-    )
-    return response
+    return _with_cookie(response, request, platform, HALF, token, HALF_SECONDS, "strict")
 
 
 def set_way(response: Response, request: Request, platform: Platform, kept: str) -> Response:
     """Lax: the browser comes back from another site, and brings it then."""
+    return _with_cookie(response, request, platform, WAY, kept, WAY_SECONDS, "lax")
+
+
+def _with_cookie(
+    response: Response,
+    request: Request,
+    platform: Platform,
+    name: str,
+    value: str,
+    seconds: int,
+    samesite: Literal["lax", "strict"],
+) -> Response:
     response.set_cookie(
-        WAY,
-        kept,
-        max_age=WAY_SECONDS,
+        name,
+        value,
+        max_age=seconds,
         httponly=True,
-        samesite="lax",
+        samesite=samesite,
         secure=_is_secure(request, platform),
     )
     return response
