@@ -23,10 +23,10 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
-from guzheng.capturer.act import Act, not_written
+from guzheng.capturer.act import Act
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.environment import PRELOADING, Surroundings
-from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.failures import CaptureFailed, not_written
 from guzheng.capturer.limits import MAX_ORDER_OCTETS
 from guzheng.capturer.moments import Desk
 from guzheng.capturer.order import CaptureOrder

@@ -21,3 +21,41 @@ class CaptureFailed(Exception):
             "found": self.found,
             "act": self.act,
         }
+
+
+STOPPED = CaptureFailed(
+    "capture.stopped",
+    expected="a capture that runs to its end",
+    found="the program was told to stop",
+    act="nobody; try again",
+)
+
+
+def gone(error: Exception) -> CaptureFailed:
+    """The page, while it was being recorded: `error` is the browser's word."""
+    return CaptureFailed(
+        "capture.page-moved",
+        expected="a page that stays until it is recorded",
+        found=f"it went away by itself: {error}",
+        act="nobody; try again",
+    )
+
+
+def not_written(error: OSError) -> CaptureFailed:
+    """Disk full, no permission."""
+    return CaptureFailed(
+        "capture.not-written",
+        expected="room and permission for the folder of the capture",
+        found=f"{error.strerror or type(error).__name__}: {error.filename or ''}",
+        act="the operator",
+    )
+
+
+def too_slow(wall_seconds: int) -> CaptureFailed:
+    """More than the order allows the whole capture."""
+    return CaptureFailed(
+        "capture.timed-out",
+        expected=f"a capture within {wall_seconds} s",
+        found="more",
+        act="nobody; try again, or raise the limit",
+    )

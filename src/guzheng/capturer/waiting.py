@@ -56,7 +56,7 @@ async def await_call(descriptor: int) -> Called | None:
 
 def fits(waited: Act, order: CaptureOrder) -> bool:
     """Whether a browser started for the one may be used for the other."""
-    browser, egress = waited.browser, waited.egress
+    browser, egress = waited.stage.browser, waited.stage.egress
     alive = browser is not None and not browser.devtools.closed.is_set()
     alive = alive and egress is not None and not egress.died
     return alive and _start_of(waited.order) == _start_of(order)
@@ -73,16 +73,17 @@ async def waited(
     """The act to perform, with the browser that waited if it fits. None: nothing is wanted."""
     began = preset.clock.monotonic()
     try:
-        preset.egress, preset.browser = _, browser = await preset.prepare()
-        preset.identified = preset.identify(browser)
+        _, browser = await preset.stage.prepare()
+        preset.stage.identify(browser)
         called = await await_call(descriptor)
         act = None if called is None else make(called)
         if act is not None and fits(preset, act.order):
             seconds = preset.clock.monotonic() - began
-            act.adopt(preset, f"{browser.product}, started {seconds:.0f} s before the order")
+            said = f"{browser.product}, started {seconds:.0f} s before the order"
+            act.stage.take_over(preset.stage, said)
             return act
     except BaseException:
-        await preset.give_up()
+        await preset.stage.give_up()
         raise
-    await preset.give_up()
+    await preset.stage.give_up()
     return act
