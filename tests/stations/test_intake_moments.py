@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from guzheng.intake import web
+from guzheng.intake import running
 from guzheng.proof.digest import Digest, sha256
 from guzheng.refusals import Unavailable
 
@@ -20,14 +20,14 @@ open(sys.argv[1], 'w').write(sys.stdin.read())
 """
 
 
-def asked(folder: Path, *lines: str, moments: web.Moments | None) -> list[dict[str, str]]:
+def asked(folder: Path, *lines: str, moments: running.Moments | None) -> list[dict[str, str]]:
     heard = folder / "heard"
     process = subprocess.Popen(
         [sys.executable, "-c", ASKER, str(heard), *lines],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    steps = list(web._progress(process, moments))
+    steps = list(running._progress(process, moments))
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
@@ -41,12 +41,12 @@ def ask(name: str, digest: str = DIGEST) -> str:
     return json.dumps({"stamp": name, "digest": digest})
 
 
-def stamps(counted: list[Digest]) -> web.Moments:
+def stamps(counted: list[Digest]) -> running.Moments:
     def stamp(digest: Digest) -> bytes:
         counted.append(digest)
         return b"token"
 
-    return web.Moments(stamp)
+    return running.Moments(stamp)
 
 
 def test_each_moment_is_answered_once_and_nothing_else_is(tmp_path: Path) -> None:
@@ -64,7 +64,9 @@ def test_an_authority_that_is_away_is_told_and_the_capture_goes_on(tmp_path: Pat
     def away(digest: Digest) -> bytes:
         raise Unavailable("fix.authority-silent", found=str(digest))
 
-    said = asked(tmp_path, ask("opening"), ask("closing", "md5:00"), moments=web.Moments(away))
+    said = asked(
+        tmp_path, ask("opening"), ask("closing", "md5:00"), moments=running.Moments(away)
+    )
     assert [one["refused"] for one in said] == ["fix.authority-silent", "digest.malformed"]
 
 

@@ -5,26 +5,18 @@ Takes files, digests or an address; gives durable items, an order, and the manif
 the browser is missing.
 """
 
+from guzheng.intake.attempts import CaptureCancelled, CaptureRefused, refusal_in
+from guzheng.intake.brought import captured_items
 from guzheng.intake.deposit import Here, Upload, by_digest, keep, media_type_of, unreadable
 from guzheng.intake.manifest import digests_of, digests_of_stream, manifest_of
 from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.originals import not_the_original
 from guzheng.intake.records import ExhibitIndex, Line, Walked
+from guzheng.intake.running import Capturing, Moments, end_captures
 from guzheng.intake.warm import Warm
 from guzheng.intake.watching import find_live_picture
-from guzheng.intake.web import (
-    CaptureCancelled,
-    CaptureRefused,
-    Capturing,
-    Moments,
-    capture,
-    captured_items,
-    clear_room,
-    end_captures,
-    refusal_in,
-    rooms,
-)
+from guzheng.intake.web import capture, clear_room, rooms
 
 __all__ = [
     "ORDER",
