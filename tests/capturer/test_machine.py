@@ -1,6 +1,7 @@
 """What the report says of package, routes, names and leftovers, on files that we made."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.capturer import leftovers, machine, packages, routes, software
+from guzheng.capturer.checksums import Checksums
 
 _STATUS = """Package: chromium
 Status: install ok installed
@@ -57,6 +59,37 @@ def test_a_file_that_was_altered_is_named(tmp_path: Path) -> None:
     found = _installed(tmp_path, changed=b"another")
     assert found.altered == ["lib/res.pak"]
     assert "lib/res.pak" in found.fault
+
+
+def test_every_file_is_read_whatever_is_remembered_of_it(tmp_path: Path) -> None:
+    place, program, owner = tmp_path / "known.json", tmp_path / "program", os.getuid()
+    program.write_bytes(b"as it was brought")
+    first = Checksums(place, owner)
+    was = first.of(program)
+    first.keep()
+    assert Checksums(place, owner).of(program) == was == Checksums().of(program)
+    stat = program.stat()
+    program.write_bytes(b"as it was altered")  # the same size; and the same time, below
+    os.utime(program, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    found = Checksums(place, owner).of(program)
+    assert found.md5 == hashlib.md5(b"as it was altered", usedforsecurity=False).hexdigest()
+    assert found.sha256 == hashlib.sha256(b"as it was altered").digest()
+
+
+@pytest.mark.parametrize("mode", [0o606, 0o660])
+def test_what_others_may_write_is_not_believed(tmp_path: Path, mode: int) -> None:
+    place, program = tmp_path / "known.json", tmp_path / "program"
+    program.write_bytes(b"elf")
+    sha256 = hashlib.sha256(b"elf").hexdigest()
+    place.write_text(json.dumps([f"{sha256}:{'0' * 32}"]))
+    place.chmod(0o600)
+    assert Checksums(place, os.getuid()).of(program).md5 == "0" * 32
+    assert Checksums(place, os.getuid() + 1).of(program).md5 != "0" * 32
+    place.chmod(mode)
+    assert Checksums(place, os.getuid()).of(program).md5 != "0" * 32
+    place.unlink()
+    place.symlink_to(tmp_path / "another")
+    assert Checksums(place, os.getuid()).of(program).md5 != "0" * 32
 
 
 def test_a_program_of_no_package(tmp_path: Path) -> None:

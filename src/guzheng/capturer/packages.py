@@ -3,7 +3,8 @@
 dpkg keeps an MD5 of every file it installed. Reading the files again says whether one was
 altered since (`dpkg -V` does the same); it does not say that the lists were not altered with
 them, so the digest of the lists is on the report too, for comparison with Debian's own package.
-MD5 is no protection against whoever made the package, and is not used as one.
+MD5 is no protection against whoever made the package, and is not used as one. Every file is
+read at every capture (see checksums).
 """
 
 import hashlib
@@ -11,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guzheng.capturer.checksums import Checksums
 from guzheng.proof.digest import Digest
 
 _DPKG = Path("/var/lib/dpkg")
-_PART = 1 << 20
 _MOST_ALTERED = 20  # named on the report; their number is whole
 
 
@@ -56,20 +57,20 @@ class Installed:
         }
 
 
-def identify(path: Path) -> Program:
-    """Read it once, for both digests."""
-    sha256, md5, size = hashlib.sha256(), _md5(), 0
-    with path.open("rb") as stream:
-        while part := stream.read(_PART):
-            sha256.update(part)
-            md5.update(part)
-            size += len(part)
-    return Program(str(path), size, Digest("sha256", sha256.digest()), md5.hexdigest())
+def identify(path: Path, checksums: Checksums | None = None) -> Program:
+    """Read it, for both digests."""
+    read = (checksums or Checksums()).of(path)
+    return Program(str(path), read.size, Digest("sha256", read.sha256), read.md5)
 
 
-def compare(program: Program, dpkg: Path = _DPKG, root: Path = Path("/")) -> Installed:
+def compare(
+    program: Program,
+    dpkg: Path = _DPKG,
+    root: Path = Path("/"),
+    checksums: Checksums | None = None,
+) -> Installed:
     """The program's package and its siblings of the same source version, file by file."""
-    found = Installed()
+    found, checksums = Installed(), checksums or Checksums()
     owner = _owner_of(program.path, dpkg / "info")
     if not owner:
         return found
@@ -92,7 +93,7 @@ def compare(program: Program, dpkg: Path = _DPKG, root: Path = Path("/")) -> Ins
             found.files += 1
             same = program.md5 == digest
             if str(root / path) != program.path:
-                same = _md5_of(root / path) == digest
+                same = _md5_of(root / path, checksums) == digest
             if not same:
                 found.altered.append(path)
     found.lists_sha256 = lists.hexdigest()
@@ -138,13 +139,8 @@ def _sums(octets: bytes) -> Iterator[tuple[str, str]]:
             yield digest, path
 
 
-def _md5_of(path: Path) -> str:
+def _md5_of(path: Path, checksums: Checksums) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, _md5).hexdigest()
+        return checksums.of(path).md5
     except OSError:
         return ""
-
-
-def _md5() -> "hashlib._Hash":
-    return hashlib.new("md5", usedforsecurity=False)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from guzheng.capturer import browser as chromium
 from guzheng.capturer import environment, packages
 from guzheng.capturer.cgroup import Caps
+from guzheng.capturer.checksums import Checksums
 from guzheng.capturer.confinement import Confinement, confine
 from guzheng.capturer.devtools import EventListener
 from guzheng.capturer.egress import Egress
@@ -110,7 +111,8 @@ class Stage:
     def identify(self, browser: chromium.Browser) -> Identifying:
         """Begun once, and beside all else: it reads 300 MB."""
         if self.identified is None:
-            reading = asyncio.to_thread(_identify, browser.launch.binary)
+            place = self.surroundings.temporary, self.surroundings.own_uid
+            reading = asyncio.to_thread(_identify, browser.launch.binary, *place)
             self.identified = asyncio.create_task(reading)
         return self.identified
 
@@ -254,7 +256,10 @@ class Stage:
         )
 
 
-def _identify(path: Path) -> tuple[Program, Installed]:
+def _identify(path: Path, temporary: Path, own_uid: int) -> tuple[Program, Installed]:
     """What the browser is, and whether it is what its package brought."""
-    program = packages.identify(path)
-    return program, packages.compare(program)
+    checksums = Checksums(temporary / f"guzheng-checksums-{own_uid}.json", own_uid)
+    program = packages.identify(path, checksums)
+    installed = packages.compare(program, checksums=checksums)
+    checksums.keep()
+    return program, installed
