@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from guzheng.capturer import browser as chromium
+from guzheng.capturer.bounds import USUAL
 from guzheng.capturer.clock import Clock
 from guzheng.capturer.downloads import Downloads
 from guzheng.capturer.egress import Egress
@@ -26,7 +27,7 @@ from guzheng.capturer.flags import flags_of
 from guzheng.capturer.jobfolder import JobFolder
 from guzheng.capturer.jobuser import uid_for_job
 from guzheng.capturer.journal import Journal
-from guzheng.capturer.limits import LANGUAGE, USUAL, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
+from guzheng.capturer.limits import LANGUAGE, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from guzheng.capturer.order import CaptureOrder
 from guzheng.capturer.recorder import Recorder
 from guzheng.capturer.targets import Targets

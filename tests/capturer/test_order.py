@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guzheng.capturer.bounds import USUAL
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import USUAL
 from guzheng.capturer.order import CaptureOrder, require_url
 from guzheng.proof import canonical
 

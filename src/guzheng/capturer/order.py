@@ -13,8 +13,9 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from guzheng.addresses import Network, resolver_address
+from guzheng.capturer.bounds import USUAL, read_bounds
 from guzheng.capturer.failures import CaptureFailed
-from guzheng.capturer.limits import LANGUAGE, MAX_NOTE, MAX_URL, USUAL, read_bounds
+from guzheng.capturer.limits import LANGUAGE, MAX_NOTE, MAX_URL
 from guzheng.capturer.record import Bounds, Vantage
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed, ProofError
