@@ -1,5 +1,6 @@
 """Comparisons: what differs is named, what was not compared is never equal; all is bounded."""
 
+import dataclasses
 import io
 import time
 import zlib
@@ -9,11 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from guzheng.compare import Side, compare
+from guzheng.compare import Side, compare, read_side
+from guzheng.compare.frames import Frame
 from guzheng.compare.pictures import compare_pictures
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import sha256
+from guzheng.proof.manifest import Item
+from guzheng.store.memory import MemoryBlobs
+from tests.capturer.test_record import RECORD
 
 FIELDS: Mapping[str, object] = {
     "requested_url": "https://a/",
@@ -74,6 +79,7 @@ def test_the_same_is_the_same_and_what_is_missing_is_unknown() -> None:
         ("redirects", with_fields(redirects=[{"url": "https://a/", "to": "https://b/"}])),
         ("title", with_fields(observed_title="另一个")),
         ("text", replace(SIDE, text=("一", "三"))),
+        ("frames", replace(SIDE, frames=(Frame("https://b/", ("广告",)),))),
         ("resources", replace(SIDE, resources={"https://a/": "200 sha256:a"})),
     ],
 )
@@ -100,6 +106,97 @@ def test_resources_by_address() -> None:
     found = aspects(SIDE, other)["resources"]
     assert found["counts"] == {"differs": 1, "one": 1, "other": 1}
     assert (found["one"], found["other"]) == (["https://a/x.js"], ["https://a/y"])
+
+
+def test_frames_are_held_against_each_other_by_their_address() -> None:
+    one = (
+        Frame("https://b/ad?n=1", ("甲", "乙")),
+        Frame("https://c/", ("同",)),
+        Frame("https://c/", ("再",)),
+        Frame("https://d/", ("只在此",)),
+        Frame("https://e/", None, "no answer in 20 s"),
+    )
+    other = (
+        Frame("https://c/", ("同",)),
+        Frame("https://c/", ("再",)),
+        Frame("https://e/", ("x",)),
+        Frame("https://b/ad?n=2", ("甲", "丙")),
+        Frame("https://f/", ()),
+    )
+    found = aspects(replace(SIDE, frames=one), replace(SIDE, frames=other))["frames"]
+    assert (found["equal"], found["same"]) == ("no", 2)
+    (differs,) = found["differs"]
+    assert (differs["url"], differs["other"]) == ("https://b/ad?n=1", "https://b/ad?n=2")
+    assert (differs["removed"], differs["added"]) == (1, 1)
+    assert differs["difference"][-2:] == ["-乙", "+丙"]
+    assert (found["one"], found["other"]) == (["https://d/"], ["https://f/"])
+    assert found["unread"] == [{"url": "https://e/", "why": "no answer in 20 s"}]
+
+
+def test_a_frame_without_text_is_never_equal() -> None:
+    nothing = replace(SIDE, frames=(Frame("https://b/", None, "gone"),))
+    found = aspects(nothing, nothing)["frames"]
+    assert (found["equal"], found["why"]) == ("unknown", "compare.frame-text-missing")
+    unlisted = aspects(replace(SIDE, frames=None), SIDE)["frames"]
+    assert unlisted == {
+        "aspect": "frames",
+        "equal": "unknown",
+        "why": "compare.frames-missing",
+    }
+
+
+def test_many_hostile_frames_end_soon() -> None:
+    alternating = (("a", "b") * 1400, ("b", "a") * 1400)
+    one, other = (
+        tuple(Frame(f"https://{number}/", text) for number in range(100))
+        for text in alternating
+    )
+    before = time.process_time()
+    found = aspects(replace(SIDE, frames=one), replace(SIDE, frames=other))["frames"]
+    assert time.process_time() - before < 20
+    assert len(found["differs"]) == 100
+    assert sum(len(each["difference"]) for each in found["differs"]) <= 400
+
+
+def test_frames_are_read_from_the_list_and_the_texts_it_names() -> None:
+    own = {"number": 1, "frame": "A", "parent": 0, "url": "https://b/", "process": "own"}
+    gone = {**own, "number": 2, "url": "https://c/", "why": "no answer"}
+    unkept = {**own, "number": 3, "url": "https://d/", "text": "text-003.txt"}
+    listed = {
+        "schema": "guzheng.frames/1",
+        "frames": [{**own, "text": "text-001.txt"}, gone, unkept],
+    }
+    items = {
+        "text.txt": "主\n".encode(),
+        "frames.json": canonical.encode(listed),
+        "text-001.txt": "框架  里\n\n的字\n".encode(),
+    }
+    side = read_again(items)
+    assert side.text == ("主",)
+    assert side.frames is not None
+    assert [(one.url, one.text) for one in side.frames] == [
+        ("https://b/", ("框架 里", "的字")),
+        ("https://c/", None),
+        ("https://d/", None),
+    ]
+    assert side.frames[1].why == "no answer"
+    assert read_again({**items, "frames.json": b"[]"}).frames is None
+    assert read_again({"text.txt": b"x"}).frames == ()
+
+
+def read_again(items: Mapping[str, bytes]) -> Side:
+    blobs, folder = MemoryBlobs(), "exhibits/one/"
+    for name, octets in items.items():
+        blobs.put(f"{folder}items/{name}", [octets])
+    record = dataclasses.replace(
+        RECORD,
+        artefacts=tuple(
+            Item(name, "original", "text/plain", len(octets), (sha256(octets),))
+            for name, octets in items.items()
+        ),
+    )
+    blobs.put(f"{folder}capture.json", [record.encode()])
+    return read_side(blobs, folder, "ex_" + "0" * 26, sha256(b"m"), "here")
 
 
 def test_long_hostile_texts_end_soon() -> None:

@@ -21,7 +21,8 @@ FOLDER = "comparisons/"
 def comparison(parts: Parts, walking: Road, ordering: Ordering, one: str, other: str) -> bytes:
     """The report as canonical JSON. Raises Refused when one is no captured page."""
     sides = [_side(parts, walking, each) for each in (one, other)]
-    name = f"{FOLDER}{sides[0][0]}/{sides[1][0]}.json"
+    version = compare.SCHEMA.rpartition("/")[2]  # an older report compared less
+    name = f"{FOLDER}{sides[0][0]}/{sides[1][0]}.{version}.json"
     if kept := find(parts.blobs, name):
         return kept
     value = compare.compare(*(_read(parts, ordering, *each) for each in sides))

@@ -1,7 +1,8 @@
 """One side of a comparison, read from the papers of a web exhibit.
 
-Resources are taken from the index of the archive, which names the digest of each body, and the
-text from text.txt. All of it within bounds.
+Resources are taken from the index of the archive, which names the digest of each body, the text
+of the page from text.txt, and that of each frame from what frames.json names. All of it within
+bounds.
 """
 
 import json
@@ -9,23 +10,27 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guzheng.compare import frames
+from guzheng.compare.frames import Frame
 from guzheng.proof import canonical
 from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import Malformed
+from guzheng.proof.errors import Malformed, ProofError
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs, NotKept, read
 
 TEXT_OCTETS = 8 * 1024 * 1024
+FRAMES_OCTETS = 16 * 1024 * 1024  # of all frames' texts together
 INDEX_OCTETS = 32 * 1024 * 1024
 RESOURCES = 20_000
+TEXT = "text.txt"
 PICTURES = ("screenshot.png", "screenshot-000.png", "view.png")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is compared of one capture. `text` and `resources` are None when they could not be
-    read within bounds."""
+    """What is compared of one capture. `text`, `frames` and `resources` are None when they
+    could not be read within bounds."""
 
     exhibit: str
     manifest_digest: Digest
@@ -34,6 +39,7 @@ class Side:
     text: tuple[str, ...] | None
     resources: Mapping[str, str] | None
     picture: tuple[str, bytes] | None
+    frames: tuple[Frame, ...] | None = ()
 
 
 def read_side(
@@ -58,19 +64,45 @@ def read_side(
         text=_text(blobs, f"{folder}items/", items),
         resources=_resources(blobs, f"{folder}items/page.wacz"),
         picture=_picture(blobs, f"{folder}items/", items),
+        frames=_frames(blobs, f"{folder}items/", items),
     )
 
 
-def _text(blobs: Blobs, folder: str, items: set[str]) -> tuple[str, ...] | None:
-    if "text.txt" not in items:
-        return None
-    with blobs.open(f"{folder}text.txt") as stream:
-        octets = stream.read(TEXT_OCTETS + 1)
-    if len(octets) > TEXT_OCTETS:
-        return None
-    text = octets.decode("utf-8-sig", "replace")
-    lines = (" ".join(line.split()) for line in text.splitlines())
+def _octets(blobs: Blobs, name: str, most: int) -> bytes | None:
+    with blobs.open(name) as stream:
+        octets = stream.read(most + 1)
+    return octets if len(octets) <= most else None
+
+
+def _lines(octets: bytes) -> tuple[str, ...]:
+    lines = (
+        " ".join(line.split()) for line in octets.decode("utf-8-sig", "replace").splitlines()
+    )
     return tuple(line for line in lines if line)
+
+
+def _text(blobs: Blobs, folder: str, items: set[str]) -> tuple[str, ...] | None:
+    octets = _octets(blobs, folder + TEXT, TEXT_OCTETS) if TEXT in items else None
+    return None if octets is None else _lines(octets)
+
+
+def _frames(blobs: Blobs, folder: str, items: set[str]) -> tuple[Frame, ...] | None:
+    """None if the list of them cannot be read; a page without frames has no list."""
+    if frames.LIST not in items:
+        return ()
+    left = FRAMES_OCTETS
+
+    def text_of(name: str) -> tuple[str, ...] | None:
+        nonlocal left
+        octets = _octets(blobs, folder + name, left) if name in items else None
+        left -= len(octets or b"")
+        return None if octets is None else _lines(octets)
+
+    octets = _octets(blobs, folder + frames.LIST, frames.LIST_OCTETS)
+    try:
+        return None if octets is None else frames.parse(octets, text_of)
+    except ProofError:
+        return None
 
 
 def _resources(blobs: Blobs, name: str) -> Mapping[str, str] | None:

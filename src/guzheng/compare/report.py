@@ -7,10 +7,12 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
+from guzheng.compare import frames
 from guzheng.compare.captures import Side
+from guzheng.compare.frames import Frame, Pair
 from guzheng.compare.pictures import Pictured, compare_pictures
 
-SCHEMA = "guzheng.comparison/1"
+SCHEMA = "guzheng.comparison/2"
 LINES = 3_000  # of text that are compared one by one; difflib is not linear
 SHOWN = 400  # lines of a difference, and resources, that the report lists
 LINE_LENGTH = 500
@@ -27,6 +29,7 @@ def compare(one: Side, other: Side) -> dict[str, object]:
         _plain("redirects", _redirects(one), _redirects(other)),
         _plain("title", _field(one, "observed_title"), _field(other, "observed_title")),
         _text(one.text, other.text),
+        _frames(one.frames, other.frames),
         _resources(one.resources, other.resources),
         _picture(one.picture, other.picture),
     ]
@@ -107,14 +110,20 @@ def _text(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> dict[st
         return _unknown("text", "compare.text-missing")
     if one == other:
         return {"aspect": "text", "equal": "yes", "lines": len(one)}
+    return {"aspect": "text", "equal": "no", **_difference(one, other, LINES, SHOWN)}
+
+
+def _difference(
+    one: tuple[str, ...], other: tuple[str, ...], lines: int, shown: int
+) -> dict[str, object]:
+    """Line by line, unless more than `lines` differ; at most `shown` of them are listed."""
     before, after = _without_ends(one, other)
-    value: dict[str, object] = {"aspect": "text", "equal": "no"}
-    if max(len(before), len(after)) > LINES:
+    if max(len(before), len(after)) > lines:
         here, there = set(one), set(other)
         gone = [text for text in before if text not in there]
         come = [text for text in after if text not in here]
         listed = [f"-{_cut(text)}" for text in gone] + [f"+{_cut(text)}" for text in come]
-        return value | _counted(listed, len(gone), len(come))
+        return _counted(listed, len(gone), len(come), shown)
     listed = []
     removed = added = 0
     found = difflib.unified_diff(before, after, lineterm="", n=1)
@@ -122,16 +131,56 @@ def _text(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> dict[st
         removed += line.startswith("-")
         added += line.startswith("+")
         listed.append(_cut(line))
-    return value | _counted(listed, removed, added)
+    return _counted(listed, removed, added, shown)
 
 
-def _counted(listed: list[str], removed: int, added: int) -> dict[str, object]:
+def _counted(listed: list[str], removed: int, added: int, shown: int) -> dict[str, object]:
     return {
         "removed": removed,
         "added": added,
-        "difference": listed[:SHOWN],
-        "left_out": max(0, len(listed) - SHOWN),
+        "difference": listed[:shown],
+        "left_out": max(0, len(listed) - shown),
     }
+
+
+def _frames(
+    one: tuple[Frame, ...] | None, other: tuple[Frame, ...] | None
+) -> dict[str, object]:
+    """Each frame by its address: the text that differs, and who stands on one side alone."""
+    if one is None or other is None:
+        return _unknown("frames", "compare.frames-missing")
+    paired = frames.pair(one, other)
+    unread = [each for each in paired.pairs if each.one.text is None or each.other.text is None]
+    differs = [each for each in paired.pairs if each not in unread and not each.is_equal]
+    same = len(paired.pairs) - len(unread) - len(differs)
+    alone = bool(paired.one or paired.other)
+    equal = "no" if differs or alone else "unknown" if unread else "yes"
+    value: dict[str, object] = {"aspect": "frames", "equal": equal, "same": same}
+    if equal == "yes":
+        return value
+    if equal == "unknown":
+        value["why"] = "compare.frame-text-missing"
+    budget = len(differs) or 1  # all frames together cost what one text may
+    return value | {
+        "differs": [
+            _named_pair(each)
+            | _difference(
+                each.one.text or (), each.other.text or (), LINES // budget, SHOWN // budget
+            )
+            for each in differs
+        ],
+        "unread": [
+            _named_pair(each) | {"why": _cut(each.one.why or each.other.why)} for each in unread
+        ],
+        "one": [_cut(each.url) for each in paired.one],
+        "other": [_cut(each.url) for each in paired.other],
+    }
+
+
+def _named_pair(pair: Pair) -> dict[str, object]:
+    """The address, and that of the other side where it is not the same."""
+    value: dict[str, object] = {"url": _cut(pair.one.url)}
+    return value if pair.one.url == pair.other.url else value | {"other": _cut(pair.other.url)}
 
 
 def _without_ends(

@@ -196,6 +196,8 @@ def text_of_boxes(boxes: list[dict[str, object]], language: Language) -> str:
         resource = cast("dict[str, object]", one["resource"])
         box = "×".join(map(str, cast("list[int]", one["box"])[2:]))
         lines.append(f"{one['name']}  {box}  {legible(str(resource['url']))}")
+        if "frame" in one:
+            lines.append(f"    {say('transcript.trace.frame', language, number=one['frame'])}")
         for step in cast("list[dict[str, object]]", resource["steps"]):
             lines += _step_lines(step, language)
         for connection in cast("list[dict[str, object]]", one["connections"]):
