@@ -13,8 +13,8 @@ from guzheng.accounts.sessions import COOKIE as COOKIE
 from guzheng.accounts.sessions import Sessions
 from guzheng.app import Platform
 from guzheng.app.ordering import Wanted
-from guzheng.app.packaging import WantedPackage
 from guzheng.app.sharing import WantedShare
+from guzheng.app.volumes import WantedPackage
 from guzheng.cases import Facts
 from guzheng.commission import Timing
 from guzheng.prove import Selection

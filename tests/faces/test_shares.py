@@ -249,7 +249,7 @@ def test_an_end_before_the_hearing_is_warned_of(
 def test_what_was_never_verified_or_long_ago_is_warned_of(
     timed: tuple[Platform, Clock, str],
 ) -> None:
-    from guzheng.app.packaging import WantedPackage
+    from guzheng.app.volumes import WantedPackage
     from guzheng.prove import Chosen, Selection
 
     platform, clock, exhibit = timed

@@ -12,8 +12,8 @@ import pytest
 from guzheng.app import Parts, Platform, open_parts
 from guzheng.app.exports import Exports
 from guzheng.app.handing import FOLDER, KEPT, SHARED
-from guzheng.app.packaging import WantedPackage
 from guzheng.app.sharing import WantedShare
+from guzheng.app.volumes import WantedPackage
 from guzheng.config import Config
 from guzheng.prove import Chosen, Selection
 from guzheng.refusals import Refused

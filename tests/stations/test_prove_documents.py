@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from guzheng.app import Platform
-from guzheng.app.packaging import BESIDE_RESERVE, DOCUMENTS, WantedPackage
+from guzheng.app.packaging import BESIDE_RESERVE
+from guzheng.app.volumes import DOCUMENTS, WantedPackage
 from guzheng.config import Config
 from guzheng.intake import Upload
 from guzheng.proof import package

@@ -24,8 +24,9 @@ from typing import BinaryIO
 from guzheng import prove
 from guzheng.app.casework import Casework
 from guzheng.app.handing import KEPT, PREFIX, Handing
-from guzheng.app.packaging import MadeVolume, Packaging, Precheck, WantedPackage, plain_name
+from guzheng.app.packaging import Packaging, plain_name
 from guzheng.app.parts import Parts
+from guzheng.app.volumes import MadeVolume, Precheck, WantedPackage
 from guzheng.proof import canonical
 from guzheng.proof.report import Outcome
 from guzheng.prove import records, selection

@@ -9,7 +9,7 @@ import click
 
 from guzheng.app import Platform
 from guzheng.app.exports import of_case
-from guzheng.app.packaging import WantedPackage
+from guzheng.app.volumes import WantedPackage
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.proof import canonical

@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
 from guzheng.app.exports import of_case
-from guzheng.app.packaging import APART, DOCUMENTS, Precheck, WantedPackage
+from guzheng.app.volumes import APART, DOCUMENTS, Precheck, WantedPackage
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings
