@@ -58,12 +58,16 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Work:
     """What the queue needs of the platform. `advance` gives False when nothing is left;
-    `tend` is what else is to be done now and then, and may take its time."""
+    `tend` is what else is to be done now and then, and may take its time. `noted` is told by
+    what a step failed, or that it goes on; `refused` gives those that somebody must act for
+    first."""
 
     advance: Callable[[str], bool]
     unfinished: Callable[[], tuple[str, ...]]
     tend: Callable[[], object] = lambda: None
     turn: "Callable[[str], Turn]" = lambda _exhibit: Turn()
+    noted: Callable[[str, Problem | None], object] = lambda _exhibit, _problem: None
+    refused: Callable[[], frozenset[str]] = frozenset
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +173,22 @@ class Jobs:
             more = self._work.advance(exhibit)
         except Problem as problem:
             self._failures[exhibit] = problem
+            with contextlib.suppress(Problem):  # else it is tried again the sooner
+                self._work.noted(exhibit, problem)
             raise
-        self._failures.pop(exhibit, None)
+        if self._failures.pop(exhibit, None) is not None:
+            with contextlib.suppress(Problem):
+                self._work.noted(exhibit, None)
         return more
 
     def _sweep(self, stopped: threading.Event) -> None:
         for number in itertools.count():
             # A full disk or a busy file now says nothing of the next time.
             with contextlib.suppress(Problem, *_TRANSIENT):
+                all_of_them = number % _SWEEPS_OF_REFUSED == 0
+                refused = frozenset() if all_of_them else self._work.refused()
                 for exhibit in self._work.unfinished():
-                    refused = isinstance(self._failures.get(exhibit), Refused)
-                    if not refused or number % _SWEEPS_OF_REFUSED == 0:
+                    if exhibit not in refused:
                         self.enqueue(exhibit)
             if stopped.wait(_SWEEP_SECONDS):
                 return

@@ -41,8 +41,10 @@ from guzheng.store.blobs import AlreadyKept, Blobs, NotKept, find, read
 from guzheng.store.lease import Place, leased
 
 ORDER, REFUSED, ATTEMPT = intake.ORDER, "refused.json", "attempt.json"
+ENDED = "ended.json"  # by the operator: no step follows, whatever is missing
 # What may lie in an exhibit's folder and is no evidence.
-BESIDE = frozenset({ORDER, REFUSED, ATTEMPT, "deleted.json"})  # the last: keep/deletion.py
+BESIDE = frozenset({ORDER, REFUSED, ATTEMPT, ENDED, "deleted.json"})  # that: keep/deletion.py
+ENDED_CODE = "road.ended"
 Tell = Callable[[str, str], None]
 # Facts, papers to attach, when it is signed → the signed PDF.
 Certify = Callable[[Mapping[str, object], Mapping[str, bytes], datetime], bytes]
@@ -74,8 +76,8 @@ _STATES = {
 
 def next_step(kind: str, papers: frozenset[str], *, enough: bool = True) -> Step | None:
     """The first paper that is missing decides; `enough`: of the further seals, if demanded."""
-    if REFUSED in papers and package.CAPTURE not in papers:
-        return None  # else the attempt is evidence, and is sealed like any other
+    if is_over(papers):
+        return None
     if kind == "web" and package.CAPTURE not in papers:
         return Step.CAPTURE
     if package.MANIFEST not in papers:
@@ -89,9 +91,15 @@ def next_step(kind: str, papers: frozenset[str], *, enough: bool = True) -> Step
     return None
 
 
+def is_over(papers: frozenset[str]) -> bool:
+    """Refused, and no step follows; after a capture that failed the attempt is evidence, and is
+    sealed like any other."""
+    return ENDED in papers or (REFUSED in papers and package.CAPTURE not in papers)
+
+
 def state_of(kind: str, papers: frozenset[str]) -> str:
     """received, captured, manifested, fixed, logged, certified or refused."""
-    if REFUSED in papers:
+    if REFUSED in papers or ENDED in papers:
         return "refused"
     step = next_step(kind, papers)
     return "captured" if step is Step.MANIFEST and kind == "web" else _STATES[step]
@@ -100,7 +108,7 @@ def state_of(kind: str, papers: frozenset[str]) -> str:
 def missing_from(kind: str, papers: frozenset[str]) -> tuple[str, ...]:
     """The papers still to come, in the order of the road; none once refused, unless it was an
     attempt that is certified as one."""
-    if REFUSED in papers and package.CAPTURE not in papers:
+    if is_over(papers):
         return ()
     wanted = (
         *([package.CAPTURE] if kind == "web" else []),
@@ -248,6 +256,33 @@ class Road:
                 return False
             self._refuse(order, intake.CaptureCancelled(begun=begun))
         return True
+
+    def end(self, exhibit: str, reason: str) -> bool:
+        """End the road for good, by the operator: for what an outside party will never let go
+        on. Whatever is kept stays. False when it was ended before; Refused when it is walked.
+        """
+        order = self.order(exhibit)
+        with leased(self.leases, exhibit, wait=True):
+            papers = self.papers(exhibit)
+            missing = missing_from(order.kind, papers)
+            if ENDED not in papers and not missing:
+                raise Refused(
+                    "road.walked",
+                    expected="an exhibit that lacks a paper",
+                    found=state_of(order.kind, papers),
+                    act="nothing: its road is over already",
+                )
+            if ENDED not in papers:
+                refusal = Refused(ENDED_CODE, expected=", ".join(missing), found=reason)
+                self._put(folder_of(exhibit) + ENDED, self._refusal(order, refusal))
+            self._say_ended(exhibit)
+            intake.clear_room(self.capturing, exhibit)
+        return ENDED not in papers
+
+    def _say_ended(self, exhibit: str) -> None:
+        """As refused too: for whoever asks only that. An attempt has its own refusal."""
+        folder = folder_of(exhibit)
+        self._put(folder + REFUSED, read(self.blobs, folder + ENDED))
 
     def _order(
         self,
@@ -399,6 +434,8 @@ class Road:
             )
             step = next_step(order.kind, papers, enough=enough)
             if step is None:
+                if ENDED in papers:  # killed before it was said
+                    self._say_ended(exhibit)
                 self.index.finish(order, self.listing(order))
                 return None
             tell(step.value, "")

@@ -35,6 +35,7 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "journal.head": frozenset({"chain", "lines", "entry"}),
     "journal.head-failed": frozenset({"code"}),
     "exhibit.deleted": frozenset({"exhibit", "rule", "days", "items", "octets"}),
+    "exhibit.ended": frozenset({"exhibit", "kind", "missing"}),
     "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
 }
 _AGAIN_SECONDS: Final = 60

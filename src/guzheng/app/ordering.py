@@ -418,6 +418,13 @@ class Ordering:
                 why = "commission.automatic"
                 self._append(one, Event(rules.CONFIRMED, now, why))
 
+    def ended(self, exhibit: str) -> None:
+        """The operator ended its road: what was held or charged for it is given back, once."""
+        one = self._rows.of_exhibit(exhibit)
+        if one is not None:
+            self._note(one)
+            self._rows.units.refund(one.commission, self._parts.now())
+
     def _is_attempt(self, exhibit: str) -> bool:
         """Whether its capture failed; if a program died there, its refusal is next."""
         octets = find(self._parts.blobs, road.folder_of(exhibit) + package.CAPTURE)

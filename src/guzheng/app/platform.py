@@ -28,6 +28,7 @@ from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence, Row
 from guzheng.app.exports import Exports
+from guzheng.app.halting import Halting
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
 from guzheng.app.membership import KeyRing, Membership
@@ -162,12 +163,22 @@ class Platform:
             tell_opened=self.webhooks.opened,
         )
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
+        self.halting = Halting(
+            parts, self.road, self.keeping, self._step, lambda one: self.jobs.enqueue(one)
+        )
         self._told: dict[str, deque[Mapping[str, str]]] = {}
         self._telling = threading.Lock()
         self.jobs = Jobs(
             config.database_url or config.data / JOBS,
             parts.leases,
-            Work(self._advance, self.index.unfinished, self._tend, self.ordering.turn),
+            Work(
+                self._advance,
+                self.index.unfinished,
+                self._tend,
+                self.ordering.turn,
+                self.halting.noted,
+                self.halting.refused,
+            ),
             at_once=config.workers,
             patience=Patience.of(config.retry_seconds),
             runner=f"runner-{parts.entropy(8).hex()}" if config.database_url else "embedded",
@@ -341,8 +352,11 @@ class Platform:
     def _step(self, exhibit: str, tell: road.Tell) -> bool:
         """Whether more may be left. What is finished is told before the index forgets it."""
         self.webhooks.look(exhibit)
-        if road.REFUSED in self.road.papers(exhibit):  # of a capture, its order decides
+        papers = self.road.papers(exhibit)
+        if papers & {road.REFUSED, road.ENDED}:  # of a capture, its order decides
             self.entitlements.refund(exhibit)
+        if road.ENDED in papers:
+            self.ordering.ended(exhibit)
         return self.ordering.advance(exhibit, tell) is not None
 
     def _tend(self) -> None:
@@ -381,11 +395,12 @@ class Platform:
                 PaperView(one, self._size(folder + one)) for one in sorted(names - road.BESIDE)
             ),
             facts=facts_of(find(self.blobs, folder + package.CERTIFICATE_JSON)),
-            refusal=refusal_of(find(self.blobs, folder + road.REFUSED)),
+            refusal=refusal_of(self._refusal(folder)),
             progress=progress,
             url=order.url,
             account=order.account,
             person=order.person,
+            ended=road.ENDED in names,
             entry=find_entry(
                 self.shards,
                 {one: find(self.blobs, folder + one) for one in (package.LEAF, package.ENTRY)},
@@ -422,6 +437,9 @@ class Platform:
             return self.exhibit(line.exhibit)
         except Refused as refusal:
             return damaged_view(line, refusal)
+
+    def _refusal(self, folder: str) -> bytes | None:
+        return find(self.blobs, folder + road.REFUSED) or find(self.blobs, folder + road.ENDED)
 
     def _size(self, name: str) -> int:
         with self.blobs.open(name) as stream:
@@ -527,7 +545,7 @@ class Platform:
     def _require_finished(self, exhibit: str) -> None:
         order, papers = self.road.order(exhibit), self.road.papers(exhibit)
         state = road.state_of(order.kind, papers)
-        if road.next_step(order.kind, papers) is not None or package.MANIFEST not in papers:
+        if road.is_over(papers) or road.next_step(order.kind, papers) is not None:
             raise Refused(
                 "package.not-complete",
                 expected="an exhibit whose road is walked to the end",

@@ -190,7 +190,7 @@ def _scrubbed(
         order = walk.order(exhibit)
         papers = walk.papers(exhibit)
         # A refused exhibit is no evidence, but must not change; an attempt is judged like any.
-        judged = road.REFUSED not in papers or package.CAPTURE in papers
+        judged = not road.is_over(papers)
     except Refused as refusal:
         if road.ORDER not in walk.papers(exhibit):
             names = sorted(folder + one for one in walk.papers(exhibit))

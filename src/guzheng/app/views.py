@@ -146,6 +146,7 @@ class ExhibitView:
     entry: EntryView | None = None
     account: str = ""  # whose it is
     person: str = ""  # who acted for that account; empty at the seat
+    ended: bool = False  # by the operator, for good
 
 
 def facts_of(certificate_json: bytes | None) -> Mapping[str, object] | None:

@@ -13,6 +13,7 @@ import click
 from guzheng.cli import (
     accounts,
     capturing,
+    ending,
     evidence,
     keeping,
     keys,
@@ -54,6 +55,7 @@ for family in (
     evidence.COMMANDS,
     running.COMMANDS,
     upkeep.COMMANDS,
+    ending.COMMANDS,
     keeping.COMMANDS,
     keys.COMMANDS,
     ledger.COMMANDS,

@@ -29,7 +29,8 @@ _FROM: dict[str, frozenset[str]] = {
     CONFIRMED: frozenset({"previewable"}),
     GIVEN_UP: frozenset({"previewable"}),
     CANCELLED: frozenset({"ordered", "capturing"}),
-    FAILED: frozenset({"ordered", "capturing"}),
+    # Once it is captured, only by the operator, who ends a road that nobody lets go on.
+    FAILED: frozenset({"ordered", "capturing", "previewable"}),
 }
 ONCE, DAILY, WEEKLY = "once", "daily", "weekly"
 PERIODS = {DAILY: timedelta(days=1), WEEKLY: timedelta(weeks=1)}

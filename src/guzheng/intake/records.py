@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as change
 
-from guzheng.intake import catalogue, fingerprints
+from guzheng.intake import catalogue, fingerprints, heldup
 from guzheng.intake.order import PAPER, Order
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import Digest, sha256
@@ -86,6 +86,7 @@ class ExhibitIndex:
             unknown = not inspect(connection).has_table(fingerprints.FINGERPRINT.name)
             _tables.create_all(connection)
             fingerprints.TABLES.create_all(connection)
+            heldup.TABLES.create_all(connection)
             if unknown:  # made by a version that had none
                 for row in connection.execute(select(_exhibit)).all():
                     _enter_listed(connection, row)
@@ -132,6 +133,7 @@ class ExhibitIndex:
             done = connection.execute(
                 delete(_unfinished).where(_unfinished.c.exhibit == order.exhibit)
             )
+            heldup.leave(connection, order.exhibit)
             if done.rowcount:
                 connection.execute(
                     change(_exhibit).where(_exhibit.c.exhibit == order.exhibit),

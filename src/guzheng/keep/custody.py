@@ -18,7 +18,8 @@ from guzheng.store.records import reading, writing
 # What can happen to an exhibit; `read-again` concerns all of them, and names none.
 TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN = "taken", "packed", "brought", "noted", "read-again"
 DELETED = "deleted"  # its items, by a rule
-ACTS: Final = (TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN, DELETED)
+ENDED = "ended"  # its road, by the operator
+ACTS: Final = (TAKEN, PACKED, BROUGHT, NOTED, READ_AGAIN, DELETED, ENDED)
 _MOST = 200
 
 METADATA = MetaData()

@@ -19,7 +19,10 @@ from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.spelling import moment_of
 from guzheng.web.uploads import PLAIN_FORM_LIMIT, Field, parts_of
 
-RULES: Final[Mapping[str, Rule]] = {"POST /exhibits/{exhibit}/notes": Permission.DEPOSIT}
+RULES: Final[Mapping[str, Rule]] = {
+    "POST /exhibits/{exhibit}/notes": Permission.DEPOSIT,
+    "POST /exhibits/{exhibit}/again": Permission.DEPOSIT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ def routes(platform: Platform) -> APIRouter:
                 text = part.text
         platform.keeping.note(exhibit, text, account=acting.account, person=acting.person)
         return RedirectResponse(f"/exhibits/{exhibit}#notes", HTTPStatus.SEE_OTHER)
+
+    @router.post("/exhibits/{exhibit}/again")
+    def again(exhibit: str) -> Response:
+        platform.halting.again(exhibit)
+        return RedirectResponse(f"/exhibits/{exhibit}", HTTPStatus.SEE_OTHER)
 
     return router
 

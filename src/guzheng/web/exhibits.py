@@ -7,6 +7,7 @@ shown, and then marked as a preview."""
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
@@ -178,6 +179,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "has_certificate": any(one.name == "certificate.pdf" for one in view.papers),
         "deleted": platform.clearing.tombstone(view.exhibit),
         "refusal": _refusal(view, language_of(request)),
+        "held_up": _held_up(platform, view, language_of(request)),
         "order": platform.ordering.of_exhibit(view.exhibit) if view.kind == "web" else None,
     }
 
@@ -200,6 +202,18 @@ def _refusal(view: ExhibitView, language: words.Language) -> problems.Trouble | 
         return None
     told = {name: view.refusal.get(name, "") for name in ("code", "expected", "found", "act")}
     return problems.trouble_of(Refused(told.pop("code"), **told), language)
+
+
+def _held_up(
+    platform: Platform, view: ExhibitView, language: words.Language
+) -> tuple[problems.Trouble, datetime, bool] | None:
+    """By what its road is held up, since when, and whether somebody must act first."""
+    found = platform.halting.find(view.exhibit) if view.missing else None
+    if found is None:
+        return None
+    told = dict(found.problem)
+    problem = Refused(told.pop("code"), **told)
+    return problems.trouble_of(problem, language), found.observed_at, found.refused
 
 
 def zip_of(made: Path | BinaryIO, name: str) -> Response:

@@ -17,6 +17,7 @@ from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence, Row
 from guzheng.app.exports import Exports
+from guzheng.app.halting import Halting
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering
@@ -148,6 +149,11 @@ class ExhibitView(Protocol):
         """Who acted for the account; empty at the seat."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """The operator ended its road for good."""
+        ...
+
 
 class Identities(Protocol):
     """Finds who asks, by what a request shows of him; None when nobody is signed in."""
@@ -233,6 +239,11 @@ class Platform(Protocol):
     @property
     def clearing(self) -> Clearing:
         """What a rule deleted of captures that were given up."""
+        ...
+
+    @property
+    def halting(self) -> Halting:
+        """Why an exhibit does not go on, and trying it again."""
         ...
 
     @property

@@ -112,7 +112,7 @@ def steps_of(view: ExhibitView) -> tuple[Step, ...]:
     names = {paper.name for paper in view.papers}
     steps = []
     attempted = is_attempt(view)  # its road goes on: the attempt is sealed like an exhibit
-    stopped = view.state == "refused" and not attempted
+    stopped = view.ended or (view.state == "refused" and not attempted)
     pending: Progress = "stopped" if stopped else "now"
     for step, paper in _PAPER_OF_STEP:
         if step == "captured" and view.kind != "web":
@@ -129,7 +129,13 @@ def steps_of(view: ExhibitView) -> tuple[Step, ...]:
 
 def is_attempt(view: ExhibitView) -> bool:
     """Refused, and the attempt itself is evidence: it has a record, and will be certified."""
-    return view.state == "refused" and any(one.name == "capture.json" for one in view.papers)
+    refused = view.state == "refused" and not _is_ended_only(view)
+    return refused and any(one.name == "capture.json" for one in view.papers)
+
+
+def _is_ended_only(view: ExhibitView) -> bool:
+    """Ended by the operator, and the page itself was captured."""
+    return view.ended and (view.refusal or {}).get("code") == "road.ended"
 
 
 def scope_of(view: ExhibitView) -> tuple[str, ...]:
