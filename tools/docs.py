@@ -149,6 +149,7 @@ def codes() -> str:
         "paper",
         "proof",
         "replay",
+        "road",
         "serve",
         "sharing",
         "store",
