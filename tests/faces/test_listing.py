@@ -3,15 +3,22 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
+from guzheng import words
 from guzheng.accounts.roles import EVERYTHING
 from guzheng.app import Platform
 from guzheng.cases import Facts
 from guzheng.config import Config
-from guzheng.web import create_app
-from tests.faces.conftest import serving
+from guzheng.intake import catalogue
+from guzheng.proof import instant
+from guzheng.store import ids
+from guzheng.store.records import writing
+from guzheng.web import create_app, spelling
+from tests.faces.conftest import Face, serving
 from tests.faces.persons import Someone, someone
 
 PAGE, API = "/exhibits", "/api/exhibits"
@@ -168,3 +175,83 @@ def test_it_is_described(firm: Firm) -> None:
     assert set(named) >= {"q", "kind", "state", "since", "until", "person", "case", "before"}
     assert named["kind"]["enum"] == ["", "web", "deposit", "hash-only"]
     assert "next" in str(listing["responses"]["200"])
+
+
+LINES = 16_600  # of each of two words more than one question may meet
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
+    """Two words that all but never meet: in every other name the one, else the other."""
+    platform = Platform(Config(tmp_path_factory.mktemp("crowded")))
+    rows, said = [], []
+    for number in range(LINES):
+        at = BEGUN + timedelta(minutes=number)
+        exhibit = ids.new("ex", at, lambda size: bytes(size))
+        named = (
+            "夏" if number % 2 else "冬",
+            *(("夏", "冬") if number in {7, LINES - 9} else ()),
+        )
+        line = dict.fromkeys(("original", "url", "picture"), "")
+        line |= {
+            "kind": "deposit",
+            "state": "certified",
+            "exhibit": exhibit,
+            "account": ids.LOCAL,
+            "claimed_name": f"店{number}",
+        }
+        rows.append(line | {"person": "", "observed_at": instant.encode(at)})
+        said += [
+            {"account": ids.LOCAL, "word": one, "exhibit": exhibit} for one in {*named, "店"}
+        ]
+    with writing(platform.index.engine) as connection:
+        connection.execute(insert(catalogue.CATALOGUE), rows)
+        connection.execute(insert(catalogue.WORD), said)
+    with serving(create_app(platform)) as face:
+        yield face
+
+
+@pytest.mark.parametrize(("language", "first"), [("zh", 1), ("en", 1), ("zh", 0), ("en", 0)])
+def test_a_search_that_is_not_at_its_end_says_so_and_goes_on(
+    crowded: Face, language: words.Language, first: int
+) -> None:
+    on = words.say("page.exhibits.search-on", language)
+    none = words.say("page.exhibits.none-found", language)
+    asked, shown = {"q": "店 冬 夏 ", "state": "", "lang": language}, list[int]()
+    if not first:  # begin behind the one that is found at once
+        asked["before"] = ids.new("ex", BEGUN + timedelta(minutes=LINES - 20), bytes)
+    for _ in range(9):
+        html = crowded.client.get(PAGE, params=asked).text
+        shown.append(html.count('name="exhibit"'))
+        assert (on in html) == ('id="back-to"' in html)
+        assert none not in html
+        if on not in html:
+            break
+        button = re.search(r'<button[^>]*name="before" value="(ex_\w+)" aria-desc[^>]*>', html)
+        assert button, "described by what says how far it came"
+        back_to = spelling.beijing(ids.made_at(button[1]))
+        code = "page.exhibits.back-to" if shown[-1] else "page.exhibits.back-to-none"
+        assert words.say(code, language, count=shown[-1], at=back_to) in html
+        asked["before"] = button[1]
+    assert shown == [first, 1]
+
+
+def test_a_program_goes_on_where_a_search_was_ended(crowded: Face) -> None:
+    found, pages = 0, list[str | None]()
+    address: str | None = f"{API}?q=冬%20夏"
+    while address and len(pages) < 9:
+        answer = crowded.client.get(address).json()
+        found += len(answer["exhibits"])
+        pages.append(answer["searched_back_to"])
+        address = answer["next"]
+    assert found == 2
+    assert pages[-1] is None
+    assert all(instant.parse(str(one)) for one in pages[:-1])
+
+
+def test_not_all_can_be_chosen_before_the_end(crowded: Face) -> None:
+    html = crowded.client.get(PAGE, params={"q": "冬 夏", "every": "1"}).text
+    assert "web.search-not-ended" in html
+    html = crowded.client.get(PAGE, params={"q": "冬 夏 x", "every": "1"}).text
+    assert "web.search-not-ended" not in html

@@ -12,6 +12,7 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.intake import seeking
 from guzheng.intake.originals import OVERDUE, REMIND, WAITING, due_of
+from guzheng.intake.sources import Sought
 from guzheng.proof import instant
 from guzheng.proof.digest import sm3
 from guzheng.refusals import Refused
@@ -94,7 +95,7 @@ def test_the_whole_way(own: tuple[Face, Platform], tmp_path: Path, *, national: 
     place.write_bytes(FILE)
     platform.rebuild()
     engine = platform.index.engine
-    wanted = seeking.search(engine, seeking.Sought(state="wanted"), account="local", limit=9)
+    wanted = seeking.search(engine, Sought(state="wanted"), account="local", limit=9).lines
     assert exhibit not in {one.exhibit for one in wanted}
 
 

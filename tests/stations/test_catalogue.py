@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, event, insert, select
 
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem, Walked, catalogue
 from guzheng.intake.fingerprints import FINGERPRINT
-from guzheng.intake.seeking import Sought, search
+from guzheng.intake.seeking import search
+from guzheng.intake.sources import Sought
 from guzheng.proof import package
 from guzheng.proof.digest import sha256
 from guzheng.store import ids
@@ -52,7 +55,7 @@ def order_of(name: str, **more: object) -> Order:
 
 def found(engine: Engine, words: str = "", **more: object) -> list[str]:
     sought = dataclasses.replace(Sought(words), **more)  # type: ignore[arg-type]
-    return [one.exhibit for one in search(engine, sought, account=MINE, limit=50)]
+    return [one.exhibit for one in search(engine, sought, account=MINE, limit=50).lines]
 
 
 def test_a_name_an_address_and_a_fingerprint_are_found(engine: Engine) -> None:
@@ -107,13 +110,14 @@ def test_what_a_list_is_narrowed_by(engine: Engine) -> None:
     index.add(clerk)
     assert found(engine, person="pe_clerk") == [clerk.exhibit]
     assert found(engine, person="pe_nobody") == []
-    assert search(engine, Sought(), account=MINE, limit=1)[0].person == "pe_clerk"
+    assert search(engine, Sought(), account=MINE, limit=1).lines[0].person == "pe_clerk"
     index.forget(clerk.exhibit)
-    first = search(engine, Sought(), account=MINE, limit=2)
-    then = search(engine, Sought(), account=MINE, limit=2, before=first[-1].exhibit)
+    first = search(engine, Sought(), account=MINE, limit=2).lines
+    rest = search(engine, Sought(), account=MINE, limit=2, before=first[-1].exhibit)
+    then = rest.lines
     assert [one.exhibit for one in (*first, *then)] == found(engine)
     assert first[1].picture == "items/view.png"
-    assert search(engine, Sought(), account="ac_other", limit=9) == ()
+    assert search(engine, Sought(), account="ac_other", limit=9).lines == ()
 
 
 def test_it_is_made_again(engine: Engine) -> None:
@@ -263,7 +267,7 @@ def test_no_question_reads_the_whole_catalogue(full: Engine, name: str) -> None:
 
     event.listen(full, "before_cursor_execute", hear)
     begun = time.perf_counter()
-    rows = search(full, sought, account=MINE, limit=31)
+    rows = search(full, sought, account=MINE, limit=31, most=LINES + 1).lines
     took = time.perf_counter() - begun
     event.remove(full, "before_cursor_execute", hear)
     with reading(full) as connection:
@@ -282,8 +286,92 @@ def test_no_question_reads_the_whole_catalogue(full: Engine, name: str) -> None:
     newest = sorted((one["exhibit"] for one in wanted), reverse=True)
     assert [one.exhibit for one in rows] == newest[:31]
     if len(newest) > 31:
-        then = search(full, sought, account=MINE, limit=31, before=newest[30])
-        assert [one.exhibit for one in then] == newest[31:62]
+        then = search(full, sought, account=MINE, limit=31, before=newest[30], most=LINES + 1)
+        assert [one.exhibit for one in then.lines] == newest[31:62]
     some = newest[::7]
     among = search(full, sought, account=MINE, limit=31, among=some)
-    assert [one.exhibit for one in among] == some[:31]
+    assert [one.exhibit for one in among.lines] == some[:31]
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def some(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, list[dict[str, str]], dict[str, str]]]:
+    """Some hundred lines, and what they are, as tables tell it."""
+    if request.param == "sqlite":
+        engine = open_engine(tmp_path_factory.mktemp("some") / "index.sqlite")
+    else:
+        server: engines.Postgres = request.getfixturevalue("postgres")
+        engine = drawer(open_database(server.database(engines.fresh("some"))), "index")
+    filled(engine, 400)
+    with reading(engine) as connection:
+        every = connection.execute(select(catalogue.CATALOGUE)).mappings()
+        lines = [dict(one) for one in every]
+        prints = dict(
+            connection.execute(select(FINGERPRINT.c.exhibit, FINGERPRINT.c.sha256)).all()
+        )
+    yield engine, lines, prints
+    engine.dispose()
+
+
+SAID = ("", "虚假宣传", "商", "sho", "shop", "商家 item", "shop item 商家7", "item https 宣传")
+DAYS = st.none() | st.integers(0, 420).map(lambda minutes: AT + timedelta(minutes=minutes))
+ANY = st.builds(
+    Sought,
+    words=st.sampled_from((*SAID, sha256(b"nowhere").hex[:8], "shop1 shop2", "20260042")),
+    kind=st.sampled_from(("", "", "web", "hash-only")),
+    state=st.sampled_from(("", "", "certified", "refused", "wanted")),
+    since=DAYS,
+    until=DAYS,
+    person=st.sampled_from(("", "", "pe_0", "pe_1")),
+)
+
+
+@given(sought=ANY, limit=st.integers(1, 40), most=st.integers(1, 120))
+@settings(max_examples=60, deadline=None)
+def test_who_goes_on_finds_what_is_there_and_nothing_twice(
+    some: tuple[Engine, list[dict[str, str]], dict[str, str]],
+    sought: Sought,
+    limit: int,
+    most: int,
+) -> None:
+    engine, lines, prints = some
+    wanted = [one["exhibit"] for one in lines if matches(sought, one, prints[one["exhibit"]])]
+    wanted.sort(reverse=True)
+    names, befores = list[str](), list[str | None]([None])
+    while len(befores) <= len(lines) + 2:
+        page = search(engine, sought, account=MINE, limit=limit, before=befores[-1], most=most)
+        found = [one.exhibit for one in page.lines]
+        names += found
+        assert len(found) <= limit
+        before = page.back_to or (found[-1] if len(found) == limit else None)
+        if before is None:
+            break
+        assert page.back_to is None or len(found) < limit, "a full page says nothing of it"
+        assert befores[-1] is None or before < befores[-1], "each goes further back"
+        befores.append(before)
+    assert names == wanted
+
+
+def test_one_file_that_many_have(engine: Engine) -> None:
+    ExhibitIndex(engine)
+    filled(engine, 90)
+    with writing(engine) as connection:
+        names = connection.execute(select(catalogue.CATALOGUE.c.exhibit)).scalars().all()
+        digests = [sha256(b"a").hex, sha256(b"a").hex[:32] + "0" * 32]
+        connection.execute(
+            insert(FINGERPRINT),
+            [{"sha256": digests[n % 3 // 2], "exhibit": one} for n, one in enumerate(names)],
+        )
+        line = catalogue.CATALOGUE.c
+        own = connection.execute(select(line.exhibit).where(line.account == MINE))
+        mine = sorted(own.scalars(), reverse=True)
+    for words in (digests[0][:12], digests[0], digests[1]):
+        known, befores = list[str](), list[str | None]([None])
+        for before in befores:  # which grows
+            page = search(engine, Sought(words), account=MINE, limit=4, before=before, most=7)
+            known += [one.exhibit for one in page.lines]
+            if page.back_to or len(page.lines) == 4:
+                befores.append(page.back_to or known[-1])
+        among = [one for n, one in enumerate(names) if digests[n % 3 // 2].startswith(words)]
+        assert known == [one for one in mine if one in among], words

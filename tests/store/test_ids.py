@@ -60,3 +60,10 @@ def test_what_is_not_an_id(text: str) -> None:
 def test_a_time_before_1970_has_no_id() -> None:
     with pytest.raises(ValueError, match="no id"):
         ids.new("ex", datetime(1969, 12, 31, tzinfo=UTC), bytes)
+
+
+def test_an_id_says_when_it_was_made() -> None:
+    at = datetime(2026, 11, 21, 10, 44, 12, 38_000, tzinfo=UTC)
+    assert ids.made_at(ids.new("ex", at, lambda size: b"\xff" * size)) == at
+    with pytest.raises(Refused):
+        ids.made_at("ex_not-an-id")

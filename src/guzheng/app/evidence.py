@@ -17,10 +17,12 @@ from guzheng.app.previews import Previews
 from guzheng.intake import catalogue, originals, seeking
 from guzheng.intake.catalogue import Listed
 from guzheng.intake.originals import Due
-from guzheng.intake.seeking import Sought
+from guzheng.intake.seeking import Searched
+from guzheng.intake.sources import Sought
 from guzheng.proof import package, timestamp
 from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused
+from guzheng.store import ids
 from guzheng.store.blobs import find
 from guzheng.store.ids import LOCAL
 
@@ -44,10 +46,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of rows; `following`: the last of them, if there are older ones."""
+    """A page of rows; `following`: what to go on before, if there may be older ones.
+    `back_to`: when the search was ended before the page was full, how far back it came."""
 
     rows: tuple[Row, ...]
     following: str | None
+    back_to: datetime | None = None
 
 
 class Evidence:
@@ -61,35 +65,46 @@ class Evidence:
         self, sought: Sought, *, limit: int, before: str | None = None, account: str = LOCAL
     ) -> Found:
         """Newest first; `before`: the last one already seen."""
-        lines = self._lines(sought, account, limit + 1, before)
-        rows = tuple(self._row(one) for one in lines[:limit])
-        return Found(rows, rows[-1].exhibit if len(lines) > limit else None)
+        found = self._lines(sought, account, limit + 1, before)
+        rows = tuple(self._row(one) for one in found.lines[:limit])
+        if len(found.lines) > limit:
+            return Found(rows, rows[-1].exhibit)
+        if found.back_to is None:
+            return Found(rows, None)
+        return Found(rows, found.back_to, ids.made_at(found.back_to))
 
     def names(self, sought: Sought, *, account: str = LOCAL) -> tuple[str, ...]:
         """Everything found, for choosing it at once; Refused when it is more than that."""
-        lines = self._lines(sought, account, MOST_AT_ONCE + 1)
-        if len(lines) > MOST_AT_ONCE:
+        found = self._lines(sought, account, MOST_AT_ONCE + 1)
+        if len(found.lines) > MOST_AT_ONCE:
             raise Refused(
                 "web.too-many-exhibits",
                 expected=f"≤ {MOST_AT_ONCE}",
                 found=f"> {MOST_AT_ONCE}",
                 act="narrow the search",
             )
-        return tuple(one.exhibit for one in lines)
+        if found.back_to is not None:  # all that was found so far is not all
+            raise Refused(
+                "web.search-not-ended",
+                expected="a search that comes to its end",
+                found=f"{len(found.lines)} back to {ids.made_at(found.back_to):%Y-%m-%d}",
+                act="narrow the search, or choose on each page of it",
+            )
+        return tuple(one.exhibit for one in found.lines)
 
     def _lines(
         self, sought: Sought, account: str, limit: int, before: str | None = None
-    ) -> tuple[Listed, ...]:
+    ) -> Searched:
         engine, among = self._parts.index.engine, None
         if sought.case:
             own = self._cases.account_of(sought.case) == account
             among = self._cases.exhibits_in([sought.case] if own else [])
-        lines = seeking.search(
+        found = seeking.search(
             engine, sought, account=account, limit=limit, before=before, among=among
         )
         named = self._cases.found_by(sought.words, account) if sought.words else frozenset()
         if not named:
-            return lines
+            return found
         more = seeking.search(
             engine,
             replace(sought, words=""),
@@ -98,8 +113,9 @@ class Evidence:
             before=before,
             among=named if among is None else named & among,
         )
-        found = {one.exhibit: one for one in (*lines, *more)}
-        return tuple(found[name] for name in sorted(found, reverse=True)[:limit])
+        every = {one.exhibit: one for one in (*found.lines, *more.lines)}
+        lines = tuple(every[name] for name in sorted(every, reverse=True))
+        return seeking.ended(lines, found.back_to, limit)
 
     def makers(self, *, account: str = LOCAL) -> tuple[str, ...]:
         """The persons who made something for the account."""

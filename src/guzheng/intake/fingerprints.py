@@ -8,7 +8,7 @@ is sound is asked of its papers and of the ledger, never of these rows.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from sqlalchemy import (
     Column,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    func,
     insert,
     select,
 )
@@ -84,6 +85,18 @@ def of_exhibit(connection: Connection, exhibit: str) -> frozenset[str]:
 def beginning(digits: str) -> ColumnElement[bool]:
     """As a range, which the index answers; a LIKE would read every row."""
     return and_(FINGERPRINT.c.sha256 >= digits, FINGERPRINT.c.sha256 < digits + "g")
+
+
+def digests_beginning(connection: Connection, digits: str) -> Iterator[str]:
+    """Each SHA-256 that begins so, by one step into the index for each."""
+    known = connection.execute(select(func.min(FINGERPRINT.c.sha256)).where(beginning(digits)))
+    while (found := known.scalar()) is not None:
+        yield found
+        known = connection.execute(
+            select(func.min(FINGERPRINT.c.sha256)).where(
+                beginning(digits), FINGERPRINT.c.sha256 > found
+            )
+        )
 
 
 def exhibits_beginning(connection: Connection, digits: str, most: int) -> tuple[str, ...]:

@@ -29,6 +29,14 @@ def new(prefix: str, now: datetime, entropy: Callable[[int], bytes]) -> str:
     return f"{prefix}_{''.join(digits)}"
 
 
+def made_at(text: str) -> datetime:
+    """The time that an id of ours says: to the millisecond, when it was made."""
+    number = 0
+    for letter in require_id(text, text.partition("_")[0]).partition("_")[2]:
+        number = number << 5 | ALPHABET.index(letter)
+    return _EPOCH + timedelta(milliseconds=number >> 80)
+
+
 def is_id(text: str) -> bool:
     """Whether it has the form of one, with any prefix."""
     return _FORM.fullmatch(text) is not None

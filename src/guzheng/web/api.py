@@ -15,11 +15,11 @@ from guzheng.intake.catalogue import MAX_QUERY
 from guzheng.proof import canonical, instant
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
+from guzheng.web.arriving import apart, whole_body
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, require_own
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.shelf import sought_of
-from guzheng.web.uploads import whole_body
 
 LIST_LIMIT: Final = 100
 JSON_LIMIT: Final = 64 * 1024
@@ -69,10 +69,14 @@ _LISTED: Final = {
                 "application/json": {
                     "schema": {
                         "type": "object",
-                        "required": ["exhibits", "next"],
+                        "required": ["exhibits", "next", "searched_back_to"],
                         "properties": {
                             "exhibits": {"type": "array", "items": {"type": "object"}},
                             "next": {"type": ["string", "null"]},
+                            "searched_back_to": {
+                                "type": ["string", "null"],
+                                "format": "date-time",
+                            },
                         },
                     }
                 }
@@ -143,6 +147,7 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
         status_code=HTTPStatus.CREATED,
         openapi_extra=_ORDER_OR_FILES,
     )
+    @apart
     def create(request: Request) -> Response:
         """JSON `{"url": …}` orders a capture; multipart deposits the files it holds.
 
@@ -163,7 +168,9 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
 
         Every word of `q` must be there. `next` is the address of the following page, or null;
         it asks for what is older than the last one, so that nothing is told twice or left
-        out while new exhibits come in."""
+        out while new exhibits come in. A page may be short, or empty, though `next` leads on:
+        where words are frequent and seldom meet, one question looks at no more than some
+        thousand exhibits, and `searched_back_to` says how far back that was."""
         account = acting_of(request).account
         sought = sought_of(asked.model_dump())
         if sought.case:
@@ -176,7 +183,12 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
             same = asked.model_dump(exclude_defaults=True) | {"before": page.following}
             following = f"/api/exhibits?{urlencode(same)}"
         views = platform.views_of(page.rows)
-        return JSONResponse({"exhibits": [members_of(one) for one in views], "next": following})
+        content = {
+            "exhibits": [members_of(one) for one in views],
+            "next": following,
+            "searched_back_to": page.back_to and instant.encode(page.back_to),
+        }
+        return JSONResponse(content)
 
     @router.get("/exhibits/{exhibit}", tags=["exhibits"])
     def read(exhibit: str) -> Response:

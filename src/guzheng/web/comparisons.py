@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from guzheng.accounts import Permission
-from guzheng.intake.seeking import Sought
+from guzheng.intake.sources import Sought
 from guzheng.proof import canonical
 from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.pages import READ, Pages

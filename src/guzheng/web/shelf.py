@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from guzheng.accounts import Permission
 from guzheng.app.evidence import MOST_AT_ONCE, Row
 from guzheng.intake.catalogue import STATES, WANTED
-from guzheng.intake.seeking import Sought
+from guzheng.intake.sources import Sought
 from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.web.gate import Rule, acting_of, require_own
@@ -74,6 +74,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "rows": page.rows,
             "marked": platform.ordering.given_up(here),
             "following": page.following,
+            "back_to": page.back_to,
             "before": before,
             "asked": asked,
             "narrowed": any(asked.values()),
