@@ -5,6 +5,12 @@ request escapes. A paused target is spoken to without waiting, and let go last: 
 answer of a paused service worker would stop its registration for ever. Pages that the page
 opens are closed unseen, dialogs are dismissed, downloads are denied unless the order keeps
 them; each is a step.
+
+A service worker is attached twice, by the browser and by the page: only the page's session
+holds back the fetch of its script, only the browser's lives on when the page goes elsewhere.
+Commands of two sessions have no order among them: were a worker told to run by one and listened
+to by the other, it might have fetched its script before anybody listened. So the page's session
+does both while there is one, else the browser's.
 """
 
 import asyncio
@@ -21,6 +27,9 @@ _AUTO_ATTACH: Values = {
     "waitForDebuggerOnStart": True,
     "flatten": True,
 }
+_SERVICE_WORKER = "service_worker"
+_KEEP_BODIES, _RUN = "Network.configureDurableMessages", "Runtime.runIfWaitingForDebugger"
+_NETWORK = 1  # where Network.enable stands among what is asked of a target
 _WITH_PAGE_DOMAIN = frozenset({"page", "iframe"})
 
 
@@ -41,6 +50,7 @@ class Targets:
         self.frames: dict[str, str] = {}  # those with a process of their own, to their session
         self._sessions: dict[str, str] = {}
         self._ready: dict[str, list[asyncio.Future[Values]]] = {}
+        self._unheard: dict[str, str] = {}  # the browser's session of a worker, by the page's
         self._dialogs = 0
 
     async def open_page(self, devtools: Devtools, width: int, height: int) -> None:
@@ -68,7 +78,7 @@ class Targets:
     def take(self, method: str, values: Values, session: str) -> None:
         match method:
             case "Target.attachedToTarget":
-                self._attached(values)
+                self._attached(values, session)
             case "Target.detachedFromTarget":
                 self._detached(text(values, "sessionId"))
             case "Page.loadEventFired" if session == self.main:
@@ -83,20 +93,25 @@ class Targets:
                 self.attachments.began(values)
             case "Browser.downloadProgress":
                 self.attachments.progressed(values)
+            case _ if self._is_unheard(session):
+                return  # the other session of that worker tells the same
             case _:
                 for listener in self.listeners:
                     listener(method, values, session)
 
-    def _attached(self, values: Values) -> None:
+    def _attached(self, values: Values, within: str) -> None:
         devtools = self._devtools
         if devtools is None:
             return
         target = inner(values, "targetInfo")
         name, kind = text(target, "targetId"), text(target, "type")
         session = text(values, "sessionId")
-        if name in self._sessions:  # attached once already; twice would double every event
-            devtools.post("Runtime.runIfWaitingForDebugger", {}, session)
-            devtools.post("Target.detachFromTarget", {"sessionId": session})
+        waits = flag(values, "waitingForDebugger")
+        if name in self._sessions:
+            if waits and within and kind == _SERVICE_WORKER:
+                self._listen_to_second(devtools, name, session)
+            else:  # enabled twice it would double every event; let go it would lose bodies
+                devtools.post(_RUN, {}, session)
             return
         self._sessions[name] = session
         if kind == "iframe":
@@ -106,25 +121,40 @@ class Targets:
             self._journal.note("capture.popup-closed")
             devtools.post("Target.closeTarget", {"targetId": name})
             return
-        ready = [
-            devtools.post("Network.configureDurableMessages", DURABLE, session),
-            devtools.post("Network.enable", ENABLE, session),
-        ]
-        if kind in _WITH_PAGE_DOMAIN:
-            ready.append(devtools.post("Page.enable", {}, session))
-        ready += [devtools.post(one, {}, session) for one in ENABLE_CONSOLE]
-        ready.append(devtools.post("Target.setAutoAttach", _AUTO_ATTACH, session))
-        if flag(values, "waitingForDebugger"):
-            ready.append(devtools.post("Runtime.runIfWaitingForDebugger", {}, session))
-        self._ready[session] = ready
+        ready = self._ready[session] = _enabled(devtools, kind, session)
+        if waits and kind == _SERVICE_WORKER and not within:
+            # Answered once it has been fetched. Another session may be telling it by then.
+            ready[_NETWORK].add_done_callback(
+                lambda _: None if self._is_unheard(session) else _run(devtools, session)
+            )
+        elif waits:
+            ready.append(devtools.post(_RUN, {}, session))
+
+    def _listen_to_second(self, devtools: Devtools, name: str, session: str) -> None:
+        """The page's session of a service worker whose script has not been asked for yet."""
+        self._unheard[session] = self._sessions[name]
+        self._sessions[name] = session
+        self._ready[session] = _enabled(devtools, _SERVICE_WORKER, session)
+        _run(devtools, session)
+
+    def _is_unheard(self, session: str) -> bool:
+        return session in self._unheard.values()
 
     def _detached(self, session: str) -> None:
         """A frame that is back in its parent's process, or gone, may come again by its name."""
+        self._ready.pop(session, None)
+        unheard = self._unheard.pop(session, None)
         for name, one in list(self._sessions.items()):
-            if one == session and one != self.main:
+            if one != session or one == self.main:
+                continue
+            if unheard is not None and self._devtools is not None:
+                # The page went elsewhere and the worker lives on. What the page's session
+                # kept of its bodies went with it: ask for it again.
+                self._sessions[name] = unheard
+                self._devtools.post(_KEEP_BODIES, DURABLE, unheard)
+            else:
                 del self._sessions[name]
                 self.frames.pop(name, None)
-                self._ready.pop(session, None)
 
     def _dismiss(self, values: Values, session: str) -> None:
         self._dialogs += 1
@@ -141,6 +171,23 @@ class Targets:
         answer = await devtools.call("Storage.getCookies")
         cookies = answer.get("cookies")
         return len(cookies) if isinstance(cookies, list) else 0
+
+
+def _enabled(devtools: Devtools, kind: str, session: str) -> list[asyncio.Future[Values]]:
+    """Everything that is asked of a target before it may run."""
+    ready = [
+        devtools.post(_KEEP_BODIES, DURABLE, session),
+        devtools.post("Network.enable", ENABLE, session),
+    ]
+    if kind in _WITH_PAGE_DOMAIN:
+        ready.append(devtools.post("Page.enable", {}, session))
+    ready += [devtools.post(one, {}, session) for one in ENABLE_CONSOLE]
+    ready.append(devtools.post("Target.setAutoAttach", _AUTO_ATTACH, session))
+    return ready
+
+
+def _run(devtools: Devtools, session: str) -> None:
+    devtools.post(_RUN, {}, session)
 
 
 async def content_size(devtools: Devtools, session: str) -> tuple[int, int]:
