@@ -183,6 +183,23 @@ def test_a_links_package_is_made_once_until_its_papers_change(installed: Install
     assert list((installed.parts.data / "staging").iterdir()) == []
 
 
+def test_an_owners_package_is_the_one_that_links_give(installed: Installed) -> None:
+    platform = installed.platform
+    secret = platform.shares.make(WantedShare((installed.exhibit,))).secret
+    with platform.packed(installed.exhibit) as opened:
+        first = opened.read()
+    (kept,) = names(installed)
+    before = (installed.parts.data / "blobs" / kept).stat().st_ino
+    with platform.packed(installed.exhibit) as again:
+        assert again.read() == first
+    with platform.shares.package(secret, "", VISITOR)[0] as given:
+        assert given.read() == first
+    assert names(installed) == [kept]
+    assert (installed.parts.data / "blobs" / kept).stat().st_ino == before, "not made again"
+    with pytest.raises(Refused, match=r"package\.not-complete"):
+        platform.packed(platform.deposit("b.txt", [b"more"]))
+
+
 def test_a_link_gives_so_many_packages_an_hour(installed: Installed) -> None:
     platform, clock = installed.platform, installed.clock
     secret = platform.shares.make(WantedShare((installed.exhibit,))).secret

@@ -565,6 +565,12 @@ class Platform:
             raise
         return out
 
+    def packed(self, exhibit: str) -> BinaryIO:
+        """The package of this one: made once, and kept as those of links are, as long as its
+        papers are the same. Raises Unavailable while another request is making it."""
+        self._require_packable(exhibit)
+        return self.exports.shared([exhibit], self.package)[0]
+
     def comparison(self, one: str, other: str) -> bytes:
         """What differs between two captures: a report derived from both, canonical JSON."""
         return comparison(self.parts, self.road, self.ordering, one, other)

@@ -63,7 +63,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
     def package(request: Request, exhibit: str) -> Response:
-        made = zip_of(platform.package([exhibit]), f"{exhibit}.zip")
+        made = zip_of(platform.packed(exhibit), f"{exhibit}.zip")
         _tell(platform, request, PACKED, [exhibit])
         return made
 
