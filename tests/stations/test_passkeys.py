@@ -176,3 +176,37 @@ def test_a_removed_passkey_opens_nothing(house: House) -> None:
     (kept,) = house.rooms.persons.passkeys(session.person)
     house.securing.remove_passkey(session, kept.passkey, HERE, house.now)
     assert refused(lambda: come_in(house, device)).code == "accounts.passkey-unknown"
+
+
+def test_a_change_of_passkeys_ends_the_other_sessions(house: House) -> None:
+    """And by the last one goes what a session had by it: it is in two steps no longer."""
+    session = session_of(house)
+    sessions = house.rooms.sessions
+    first = with_passkey(house, session)
+    another = Device(SITE.origin, SITE.name, credential=b"another")
+    second = with_passkey(house, session, another)
+    elsewhere = come_in(house, first)
+    begun = come_in(house, second)
+    own = sessions.find(begun.token, house.now)
+    assert own is not None
+    assert own.in_two_steps
+    one, other = (one.passkey for one in house.rooms.persons.passkeys(session.person))
+    still = house.securing.remove_passkey(own, one, HERE, house.now)
+    assert sessions.find(elsewhere.token, house.now) is None
+    assert sessions.find(begun.token, house.now) is None, "another token"
+    found = sessions.find(still.token, house.now)
+    assert found is not None
+    assert found.in_two_steps, "there is another passkey"
+    assert len(sessions.of(session.person, house.now)) == 1
+    last = house.securing.remove_passkey(found, other, HERE, house.now)
+    left = sessions.find(last.token, house.now)
+    assert left is not None
+    assert not left.in_two_steps
+    options = house.securing.ask_for_passkey(left, SITE, house.now)
+    device = Device(SITE.origin, SITE.name, credential=b"a third")
+    added = house.securing.add_passkey(
+        left, SITE, device.make(options), "home", HERE, house.now
+    )
+    again = sessions.find(added.token, house.now)
+    assert again is not None
+    assert not again.in_two_steps, "it has not been shown yet"

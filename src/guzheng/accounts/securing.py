@@ -2,7 +2,9 @@
 
 Each is asked of the person who is signed in, and each that could lock him out, or let another
 in, wants him to have shown a moment ago who he is. A change of the password or of the second
-step ends all his other sessions; whatever he does stands in his history.
+step, a passkey added or taken away, ends all his other sessions; the one he did it in has
+another token, and is in two steps no longer when what made it so is gone. Whatever he does
+stands in his history.
 """
 
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from guzheng.accounts import challenges, onetime
-from guzheng.accounts.entering import WITH_CODE, Entered, Rooms
+from guzheng.accounts.entering import PASSKEY, WITH_CODE, Entered, Rooms
 from guzheng.accounts.passkeys import Site
 from guzheng.accounts.passwords import require_good
 from guzheng.accounts.people import Person
@@ -18,6 +20,7 @@ from guzheng.accounts.sessions import Caller, Session
 from guzheng.refusals import Refused
 
 ISSUER: Final = "固证"
+WITHOUT_PASSKEY: Final = "passkey-removed"  # by what a session is here whose passkey is gone
 
 
 class Securing:
@@ -143,7 +146,7 @@ class Securing:
         name: str,
         caller: Caller,
         now: datetime,
-    ) -> None:
+    ) -> Entered:
         from guzheng.accounts import webauthn  # slow to load
 
         self.require_proved(session, now)
@@ -154,13 +157,18 @@ class Securing:
         challenges.spend(rooms.letters, challenge, now)
         rooms.persons.add_passkey(made)
         rooms.persons.tell(session.person, "passkey-added", caller, now, made.name)
+        return self._rotated(session, now)
 
     def remove_passkey(
         self, session: Session, passkey: str, caller: Caller, now: datetime
-    ) -> None:
+    ) -> Entered:
+        """By the last one goes what a session had by it: it is in two steps no longer."""
         self.require_proved(session, now)
         found = self._rooms.persons.find_passkey(passkey)
         if not self._rooms.persons.remove_passkey(session.person, passkey):
             raise Refused("accounts.passkey-not-found", expected="a passkey of this person")
         detail = found.name if found else ""
         self._rooms.persons.tell(session.person, "passkey-removed", caller, now, detail)
+        left = self._rooms.persons.passkeys(session.person)
+        was = session.means == PASSKEY and not left
+        return self._rotated(session, now, WITHOUT_PASSKEY if was else "")

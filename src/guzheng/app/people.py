@@ -340,13 +340,16 @@ class People:
         answer: Mapping[str, Any],
         name: str,
         caller: Caller,
-    ) -> None:
-        self._securing.add_passkey(session, self.site(asked), answer, name, caller, self._now())
+    ) -> Entered:
+        site, now = self.site(asked), self._now()
+        entered = self._securing.add_passkey(session, site, answer, name, caller, now)
         self._warn(self._rooms.persons.require(session.person), "passkey-added", caller)
+        return entered
 
-    def remove_passkey(self, session: Session, passkey: str, caller: Caller) -> None:
-        self._securing.remove_passkey(session, passkey, caller, self._now())
+    def remove_passkey(self, session: Session, passkey: str, caller: Caller) -> Entered:
+        entered = self._securing.remove_passkey(session, passkey, caller, self._now())
         self._warn(self._rooms.persons.require(session.person), "passkey-removed", caller)
+        return entered
 
     def now(self) -> datetime:
         return self._now()

@@ -145,8 +145,8 @@ def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
     @router.post("/me/security/passkeys/{passkey}/remove")
     def removed(request: Request, passkey: str) -> Response:
         session = people.require_session(request.cookies)
-        people.remove_passkey(session, passkey, caller_of(request))
-        return see(SECURITY)
+        entered = people.remove_passkey(session, passkey, caller_of(request))
+        return set_session(see(SECURITY), request, platform, entered.token)
 
 
 def _second_step(router: APIRouter, platform: Platform, show: Show) -> None:

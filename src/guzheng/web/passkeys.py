@@ -65,14 +65,15 @@ def routes(platform: Platform) -> APIRouter:
     @router.post("/me/passkeys")
     def add(request: Request) -> Response:
         body, session = _object(request), people.require_session(request.cookies)
-        people.add_passkey(
+        entered = people.add_passkey(
             session,
             asked_of(request),
             _answer(body),
             str(body.get("name", "")),
             caller_of(request),
         )
-        return JSONResponse({"next": "/me/security"})
+        onward = JSONResponse({"next": "/me/security"})
+        return set_session(onward, request, platform, entered.token)
 
     return router
 
