@@ -6,6 +6,7 @@ browser, its profile and its connections are gone in either case.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,7 @@ class Act:
     start: Start | None = None
     comparing: Comparing | None = None
     seeing: asyncio.Task[None] | None = None
+    readying: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         started_at, software = self.clock.now(), self.surroundings.software
@@ -138,6 +140,8 @@ class Act:
             return False
         finally:
             self.digesting.end()
+            if self.readying is not None:
+                self.readying.cancel()
             if self.comparing is not None:
                 await self.comparing.end()
             self.stage.close()
@@ -164,6 +168,7 @@ class Act:
         visit = self._visit(browser, egress)
         await opened  # while the browser started: before anything of the page is asked for
         await self.making.begin(visit)
+        self.readying = asyncio.create_task(self._ready_comparing())
         await visit.go()
         await self.making.view(visit)
         if (await visit.size())[1] > _LONG_PIXELS:  # else there is one in a moment anyway
@@ -175,14 +180,20 @@ class Act:
         await self.targets.attachments.finish(visit.must_end)
         await visit.require_a_page()
         self.journal.step("page.at-rest")
-        if self.stage.folder is not None:
-            self.comparing = Comparing(self.out, self.stage.folder.scratch)
-            await self.comparing.start()
         await livepicture.show(browser.devtools, self.targets.main, self.out)
         self.draft.scope = await sight.judged(visit, self.targets.main, self.journal)
         await self._make_artefacts(visit)
         self.draft.viewer = await self.stage.viewer(browser)
         await self._write_environment(items, self.start)
+
+    async def _ready_comparing(self) -> None:
+        """Once the page has loaded: while it is only waited for there is time to start it. Of
+        a page that never says so, it is started when it is wanted."""
+        await self.targets.loaded.wait()
+        if self.stage.folder is not None:
+            self.comparing = Comparing(self.out, self.stage.folder.scratch)
+            with contextlib.suppress(OSError):
+                await self.comparing.start()
 
     async def _look_at_start(self, browser: chromium.Browser) -> Start:
         """The kernel's word on the browser, and a page of ours that is blank."""
@@ -292,6 +303,8 @@ class Act:
         )
         self.names += self.targets.attachments.write(items)
         draft.add_notes()
+        if self.readying is not None and self.targets.loaded.is_set():
+            await self.readying
         if draft.wire is not None:
             comparing = self.comparing or Comparing(self.out, folder.scratch)
             draft.completeness = await comparing.compare(draft.record(), self.journal)

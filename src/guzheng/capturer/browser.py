@@ -20,7 +20,7 @@ from pathlib import Path
 from guzheng.capturer.devtools import CommandRefused, Devtools, Values, inner, text
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.flags import NO_SANDBOX
-from guzheng.capturer.jobuser import members_of
+from guzheng.capturer.jobuser import kill_members
 from guzheng.capturer.limits import DIAGNOSIS_OCTETS, START_SECONDS, STOP_SECONDS
 
 _PLACES = (  # the programs themselves before the shell scripts that start them
@@ -234,29 +234,22 @@ def _last_words(job_folder: Path) -> str:
 
 def kill_group(group: int, uid: int, own_uid: int) -> None:
     """SIGKILL until nothing is left; reap our own child."""
-    waited, pause = 0.0, 0.01
+    waited, pause, reaped = 0.0, 0.005, False
     while waited < STOP_SECONDS:
         # Not permitted: a setuid helper on its way out.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-        if uid != own_uid:
-            _kill_user(uid)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(group, os.WNOHANG)
-        if not members_of(group):
+        try:
+            reaped = reaped or os.waitpid(group, os.WNOHANG)[0] == group
+        except ChildProcessError:
+            reaped = True
+        # While the first of them is on its way out, so are others; and to look at all that
+        # runs here, as must be done once it is gone, costs most.
+        if reaped and not kill_members(group, uid if uid != own_uid else None):
             return
         _pause(pause)
-        waited, pause = waited + pause, min(2 * pause, 0.1)  # each look reads all of /proc
-
-
-def _kill_user(uid: int) -> None:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == uid:
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except OSError:
-                continue
+        waited, pause = waited + pause, min(2 * pause, 0.1)
+    kill_members(group, uid if uid != own_uid else None)
 
 
 def _pause(seconds: float) -> None:

@@ -11,6 +11,7 @@ that nobody else may write: whoever can write it could as well alter this progra
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -18,12 +19,11 @@ import stat
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from guzheng.proof import canonical
 
 _FORM = re.compile(r"[0-9a-f]{64}:[0-9a-f]{32}", re.ASCII)
-_PART = 1 << 20
+_PART = 256 * 1024
 _OCTETS = 256 * 1024
 _MOST = 1000  # files; a package has 50
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -53,7 +53,7 @@ class Checksums:
 
     def of(self, path: Path) -> Read:
         """Raises OSError. The file is read whole, whatever is remembered."""
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             size, sha256 = _hashed(stream)
             md5 = self._md5.get(sha256.hex())
             if md5 is None:
@@ -79,12 +79,12 @@ class Checksums:
                 Path(name).unlink(missing_ok=True)
 
 
-def _hashed(stream: BinaryIO, *also: "hashlib._Hash") -> tuple[int, bytes]:
-    hasher, size = hashlib.sha256(), 0
-    while part := stream.read(_PART):
+def _hashed(stream: io.FileIO, *also: "hashlib._Hash") -> tuple[int, bytes]:
+    hasher, size, part = hashlib.sha256(), 0, memoryview(bytearray(_PART))  # one, used again
+    while octets := stream.readinto(part):
         for one in (hasher, *also):
-            one.update(part)
-        size += len(part)
+            one.update(part[:octets])
+        size += octets
     return size, hasher.digest()
 
 

@@ -9,6 +9,7 @@ nothing of what lies beyond the tunnel; there TLS and the transcript speak.
 import asyncio
 import base64
 import binascii
+import contextlib
 
 from guzheng.capturer.devtools import CommandRefused, Devtools, flag, inner, number, text
 from guzheng.capturer.journal import Journal
@@ -17,6 +18,7 @@ from guzheng.capturer.record import Control, Measures
 from guzheng.capturer.tunnel import control
 from guzheng.proof.digest import Digest, sha256
 
+_PAINT = "Page.captureScreenshot"
 _SECONDS = 15
 _TICK_SECONDS = 0.02
 EXPECTED = Measures(*(Digest("sha256", one) for one in control.expected()))
@@ -37,6 +39,17 @@ async def observe(devtools: Devtools, journal: Journal) -> Control:
     return Control(control.URL, EXPECTED, observed, "yes" if equal else "no")
 
 
+async def rehearse(devtools: Devtools) -> None:
+    """Paint a blank page and close it: what a browser loads when it first shows anything is
+    then loaded before somebody waits for it. Nothing is asked of the network."""
+    made = await devtools.call("Target.createTarget", {"url": "about:blank", "newWindow": True})
+    target = {"targetId": text(made, "targetId")}
+    with contextlib.suppress(CommandRefused, TimeoutError):  # the control page will tell
+        attached = await devtools.call("Target.attachToTarget", {**target, "flatten": True})
+        await devtools.call(_PAINT, {"format": "png"}, text(attached, "sessionId"))
+        await devtools.call("Target.closeTarget", target)
+
+
 async def _measured(devtools: Devtools) -> Measures:
     made = await devtools.call("Target.createTarget", {"url": "about:blank"})
     target = {"targetId": text(made, "targetId")}
@@ -53,7 +66,7 @@ async def _measured(devtools: Devtools) -> Measures:
         document = await devtools.call("DOM.getOuterHTML", node, session)
         clip = {"x": 0, "y": 0, "width": control.SIDE, "height": control.SIDE, "scale": 1}
         wanted = {"format": "png", "clip": clip}
-        picture = await devtools.call("Page.captureScreenshot", wanted, session)
+        picture = await devtools.call(_PAINT, wanted, session)
     finally:
         await devtools.call("Target.closeTarget", target)
     content = text(body, "content")

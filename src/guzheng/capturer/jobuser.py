@@ -6,7 +6,9 @@ the fly, and must belong to no account and no running program. Without root the 
 ourselves, and the record says so.
 """
 
+import os
 import pwd
+import signal
 import socket
 from pathlib import Path
 
@@ -79,16 +81,20 @@ def _has_account(uid: int) -> bool:
     return True
 
 
-def members_of(group: int) -> list[int]:
-    """Ids of the living processes of a group (a zombie holds nothing and waits for init)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text("utf-8", "replace")
-            except OSError:
+def kill_members(group: int, uid: int | None) -> int:
+    """SIGKILL to what still lives of a group, and of a user if one is named; how many those of
+    the group are (a zombie holds nothing and waits for init). One look at all of /proc."""
+    left = 0
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if not entry.name.isdigit():
                 continue
-            state, _, its_group = stat.rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state not in {"Z", "X"}:
-                found.append(int(entry.name))
-    return found
+            try:
+                if uid is not None and entry.stat().st_uid == uid:
+                    os.kill(int(entry.name), signal.SIGKILL)
+                told = Path(entry.path, "stat").read_bytes()
+            except OSError:
+                continue  # it has just ended
+            state, _, its_group, _ = told.rpartition(b")")[2].split(None, 3)
+            left += int(its_group) == group and state not in {b"Z", b"X"}
+    return left

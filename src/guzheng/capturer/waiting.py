@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from guzheng.capturer import control
 from guzheng.capturer.act import Act
 from guzheng.capturer.order import CaptureOrder
 
@@ -74,6 +75,7 @@ async def waited(
     began = preset.clock.monotonic()
     try:
         _, browser = await preset.stage.prepare()
+        await control.rehearse(browser.devtools)
         preset.stage.identify(browser)
         called = await await_call(descriptor)
         act = None if called is None else make(called)

@@ -28,7 +28,7 @@ from guzheng.proof.digest import Digest, sha256
 SCHEMA = "guzheng.transcript/1"
 TRANSCRIPT, KEYS, KEY = "transcript.zip", "tls-keys.enc", "tls-keys.key"
 Stamp = Callable[[str, Digest], Awaitable[object]]
-_PART = 1 << 20
+_PART = 256 * 1024
 _MAGIC, _ROUNDS = b"Salted__", 10_000  # what `openssl enc -pbkdf2` writes and does by itself
 _CIPHER = "openssl enc -aes-256-cbc -pbkdf2"
 

@@ -23,7 +23,7 @@ from guzheng.proof.digest import ALGORITHMS, Algorithm, Digest, new_hasher
 from guzheng.proof.manifest import Item
 
 _URL = 8000  # of a URL in the record; the archive has it whole
-_PART = 4 << 20
+_PART = 256 * 1024  # larger ones are fresh memory each time, which costs more than they do
 
 
 def write_archive(
