@@ -74,7 +74,7 @@ def test_a_leaf_holds_digests_and_not_documents(ledger: Ledger, octets: bytes) -
         "DELETE FROM entry WHERE idx = 2",
         "INSERT INTO entry VALUES (7, x'00')",
         "INSERT OR REPLACE INTO entry VALUES (1, x'00')",
-        "INSERT OR REPLACE INTO entry SELECT 3, leaf FROM entry WHERE idx = 0",
+        "INSERT OR REPLACE INTO entry SELECT 0, leaf FROM entry WHERE idx = 0",
         "INSERT OR IGNORE INTO entry VALUES (1, x'00')",
         "REPLACE INTO entry_exhibit VALUES (1, 'ex_other')",
         "UPDATE entry_exhibit SET exhibit = 'ex_other'",

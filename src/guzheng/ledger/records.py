@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar, cast
 
-from sqlalchemy import Connection, Engine, event, func, insert, select
+from sqlalchemy import Connection, Engine, event, insert, select, text
 
-from guzheng.ledger.tables import Tables
+from guzheng.ledger.known import Known
+from guzheng.ledger.tables import RECORD, Tables
 from guzheng.ledger.together import Leaves, Together
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.records import SQLITE, reading, writing
@@ -57,10 +58,12 @@ class Entries:
         self.opened, self.trusted = 1, 0
         self._on_server = engine.dialect.name != SQLITE
         self._together = Together(self._append)
+        self._index = None if self._on_server else Known(self._tables)
         if self._on_server:
             event.listen(engine.pool, "connect", self._count)
         with writing(engine) as connection:
             self._tables.create(connection)
+            self._indexed(connection)
 
     def _count(self, *_connection: object) -> None:
         self.opened += 1
@@ -76,22 +79,29 @@ class Entries:
         with writing(self._engine) as connection:
             if self._on_server and self.trusted not in (0, self.opened):
                 raise Reconnected
-            known = self._known(connection, [leaf for leaf, _ in leaves])
             size, end = self._ends(connection)
+            asked = [leaf for leaf, _ in leaves]
+            known = self._known(connection, asked, size, newest=True)
             if end is not None:
                 known = {leaf: index for leaf, index in known.items() if index < end}
-            fresh = [
-                leaf for leaf in dict.fromkeys(leaf for leaf, _ in leaves) if leaf not in known
-            ]
+            fresh = [leaf for leaf in dict.fromkeys(asked) if leaf not in known]
             if fresh and end is not None:
                 raise ShardClosed(end)
             known.update((leaf, size + at) for at, leaf in enumerate(fresh))
             self._insert(connection, size, fresh)
-            self._name_exhibits(
-                connection,
-                [(known[leaf], exhibit) for leaf, exhibit in leaves if exhibit is not None],
-            )
-        return [known[leaf] for leaf, _ in leaves]
+            named = [(known[leaf], exhibit) for leaf, exhibit in leaves if exhibit is not None]
+            if named:
+                self._name_exhibits(connection, named)
+            self._indexed(connection, size + len(fresh))
+        if self._index is not None:
+            self._index.appended(size, fresh)
+        return [known[leaf] for leaf in asked]
+
+    def _indexed(self, connection: Connection, size: int | None = None) -> None:
+        """Index what has gathered, if it is enough."""
+        if self._index is not None:
+            held = self._ends(connection)[0] if size is None else size
+            self._index.index(connection.connection.cursor(), held)
 
     def _insert(self, connection: Connection, start: int, leaves: Sequence[bytes]) -> None:
         if not leaves:
@@ -103,33 +113,37 @@ class Entries:
                 f"INSERT INTO {self._entry} SELECT * FROM unnest(%s::bigint[], %s::bytea[])",  # noqa: S608
                 (list(numbers), list(leaves)),
             )
+        elif len({len(leaf) for leaf in leaves}) == 1:
+            # One statement, which holds the interpreter once and not for every row.
+            cursor.execute(
+                "WITH RECURSIVE fresh(at) AS"  # noqa: S608 - names of our own
+                " (SELECT 0 UNION ALL SELECT at + 1 FROM fresh WHERE at + 1 < ?1)"
+                f" INSERT INTO {self._entry} (idx, leaf)"
+                " SELECT ?2 + at, substr(?3, ?4 * at + 1, ?4) FROM fresh",
+                (len(leaves), start, b"".join(leaves), len(leaves[0])),
+            )
         else:
             rows = list(zip(numbers, leaves, strict=True))
             cursor.executemany(f"INSERT INTO {self._entry} (idx, leaf) VALUES (?, ?)", rows)  # noqa: S608
 
-    def _known(self, connection: Connection, leaves: Sequence[bytes]) -> dict[bytes, int]:
+    def _known(
+        self, connection: Connection, leaves: Sequence[bytes], size: int, *, newest: bool
+    ) -> dict[bytes, int]:
         # The driver's own, as in `leaves`: half of what an entry costs were its wrappings.
         cursor = connection.connection.cursor()
-        if self._on_server:
-            cursor.execute(
-                f"SELECT leaf, idx FROM {self._entry} WHERE leaf = ANY(%s)",  # noqa: S608
-                (list(leaves),),
-            )
-            return dict(cast(list[tuple[bytes, int]], cursor.fetchall()))
-        known: dict[bytes, int] = {}
-        for part in _parts(leaves):
-            marks = ",".join("?" * len(part))
-            cursor.execute(
-                f"SELECT leaf, idx FROM {self._entry} WHERE leaf IN ({marks})",  # noqa: S608
-                part,
-            )
-            known.update(cast(list[tuple[bytes, int]], cursor.fetchall()))
-        return known
+        if self._index is not None:
+            return self._index.find(cursor, leaves, size, newest=newest)
+        cursor.execute(
+            f"SELECT leaf, idx FROM {self._entry} WHERE leaf = ANY(%s)",  # noqa: S608
+            (list(leaves),),
+        )
+        return dict(cast(list[tuple[bytes, int]], cursor.fetchall()))
 
     def restore(self, start: int, leaves: Sequence[bytes]) -> None:
         """Append entries, whose exhibits are not known, from number `start` on."""
         with writing(self._engine) as connection:
             self._insert(connection, start, leaves)
+            self._indexed(connection)
 
     def size(self) -> int:
         with reading(self._engine) as connection:
@@ -163,10 +177,11 @@ class Entries:
     def _ends(self, connection: Connection) -> tuple[int, int | None]:
         """How many entries there are, and how many there will ever be if it is closed: what
         a table that was set back has numbered beyond that is nothing."""
-        greatest = select(func.max(self._tables.entry.c.idx)).scalar_subquery()
-        end = select(self._tables.closed.c.size).scalar_subquery()
-        row = connection.execute(select(greatest, end)).one()
-        held, end = 0 if row[0] is None else int(row[0]) + 1, row[1]
+        cursor = connection.connection.cursor()
+        entry, closed = self._entry, self._tables.closed.name
+        cursor.execute(f"SELECT (SELECT max(idx) FROM {entry}), (SELECT size FROM {closed})")  # noqa: S608
+        greatest, end = cast(tuple[int | None, int | None], cursor.fetchone())
+        held = 0 if greatest is None else greatest + 1
         return (held if end is None else min(held, end)), end
 
     def leaves(self, start: int, end: int) -> list[bytes]:
@@ -189,7 +204,8 @@ class Entries:
     def known(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
         """The numbers of those that are in the table."""
         with reading(self._engine) as connection:
-            return self._known(connection, leaves)
+            size = self._ends(connection)[0]
+            return self._known(connection, leaves, size, newest=False)
 
     def name_exhibits(self, said: Sequence[tuple[int, str]]) -> None:
         """Whose entries these are, where the table does not say so yet."""
@@ -197,10 +213,13 @@ class Entries:
             self._name_exhibits(connection, said)
 
     def labelled(self, label: bytes) -> dict[bytes, int]:
-        """The leaves that begin with this label, and their numbers: records of one kind."""
+        """The leaves that begin with this label, and their numbers: records of one kind, which
+        are no commitments (proof.manifest.LEAF_LABEL)."""
         end = label[:-1] + bytes((label[-1] + 1,))
         entry = self._tables.entry
         query = select(entry).where(entry.c.leaf >= label, entry.c.leaf < end)
+        if not self._on_server:  # the words of its index: the planner knows it by them
+            query = query.where(text(RECORD))
         with reading(self._engine) as connection:
             return {row.leaf: row.idx for row in connection.execute(query)}
 

@@ -1,9 +1,12 @@
 """The tables of one shard of the ledger: entries, whose exhibit each is, and where it ended.
 
-All only ever grow. Triggers refuse UPDATE, DELETE and TRUNCATE, an entry out of order, the
-second coming of a leaf (which closes INSERT OR REPLACE, that SQLite lets past a delete trigger)
-and any entry beyond the end of a shard that is closed. Whoever owns the file or the server can
-still edit it; the signed root is what shows that.
+All only ever grow. Triggers refuse UPDATE, DELETE and TRUNCATE, an entry out of order (which
+closes INSERT OR REPLACE, that SQLite lets past a delete trigger) and any entry beyond the end
+of a shard that is closed. Whoever owns the file or the server can still edit it; the signed
+root is what shows that.
+
+That the same leaf has one number is kept by a unique index on PostgreSQL, and on SQLite, where
+that index cost more than all else, by whoever appends (known). A file of before has both.
 
 On SQLite each shard has a file of its own and the plain names; on PostgreSQL, where all share
 one database, the names of later shards end in theirs: `entry_2027`.
@@ -21,11 +24,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     inspect,
 )
 
+from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.store.records import SQLITE
 
+LENGTH_KNOWN = 32  # octets at the end of a leaf by which it is known: the digest of nearly all
+# Leaves that are no commitments: few, and looked for by their kind (Entries.labelled).
+RECORD = f"substr(leaf, 1, {len(LEAF_LABEL)}) <> x'{LEAF_LABEL.hex()}'"
 _NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 
 
@@ -39,7 +47,8 @@ class Tables:
             f"entry{ending}",
             self._metadata,
             Column("idx", _NUMBER, primary_key=True, autoincrement=False),
-            Column("leaf", LargeBinary, nullable=False, unique=True),
+            Column("leaf", LargeBinary, nullable=False),
+            UniqueConstraint("leaf").ddl_if(dialect="postgresql"),
             sqlite_strict=True,
         )
         self.exhibit = Table(
@@ -55,6 +64,8 @@ class Tables:
             Column("exhibit", Text, nullable=False, index=True),
             sqlite_strict=True,
         )
+        # On SQLite only: see known.
+        self.known, self.indexed = f"entry_known{ending}", f"entry_indexed{ending}"
         # At most one row: how many entries a closed shard has.
         self.closed = Table(
             f"entry_closed{ending}",
@@ -69,6 +80,8 @@ class Tables:
         present = set(inspect(connection).get_table_names()) if on_server else set[str]()
         self._metadata.create_all(connection)
         if not on_server:
+            for statement in self._indexes():
+                connection.exec_driver_sql(statement)
             for number, guard in enumerate(self._guards()):
                 connection.exec_driver_sql(
                     f"CREATE TRIGGER IF NOT EXISTS entry_guard{self._ending}_{number} {guard}"
@@ -78,6 +91,18 @@ class Tables:
         for statement in self._server_guards(fresh):
             connection.exec_driver_sql(statement)
 
+    def _indexes(self) -> Iterator[str]:
+        entry, known, indexed = self.entry.name, self.known, self.indexed
+        yield (
+            f"CREATE TABLE IF NOT EXISTS {known} (ending BLOB NOT NULL, idx INTEGER NOT NULL,"
+            " PRIMARY KEY (ending, idx)) STRICT, WITHOUT ROWID"
+        )
+        # A row for each time that entries were indexed: how many are since then.
+        yield (
+            f"CREATE TABLE IF NOT EXISTS {indexed} (size INTEGER NOT NULL PRIMARY KEY) STRICT"
+        )
+        yield f"CREATE INDEX IF NOT EXISTS {entry}_record ON {entry} (leaf) WHERE {RECORD}"
+
     def _guards(self) -> Iterator[str]:
         entry, exhibit, closed = self.entry.name, self.exhibit.name, self.closed.name
         never = "BEGIN SELECT RAISE(ABORT, 'never changed, never deleted'); END"
@@ -86,8 +111,7 @@ class Tables:
         yield (
             f"BEFORE INSERT ON {entry}"  # noqa: S608 - names of our own
             f" WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM {entry})"
-            f" OR EXISTS (SELECT 1 FROM {entry} WHERE leaf = NEW.leaf)"
-            " BEGIN SELECT RAISE(ABORT, 'entries are appended in order, each once'); END"
+            " BEGIN SELECT RAISE(ABORT, 'entries are appended in order'); END"
         )
         yield f"BEFORE UPDATE ON {exhibit} {never}"
         yield f"BEFORE DELETE ON {exhibit} {never}"
@@ -108,6 +132,9 @@ class Tables:
             f" WHEN EXISTS (SELECT 1 FROM {closed})"
             " BEGIN SELECT RAISE(ABORT, 'a shard ends once'); END"
         )
+        for index in (self.known, self.indexed):
+            yield f"BEFORE UPDATE ON {index} {never}"
+            yield f"BEFORE DELETE ON {index} {never}"
 
     def _server_guards(self, fresh: list[str]) -> Iterator[str]:
         """The order is looked at once for each statement, however many rows it has; that no
