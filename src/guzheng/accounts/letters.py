@@ -5,11 +5,12 @@ as good as unknown. A letter of the same kind to the same address makes the earl
 The same rows hold the answered challenges of passkeys and the middle of a sign-in in two steps:
 they are likewise secret, short-lived, and taken once.
 
-How a letter travels is a port, `Mail`: `accounts.post` has the console and SMTP.
+How a letter travels is a port, `Mail`: `accounts.post` has the console and SMTP,
+`accounts.shortmessages` a gateway for telephone numbers.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -38,6 +39,7 @@ LASTS: Final = {
     WAY: timedelta(minutes=10),
 }
 TOKEN_OCTETS: Final = 32
+NO_FACTS: Final[Mapping[str, str]] = {}
 
 
 class Mail(Protocol):
@@ -47,7 +49,12 @@ class Mail(Protocol):
         """Whether this kind of address can be reached at all."""
         ...
 
-    def send(self, address: str, subject: str, text: str) -> None: ...
+    def send(
+        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+    ) -> None:
+        """`facts`: what the text was made of (kind, link, language), for whoever has texts of
+        his own."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

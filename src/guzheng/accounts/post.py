@@ -5,20 +5,21 @@
     smtp://127.0.0.1:25               on this machine itself: in clear
 
 A password never travels in clear, and a server that offers no TLS is given no letter. Telephone
-numbers are reached on the console alone: whoever has a gateway for short messages puts one
-behind `letters.Mail`. A message has one addressee, and no line of it can become a header.
+numbers are reached on the console, or by a gateway (`shortmessages`). A message has one
+addressee, and no line of it can become a header.
 """
 
 import re
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from guzheng.accounts.letters import NO_FACTS
 from guzheng.refusals import Refused, Unavailable
 
 SECONDS: Final = 20.0
@@ -36,7 +37,10 @@ class ConsoleMail:
     def reaches(self, address: str) -> bool:  # noqa: ARG002 - of the port
         return True
 
-    def send(self, address: str, subject: str, text: str) -> None:
+    def send(
+        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+    ) -> None:
+        del facts
         self._write(f"\n──── {address} ──── {subject}\n{text}\n")
 
 
@@ -61,7 +65,10 @@ class SmtpMail:
     def reaches(self, address: str) -> bool:
         return "@" in address
 
-    def send(self, address: str, subject: str, text: str) -> None:
+    def send(
+        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+    ) -> None:
+        del facts
         letter = EmailMessage(policy=SMTP)
         letter["From"], letter["To"], letter["Subject"] = self._sender, address, subject
         letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody answers it by himself

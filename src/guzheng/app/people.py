@@ -5,6 +5,7 @@ Where a link in a letter leads is the operator's to say (`public_url`). Without 
 the console of this machine, and their links to the address that the reader used.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,10 +25,10 @@ from guzheng.accounts.people import Happened, Person, Persons, parse_address, pa
 from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
-from guzheng.accounts.tries import Tries
+from guzheng.accounts.tries import SHORT, TooOften, Tries
 from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
-from guzheng.app.posting import Posting, open_mail
+from guzheng.app.posting import open_posting
 from guzheng.config import Config
 from guzheng.proof import instant
 from guzheng.refusals import Refused
@@ -75,7 +76,7 @@ class People:
         self.are_on = config.accounts == "on"
         self.session_seconds = config.session_hours * 3600
         self._public_url = config.public_url.rstrip("/")
-        self._posting = Posting(mail or open_mail(config))
+        self._posting = open_posting(config, parts, mail)
         self._entering = Entering(rooms)
         self._registering = Registering(rooms, self._members, self._entering)
         self._securing = Securing(rooms)
@@ -123,17 +124,28 @@ class People:
         place = places.get(letter.kind)
         base = self.address(asked)
         link = f"{base}{place}{letter.token}" if place else f"{base}/login"
-        text = words.say(f"letter.{letter.kind}.text", language, link=link, site=base)
-        subject = words.say(f"letter.{letter.kind}.subject", language)
-        self._posting.post(letter.address, subject, text)
+        self._write(letter.address, letter.kind, language, {"link": link, "site": base})
+
+    def _write(
+        self, to: str, kind: str, language: words.Language, facts: Mapping[str, str]
+    ) -> None:
+        """To a telephone a shorter text, and not too many: raises Refused (too-often)."""
+        is_short = to.startswith("+")
+        if is_short:
+            limits, now = {self._rooms.subject("short", to): SHORT}, self._now()
+            self._rooms.tries.require(tuple(limits), now)
+            self._rooms.tries.count(limits, now)
+        short = words.find_words(f"letter.{kind}.sms", language, **facts) if is_short else None
+        text = short or words.say(f"letter.{kind}.text", language, **facts)
+        subject = words.say(f"letter.{kind}.subject", language, **facts)
+        said = {"kind": kind, "language": language, "link": facts.get("link", "")}
+        self._posting.post(to, subject, text, {name: one for name, one in said.items() if one})
 
     def write_to(self, typed: str, letter: str, language: words.Language, **facts: str) -> str:
         """A letter that somebody who is signed in has us send; gives the address as kept."""
         self._require_reachable(typed)
         address = parse_address(typed)
-        subject = words.say(f"letter.{letter}.subject", language, **facts)
-        text = words.say(f"letter.{letter}.text", language, **facts)
-        self._posting.post(address, subject, text)
+        self._write(address, letter, language, facts)
         return address
 
     def letter_address(self, kind: str, token: str) -> str:
@@ -168,15 +180,14 @@ class People:
         """What changed about a person's sign-in he is told by letter, were it not his doing."""
         language, to = _language(caller), address or person.address
         if self._posting.reaches(to):
-            text = words.say(
-                "letter.changed.text",
-                language,
-                what=words.say(f"person.event.{what}", language),
-                at=instant.beijing(self._now()),
-                device=caller.device[:120],
-                place=caller.address,
-            )
-            self._posting.post(to, words.say("letter.changed.subject", language), text)
+            facts = {
+                "what": words.say(f"person.event.{what}", language),
+                "at": instant.beijing(self._now()),
+                "device": caller.device[:120],
+                "place": caller.address,
+            }
+            with contextlib.suppress(TooOften):  # his history has it
+                self._write(to, "changed", language, facts)
 
     # ---- the operator ----------------------------------------------------------------
 

@@ -2,19 +2,22 @@
 
 A request does not wait for a mail server: that would be slow, and would tell by how long it
 takes whether a letter goes out. What is on its way when the process ends is lost, and asked for
-again.
+again. Short messages have a thread of their own: a gateway that is slow holds up no letter.
 """
 
 import logging
 import queue
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Final
 
-from guzheng.accounts.letters import Mail
+from guzheng.accounts.letters import NO_FACTS, Mail
 from guzheng.accounts.post import ConsoleMail, SmtpMail
+from guzheng.accounts.shortmessages import SmsGateway
+from guzheng.app.parts import Parts
 from guzheng.config import Config
-from guzheng.refusals import Unavailable
+from guzheng.refusals import Problem, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -29,26 +32,38 @@ def open_mail(config: Config) -> Mail:
     return ConsoleMail(lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201 - the console
 
 
+def open_posting(config: Config, parts: Parts, mail: Mail | None = None) -> "Carriers":
+    """Short messages by their gateway, if the settings name one; all else by letter."""
+    by_letter = Posting(mail or open_mail(config))
+    if not config.sms_url:
+        return Carriers(by_letter)
+    gateway = SmsGateway(config.sms_url, config.sms_secret, parts.now, parts.entropy)
+    return Carriers(Posting(gateway, tries=1), by_letter)  # it tries again by itself
+
+
 class Posting:
     """Hands letters on one after the other."""
 
-    def __init__(self, mail: Mail) -> None:
-        self._mail = mail
-        self._waiting: queue.Queue[tuple[str, str, str]] = queue.Queue(WAITING)
+    def __init__(self, mail: Mail, tries: int = _TRIES) -> None:
+        self._mail, self._tries = mail, tries
+        self._waiting: queue.Queue[tuple[str, str, str, Mapping[str, str]]]
+        self._waiting = queue.Queue(WAITING)
         self._starting = threading.Lock()
         self._started = False
 
     def reaches(self, address: str) -> bool:
         return self._mail.reaches(address)
 
-    def post(self, address: str, subject: str, text: str) -> None:
+    def post(
+        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+    ) -> None:
         """Raises Unavailable when too many wait."""
         with self._starting:
             if not self._started:
                 self._started = True
                 threading.Thread(target=self._work, name="posting", daemon=True).start()
         try:
-            self._waiting.put_nowait((address, subject, text))
+            self._waiting.put_nowait((address, subject, text, facts))
         except queue.Full as error:
             raise Unavailable(
                 "accounts.mail-crowded",
@@ -59,11 +74,32 @@ class Posting:
 
     def _work(self) -> None:
         while True:
-            address, subject, text = self._waiting.get()
-            for remaining in reversed(range(_TRIES)):
+            letter = self._waiting.get()
+            for remaining in reversed(range(self._tries)):
                 try:
-                    self._mail.send(address, subject, text)
+                    self._mail.send(*letter)
                     break
-                except Unavailable as problem:
-                    if not remaining:  # neither address nor link: whoever reads logs
+                except Problem as problem:
+                    if not remaining or not isinstance(problem, Unavailable):
+                        # neither address nor link: whoever reads logs
                         _log.warning("%s: %s", problem.code, problem.found)
+                        break
+
+
+class Carriers:
+    """Each letter goes by the first that reaches its address."""
+
+    def __init__(self, *carriers: Posting) -> None:
+        self._carriers = carriers
+
+    def reaches(self, address: str) -> bool:
+        return any(one.reaches(address) for one in self._carriers)
+
+    def post(
+        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+    ) -> None:
+        """To an address that one of them reaches. Raises Unavailable when too many wait."""
+        for one in self._carriers:
+            if one.reaches(address):
+                one.post(address, subject, text, facts)
+                return

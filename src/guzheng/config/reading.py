@@ -18,7 +18,7 @@ from guzheng.refusals import Refused
 
 PREFIX = "GUZHENG_"
 FILE = "guzheng.toml"
-_SECRET = {"pkcs11_pin", "smtp_url"}  # never shown, not even when it is refused
+_SECRET = {"pkcs11_pin", "smtp_url", "sms_url"}  # never shown, not even when it is refused
 
 
 def load(

@@ -86,10 +86,12 @@ def _require_sensible_accounts(config: Config) -> None:
     """Neither weak password hashes, nor links that lead nowhere. What is wrong with smtp_url is
     said without it: it may hold a password."""
     reachable = bool(config.mail_from and config.public_url) or not config.smtp_url
+    called = bool(config.sms_secret and config.public_url) or not config.sms_url
     for expected, right in (
         ("password_mib: 19 to 4096", 19 <= config.password_mib <= 4096),
         ("password_passes: 2 to 100", 2 <= config.password_passes <= 100),
         ("mail_from and public_url, where there is smtp_url", reachable),
+        ("sms_secret and public_url, where there is sms_url", called),
         (
             "public_url, where there is oidc_issuer",
             bool(config.public_url) or not config.oidc_issuer,

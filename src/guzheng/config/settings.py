@@ -55,6 +55,17 @@ class Config:
         },
     )
     mail_from: str = _setting("", "Sender of those letters")
+    sms_url: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "says": "Address of yours that short messages are POSTed to, https:// (http:// on "
+            "this machine alone); needs sms_secret and public_url; empty: the console alone"
+        },
+    )
+    sms_secret: str = _setting(
+        "", "File (mode 600) with the secret that signs them, whsec_… (Standard Webhooks)"
+    )
     second_step: str = _setting(
         "offered",
         "Who must sign in in two steps (authenticator or passkey), and is led to set it up: "
