@@ -8,6 +8,8 @@ shared by threads; a face that wants many tokens in one flush issues several bef
 import contextlib
 import ipaddress
 import threading
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -55,7 +57,7 @@ COUNTED: Final = (
     *(f"rejected.{one.name.lower()}" for one in Failure),
     *(f"refused.{one}" for one in REFUSALS),
 )
-_SLOWEST = [(one, f"seconds.{one}") for one in SECONDS]
+_BUCKETS: Final = (*(f"seconds.{one}" for one in SECONDS), "seconds.more")
 _REMINDER_SECONDS: Final = 60.0
 
 
@@ -146,14 +148,29 @@ class Timestamping:
             self._audit.tell("tsa.issuing", signer=self._local.signer)
         return answer.response_der
 
+    def committed_all(self, answers: Sequence[Answer]) -> list[bytes]:
+        """As `committed` each, in their order; those of one group with one flush."""
+        told: list[bytes] = []
+        granted = 0
+        for answer in answers:
+            if answer.group is not None and answer.group.durable and self._failing is None:
+                granted += 1
+                told.append(answer.response_der)
+            else:
+                told.append(self.committed(answer))
+        self.counts.add(GRANTED, granted)
+        return told
+
     def took(self, seconds: float) -> None:
         """How long an answer took, from the whole question to the whole answer."""
-        self.counts.add(MICROSECONDS, int(seconds * 1_000_000))
-        for most, name in _SLOWEST:
-            if seconds <= most:
-                self.counts.add(name)
-                return
-        self.counts.add("seconds.more")
+        self.took_all((seconds,))
+
+    def took_all(self, durations: Sequence[float]) -> None:
+        """As `took` each."""
+        self.counts.add(MICROSECONDS, int(sum(durations) * 1_000_000))
+        places = Counter(bisect_left(SECONDS, one) for one in durations)
+        for place, number in places.items():
+            self.counts.add(_BUCKETS[place], number)
 
     def turned_away(self, problem: Problem) -> None:
         """Somebody was refused before the question was read; told once a minute, counted

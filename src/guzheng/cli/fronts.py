@@ -1,20 +1,17 @@
 """Running one door of the platform alone, on granian: many processes, one address."""
 
-import ctypes
 import functools
 import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 import click
 
+from guzheng.cli.crew import BACKLOG, end_with
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 HEADER_MILLISECONDS = 10_000
-_BACKLOG = 1024
-_PR_SET_PDEATHSIG = 1
 
 
 def options(default: int) -> Callable[[_Command], _Command]:
@@ -63,7 +60,7 @@ def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> N
         workers=processes,
         http=HTTPModes.http1,
         websockets=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
@@ -81,11 +78,6 @@ def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> N
 
 
 def _load_under(parent: int, load: Callable[[], object]) -> object:
-    """In each process: `load`, and end when `parent` does, since nobody else would stop us."""
-    if sys.platform == "linux":
-        # Not SIGTERM: whoever ends in good order may wait for a thread for ever, and the parent
-        # who would lose patience is gone. What was acknowledged is on the disk.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before that was asked: no signal will come
-            raise SystemExit(1)
+    """In each process: `load`, and end when `parent` does."""
+    end_with(parent)
     return load()

@@ -2,22 +2,20 @@
 
 import contextlib
 import functools
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import click
 
 from guzheng.app import system_now
-from guzheng.cli import fronts
+from guzheng.cli import crew, fronts
 from guzheng.cli.options import common, opened
 from guzheng.cli.running import require_free_port
 from guzheng.cli.speaking import Speaker
 from guzheng.keep import Fault
 from guzheng.proof import canonical
-
-if TYPE_CHECKING:
-    from guzheng.web.rsgi import Face
 
 
 @click.command("tsa")
@@ -35,22 +33,22 @@ def tsa(port: int, host: str, processes: int, data: Path, speaker: Speaker) -> i
     with platform.watched(), contextlib.ExitStack() as stack:
         audit.tell("tsa.started", address=address, processes=processes)
         stack.callback(audit.tell, "tsa.stopped")
-        fronts.serve(host, port, processes, functools.partial(load_face, data))
-    return 0
+        return crew.run(host, port, processes, functools.partial(stamp, data))
 
 
-def load_face(data: Path) -> "Face":
+def stamp(data: Path, listening: socket.socket) -> None:
     """In each process that signs: its own authority, its own chain of the journal."""
     import time
 
     from guzheng import config
     from guzheng.app import open_parts
     from guzheng.app.timestamping import open_timestamping
-    from guzheng.web.rsgi import Face
+    from guzheng.web.stamping import stamp_until_ended
 
     settings = config.load(data)
     parts = open_parts(settings)
-    return Face(lambda: open_timestamping(settings, parts, time.monotonic))
+    timestamping = open_timestamping(settings, parts, time.monotonic)
+    stamp_until_ended(timestamping, parts.now, listening, crew.PATIENCE_SECONDS)
 
 
 @click.command("journal")

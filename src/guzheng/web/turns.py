@@ -1,0 +1,108 @@
+"""Signing and flushing in turns: what was asked together is signed and flushed together.
+
+Signatures are made on the event loop, since each holds the interpreter and threads would gain
+nothing; one thread flushes the journal for all that were signed since the flush before, and
+only then do their tokens leave. Whoever comes while it flushes goes into the next flush.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import signal
+import threading
+from typing import Protocol
+
+from guzheng.app.timestamping import Timestamping
+from guzheng.fix.authority import Answer
+
+
+class Asker(Protocol):
+    """Who asked, and is told the answer once."""
+
+    def tell(self, response: bytes) -> None: ...
+
+    def abandon(self) -> None:
+        """There will be no answer, by a fault of ours."""
+        ...
+
+
+_Asked = tuple[bytes, str, bool, Asker]
+_Signed = tuple[list[Answer], list[Asker]]
+
+
+class Turns:
+    """One in each process; all but its thread is of the loop."""
+
+    def __init__(self, timestamping: Timestamping, loop: asyncio.AbstractEventLoop) -> None:
+        self._timestamping = timestamping
+        self._loop = loop
+        self._asked: list[_Asked] = []
+        self._answers: list[Answer] = []
+        self._askers: list[Asker] = []
+        self._flushing = False
+        self._batches: queue.SimpleQueue[_Signed | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: bytes, client: str, asker: Asker, *, only_sm2: bool) -> None:
+        if not self._asked:
+            self._loop.call_soon(self._sign)  # after all that is ready now
+        self._asked.append((question, client, only_sm2, asker))
+
+    def _sign(self) -> None:
+        asked, self._asked = self._asked, []
+        answers: list[Answer] = []
+        try:
+            answers = self._signed(asked)
+        finally:
+            if not answers:  # our bug, which the loop tells: nobody may wait for ever
+                for *_, asker in asked:
+                    asker.abandon()
+        for answer, (*_, asker) in zip(answers, asked, strict=True):
+            if answer.group is None:
+                asker.tell(answer.response_der)
+            else:
+                self._answers.append(answer)
+                self._askers.append(asker)
+        if not self._flushing:
+            self._next()
+
+    def _signed(self, asked: list[_Asked]) -> list[Answer]:
+        """In the order of the questions."""
+        usual = [(question, client) for question, client, only_sm2, _ in asked if not only_sm2]
+        if len(usual) == len(asked):
+            return self._timestamping.issue_all(usual)
+        of_usual = iter(self._timestamping.issue_all(usual))
+        return [
+            self._timestamping.issue_sm2(question, client) if only_sm2 else next(of_usual)
+            for question, client, only_sm2, _ in asked
+        ]
+
+    def _next(self) -> None:
+        self._flushing = bool(self._answers)
+        if self._flushing:
+            batch = self._answers, self._askers
+            self._answers, self._askers = [], []
+            self._batches.put(batch)
+
+    def _run(self) -> None:
+        batch: _Signed | None = None
+        try:
+            while batch := self._batches.get():
+                answers, askers = batch
+                responses = self._timestamping.committed_all(answers)
+                with contextlib.suppress(RuntimeError):  # the loop ended: nobody is waiting
+                    self._loop.call_soon_threadsafe(self._tell, askers, responses)
+        finally:
+            if batch:  # our bug: without a journal this process must end, and another begins
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _tell(self, askers: list[Asker], responses: list[bytes]) -> None:
+        self._next()  # the disk works while these are sent
+        for asker, response in zip(askers, responses, strict=True):
+            asker.tell(response)
+
+    def end(self) -> None:
+        self._batches.put(None)
+        self._thread.join()
