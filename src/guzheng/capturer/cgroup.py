@@ -56,11 +56,23 @@ class Group:
         """How many processes the kernel ended in it for want of memory."""
         folder = dict(self.folders)["memory"]
         name = "memory.oom_control" if self.version == 1 else "memory.events"
-        for line in _text(folder / name).splitlines():
-            word, _, count = line.partition(" ")
-            if word == "oom_kill" and count.isdigit():
-                return int(count)
-        return 0
+        return _counted(folder / name, "oom_kill")
+
+    @property
+    def held_octets(self) -> int:
+        """What it holds that no file stands behind, and so cannot be thrown out."""
+        names = {"total_rss", "total_shmem"} if self.version == 1 else {"anon", "shmem"}
+        folder = dict(self.folders)["memory"]
+        words = (line.partition(" ") for line in _text(folder / "memory.stat").splitlines())
+        return sum(int(count) for word, _, count in words if word in names and count.isdigit())
+
+    @property
+    def refused(self) -> int:
+        """How often it wanted more than it may hold, and the kernel had to find room for it."""
+        folder = dict(self.folders)["memory"]
+        if self.version == 1:
+            return _number(folder / "memory.failcnt")
+        return _counted(folder / "memory.events", "max")
 
     def close(self) -> None:
         """Leave, end whatever is still in it, and remove it. May be called twice."""
@@ -215,6 +227,14 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _counted(path: Path, wanted: str) -> int:
+    for line in _text(path).splitlines():
+        word, _, count = line.partition(" ")
+        if word == wanted and count.isdigit():
+            return int(count)
+    return 0
 
 
 def _number(path: Path) -> int:

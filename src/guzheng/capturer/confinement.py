@@ -4,13 +4,15 @@ Opened before anything is started, so that whatever is started is born inside; c
 of it is dead. What this machine cannot give lowers the grade and stops nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from guzheng.capturer import cgroup, leftovers
 from guzheng.capturer.cgroup import Caps, Group, NoGroup
 from guzheng.capturer.failures import CaptureFailed
 from guzheng.capturer.grades import Grade
+from guzheng.capturer.hunger import Hunger
 from guzheng.capturer.jobuser import uid_for_job
 
 _OWN_USER, _CGROUP = "grade.own-user", "grade.cgroup"
@@ -25,19 +27,33 @@ class Confinement:
     group: Group | None
     stand_in: str
     swept: tuple[str, ...]
+    hunger: Hunger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hunger = Hunger(self.caps.memory_octets, self.group)
+
+    def watch(self, group: int, kill: Callable[[], None]) -> None:
+        """From now on a browser that eats too much is ended by us, if not by the kernel."""
+        self.hunger.watch(group, kill)
 
     def find_cause(self) -> CaptureFailed | None:
-        """The kernel ended something of this job for want of memory."""
-        if self.group is None or not self.group.killed:
+        """Something of this job was ended for want of memory."""
+        killed = self.group.killed if self.group is not None else 0
+        if killed:
+            found = f"more, and the kernel ended {killed} of its processes"
+        elif self.hunger.found:
+            found = f"{self.hunger.found}; the browser was ended"
+        else:
             return None
         return CaptureFailed(
             "capture.out-of-memory",
             expected=f"a page that needs at most {self.caps.memory_octets} octets of memory",
-            found=f"more, and the kernel ended {self.group.killed} of its processes",
+            found=found,
             act="the operator, who may raise the limit",
         )
 
     def close(self) -> None:
+        self.hunger.close()
         if self.group is not None:
             self.group.close()
 

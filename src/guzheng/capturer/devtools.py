@@ -31,7 +31,8 @@ class Devtools:
     def __init__(self, listen: EventListener) -> None:
         self._listen = listen
         self._next = 0
-        self._waiting: dict[int, asyncio.Future[Values]] = {}
+        self._waiting: dict[int, tuple[str, asyncio.Future[Values]]] = {}
+        self._dead: dict[str, Exception] = {}  # sessions of which the process is gone
         self._buffer = bytearray()
         self._searched = 0
         self._writer: asyncio.WriteTransport | None = None
@@ -77,12 +78,24 @@ class Devtools:
         if self.closed.is_set() or self._writer is None:
             future.set_exception(_died())
             return future
+        if session in self._dead:
+            future.set_exception(self._dead[session])
+            return future
         message: dict[str, object] = {"id": number, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
-        self._waiting[number] = future
+        self._waiting[number] = (session, future)
         self._writer.write(_spell(message).encode("ascii") + b"\0")
         return future
+
+    def give_up(self, session: str, error: Exception) -> None:
+        """Its process is gone, which answers nothing: whoever waits for it learns that now."""
+        self._dead[session] = error
+        for number, (one, future) in list(self._waiting.items()):
+            if one == session:
+                del self._waiting[number]
+                if not future.done():
+                    future.set_exception(error)
 
     def _receive(self, octets: bytes) -> None:
         self._buffer += octets
@@ -103,7 +116,7 @@ class Devtools:
         values = as_object(message)
         number = values.get("id")
         if isinstance(number, int):
-            future = self._waiting.pop(number, None)
+            _, future = self._waiting.pop(number, ("", None))
             if future is None or future.done():
                 return
             if "error" in values:
@@ -117,7 +130,7 @@ class Devtools:
 
     def _lost(self) -> None:
         self.closed.set()
-        for future in self._waiting.values():
+        for _, future in self._waiting.values():
             if not future.done():
                 future.set_exception(_died())
         self._waiting.clear()
@@ -145,10 +158,15 @@ def _look_at(future: asyncio.Future[Values]) -> None:
 
 
 def _died() -> CaptureFailed:
+    return crashed("the browser ended")
+
+
+def crashed(found: str) -> CaptureFailed:
+    """What was asked is gone."""
     return CaptureFailed(
         "capture.browser-died",
         expected="a browser that answers",
-        found="the browser ended",
+        found=found,
         act="nobody; try again",
     )
 

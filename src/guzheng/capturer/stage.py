@@ -86,6 +86,8 @@ class Stage:
         browser = await chromium.start(launch, lambda *event: self.hear(*event))
         self.journal.step("browser.started", browser.product)
         self.browser = browser
+        group, own_uid = browser.group, self.surroundings.own_uid
+        self.confinement.watch(group, lambda: chromium.kill_group(group, uid, own_uid))
         return egress, browser
 
     def take_over(self, waited: "Stage", said: str) -> None:

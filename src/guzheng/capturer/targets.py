@@ -16,7 +16,17 @@ does both while there is one, else the browser's.
 import asyncio
 
 from guzheng.capturer.console import ENABLE as ENABLE_CONSOLE
-from guzheng.capturer.devtools import Devtools, EventListener, Values, flag, inner, number, text
+from guzheng.capturer.devtools import (
+    CommandRefused,
+    Devtools,
+    EventListener,
+    Values,
+    crashed,
+    flag,
+    inner,
+    number,
+    text,
+)
 from guzheng.capturer.downloads import Downloads
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import MAX_DIALOGS
@@ -85,8 +95,8 @@ class Targets:
                 self.loaded.set()
             case "Page.javascriptDialogOpening":
                 self._dismiss(values, session)
-            case "Inspector.targetCrashed" if session == self.main:
-                self.crashed.set()
+            case "Inspector.targetCrashed":
+                self._crashed(session)
             case "Browser.downloadWillBegin":
                 self.download = values
                 self.downloads.add(text(values, "url"))
@@ -139,6 +149,15 @@ class Targets:
 
     def _is_unheard(self, session: str) -> bool:
         return session in self._unheard.values()
+
+    def _crashed(self, session: str) -> None:
+        """The page is no more; or a frame or worker, and the page goes on without it."""
+        error: Exception = CommandRefused("its process ended")
+        if session == self.main:
+            self.crashed.set()
+            error = crashed("the process of the page ended")
+        if self._devtools is not None:
+            self._devtools.give_up(session, error)
 
     def _detached(self, session: str) -> None:
         """A frame that is back in its parent's process, or gone, may come again by its name."""
