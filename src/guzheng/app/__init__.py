@@ -2,7 +2,8 @@
 
     parts      what stands behind each port; owns the clock and the source of chance
     platform   one installation, opened: what faces ask
-    views      what they are answered
+    looking    exhibits as their papers show them; views: what faces are answered
+    walking    what belongs to a step of the road besides the step
     judging    the verifier, run as the program that it is
     upkeep     rebuild and fsck
 

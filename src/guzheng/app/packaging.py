@@ -7,6 +7,7 @@ selection gives the same octets as long as the platform's keys and policy are th
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
 from guzheng.proof.manifest import Manifest
 from guzheng.proof.report import Outcome, Report
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 from guzheng.store.blobs import read
 
 BESIDE_RESERVE = 24 << 20  # octets kept for documents, until they are printed
@@ -220,19 +221,58 @@ class Packaging:
         finally:
             shutil.rmtree(folder)
 
+    # ---- a plain one: no documents, one zip ------------------------------------------
+
+    def write_plain(self, exhibits: Sequence[str], out: Path) -> Report:
+        """The court package of these exhibits, as one zip at `out`, with what the verifier says
+        of it: verified before it is given out, so that nobody files what a court would refuse.
+        """
+        for one in exhibits:
+            self.require_finished(one)
+        reports: list[Report] = []
+
+        def approve(written: Path) -> None:
+            reports.append(self.verify(written))
+            require_sound(reports[0])
+
+        prove.write_package(
+            self.parts.blobs,
+            [packed(one) for one in exhibits],
+            self._beside_plain(exhibits, out.name),
+            out=out,
+            approve=approve,
+        )
+        return reports[0]
+
+    def plain(self, exhibits: Sequence[str]) -> Path:
+        """Likewise, in a temporary file, which the caller removes."""
+        staging = self.config.data / "staging"
+        staging.mkdir(mode=0o700, exist_ok=True)
+        out = Path(tempfile.mkdtemp(dir=staging)) / plain_name(exhibits)
+        try:
+            self.write_plain(exhibits, out)
+        except Problem:
+            shutil.rmtree(out.parent, ignore_errors=True)
+            raise
+        return out
+
     def identity(self, exhibits: Sequence[str], name: str) -> Digest:
         """Of everything that their package holds, with no document: two of the same digest are
         the same octets. Papers are read for it, originals are not."""
-        blobs, places = self.parts.blobs, [packed(one) for one in exhibits]
+        places = [packed(one) for one in exhibits]
+        return prove.identity_of(self.parts.blobs, places, self._beside_plain(exhibits, name))
+
+    def _beside_plain(self, exhibits: Sequence[str], name: str) -> prove.Beside:
+        blobs = self.parts.blobs
         manifests = [
-            Manifest.parse(read(blobs, one.folder + package.MANIFEST)) for one in places
+            Manifest.parse(read(blobs, road.folder_of(one) + package.MANIFEST))
+            for one in exhibits
         ]
-        beside = prove.Beside(
+        return prove.Beside(
             prove.recipe(manifests, name, self.further_seals(exhibits)),
             self.roots_pem(),
             policy.encode_ledger_policy(self.ledger_policy()),
         )
-        return prove.identity_of(blobs, places, beside)
 
     def further_seals(self, exhibits: Sequence[str]) -> dict[str, bytes]:
         """Member of a package → octets, of every seal besides the first."""

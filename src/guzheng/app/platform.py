@@ -6,12 +6,8 @@ It hands each question to the station that knows, and holds no rule of its own.
 import contextlib
 import functools
 import hmac
-import os
 import shutil
-import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -31,15 +27,17 @@ from guzheng.app.exports import Exports
 from guzheng.app.halting import Halting
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
+from guzheng.app.looking import Looking
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
 from guzheng.app.ordering import Ordering, Wanted
 from guzheng.app.originals import Originals
 from guzheng.app.outside import open_further
-from guzheng.app.packaging import Packaging, plain_name, require_sound
+from guzheng.app.packaging import Packaging
 from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
 from guzheng.app.printing import Printing
+from guzheng.app.progress import Progress
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
 from guzheng.app.replaying import Replaying
@@ -51,16 +49,12 @@ from guzheng.app.views import (
     ClockReading,
     ExhibitView,
     LedgerStanding,
-    PaperView,
     ShardView,
     clock_reading_of,
-    damaged_view,
-    facts_of,
-    refusal_of,
 )
+from guzheng.app.walking import Walking
 from guzheng.app.webhooks import Webhooks
 from guzheng.app.witnessing import (
-    find_entry,
     kept_up,
     ledger_policy,
     monitored,
@@ -70,7 +64,7 @@ from guzheng.app.witnessing import (
 from guzheng.config import Config
 from guzheng.fix.clock import EVALUATION
 from guzheng.fix.journal import Checked
-from guzheng.intake import Line, Upload
+from guzheng.intake import Upload
 from guzheng.jobs import Jobs, Patience, Work
 from guzheng.keep import Fault, Judged
 from guzheng.ledger import Adding, Ledger, Numbered, turning
@@ -78,15 +72,12 @@ from guzheng.ledger.chained import chain_findings
 from guzheng.ledger.ledger import FIRST
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import LEAF_LABEL, Manifest
+from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Report
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
-from guzheng.store.blobs import find, read
 from guzheng.store.ids import LOCAL
-
-_TOLD = 50  # lines of progress kept for a page; the record holds all of them
 
 
 class Platform:
@@ -110,6 +101,15 @@ class Platform:
         self.names = Naming(config, parts)
         self.entitlements = Entitling(config, parts, self.names, self.is_placed)
         self.road = self._road()
+        self.progress = Progress()
+        self.looking = Looking(parts, self.road, self.progress)
+        self._open_exhibits(config, parts)
+        self._open_orders(config, parts)
+        self._open_packages(config, parts)
+        self._open_queue(config, parts)
+
+    def _open_exhibits(self, config: Config, parts: Parts) -> None:
+        """What is kept, and how it is kept, found and shown."""
         self.cases = Casework(parts, self.account_of_exhibit, config.public_url)
         self.evidence = Evidence(parts, self.road, self.cases)
         self.keeping = Keeping(parts)
@@ -121,11 +121,14 @@ class Platform:
             self.evidence.forget_preview,
             config.given_up_days,
         )
-        self.replaying = Replaying(config, parts.now, parts.entropy, self._open)
+        self.replaying = Replaying(config, parts.now, parts.entropy, self.looking.open)
         self.originals = Originals(parts, self.road, lambda one: self.jobs.enqueue(one))
         self.uploads = Uploading(
             config, parts, self.road, self.originals, lambda one: self.jobs.enqueue(one)
         )
+
+    def _open_orders(self, config: Config, parts: Parts) -> None:
+        """Captures to be made, and who is told of them."""
         self.webhooks = Webhooks(config, parts, self.road, self.members, self.people)
         self.ordering = Ordering(
             config,
@@ -137,6 +140,9 @@ class Platform:
             self.webhooks.confirmed,
         )
         self.repeating = Repeating(parts, self.ordering)
+
+    def _open_packages(self, config: Config, parts: Parts) -> None:
+        """What is handed out, and by which way."""
         self.rehearsing = Rehearsing(
             parts, self.road, self.cases, lambda: self.trust, config.hash_ends
         )
@@ -162,19 +168,42 @@ class Platform:
             addresses=config.share_addresses,
             tell_opened=self.webhooks.opened,
         )
+
+    def _open_queue(self, config: Config, parts: Parts) -> None:
+        """Who walks, and what is done now and then; it asks all that was opened before."""
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
-        self.halting = Halting(
-            parts, self.road, self.keeping, self._step, lambda one: self.jobs.enqueue(one)
+        self.walking = Walking(
+            self.road,
+            self.progress,
+            self.ordering,
+            self.entitlements,
+            self.webhooks,
+            (
+                self.ordering,
+                self.repeating,
+                self.anchoring,
+                self.names,
+                self.entitlements,
+                self.exports,
+                self.uploads,
+                self.webhooks,
+                self.clearing,
+            ),
         )
-        self._told: dict[str, deque[Mapping[str, str]]] = {}
-        self._telling = threading.Lock()
+        self.halting = Halting(
+            parts,
+            self.road,
+            self.keeping,
+            self.walking.step,
+            lambda one: self.jobs.enqueue(one),
+        )
         self.jobs = Jobs(
             config.database_url or config.data / JOBS,
             parts.leases,
             Work(
-                self._advance,
+                self.walking.advance,
                 self.index.unfinished,
-                self._tend,
+                self.walking.tend,
                 self.ordering.turn,
                 self.halting.noted,
                 self.halting.refused,
@@ -333,93 +362,26 @@ class Platform:
 
     def walk(self, exhibit: str, tell: road.Tell) -> str:
         """Walk the road to its end in this process; gives the state. Raises Problem."""
-        while self._step(exhibit, tell):
-            pass
-        return road.state_of(self.road.order(exhibit).kind, self.road.papers(exhibit))
-
-    def _advance(self, exhibit: str) -> bool:
-        def tell(step: str, detail: str) -> None:
-            with self._telling:
-                lines = self._told.setdefault(exhibit, deque(maxlen=_TOLD))
-                lines.append({"step": step, "detail": detail})
-
-        if self._step(exhibit, tell):
-            return True
-        with self._telling:
-            self._told.pop(exhibit, None)
-        return False
-
-    def _step(self, exhibit: str, tell: road.Tell) -> bool:
-        """Whether more may be left. What is finished is told before the index forgets it."""
-        self.webhooks.look(exhibit)
-        papers = self.road.papers(exhibit)
-        if papers & {road.REFUSED, road.ENDED}:  # of a capture, its order decides
-            self.entitlements.refund(exhibit)
-        if road.ENDED in papers:
-            self.ordering.ended(exhibit)
-        return self.ordering.advance(exhibit, tell) is not None
-
-    def _tend(self) -> None:
-        """What is to be done now and then; one that fails does not hold up the others."""
-        rounds = (
-            self.ordering,
-            self.repeating,
-            self.anchoring,
-            self.names,
-            self.entitlements,
-            self.exports,
-            self.uploads,
-            self.webhooks,
-            self.clearing,
-        )
-        for one in (each.round for each in rounds):
-            with contextlib.suppress(Problem):
-                one()
+        return self.walking.walk(exhibit, tell)
 
     # ---- looking ---------------------------------------------------------------------
 
     def exhibit(self, exhibit: str) -> ExhibitView:
-        order = self.road.order(exhibit)
-        names = self.road.papers(exhibit)
-        folder = road.folder_of(exhibit)
-        with self._telling:
-            progress = tuple(self._told.get(exhibit, ()))
-        return ExhibitView(
-            exhibit=exhibit,
-            kind=order.kind,
-            claimed_name=order.claimed_name,
-            observed_at=order.observed_at,
-            state=road.state_of(order.kind, names),
-            missing=road.missing_from(order.kind, names),
-            papers=tuple(
-                PaperView(one, self._size(folder + one)) for one in sorted(names - road.BESIDE)
-            ),
-            facts=facts_of(find(self.blobs, folder + package.CERTIFICATE_JSON)),
-            refusal=refusal_of(self._refusal(folder)),
-            progress=progress,
-            url=order.url,
-            account=order.account,
-            person=order.person,
-            ended=road.ENDED in names,
-            entry=find_entry(
-                self.shards,
-                {one: find(self.blobs, folder + one) for one in (package.LEAF, package.ENTRY)},
-                names,
-            ),
-        )
+        return self.looking.exhibit(exhibit)
 
     def exhibits(
         self, limit: int, before: str | None = None, *, account: str | None = None
     ) -> Sequence[ExhibitView]:
-        """Newest first, of this account or of all. One whose papers were damaged is shown as
-        that, and hides no other."""
-        lines = self.index.page(limit, before, account=account)
-        return tuple(self._listed(line) for line in lines)
+        return self.looking.exhibits(limit, before, account=account)
 
     def views_of(self, rows: Sequence[Row]) -> Sequence[ExhibitView]:
-        """Lines of a list, as their papers show them at this moment."""
-        lines = (Line(one.exhibit, one.kind, one.title, one.observed_at) for one in rows)
-        return tuple(map(self._listed, lines))
+        return self.looking.views_of(rows)
+
+    def open_picture(self, exhibit: str, name: str) -> BinaryIO:
+        return self.looking.open_picture(exhibit, name)
+
+    def find_picture(self, exhibit: str) -> str | None:
+        return self.looking.find_picture(exhibit)
 
     def is_placed(self, exhibit: str) -> bool:
         """Whether an exhibit of that name came in."""
@@ -432,46 +394,11 @@ class Platform:
         except Refused as refusal:  # its order says so; where that is damaged, the index does
             return None if refusal.code == "exhibit.not-found" else self.index.owner(exhibit)
 
-    def _listed(self, line: Line) -> ExhibitView:
-        try:
-            return self.exhibit(line.exhibit)
-        except Refused as refusal:
-            return damaged_view(line, refusal)
-
-    def _refusal(self, folder: str) -> bytes | None:
-        return find(self.blobs, folder + road.REFUSED) or find(self.blobs, folder + road.ENDED)
-
-    def _size(self, name: str) -> int:
-        with self.blobs.open(name) as stream:
-            return stream.seek(0, os.SEEK_END)
-
     def open_paper(self, exhibit: str, name: str) -> BinaryIO:
         """One paper or original; never the order, which is not evidence. Refused while it is
         not decided whether it is wanted."""
         self.ordering.require_taken(exhibit)
-        return self._open(exhibit, name)
-
-    def open_picture(self, exhibit: str, name: str) -> BinaryIO:
-        """A picture of an exhibit, for looking at it before that is decided."""
-        if not name.endswith((".png", ".jpg", ".jpeg", ".webp")):
-            raise Refused("exhibit.no-such-paper", expected="a picture", found=repr(name[:120]))
-        return self._open(exhibit, name)
-
-    def find_picture(self, exhibit: str) -> str | None:
-        """The paper to look at first: what the page looked like when it was captured."""
-        papers = self.road.papers(exhibit)
-        wanted = ("items/view.png", "items/screenshot.png", "items/screenshot-000.png")
-        return next((one for one in wanted if one in papers), None)
-
-    def _open(self, exhibit: str, name: str) -> BinaryIO:
-        folder = road.folder_of(self.road.order(exhibit).exhibit)
-        if name not in self.road.papers(exhibit) - road.BESIDE:
-            raise Refused(
-                "exhibit.no-such-paper",
-                expected="a paper of this exhibit",
-                found=repr(name[:120]),
-            )
-        return self.blobs.open(folder + name)
+        return self.looking.open(exhibit, name)
 
     def folder(self, exhibit: str) -> Path:
         """Where the papers lie on this machine."""
@@ -484,41 +411,10 @@ class Platform:
         return roots_pem(self.config, self.parts.keys)
 
     def write_package(self, exhibits: Sequence[str], out: Path) -> Report:
-        """The court package of these exhibits, as one zip at `out`, with what the verifier says
-        of it: verified before it is given out, so that nobody files what a court would refuse.
-        """
-        for one in exhibits:
-            self._require_packable(one)
-        manifests = [
-            Manifest.parse(read(self.blobs, road.folder_of(one) + package.MANIFEST))
-            for one in exhibits
-        ]
-        reports: list[Report] = []
+        return self.packaging.write_plain(exhibits, out)
 
-        def approve(written: Path) -> None:
-            reports.append(self.verify_package(written))
-            require_sound(reports[0])
-
-        prove.write_package(
-            self.blobs,
-            [prove.Exhibit(one, road.folder_of(one)) for one in exhibits],
-            prove.Beside(
-                prove.recipe(manifests, out.name, self._further_seals(exhibits)),
-                self.roots_pem(),
-                self.ledger_policy(),
-            ),
-            out=out,
-            approve=approve,
-        )
-        return reports[0]
-
-    def _further_seals(self, exhibits: Sequence[str]) -> dict[str, bytes]:
-        """Member of a package → octets, of every seal besides the first."""
-        return {
-            f"{package.EXHIBITS}{one}/{seal}": read(self.blobs, road.folder_of(one) + seal)
-            for one in exhibits
-            for seal in package.seals_of(self.road.papers(one))[1:]
-        }
+    def package(self, exhibits: Sequence[str]) -> Path:
+        return self.packaging.plain(exhibits)
 
     def ledger_policy(self) -> bytes:
         """The tlog-policy of this installation, as it goes into packages."""
@@ -552,18 +448,6 @@ class Platform:
                 found=f"{exhibit}: {state}",
                 act="wait for its certificate, or see why it was refused",
             )
-
-    def package(self, exhibits: Sequence[str]) -> Path:
-        """A package in a temporary file, which the caller removes."""
-        staging = self.config.data / "staging"
-        staging.mkdir(mode=0o700, exist_ok=True)
-        out = Path(tempfile.mkdtemp(dir=staging)) / plain_name(exhibits)
-        try:
-            self.write_package(exhibits, out)
-        except Problem:
-            shutil.rmtree(out.parent, ignore_errors=True)
-            raise
-        return out
 
     def packed(self, exhibit: str) -> BinaryIO:
         """The package of this one: made once, and kept as those of links are, as long as its
