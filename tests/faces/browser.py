@@ -146,6 +146,11 @@ class Browser:
     def forget(self, session: str) -> None:
         self._pages.pop(session, None)
 
+    def close_pages(self) -> None:
+        """Every tab that a test left open: what moves in one is drawn for as long as it is open."""
+        for page in list(self._pages.values()):
+            page.close()
+
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             part = os.read(self._in, 1 << 20)

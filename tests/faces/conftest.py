@@ -19,6 +19,7 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
 from guzheng.web.pages import COOKIE as LANGUAGE
+from guzheng.web.wire import Wire
 from tests.faces.browser import Browser, chromium
 
 
@@ -34,7 +35,9 @@ class Face:
 def serving(app: ASGIApp, listening: socket.socket | None = None) -> Iterator[Face]:
     """`listening`: a socket that is bound already, where the address must be known before."""
     listening = listening or socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=Wire, log_level="critical", server_header=False)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -130,6 +133,13 @@ def certified(
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def one_browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
+
+
+@pytest.fixture
+def browser(one_browser: Browser) -> Iterator[Browser]:
+    """The same Chromium for all tests of a worker; no tab outlives its test."""
+    yield one_browser
+    one_browser.close_pages()

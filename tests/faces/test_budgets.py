@@ -169,6 +169,8 @@ def test_styles_are_small_and_there_are_no_fonts(house: House) -> None:
         if name.endswith(".css"):
             assert b"@font-face" not in octets, name
             assert b"@import" not in octets, name
+            # What moves is drawn again sixty times a second for as long as the page is open.
+            assert not re.search(rb"animation[^;}]*\binfinite\b", octets), name
 
 
 def test_nothing_is_loaded_from_elsewhere(house: House) -> None:
