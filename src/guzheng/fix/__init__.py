@@ -29,7 +29,8 @@ from guzheng.fix.further import FurtherAuthorities
 from guzheng.fix.http_authority import HttpAuthority
 from guzheng.fix.journal import FileJournal, Journal
 from guzheng.fix.profiles import OPERATOR
-from guzheng.fix.rotation import Generation, InDevice, RotatingAuthority, signing_key
+from guzheng.fix.rotating import RotatingAuthority
+from guzheng.fix.rotation import Generation, InDevice, signing_key
 from guzheng.fix.seal import SEAL, TimestampAuthority, fix, papers_wanted, stamp
 from guzheng.fix.signing import KeyKind, SigningKey, signing_key_of
 from guzheng.fix.sm2 import Libcrypto, Sm2Scalars, open_libcrypto
