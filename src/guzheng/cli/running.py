@@ -43,6 +43,7 @@ def serve(
 
     from guzheng.cli.allocating import keep_freed_memory
     from guzheng.web import create_app
+    from guzheng.web.wire import Wire
 
     keep_freed_memory()
     overrides = {"allow_private": allow_private} if allow_private else {}
@@ -70,6 +71,7 @@ def serve(
                 hosts=_answered_names(host, platform.config.public_url),
                 only_https=platform.config.public_url.startswith("https://"),
             ),
+            http=Wire,
             log_level="warning",
             server_header=False,
             forwarded_allow_ips=list(platform.config.trusted_proxies),

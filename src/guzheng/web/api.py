@@ -15,11 +15,11 @@ from guzheng.intake.catalogue import MAX_QUERY
 from guzheng.proof import canonical, instant
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
+from guzheng.web.arriving import apart, whole_body
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, require_own
 from guzheng.web.intake_form import order_capture, receive_files
 from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.shelf import sought_of
-from guzheng.web.uploads import whole_body
 
 LIST_LIMIT: Final = 100
 JSON_LIMIT: Final = 64 * 1024
@@ -147,6 +147,7 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
         status_code=HTTPStatus.CREATED,
         openapi_extra=_ORDER_OR_FILES,
     )
+    @apart
     def create(request: Request) -> Response:
         """JSON `{"url": …}` orders a capture; multipart deposits the files it holds.
 

@@ -9,12 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from guzheng import words
 from guzheng.accounts import Permission
-from guzheng.app.ordering import BadTable, BatchView
+from guzheng.app.wishes import BadTable, BatchView
 from guzheng.commission import table
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.arriving import apart
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.orders import options_of, vantages_of
@@ -56,6 +57,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return form_page(request, None)
 
     @router.post("/batches")
+    @apart
     def order(request: Request) -> Response:
         try:
             batch = _ordered(request, platform)

@@ -22,6 +22,7 @@ from guzheng.proof.errors import ProofError
 from guzheng.prove import Answer, Question
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.arriving import strangers_apart
 from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import Pages, language_of
@@ -44,6 +45,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
     router = APIRouter()
 
     @router.post("/ledger/lookup", include_in_schema=False)
+    @strangers_apart
     def lookup(request: Request) -> Response:
         try:
             asked = _received(request, upload_limit)

@@ -14,14 +14,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from guzheng.accounts import Permission
-from guzheng.app.ordering import Wanted
+from guzheng.app.wishes import Wanted
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
+from guzheng.web.arriving import whole_body
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.ports import Platform
-from guzheng.web.uploads import whole_body
 
 JSON_LIMIT: Final = 64 * 1024
 LIST_LIMIT: Final = 100

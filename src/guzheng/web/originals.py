@@ -19,12 +19,13 @@ from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, spelling
+from guzheng.web.arriving import apart, whole_body
 from guzheng.web.exhibits import attachment
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.intake_form import MULTIPART_OVERHEAD, claims_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
-from guzheng.web.uploads import PLAIN_FORM_LIMIT, File, parts_of, whole_body
+from guzheng.web.uploads import PLAIN_FORM_LIMIT, File, parts_of
 
 RULES: Final[Mapping[str, Rule]] = {
     "GET /digests": Permission.DEPOSIT,
@@ -113,6 +114,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         )
 
     @router.post("/exhibits/{exhibit}/original", include_in_schema=False)
+    @apart
     def attach(request: Request, exhibit: str) -> Response:
         for part in parts_of(request, limit=upload_limit + MULTIPART_OVERHEAD):
             if isinstance(part, File) and part.name:

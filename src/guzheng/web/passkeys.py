@@ -13,10 +13,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from guzheng.refusals import Refused
+from guzheng.web.arriving import whole_body
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, local_path
 from guzheng.web.ports import Platform
 from guzheng.web.sessions import asked_of, caller_of, require_accounts, set_session
-from guzheng.web.uploads import whole_body
 
 RULES: Final[Mapping[str, Rule]] = {
     "POST /login/passkey/options": PUBLIC,

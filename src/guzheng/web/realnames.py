@@ -18,6 +18,7 @@ from guzheng.accounts.realnames import MOST_DOCUMENTS, STATEMENT
 from guzheng.proof.manifest import APPLICANTS
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.arriving import apart
 from guzheng.web.gate import OPERATOR, SIGNED_IN, Rule, acting_of
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.orders import form_of
@@ -83,6 +84,7 @@ def _asking_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         return own_page(request, {})
 
     @router.post("/me/name")
+    @apart
     def ask(request: Request) -> Response:
         handed = Handed()
         try:

@@ -22,11 +22,11 @@ from guzheng.intake.uploads import KEPT, Arriving
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
+from guzheng.web.arriving import apart, body_of
 from guzheng.web.gate import PUBLIC, Rule, acting_of, require_own
 from guzheng.web.intake_form import claims_of
 from guzheng.web.pages import language_of
 from guzheng.web.ports import Platform
-from guzheng.web.uploads import body_of
 
 VERSION: Final = "1.0.0"
 OCTETS: Final = "application/offset+octet-stream"
@@ -121,6 +121,7 @@ def routes(platform: Platform) -> APIRouter:
         return JSONResponse(_members(one), headers=headers)
 
     def receive(request: Request, upload: str) -> Response:
+        _require_version(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != OCTETS:
             raise Refused("upload.not-octets", expected=OCTETS, found=kind[:80] or "none")
@@ -132,10 +133,10 @@ def routes(platform: Platform) -> APIRouter:
         return _answer(HTTPStatus.NO_CONTENT, _state(one))
 
     @router.patch("/uploads/{upload}", status_code=HTTPStatus.NO_CONTENT)
+    @apart
     @_spoken
     def patch(request: Request, upload: str) -> Response:
         """Octets from `Upload-Offset` on; `Upload-Checksum` makes them all or nothing."""
-        _require_version(request)
         return receive(request, upload)
 
     @router.delete("/uploads/{upload}", status_code=HTTPStatus.NO_CONTENT)
@@ -147,13 +148,14 @@ def routes(platform: Platform) -> APIRouter:
         return _answer(HTTPStatus.NO_CONTENT, {})
 
     @router.post("/uploads/{upload}", status_code=HTTPStatus.NO_CONTENT)
+    @apart
     @_spoken
     def overridden(request: Request, upload: str) -> Response:
         """PATCH or DELETE, where something on the way lets neither through:
         `X-HTTP-Method-Override` says which."""
         match request.headers.get("x-http-method-override", "").upper():
             case "PATCH":
-                return patch(request, upload=upload)
+                return receive(request, upload)
             case "DELETE":
                 return terminate(request, upload=upload)
             case other:

@@ -1,14 +1,10 @@
 """Reading a form as it arrives: a file's bytes go on to the platform and are never gathered.
 
-`multipart/form-data` (RFC 7578) is taken apart while it is received, so a file of any size
-needs a mebibyte or two of memory and is written to disk once, by whom it is meant for. The
-receiving side pulls: an endpoint runs in a worker thread and asks the event loop for what came
-meanwhile, so a slow disk slows the sender instead of filling memory. Fields must come before
-the file they speak of, as a browser sends them. Refused: other types of body, a body that ends
-early, more than `limit` octets, and fields without measure."""
+`multipart/form-data` (RFC 7578) is taken apart while it is received (`arriving`), so a file of
+any size needs a few mebibytes of memory and is written to disk once, by whom it is meant for.
+Fields must come before the file they speak of, as a browser sends them. Refused: other types of
+body, a body that ends early, more than `limit` octets, and fields without measure."""
 
-import asyncio
-import contextlib
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,18 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from anyio import from_thread
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.types import Message
 
 from guzheng.refusals import Refused
+from guzheng.web.arriving import body_of, whole_body
 
 FIELD_LIMIT: Final = 16 * 1024
 FIELDS_LIMIT: Final = 64
 PLAIN_FORM_LIMIT: Final = 64 * 1024
-AHEAD: Final = 1 << 20  # octets that are received while a thread is at those before
 # What a browser escapes in a file name inside the header: RFC 7578 §4.2, WHATWG HTML.
 _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
@@ -46,73 +40,6 @@ class File:
     name: str
     media_type: str | None
     chunks: Iterator[bytes]
-
-
-def body_of(request: Request, *, limit: int) -> Iterator[bytes]:
-    """The body as it arrives, from a worker thread; refuses more than `limit` octets."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal():
-        _require_within(int(declared), limit)
-    arriving = _Arriving(request)
-    received = 0
-    more = True
-    try:
-        while more:
-            for message in from_thread.run(arriving.following):
-                if message["type"] == "http.disconnect":
-                    raise Refused(
-                        "web.cut-off",
-                        expected=f"{declared or 'more'} octets",
-                        found=f"{received}",
-                    )
-                chunk = message.get("body", b"")
-                more = message.get("more_body", False)
-                received += len(chunk)
-                _require_within(received, limit)
-                if chunk:
-                    yield chunk
-    finally:
-        arriving.end()
-
-
-class _Arriving:
-    """On the event loop: what comes while the worker thread is still at what came before.
-
-    A turn for each message would cost more than the message, so it takes what is there and
-    waits until that is worth a turn, or the end; it never holds more than AHEAD and a piece."""
-
-    def __init__(self, request: Request) -> None:
-        self._receive = request.receive
-        self._ahead: asyncio.Task[list[Message]] | None = None
-
-    async def following(self) -> list[Message]:
-        messages = await (self._ahead or self._gathered())
-        more = messages[-1].get("more_body", False)
-        self._ahead = asyncio.create_task(self._gathered()) if more else None
-        return messages
-
-    async def _gathered(self) -> list[Message]:
-        messages: list[Message] = []
-        octets = 0
-        while octets < AHEAD:
-            message = await self._receive()
-            messages.append(message)
-            octets += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                break
-        return messages
-
-    def end(self) -> None:
-        """Whoever reads no further leaves nothing behind; may be called from any thread."""
-        ahead = self._ahead
-        if ahead is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and it with it
-                ahead.get_loop().call_soon_threadsafe(ahead.cancel)
-
-
-def whole_body(request: Request, *, limit: int) -> bytes:
-    """For bodies that are small by nature."""
-    return b"".join(body_of(request, limit=limit))
 
 
 def parts_of(request: Request, *, limit: int) -> Iterator[Field | File]:
@@ -147,13 +74,6 @@ def plain_fields(
         raise _malformed(str(error)) from error
     for name, value in pairs:
         yield Field(name, value)
-
-
-def _require_within(size: int, limit: int) -> None:
-    if size > limit:
-        raise Refused(
-            "web.upload-too-big", expected=f"≤ {limit:,} octets", found=f"{size:,} octets"
-        )
 
 
 def _malformed(found: str) -> Refused:

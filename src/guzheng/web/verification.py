@@ -26,6 +26,7 @@ from guzheng.proof.package import CERTIFICATE_JSON, EXHIBITS
 from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, spelling
+from guzheng.web.arriving import strangers_apart
 from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.guard import GIVEN_PICTURES_POLICY
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
@@ -114,6 +115,7 @@ def routes(
         return page(request, None, Submitted(), None)
 
     @router.post("/verify", include_in_schema=False)
+    @strangers_apart
     def verify(request: Request) -> Response:
         submitted = Submitted()
         limit = max(upload_limit, package_limit)
@@ -135,6 +137,7 @@ def routes(
         return page(request, verdict, submitted, None, contents)
 
     @router.post("/api/verify", tags=["verify"], openapi_extra=_FORM)
+    @strangers_apart
     def verify_for_programs(request: Request) -> Response:
         """Multipart: `sha256` or `file`, with `token`; or `package`. Gives the report."""
         submitted = Submitted()

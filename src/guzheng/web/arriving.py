@@ -1,0 +1,206 @@
+"""The body of a request as it arrives, for an endpoint that runs in a thread.
+
+The receiving side pulls: while a thread is at what came, a mebibyte or a few are received ahead
+and no more, so a slow disk slows the sender instead of filling memory. A large body comes
+straight from the socket (`wire.py`), where the server lets it; any other by ASGI's messages.
+
+Endpoints that take large bodies are put `apart`: in threads of their own, so that uploads that
+wait for slow senders leave those free that answer everybody else; strangers have theirs, so
+that they cannot keep depositors out. Refused: a body that ends early or of which for a minute
+next to nothing comes (both `web.cut-off`), and more than `limit` octets."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
+
+from anyio import CapacityLimiter, from_thread, to_thread
+from anyio.lowlevel import RunVar
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.types import Message
+
+from guzheng.refusals import Refused
+from guzheng.web.wire import Inflow, Wire
+
+AHEAD: Final = 1 << 20  # octets that are received while a thread is at those before
+PATIENCE_SECONDS: Final = 60.0
+LEAST: Final = 4096  # octets that must come in that time, or in the end it is no sender
+MEMBERS_AT_ONCE: Final = 160  # threads that cost nothing while they wait
+STRANGERS_AT_ONCE: Final = 32
+_ROOMS: Final[RunVar[dict[int, CapacityLimiter]]] = RunVar("rooms")
+
+
+def body_of(
+    request: Request, *, limit: int, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[bytes]:
+    """The body as it arrives, from a worker thread; refuses more than `limit` octets."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal():
+        require_within(int(declared), limit)
+    arriving = _Arriving(request, patience_seconds)
+    received = 0
+    try:
+        for chunk in arriving.octets():
+            received += len(chunk)
+            require_within(received, limit)
+            yield chunk
+    except _Broken as broken:
+        raise Refused(
+            "web.cut-off", expected=f"{declared or 'more'} octets", found=f"{received}{broken}"
+        ) from broken
+    finally:
+        arriving.end()
+
+
+def whole_body(request: Request, *, limit: int) -> bytes:
+    """For bodies that are small by nature."""
+    return b"".join(body_of(request, limit=limit))
+
+
+def require_within(size: int, limit: int) -> None:
+    if size > limit:
+        raise Refused(
+            "web.upload-too-big", expected=f"≤ {limit:,} octets", found=f"{size:,} octets"
+        )
+
+
+def apart(
+    endpoint: Callable[..., Response], *, at_once: int = MEMBERS_AT_ONCE
+) -> Callable[..., Coroutine[Any, Any, Response]]:
+    """The endpoint in threads of its kind: at most `at_once` of them at a time."""
+
+    @functools.wraps(endpoint)
+    async def called(request: Request, **named: str) -> Response:
+        try:
+            return await to_thread.run_sync(
+                functools.partial(endpoint, request, **named), limiter=_room(at_once)
+            )
+        finally:
+            # Before the answer is sent, and when the server ends: a body that was not read to
+            # its end, in the frames of an error or of a thread that waits for more of it.
+            if (wire := _wire_of(request)) is not None:
+                wire.give_back()
+
+    return called
+
+
+strangers_apart = functools.partial(apart, at_once=STRANGERS_AT_ONCE)
+
+
+def _room(at_once: int) -> CapacityLimiter:
+    rooms = _ROOMS.get({})
+    if at_once not in rooms:
+        rooms[at_once] = CapacityLimiter(at_once)
+        _ROOMS.set(rooms)
+    return rooms[at_once]
+
+
+def _wire_of(request: Request) -> Wire | None:
+    wire = getattr(request.state, "wire", None)
+    return wire if isinstance(wire, Wire) else None
+
+
+class _Broken(Exception):
+    """No more comes; says what to add to the number of octets."""
+
+
+class _Arriving:
+    """One body, in the thread of its reader."""
+
+    def __init__(self, request: Request, patience_seconds: float) -> None:
+        self._request, self._patience_seconds = request, patience_seconds
+        self._messages = _Messages(request, patience_seconds)
+        self._wire = _wire_of(request)
+        self._inflow: Inflow | None = None
+
+    def octets(self) -> Iterator[bytes]:
+        """Not empty, and to the end; or raises _Broken."""
+        more = True
+        while more and self._inflow is None:
+            for message in from_thread.run(self._following):
+                if message["type"] == "http.disconnect":
+                    raise _Broken
+                more = message.get("more_body", False)
+                if chunk := message.get("body", b""):
+                    yield chunk
+        if self._inflow is not None:
+            yield from self._flowing(self._inflow)
+
+    async def _following(self) -> Sequence[Message]:
+        """What came next. The first is ASGI's in any case: it tells a sender who waits for
+        that to go on (`Expect: 100-continue`)."""
+        if self._wire is None:
+            return await self._messages.following()
+        message = await self._messages.one()
+        if message.get("more_body", False):
+            self._inflow = self._wire.take_over(self._request.scope["state"])
+        self._wire = None
+        return [message]
+
+    def _flowing(self, inflow: Inflow) -> Iterator[bytes]:
+        owed, stalled = inflow.owed, ""
+        while True:
+            try:
+                pieces = inflow.following(self._patience_seconds)
+            except TimeoutError:
+                if owed - inflow.owed < LEAST:
+                    stalled = f", and nothing more for {self._patience_seconds:.0f} s"
+                    self.end()  # what came of the last piece still does
+                owed = inflow.owed
+                continue
+            if pieces is None:
+                break
+            owed = inflow.owed
+            yield from pieces
+        if inflow.owed:
+            raise _Broken(stalled)
+
+    def end(self) -> None:
+        """Whoever reads no further leaves nothing behind; may be called from any thread."""
+        self._messages.end()
+        if self._inflow is not None:
+            self._inflow.leave()
+
+
+class _Messages:
+    """On the event loop: what comes while the worker thread is still at what came before.
+
+    A turn for each message would cost more than the message, so it takes what is there and
+    waits until that is worth a turn, or the end; it never holds more than AHEAD and a piece."""
+
+    def __init__(self, request: Request, patience_seconds: float) -> None:
+        self._receive, self._patience_seconds = request.receive, patience_seconds
+        self._ahead: asyncio.Task[list[Message]] | None = None
+
+    async def following(self) -> list[Message]:
+        messages = await (self._ahead or self._gathered())
+        more = messages[-1].get("more_body", False)
+        self._ahead = asyncio.create_task(self._gathered()) if more else None
+        return messages
+
+    async def one(self) -> Message:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+
+    async def _gathered(self) -> list[Message]:
+        messages: list[Message] = []
+        octets = 0
+        while octets < AHEAD:
+            message = await self.one()
+            messages.append(message)
+            octets += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                break
+        return messages
+
+    def end(self) -> None:
+        """May be called from any thread."""
+        ahead = self._ahead
+        if ahead is not None:
+            with contextlib.suppress(RuntimeError):
+                ahead.get_loop().call_soon_threadsafe(ahead.cancel)

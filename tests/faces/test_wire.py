@@ -1,0 +1,322 @@
+"""A large body leaves the HTTP parser: the same octets, and the connection is none the worse.
+
+A small application says what it was given, behind real sockets: with the connection of `serve`
+and with uvicorn's own, on both event loops. What comes after a body, in whatever pieces, is the
+next request and nothing else."""
+
+import contextlib
+import hashlib
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from guzheng.refusals import Problem, Refused
+from guzheng.web.arriving import apart, body_of
+from guzheng.web.wire import AHEAD, LEAST, TURN, Wire
+
+WAIT_SECONDS = 60
+FILE = random.Random(7).randbytes(5 * TURN + 12_345)
+Address = tuple[str, int]
+
+
+def probe() -> FastAPI:
+    app = FastAPI()
+    app.state.seen = []
+    app.state.begun = False
+    app.state.go_on = threading.Event()
+
+    def told(request: Request, pieces: Iterator[bytes]) -> Response:
+        octets = b"".join(pieces)
+        app.state.seen.append(len(octets))
+        flowing = getattr(request.state, "wire", None) is not None
+        digest = hashlib.sha256(octets).hexdigest()
+        return JSONResponse({"size": len(octets), "sha256": digest, "wire": flowing})
+
+    @app.put("/whole")
+    @apart
+    def whole(request: Request) -> Response:
+        app.state.begun = True
+        return told(request, body_of(request, limit=1 << 30))
+
+    @app.put("/impatient")
+    @apart
+    def impatient(request: Request) -> Response:
+        pieces: list[bytes] = []
+        try:
+            pieces.extend(body_of(request, limit=1 << 30, patience_seconds=0.5))
+        except Refused as refused:
+            return JSONResponse({"code": refused.code, "size": len(b"".join(pieces))}, 400)
+        return told(request, iter(pieces))
+
+    @app.put("/some")
+    @apart
+    def some(request: Request) -> Response:
+        body = body_of(request, limit=1 << 30)
+        app.state.held = body  # as the frames of an error hold it
+        return told(request, islice(body, 3))
+
+    @app.put("/slow")
+    @apart
+    def slow(request: Request) -> Response:
+        body = body_of(request, limit=1 << 30)
+        first = next(body)
+        assert app.state.go_on.wait(WAIT_SECONDS)
+        return told(request, iter([first, *body]))
+
+    @app.put("/limited")
+    @apart
+    def limited(request: Request) -> Response:
+        return told(request, body_of(request, limit=2 * TURN))
+
+    @app.get("/here")
+    def here() -> str:
+        return "here"
+
+    def refused(_: Request, error: Exception) -> Response:
+        code = error.code if isinstance(error, Problem) else ""
+        app.state.seen.append(code)
+        return JSONResponse({"code": code}, 400)
+
+    app.add_exception_handler(Refused, refused)
+    return app
+
+
+@contextlib.contextmanager
+def served(app: FastAPI, http: str, loop: str) -> Iterator[tuple[Address, uvicorn.Server]]:
+    config = uvicorn.Config(
+        app,
+        http=Wire if http == "wire" else "h11",
+        loop="uvloop" if loop == "uvloop" else "asyncio",
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=WAIT_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield listening.getsockname(), server
+    finally:
+        server.should_exit = True
+        thread.join(WAIT_SECONDS)
+        listening.close()
+        assert not thread.is_alive(), "it ends, whatever was being received"
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("wire", "uvloop"), ("wire", "asyncio"), ("h11", "uvloop")],
+    ids="-".join,
+)
+def face(request: pytest.FixtureRequest) -> Iterator[tuple[Address, FastAPI, bool]]:
+    app = probe()
+    with served(app, *request.param) as (address, _):
+        yield address, app, request.param[0] == "wire"
+
+
+@contextlib.contextmanager
+def connected(address: Address) -> Iterator[socket.socket]:
+    with socket.create_connection(address, timeout=WAIT_SECONDS) as connection:
+        yield connection
+
+
+def head(path: str, size: int, *more: str, method: str = "PUT") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: here", f"Content-Length: {size}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
+    """One answer, and not an octet more."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        octet = connection.recv(1)
+        assert octet, said
+        said += octet
+    status = int(said.split()[1])
+    if status == 100:
+        return status, {}
+    length = int(said.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    found = json.loads(body)
+    return status, found if isinstance(found, dict) else {"said": found}
+
+
+def of(octets: bytes, *, wire: bool) -> dict[str, object]:
+    digest = hashlib.sha256(octets).hexdigest()
+    return {"size": len(octets), "sha256": digest, "wire": wire}
+
+
+Face = tuple[Address, FastAPI, bool]
+
+
+@pytest.mark.parametrize("size", [1, LEAST - 1, LEAST, LEAST + 1, TURN, len(FILE)])
+def test_every_octet_and_then_the_next_request(face: Face, size: int) -> None:
+    address, _, wire = face
+    with connected(address) as connection:
+        for path in ("/whole", "/whole", "/whole"):
+            connection.sendall(head(path, size) + FILE[:size])
+            assert answer(connection) == (200, of(FILE[:size], wire=wire))
+
+
+@pytest.mark.parametrize("cut", [1, 100, TURN - 1, TURN + LEAST, len(FILE) - 1])
+def test_in_whatever_pieces(face: Face, cut: int) -> None:
+    address, _, wire = face
+    whole = head("/whole", len(FILE)) + FILE
+    with connected(address) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(whole[:cut])
+        time.sleep(0.05)  # most likely apart; nothing depends on it
+        for at in range(cut, min(cut + 700, len(whole)), 7):
+            connection.sendall(whole[at : min(at + 7, cut + 700)])
+        connection.sendall(whole[cut + 700 :])
+        assert answer(connection) == (200, of(FILE, wire=wire))
+
+
+def test_a_second_request_right_behind_the_body(face: Face) -> None:
+    """Pipelined, large and small, and in one piece with what is before."""
+    address, _, wire = face
+    small = head("/whole", 5) + b"small"
+    with connected(address) as connection:
+        large = head("/whole", len(FILE)) + FILE
+        threading.Thread(
+            target=connection.sendall, args=(large + small + large + small,)
+        ).start()
+        for octets in (FILE, b"small", FILE, b"small"):
+            assert answer(connection) == (200, of(octets, wire=wire))
+
+
+def test_a_body_longer_than_it_said_is_no_part_of_it(face: Face) -> None:
+    address, _, wire = face
+    with connected(address) as connection:
+        connection.sendall(head("/whole", len(FILE) - 9) + FILE)
+        assert answer(connection) == (200, of(FILE[:-9], wire=wire))
+        said = connection.recv(1000)
+        assert said.startswith(b"HTTP/1.1 400 ") or not said, "nine octets are no request"
+
+
+@pytest.mark.parametrize("sent", [0, 1, 70_000, LEAST, 2 * TURN + 5, len(FILE) - 1])
+@pytest.mark.parametrize("abruptly", [True, False])
+def test_a_sender_that_goes_away(face: Face, sent: int, abruptly: bool) -> None:
+    address, app, _ = face
+    app.state.seen.clear()
+    with connected(address) as connection:
+        connection.sendall(head("/whole", len(FILE)) + FILE[:sent])
+        if abruptly:
+            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    until(lambda: app.state.seen)
+    assert app.state.seen == ["web.cut-off"]
+
+
+def test_a_sender_that_waits_to_be_told(face: Face) -> None:
+    address, _, wire = face
+    with connected(address) as connection:
+        for _ in range(2):
+            connection.sendall(head("/whole", len(FILE), "Expect: 100-continue"))
+            assert answer(connection)[0] == 100
+            connection.sendall(FILE)
+            assert answer(connection) == (200, of(FILE, wire=wire))
+
+
+def test_without_a_length_it_goes_the_ordinary_way(face: Face) -> None:
+    address, _, wire = face
+    with connected(address) as connection:
+        lines = "PUT /whole HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunks = [FILE[at : at + 100_000] for at in range(0, len(FILE), 100_000)]
+        connection.sendall(lines.encode())
+        for chunk in chunks:
+            connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        connection.sendall(b"0\r\n\r\n" + head("/whole", 3) + b"abc")
+        assert answer(connection) == (200, of(FILE, wire=wire))
+        assert answer(connection) == (200, of(b"abc", wire=wire))
+
+
+@pytest.mark.parametrize("path", ["/some", "/limited"])
+def test_what_nobody_wants_does_not_become_a_request(face: Face, path: str) -> None:
+    """Given up half way: the answer comes, the rest is read and thrown away, and a request that
+    stands inside the body is not answered."""
+    address, _, wire = face
+    inside = head("/here", 0, method="GET") * 40_000
+    with connected(address) as connection:
+        whole = head(path, len(inside)) + inside + head("/whole", 3) + b"abc"
+        threading.Thread(target=connection.sendall, args=(whole,)).start()
+        status, said = answer(connection)
+        assert (status, said.get("code")) in {(200, None), (400, "web.upload-too-big")}
+        assert answer(connection) == (200, of(b"abc", wire=wire))
+
+
+def test_a_sender_of_whom_nothing_more_comes(face: Face) -> None:
+    """What came is not lost to who keeps it part by part (tus)."""
+    address, _, _ = face
+    for sent in (0, 9, 2 * TURN + 77):
+        with connected(address) as connection:
+            connection.sendall(head("/impatient", len(FILE)) + FILE[:sent])
+            assert answer(connection) == (400, {"code": "web.cut-off", "size": sent})
+
+
+def test_who_waits_for_the_disk_lets_the_sender_wait(face: Face) -> None:
+    address, app, wire = face
+    app.state.go_on.clear()
+    large = FILE * 12
+    sent = 0
+    with connected(address) as connection:
+        connection.sendall(head("/slow", len(large)))
+        connection.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while sent < len(large):
+                sent += connection.send(large[sent : sent + 65_536])
+        buffers = 16 << 20  # of the two sockets, at most
+        assert sent < (AHEAD + 3) * TURN + buffers < len(large)
+        app.state.go_on.set()
+        connection.settimeout(WAIT_SECONDS)
+        connection.sendall(large[sent:])
+        assert answer(connection) == (200, of(large, wire=wire))
+
+
+def test_a_hundred_that_wait_keep_nobody_out(face: Face) -> None:
+    address, _, wire = face
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(connected(address)) for _ in range(100)]
+        for one in idle:
+            one.sendall(head("/whole", LEAST * 2) + FILE[:LEAST])
+        with connected(address) as connection:
+            connection.sendall(head("/here", 0, method="GET"))
+            assert answer(connection) == (200, {"said": "here"})
+            connection.sendall(head("/whole", len(FILE)) + FILE)
+            assert answer(connection) == (200, of(FILE, wire=wire))
+        for one in idle:
+            one.sendall(FILE[LEAST : LEAST * 2])
+        for one in idle:
+            assert answer(one) == (200, of(FILE[: LEAST * 2], wire=wire))
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("sent", [0, LEAST, 3 * TURN])
+def test_a_server_that_ends_meanwhile(loop: str, sent: int) -> None:
+    """While the sender is still there and silent: `served` sees that it ended."""
+    app = probe()
+    with contextlib.ExitStack() as stack, served(app, "wire", loop) as (address, _):
+        connection = stack.enter_context(connected(address))
+        connection.sendall(head("/whole", len(FILE)) + FILE[:sent])
+        connection.sendall(b"x")
+        until(lambda: app.state.begun)
