@@ -12,9 +12,9 @@ from guzheng.accounts.people import Persons
 from guzheng.accounts.sessions import COOKIE as COOKIE
 from guzheng.accounts.sessions import Sessions
 from guzheng.app import Platform
-from guzheng.app.ordering import Wanted
 from guzheng.app.sharing import WantedShare
 from guzheng.app.volumes import WantedPackage
+from guzheng.app.wishes import Wanted
 from guzheng.cases import Facts
 from guzheng.commission import Timing
 from guzheng.prove import Selection

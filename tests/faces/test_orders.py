@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from guzheng.app import Platform
-from guzheng.app.ordering import CommissionView
+from guzheng.app.wishes import CommissionView
 from guzheng.config import Config
 from guzheng.proof.capture import CaptureRecord
 from guzheng.store.blobs import read

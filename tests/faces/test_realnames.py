@@ -12,8 +12,8 @@ import pytest
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.realnames import place_of
 from guzheng.app import Platform
-from guzheng.app.ordering import Wanted
 from guzheng.app.parts import open_parts
+from guzheng.app.wishes import Wanted
 from guzheng.config import Config
 from guzheng.proof import canonical, package
 from guzheng.proof.manifest import Manifest

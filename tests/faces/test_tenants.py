@@ -21,8 +21,8 @@ import pytest
 from guzheng.accounts import Permission
 from guzheng.app import Platform
 from guzheng.app.auditing import Accesses, Audit
-from guzheng.app.ordering import Wanted
 from guzheng.app.sharing import WantedShare
+from guzheng.app.wishes import Wanted
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
 from guzheng.refusals import Refused

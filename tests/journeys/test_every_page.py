@@ -16,8 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from guzheng.app import Platform
-from guzheng.app.ordering import Wanted
 from guzheng.app.sharing import WantedShare
+from guzheng.app.wishes import Wanted
 from guzheng.cases import Facts
 from guzheng.commission import Timing, rules
 from guzheng.web import create_app

@@ -10,7 +10,7 @@ import pytest
 
 from guzheng import road
 from guzheng.app import Platform
-from guzheng.app.ordering import Wanted
+from guzheng.app.wishes import Wanted
 from guzheng.config import load
 from guzheng.proof import canonical, package
 from guzheng.proof.capture import CaptureRecord

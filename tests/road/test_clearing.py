@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.app import Platform, open_parts
-from guzheng.app.ordering import Wanted
+from guzheng.app.wishes import Wanted
 from guzheng.cases import Facts, Why, course
 from guzheng.config import Config
 from guzheng.keep.custody import DELETED

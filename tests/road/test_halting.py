@@ -9,7 +9,7 @@ import pytest
 from guzheng import road
 from guzheng.accounts import Acting
 from guzheng.app import Platform
-from guzheng.app.ordering import Wanted
+from guzheng.app.wishes import Wanted
 from guzheng.config import Config, load
 from guzheng.proof import package
 from guzheng.proof.digest import sha256

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.app import Platform, open_parts
-from guzheng.app.ordering import BadTable, CommissionView, Wanted
+from guzheng.app.wishes import BadTable, CommissionView, Wanted
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
 from guzheng.jobs import Jobs, Patience, Turn, Work

@@ -10,21 +10,32 @@ under the name it was promised, then it is queued. Whoever is killed between is 
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from guzheng import intake, road
 from guzheng.app.entitling import Entitling
+from guzheng.app.noting import Noting
 from guzheng.app.parts import Parts
 from guzheng.app.vantages import Vantages
+from guzheng.app.wishes import (
+    BadTable,
+    BatchView,
+    Cause,
+    CommissionView,
+    Wanted,
+    judge_cells,
+    judged,
+    require_same,
+    wanted_of,
+)
 from guzheng.commission import Allowance, Batch, Commission, Event, Quota, rules, table
 from guzheng.config import Config
-from guzheng.intake.rules import capture_options, stated, web_address
+from guzheng.intake.rules import stated
 from guzheng.jobs import QUEUE, Turn
-from guzheng.proof import canonical, instant, package
+from guzheng.proof import canonical, package
 from guzheng.proof.digest import sha256
-from guzheng.proof.errors import ProofError
 from guzheng.refusals import Problem, Refused
 from guzheng.road import Road, Step, Tell
 from guzheng.store import ids
@@ -33,92 +44,6 @@ from guzheng.store.blobs import find
 ORDER_PREFIX, BATCH_PREFIX, PARTY_PREFIX = "or", "ba", "pa"
 _PLACED_WITHIN = timedelta(seconds=30)  # then whoever ordered it was killed in between
 _REASON = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody wants captured. `token`: the number the order is to have, so that asking
-    twice orders once; `automatic`: confirmed as soon as it is captured."""
-
-    url: str
-    claimed_name: str = ""
-    claimed_applicant: str = ""
-    claimed_purpose: str = ""
-    vantages: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    automatic: bool = False
-    token: str = ""
-    account: str = rules.LOCAL
-    person: str = ""  # who acts for that account
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What an order came from, besides somebody's wish."""
-
-    retry_of: str = ""
-    reason: str = ""
-    batch: str = ""
-    line: int = 0
-    schedule: str = ""
-    slot_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CommissionView:
-    """An order as it stands. `confirms_at`: when it is confirmed by itself."""
-
-    commission: Commission
-    state: str
-    events: tuple[Event, ...]
-    exhibit_state: str
-    confirms_at: datetime | None
-    cancelling: bool
-
-    @property
-    def is_final(self) -> bool:
-        return self.state in rules.FINAL
-
-    @property
-    def reason(self) -> Event | None:
-        """The event that ended it, if it has ended."""
-        return next((one for one in self.events if one.kind in rules.FINAL), None)
-
-    def value(self) -> dict[str, object]:
-        """As programs are told it; what is empty is left out."""
-        one, reason = self.commission, self.reason
-        value: dict[str, object] = {
-            "order": one.commission,
-            "state": self.state,
-            "exhibit": one.exhibit,
-            "exhibit_state": self.exhibit_state,
-            "url": one.url,
-            "account": one.account,
-            "ordered_at": instant.encode(one.ordered_at),
-            "events": [
-                {"kind": each.kind, "observed_at": instant.encode(each.observed_at)}
-                for each in self.events
-            ],
-        }
-        said = {
-            "claimed_name": one.claimed_name,
-            "vantage": one.vantage,
-            "options": " ".join(one.options),
-            "retry_of": one.retry_of,
-            "reason": one.reason,
-            "batch": one.batch,
-            "schedule": one.schedule,
-            "code": reason.code if reason else "",
-            "confirms_at": instant.encode(self.confirms_at) if self.confirms_at else "",
-        }
-        return value | {name: text for name, text in said.items() if text}
-
-
-@dataclass(frozen=True, slots=True)
-class BatchView:
-    batch: Batch
-    views: tuple[CommissionView, ...]
-    left_out: tuple[table.BadRow, ...]
 
 
 class Ordering:
@@ -137,7 +62,8 @@ class Ordering:
         self._config, self._parts, self._road = config, parts, walking
         self._entitlements = entitlements
         self._rows = parts.commissions
-        self._enqueue, self._confirmed = enqueue, confirmed
+        self._enqueue = enqueue
+        self._noting = Noting(parts, walking, config.confirm_hours, confirmed)
         self.vantages = vantages
 
     # ---- placing ---------------------------------------------------------------------
@@ -172,21 +98,21 @@ class Ordering:
         return tuple(map(self._view, self._rows.together(first.party) or (first,)))
 
     def commissions_of(
-        self, wanted: Wanted, cause: "Cause | None" = None
+        self, wanted: Wanted, cause: Cause | None = None
     ) -> tuple[Commission, ...]:
         """Judged by the rules, with numbers of their own, entered nowhere yet."""
-        judged, cause = _judged(wanted), cause or Cause()
+        wish, cause = judged(wanted), cause or Cause()
         names = self.vantages.require(wanted.vantages)
         now, entropy = self._parts.now(), self._parts.entropy
         party = ids.new(PARTY_PREFIX, now, entropy) if len(names) > 1 else ""
         first = Commission(
             commission=wanted.token or ids.new(ORDER_PREFIX, now, entropy),
             exhibit="",
-            url=judged.url,
+            url=wish.url,
             ordered_at=now,
-            claimed_name=judged.claimed_name,
-            claimed_applicant=judged.claimed_applicant,
-            claimed_purpose=judged.claimed_purpose,
+            claimed_name=wish.claimed_name,
+            claimed_applicant=wish.claimed_applicant,
+            claimed_purpose=wish.claimed_purpose,
             party=party,
             retry_of=cause.retry_of,
             reason=cause.reason,
@@ -195,7 +121,7 @@ class Ordering:
             schedule=cause.schedule,
             slot_at=cause.slot_at,
             automatic=wanted.automatic or not self._config.confirm_hours,
-            options=judged.options,
+            options=wish.options,
             account=wanted.account,
             person=wanted.person,
         )
@@ -249,7 +175,7 @@ class Ordering:
             if (owner := self.account_of_batch(token)) is not None:
                 require_same(owner, account, token)
                 return self.batch(token)
-        sheet = table.parse(octets, _judge_cells)
+        sheet = table.parse(octets, judge_cells)
         if sheet.bad and (not skip_bad or not sheet.rows):
             raise BadTable(sheet.bad)
         batch = Batch(
@@ -268,7 +194,7 @@ class Ordering:
             for row in sheet.rows
             for one in self.commissions_of(
                 replace(
-                    _wanted_of(row.cells),
+                    wanted_of(row.cells),
                     vantages=vantages,
                     options=options,
                     automatic=automatic,
@@ -336,24 +262,20 @@ class Ordering:
 
     def _decide(self, commission: str, kind: str, person: str) -> CommissionView:
         one = self._rows.require(commission)
-        self._note(one)
-        self._confirm_if_due(one)
-        self._append(one, Event(kind, self._parts.now(), person=person))
+        self._noting.note(one)
+        self._noting.confirm_if_due(one)
+        self._noting.append(one, Event(kind, self._parts.now(), person=person))
         return self._view(one)
-
-    def _append(self, one: Commission, event: Event) -> None:
-        if self._rows.append(one, event) and event.kind == rules.CONFIRMED:
-            self._confirmed(one)
 
     def cancel(self, commission: str, *, person: str = "") -> CommissionView:
         """A queued one at once; one under way is stopped, and its record says so."""
         one = self._rows.require(commission)
-        self._note(one)
+        self._noting.note(one)
         self._rows.append(one, Event(rules.CANCEL_ASKED, self._parts.now(), person=person))
         self._place_if_lost(one)
         begun = rules.state_of(self._rows.events(commission)) == "capturing"
         self._road.cancel(one.exhibit, begun=begun)
-        self._note(one)
+        self._noting.note(one)
         self._enqueue(one.exhibit)  # so that the index waits for it no longer
         return self._view(one)
 
@@ -398,59 +320,23 @@ class Ordering:
         elif state in {"ordered", "capturing"}:
             self._rows.append(one, Event(rules.BEGAN, self._parts.now()))
         step = self._road.advance(exhibit, tell)
-        self._note(one)
+        self._noting.note(one)
         return step
-
-    def _note(self, one: Commission) -> None:
-        """What the exhibit's papers show, into the order."""
-        events = self._rows.events(one.commission)
-        if rules.state_of(events) not in {"ordered", "capturing", "previewable"}:
-            return
-        papers, now = self._road.papers(one.exhibit), self._parts.now()
-        if road.REFUSED in papers:  # an attempt has a capture record too, and a certificate
-            code, found = self._refusal(one.exhibit)
-            stopped = rules.cancel_is_asked(events) and code in _STOPPED
-            kind = rules.CANCELLED if stopped else rules.FAILED
-            self._rows.append(one, Event(kind, now, code, found))
-        elif package.CAPTURE in papers and not self._is_attempt(one.exhibit):
-            self._rows.append(one, Event(rules.CAPTURED, now))
-            if one.automatic:
-                why = "commission.automatic"
-                self._append(one, Event(rules.CONFIRMED, now, why))
 
     def ended(self, exhibit: str) -> None:
         """The operator ended its road: what was held or charged for it is given back, once."""
         one = self._rows.of_exhibit(exhibit)
         if one is not None:
-            self._note(one)
+            self._noting.note(one)
             self._rows.units.refund(one.commission, self._parts.now())
-
-    def _is_attempt(self, exhibit: str) -> bool:
-        """Whether its capture failed; if a program died there, its refusal is next."""
-        octets = find(self._parts.blobs, road.folder_of(exhibit) + package.CAPTURE)
-        with contextlib.suppress(ProofError):  # unreadable: the road's next step says so
-            return octets is not None and intake.refusal_in(octets) is not None
-        return False
-
-    def _refusal(self, exhibit: str) -> tuple[str, str]:
-        octets = find(self._parts.blobs, road.folder_of(exhibit) + road.REFUSED)
-        value = canonical.parse_object(octets) if octets else {}
-        return str(value.get("code", "")), str(value.get("found", ""))[:200]
-
-    def _confirm_if_due(self, one: Commission) -> None:
-        now = self._parts.now()
-        at = rules.confirms_at(self._rows.events(one.commission), self._config.confirm_hours)
-        if at is not None and at <= now:
-            event = Event(rules.CONFIRMED, now, "commission.time-passed")
-            self._append(one, event)
 
     def round(self) -> None:
         """Continue what a killed program left, and confirm what nobody decided in time."""
         for one in self._rows.undecided():
             with contextlib.suppress(Problem):
                 self._place_if_lost(one)
-                self._note(one)
-                self._confirm_if_due(one)
+                self._noting.note(one)
+                self._noting.confirm_if_due(one)
 
     def _place_if_lost(self, one: Commission) -> None:
         late = self._parts.now() - one.ordered_at > _PLACED_WITHIN
@@ -532,58 +418,6 @@ class Ordering:
             confirms_at=rules.confirms_at(events, self._config.confirm_hours),
             cancelling=rules.cancel_is_asked(events),
         )
-
-
-_STOPPED = frozenset({"capture.stopped", "commission.cancelled"})
-
-
-class BadTable(Refused):
-    """A table with lines that cannot be taken; `lines` names each."""
-
-    def __init__(self, lines: tuple[table.BadRow, ...]) -> None:
-        super().__init__(
-            "commission.lines-refused",
-            expected="lines that can all be ordered",
-            found=f"{len(lines)}",
-            act="mend them, or have them left out",
-        )
-        self.lines = lines
-
-
-def require_same(owner: str, account: str, number: str) -> None:
-    """A number that somebody else has given already is refused as one that nobody has."""
-    if owner != account:
-        raise Refused(
-            "commission.not-found",
-            expected="a number that is yours",
-            found=f"none numbered {number[:40]!r}",
-            act="open the form anew",
-        )
-
-
-def _judged(wanted: Wanted) -> Wanted:
-    """By the rules that the road has too, before anything is entered. Raises Refused."""
-    return replace(
-        wanted,
-        url=web_address(wanted.url),
-        claimed_name=stated(wanted.claimed_name, "evidence name") or "",
-        claimed_applicant=stated(wanted.claimed_applicant, "applicant") or "",
-        claimed_purpose=stated(wanted.claimed_purpose, "purpose") or "",
-        options=capture_options(wanted.options),
-    )
-
-
-def _wanted_of(cells: Mapping[str, str]) -> Wanted:
-    return Wanted(
-        cells[table.URL],
-        cells.get(table.NAME, ""),
-        cells.get(table.APPLICANT, ""),
-        cells.get(table.PURPOSE, ""),
-    )
-
-
-def _judge_cells(cells: Mapping[str, str]) -> None:
-    _judged(_wanted_of(cells))
 
 
 def _plain(name: str) -> str:

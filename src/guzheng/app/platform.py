@@ -30,7 +30,7 @@ from guzheng.app.judging import Judge
 from guzheng.app.looking import Looking
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
-from guzheng.app.ordering import Ordering, Wanted
+from guzheng.app.ordering import Ordering
 from guzheng.app.originals import Originals
 from guzheng.app.outside import open_further
 from guzheng.app.packaging import Packaging
@@ -54,6 +54,7 @@ from guzheng.app.views import (
 )
 from guzheng.app.walking import Walking
 from guzheng.app.webhooks import Webhooks
+from guzheng.app.wishes import Wanted
 from guzheng.app.witnessing import (
     kept_up,
     ledger_policy,

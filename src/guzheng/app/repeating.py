@@ -8,8 +8,9 @@ says why.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from guzheng.app.ordering import Cause, CommissionView, Ordering, Wanted, require_same
+from guzheng.app.ordering import Ordering
 from guzheng.app.parts import Parts
+from guzheng.app.wishes import Cause, CommissionView, Wanted, require_same
 from guzheng.commission import Schedule, Slot, Timing, rules
 from guzheng.commission.schedules import ACTIVE, PAUSED, STOPPED
 from guzheng.proof import instant

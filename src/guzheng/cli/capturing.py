@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from guzheng.app import Platform
-from guzheng.app.ordering import BadTable, BatchView, CommissionView, Wanted
 from guzheng.app.repeating import ScheduleView, typed_moment
+from guzheng.app.wishes import BadTable, BatchView, CommissionView, Wanted
 from guzheng.cli.evidence import walked
 from guzheng.cli.options import common, grouped, opened, options
 from guzheng.cli.speaking import Speaker, legible

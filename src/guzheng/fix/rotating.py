@@ -1,7 +1,7 @@
 """The authority that goes on while its key is changed: whichever of its keys signs now.
 
-It asks which generation has begun (rotation.py); a folder that appeared meanwhile is seen within
-a second, so that no restart and no lost request belongs to a rotation.
+It asks which generation has begun (rotation.py); a folder that appeared meanwhile is seen
+within a second, so that no restart and no lost request belongs to a rotation.
 """
 
 import os

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from guzheng.accounts import Acting, Permission
-from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import typed_moment
+from guzheng.app.wishes import CommissionView, Wanted
 from guzheng.commission import Timing, rules
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem, Refused

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from guzheng.accounts import Permission
-from guzheng.app.ordering import CommissionView, Wanted
 from guzheng.app.repeating import ScheduleView
+from guzheng.app.wishes import CommissionView, Wanted
 from guzheng.commission import rules
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem, Refused

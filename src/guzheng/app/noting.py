@@ -1,0 +1,73 @@
+"""What an exhibit's papers mean for the order it was made by: captured, failed, cancelled, due.
+
+The papers decide; an order only repeats them, with the time at which they were seen. Each may
+run twice: an event that is there already is not added again.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from guzheng import intake, road
+from guzheng.app.parts import Parts
+from guzheng.commission import Commission, Event, rules
+from guzheng.proof import canonical, package
+from guzheng.proof.errors import ProofError
+from guzheng.road import Road
+from guzheng.store.blobs import find
+
+_STOPPED = frozenset({"capture.stopped", "commission.cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """`confirm_hours`: then an order is confirmed by itself; `confirmed` is told once."""
+
+    parts: Parts
+    walked: Road
+    confirm_hours: int
+    confirmed: Callable[[Commission], None]
+
+    def note(self, one: Commission) -> None:
+        """What the exhibit's papers show, into the order."""
+        events = self.parts.commissions.events(one.commission)
+        if rules.state_of(events) not in {"ordered", "capturing", "previewable"}:
+            return
+        papers, now = self.walked.papers(one.exhibit), self.parts.now()
+        if road.REFUSED in papers:  # an attempt has a capture record too, and a certificate
+            code, found = self._refusal(one.exhibit)
+            stopped = rules.cancel_is_asked(events) and code in _STOPPED
+            kind = rules.CANCELLED if stopped else rules.FAILED
+            self.parts.commissions.append(one, Event(kind, now, code, found))
+        elif package.CAPTURE in papers and not self._is_attempt(one.exhibit):
+            self.parts.commissions.append(one, Event(rules.CAPTURED, now))
+            if one.automatic:
+                why = "commission.automatic"
+                self.append(one, Event(rules.CONFIRMED, now, why))
+
+    def append(self, one: Commission, event: Event) -> None:
+        """An event of this order, if the rules let it follow the others."""
+        if self.parts.commissions.append(one, event) and event.kind == rules.CONFIRMED:
+            self.confirmed(one)
+
+    def _is_attempt(self, exhibit: str) -> bool:
+        """Whether its capture failed; if a program died there, its refusal is next."""
+        octets = find(self.parts.blobs, road.folder_of(exhibit) + package.CAPTURE)
+        with contextlib.suppress(ProofError):  # unreadable: the road's next step says so
+            return octets is not None and intake.refusal_in(octets) is not None
+        return False
+
+    def _refusal(self, exhibit: str) -> tuple[str, str]:
+        octets = find(self.parts.blobs, road.folder_of(exhibit) + road.REFUSED)
+        value = canonical.parse_object(octets) if octets else {}
+        return str(value.get("code", "")), str(value.get("found", ""))[:200]
+
+    def confirm_if_due(self, one: Commission) -> None:
+        """Nobody decided in time."""
+        now = self.parts.now()
+        at = rules.confirms_at(
+            self.parts.commissions.events(one.commission), self.confirm_hours
+        )
+        if at is not None and at <= now:
+            event = Event(rules.CONFIRMED, now, "commission.time-passed")
+            self.append(one, event)
