@@ -42,7 +42,7 @@ def opened(folder: Path, turn_octets: int = 1 << 20) -> FileJournal:
 
 def wrote(journal: Journal, *texts: bytes) -> None:
     for text in texts:
-        journal.commit(journal.append(text, client="own", signer=SIGNER))
+        journal.commit(journal.append([(text, "own")], signer=SIGNER))
 
 
 def checked(folder: Path, ledger: set[bytes] | None = None) -> Checked:
@@ -73,7 +73,7 @@ def journal(request: pytest.FixtureRequest, folder: Path) -> Iterator[Journal]:
 
 
 def test_what_was_committed_is_durable(journal: Journal) -> None:
-    group = journal.append(b"tst", client="own", signer=SIGNER)
+    group = journal.append([(b"tst", "own")], signer=SIGNER)
     journal.commit(group)
     assert group.durable
     journal.commit(group)  # again is fine
@@ -130,7 +130,7 @@ def test_many_threads_share_a_flush(folder: Path) -> None:
 
     def issue(name: int) -> None:
         for number in range(50):
-            group = journal.append(b"%d.%d" % (name, number), client="own", signer=SIGNER)
+            group = journal.append([(b"%d.%d" % (name, number), "own")], signer=SIGNER)
             journal.commit(group)
             groups.append(group)
 
@@ -201,7 +201,7 @@ from guzheng.fix.journal import FileJournal
 journal = FileJournal(Path(sys.argv[1]), now=lambda: datetime.now(UTC), turn_octets=20_000)
 for number in range(1_000_000):
     groups = [
-        journal.append(b"%s.%d.%d" % (sys.argv[2].encode(), number, one), client="own",
+        journal.append([(b"%s.%d.%d" % (sys.argv[2].encode(), number, one), "own")],
                        signer="0123456789abcdef")
         for one in range(number % 7 + 1)
     ]
@@ -259,8 +259,8 @@ def test_a_full_disk_gives_no_token_and_afterwards_all_is_well(tmp_path: Path) -
 def test_whoever_waited_for_a_flush_that_failed_is_told(folder: Path) -> None:
     journal = opened(folder)
     wrote(journal, b"one")
-    first = journal.append(b"lost", client="own", signer=SIGNER)
-    second = journal.append(b"lost too", client="own", signer=SIGNER)
+    first = journal.append([(b"lost", "own")], signer=SIGNER)
+    second = journal.append([(b"lost too", "own")], signer=SIGNER)
     read_only = os.open("/dev/null", os.O_RDONLY)
     os.dup2(read_only, journal._file)  # the disk is gone under the open file
     os.close(read_only)
@@ -292,7 +292,7 @@ def test_a_chain_whose_flush_failed_is_not_written_on_again(folder: Path) -> Non
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"a file in its place")
     with pytest.raises(Unavailable) as refused:
-        opened(tmp_path / "journal").append(b"x", client="own", signer=SIGNER)
+        opened(tmp_path / "journal").append([(b"x", "own")], signer=SIGNER)
     assert refused.value.code == "fix.journal-unwritable"
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from guzheng.fix import der
@@ -87,8 +88,9 @@ def _rsa_signature(
 def _ecdsa_signature(
     private_key: ec.EllipticCurvePrivateKey, algorithm: hashes.HashAlgorithm
 ) -> Callable[[bytes], bytes]:
-    scheme = ec.ECDSA(algorithm)
-    return lambda message: private_key.sign(message, scheme)
+    # Digested by hashlib: `cryptography` takes a tenth of the whole signature's time for it.
+    scheme = ec.ECDSA(Prehashed(algorithm))
+    return lambda message: private_key.sign(_sha256(message), scheme)
 
 
 def _sha256(message: bytes) -> bytes:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from guzheng.fix import der
 from guzheng.fix.request import Rejection, TimestampRequest
 from guzheng.fix.signing import SigningKey
+from guzheng.refusals import Unavailable
 
 _SIGNED_DATA = der.object_identifier("1.2.840.113549.1.7.2")
 _TST_INFO = der.object_identifier("1.2.840.113549.1.9.16.1.4")
@@ -69,13 +70,41 @@ class TokenTemplate:
             key, certificate_der
         )
 
-    def granted(self, tst_info_der: bytes, *, with_certificates: bool) -> bytes:
-        """A TimeStampResp whose token is signed over `tst_info_der`."""
+    def granted(self, wanted: Sequence[tuple[bytes, bool]]) -> list[bytes | Unavailable]:
+        """TimeStampResps whose tokens are signed over a TSTInfo each, with certificates or not;
+        where the key was `Unavailable`, that.
+
+        Between two signatures nothing else runs, since each needs the processor's cache."""
         # Length and content; signed as the SET OF it is, written under [0]: RFC 5652 §5.4.
-        attributes = (
-            self._attributes_before + self._digest(tst_info_der) + self._attributes_after
-        )
-        signature = self._sign(b"\x31" + attributes)
+        before, after, digest = self._attributes_before, self._attributes_after, self._digest
+        attributes = [before + digest(tst_info_der) + after for tst_info_der, _ in wanted]
+        signatures = self._signatures([b"\x31" + one for one in attributes])
+        return [
+            signature
+            if isinstance(signature, Unavailable)
+            else self._response(tst_info_der, one, signature, with_certificates)
+            for (tst_info_der, with_certificates), one, signature in zip(
+                wanted, attributes, signatures, strict=True
+            )
+        ]
+
+    def _signatures(self, messages: list[bytes]) -> list[bytes | Unavailable]:
+        sign = self._sign
+        signatures: list[bytes | Unavailable] = []
+        for one in messages:
+            try:
+                signatures.append(sign(one))
+            except Unavailable as error:
+                signatures.append(error)
+        return signatures
+
+    def _response(
+        self,
+        tst_info_der: bytes,
+        attributes: bytes,
+        signature: bytes,
+        with_certificates: bool,  # noqa: FBT001 - of this class only
+    ) -> bytes:
         certificates = self._certificates if with_certificates else b""
         sizes = (len(tst_info_der), len(signature), len(certificates))
         before, between, after = self._frames.get(sizes) or self._frame(sizes, certificates)
@@ -135,12 +164,7 @@ def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, 
 
 
 def tst_info(
-    request: TimestampRequest,
-    *,
-    policy_der: bytes,
-    serial: int,
-    attested_at: datetime,
-    accuracy_der: bytes,
+    request: TimestampRequest, *, policy_der: bytes, serial: int, moment_der: bytes
 ) -> bytes:
     """What the authority says: RFC 3161 §2.4.2, version 1. Imprint and nonce are echoed."""
     return der.sequence(
@@ -149,10 +173,14 @@ def tst_info(
         request.imprint_der,
         # What `random_serials` gives has 17 octets and no sign to care for.
         b"\x02\x11" + serial.to_bytes(17, "big") if serial >> 128 == 1 else der.integer(serial),
-        der.generalized_time(attested_at),
-        accuracy_der,
+        moment_der,
         request.nonce_der,
     )
+
+
+def moment(attested_at: datetime, deviation: timedelta) -> bytes:
+    """genTime and accuracy: the tokens of one reading of the clock have them in common."""
+    return der.generalized_time(attested_at) + accuracy(deviation)
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -51,7 +51,9 @@ class Group:
 class Journal(Protocol):
     """Where an authority writes what it is about to sign."""
 
-    def append(self, tst_info_der: bytes, *, client: str, signer: str) -> Group: ...
+    def append(self, drafts: Sequence[tuple[bytes, str]], *, signer: str) -> Group:
+        """A line for each: a TSTInfo, and for whom. One group holds them all."""
+        ...
 
     def commit(self, group: Group) -> None:
         """Return when the group is durable, or raise `Unavailable`."""
@@ -61,8 +63,8 @@ class Journal(Protocol):
 class Unrecorded:
     """For an authority whose tokens nobody relies on: benches, and the tests of others."""
 
-    def append(self, tst_info_der: bytes, *, client: str, signer: str) -> Group:
-        del tst_info_der, client, signer
+    def append(self, drafts: Sequence[tuple[bytes, str]], *, signer: str) -> Group:
+        del drafts, signer
         group = Group()
         group.durable = True
         return group
@@ -94,25 +96,26 @@ class FileJournal:
         """The chain this process holds; empty before its first token."""
         return self._chain
 
-    def append(self, tst_info_der: bytes, *, client: str, signer: str) -> Group:
+    def append(self, drafts: Sequence[tuple[bytes, str]], *, signer: str) -> Group:
+        signed_by = signer.encode("ascii")
         with self._appending:
             if self._file < 0:
                 self._open()
-            line = chain.token_line(
-                self._number,
-                self._previous,
-                client=client.encode("ascii"),
-                signer=signer.encode("ascii"),
-                tst_info_der=tst_info_der,
-            )
-            return self._add(line)
+            for tst_info_der, client in drafts:
+                line = chain.token_line(
+                    self._number,
+                    self._previous,
+                    client=client.encode("ascii"),
+                    signer=signed_by,
+                    tst_info_der=tst_info_der,
+                )
+                self._add(line)
+            return self._group
 
-    def _add(self, line: bytes) -> Group:
+    def _add(self, line: bytes) -> None:
         self._previous = chain.digest_of(line)
         self._number += 1
-        group = self._group
-        group._lines.append(line)  # noqa: SLF001 - the lines are this journal's
-        return group
+        self._group._lines.append(line)  # noqa: SLF001 - the lines are this journal's
 
     def commit(self, group: Group) -> None:
         if group.pending:
