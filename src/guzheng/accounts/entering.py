@@ -20,7 +20,8 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from guzheng.accounts import challenges, onetime
-from guzheng.accounts.letters import SECOND, Letters
+from guzheng.accounts.identities import Identities
+from guzheng.accounts.letters import SECOND, Letters, digest_of
 from guzheng.accounts.passkeys import Passkey, Site
 from guzheng.accounts.passwords import Passwords
 from guzheng.accounts.people import Person, Persons, parse_address
@@ -130,7 +131,12 @@ class Entering:
             rooms.tries.count(subjects, now)
             raise Refused("accounts.code-wrong", expected="a code that was not used yet")
         rooms.letters.take(SECOND, half, now)
-        return self.enter(person, f"{first.note or PASSWORD}+{means}", caller, now)
+        entered = self.enter(person, f"{first.note or PASSWORD}+{means}", caller, now)
+        if first.note == IDENTITY:
+            session = rooms.sessions.find(entered.token, now)
+            if session is not None:
+                Identities(rooms.engine).went_on(digest_of(half), session.session)
+        return entered
 
     def _judge_code(self, person: Person, typed: str, now: datetime) -> str:
         persons, totp = self._rooms.persons, self._rooms.persons.find_totp(person.person)

@@ -23,7 +23,7 @@ from guzheng.accounts.entering import IDENTITY, Entered, Entering, Halfway, Room
 from guzheng.accounts.identities import Identities, Linked
 from guzheng.accounts.idtokens import Expected, Identity, not_proved
 from guzheng.accounts.issuers import Issuer
-from guzheng.accounts.letters import LASTS, SECOND, WAY, new_token
+from guzheng.accounts.letters import LASTS, SECOND, WAY, digest_of, new_token
 from guzheng.accounts.members import Members
 from guzheng.accounts.onetime import websafe
 from guzheng.accounts.people import (
@@ -187,9 +187,17 @@ class Federating:
         totp = rooms.persons.find_totp(person.person)
         if totp is not None and totp.confirmed:
             half = rooms.letters.write(SECOND, now, person=person.person, note=IDENTITY)
+            self._began(digest_of(half), identity)
             return Arrived(Halfway(half), person.person, way.purpose, way.onward, new)
         entered = self._entering.enter(person, IDENTITY, caller, now, identity.shown)
+        session = rooms.sessions.find(entered.token, now)
+        if session is not None:
+            self._began(session.session, identity)
         return Arrived(entered, person.person, way.purpose, way.onward, new)
+
+    def _began(self, begun: str, identity: Identity) -> None:
+        """So that the issuer can end it (`loggingout`)."""
+        self._linked.began(begun, identity.issuer, identity.subject, identity.sid)
 
     def _person_for(
         self, identity: Identity, way: Way, caller: Caller, now: datetime

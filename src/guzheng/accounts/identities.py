@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, Row, delete, func, select, update
 
-from guzheng.accounts.people_tables import IDENTITY
+from guzheng.accounts.people_tables import BEGUN_BY, IDENTITY
 from guzheng.accounts.sessions import legible
 from guzheng.proof import instant
 from guzheng.refusals import Refused
@@ -80,6 +80,18 @@ class Identities:
         with writing(self._engine) as connection:
             one = _one(linked.issuer, linked.subject)
             connection.execute(update(IDENTITY).where(one).values(used_at=at))
+
+    def began(self, begun: str, issuer: str, subject: str, sid: str) -> None:
+        """This session (or half a sign-in) began by that identity."""
+        row = {"begun": begun, "issuer": issuer, "subject": subject, "sid": sid}
+        with writing(self._engine) as connection:
+            insert_missing(connection, BEGUN_BY, row)
+
+    def went_on(self, half: str, session: str) -> None:
+        """Half a sign-in has become this session."""
+        with writing(self._engine) as connection:
+            these = update(BEGUN_BY).where(BEGUN_BY.c.begun == half)
+            connection.execute(these.values(begun=session))
 
     def unlink(self, person: str, issuer: str, subject: str) -> bool:
         own = (IDENTITY.c.person == person) & _one(issuer, legible(subject, _SUBJECT))

@@ -59,6 +59,7 @@ class Identity:
     shown: str
     name: str
     address: str
+    sid: str = ""  # the session there, where it names one
 
 
 def parse_object(octets: bytes) -> dict[str, Any]:
@@ -81,15 +82,9 @@ def judged(
     access_token: str = "",
 ) -> Identity:
     """Who it is, if the token is the issuer's, for us, for this sign-in, and in time."""
-    claims = _opened(token, keys)
-    # (2)–(5) of Core §3.1.3.7: whose, and for whom. An audience beside us could have got the
-    # token for itself, and brought it here.
-    _require("iss", expected.issuer, claims.get("iss"))
-    audience = claims.get("aud")
-    _require("aud", [expected.client], [audience] if isinstance(audience, str) else audience)
-    if "azp" in claims:
-        _require("azp", expected.client, claims["azp"])
-    _require_in_time(claims, now, proved=expected.proved)
+    claims = opened(token, keys)[1]
+    require_ours(claims, expected.issuer, expected.client)
+    require_in_time(claims, now, proved=expected.proved)
     # (11) Made for this very sign-in: else a token that was stolen elsewhere is good here.
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not constant_time.bytes_eq(
@@ -110,6 +105,16 @@ def judged(
     return _identity(expected.issuer, subject, claims)
 
 
+def require_ours(claims: Mapping[str, Any], issuer: str, client: str) -> None:
+    """(2)–(5) of Core §3.1.3.7: whose, and for whom. An audience beside us could have got the
+    token for itself, and brought it here."""
+    _require("iss", issuer, claims.get("iss"))
+    audience = claims.get("aud")
+    _require("aud", [client], [audience] if isinstance(audience, str) else audience)
+    if "azp" in claims:
+        _require("azp", client, claims["azp"])
+
+
 def may_name(keys: Sequence[Mapping[str, Any]], token: str) -> bool:
     """Whether a key of this name is among these: if not, they may have been renewed."""
     try:
@@ -126,7 +131,10 @@ def not_proved(expected: str, found: str) -> Refused:
 # ---- the signature -----------------------------------------------------------------------
 
 
-def _opened(token: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def opened(
+    token: str, keys: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, of what a key of the issuer has signed."""
     parts = token.split(".")
     if len(parts) != 3 or len(token) > _LONGEST or not token.isascii():
         raise not_proved("a JWS of three parts", f"{len(parts)} parts, {len(token)} octets")
@@ -143,7 +151,7 @@ def _opened(token: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     _require_signed(
         f"{parts[0]}.{parts[1]}".encode(), signature, algorithm, _key_of(header, keys)
     )
-    return claims
+    return header, claims
 
 
 def _key_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -224,7 +232,7 @@ def _require(name: str, expected: object, found: object) -> None:
         raise not_proved(f"{name}: {expected}", repr(found))
 
 
-def _require_in_time(claims: Mapping[str, Any], now: datetime, *, proved: bool) -> None:
+def require_in_time(claims: Mapping[str, Any], now: datetime, *, proved: bool = False) -> None:
     at = now.timestamp()
     skew, oldest = SKEW.total_seconds(), OLDEST.total_seconds()
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
@@ -256,4 +264,4 @@ def _identity(issuer: str, subject: str, claims: Mapping[str, Any]) -> Identity:
     # §5.1: only `true` says that the person reads it, whatever some providers write.
     address = text("email") if claims.get("email_verified") is True else ""
     shown = text("email") or text("preferred_username") or text("name") or subject
-    return Identity(issuer, subject, shown[:120], text("name"), address)
+    return Identity(issuer, subject, shown[:120], text("name"), address, text("sid"))

@@ -129,6 +129,10 @@ class Issuer:
             access if isinstance(access, str) else "",
         )
 
+    def keys_for(self, token: str, now: datetime) -> tuple[Mapping[str, Any], ...]:
+        """The keys that it publishes, asked for again where this token names another."""
+        return self._keys_for(token, self._learnt(now), now)
+
     def require_own_answer(self, issuer: str, now: datetime) -> None:
         """RFC 9207: an answer that names another issuer was led here from there."""
         if issuer != self.issuer and (issuer or self._learnt(now).says_who):

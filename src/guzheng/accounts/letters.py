@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from guzheng.accounts.people_tables import LETTER
 from guzheng.proof import instant
@@ -28,6 +28,7 @@ KNOWN = "known"  # to somebody who has an account already, and is told so where 
 MOVE = "move"  # to another address of the same person
 SECOND, CHALLENGE = "second", "challenge"  # no letter goes out
 WAY = "identity"  # nor here: a sign-in at an identity provider is under way
+LOGOUT = "logout"  # nor here: a logout token of that provider was brought
 LASTS: Final = {
     CONFIRM: timedelta(hours=24),
     FORGOT: timedelta(minutes=30),
@@ -37,6 +38,7 @@ LASTS: Final = {
     SECOND: timedelta(minutes=5),
     CHALLENGE: timedelta(minutes=5),
     WAY: timedelta(minutes=10),
+    LOGOUT: timedelta(minutes=15),  # longer than such a token is taken
 }
 TOKEN_OCTETS: Final = 32
 NO_FACTS: Final[Mapping[str, str]] = {}
@@ -123,11 +125,16 @@ class Letters:
 
     def spend(self, kind: str, token: str, now: datetime) -> None:
         """Note that this was used, of which nothing was noted before; Refused if it was."""
-        at = instant.encode(now)
         with writing(self._engine) as connection:
-            connection.execute(delete(LETTER).where(LETTER.c.ends_at < at))
-            if not insert_missing(connection, LETTER, _row(kind, token, now) | {"used_at": at}):
+            if not spent_in(connection, kind, token, now):
                 raise dead()
+
+
+def spent_in(connection: Connection, kind: str, token: str, now: datetime) -> bool:
+    """Note that this was used; False if it was. For who has more to do in one step."""
+    at = instant.encode(now)
+    connection.execute(delete(LETTER).where(LETTER.c.ends_at < at))
+    return insert_missing(connection, LETTER, _row(kind, token, now) | {"used_at": at})
 
 
 def _row(kind: str, token: str, now: datetime) -> dict[str, str]:

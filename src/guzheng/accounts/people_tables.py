@@ -116,6 +116,16 @@ SESSION = Table(
     Index("session_of_person", "person", "ended_at"),
     sqlite_strict=True,
 )
+BEGUN_BY = Table(
+    "identity_session",
+    METADATA,
+    _text("begun", key=True),  # a session; or the digest of what stands for half a sign-in
+    _text("issuer"),
+    _text("subject"),
+    _text("sid"),  # the issuer's name for the session there; empty: it said none
+    Index("begun_by_identity", "issuer", "subject"),
+    sqlite_strict=True,
+)
 TRY = Table(
     "person_try",
     METADATA,
@@ -142,5 +152,5 @@ EVENT = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard the history."""
-    changing = (PERSON, PASSKEY, IDENTITY, TOTP, RECOVERY, LETTER, SESSION, TRY)
+    changing = (PERSON, PASSKEY, IDENTITY, TOTP, RECOVERY, LETTER, SESSION, BEGUN_BY, TRY)
     create_tables(connection, (EVENT,), changing)

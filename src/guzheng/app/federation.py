@@ -25,6 +25,7 @@ from guzheng.accounts.federating import (
 from guzheng.accounts.identities import Linked
 from guzheng.accounts.invitations import Invitations
 from guzheng.accounts.issuers import open_issuer
+from guzheng.accounts.loggingout import LoggingOut
 from guzheng.accounts.members import Members
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import Caller, Session
@@ -34,6 +35,7 @@ from guzheng.refusals import Refused
 __all__ = ["TO_ENTER", "TO_LINK", "TO_PROVE", "Arrived", "Begun", "Federation"]
 
 BACK: Final = "/login/identity/back"
+LOGOUT: Final = "/login/identity/logout"
 _INVITATION: Final = "/invitation/"
 
 
@@ -58,6 +60,7 @@ class Federation:
         self._federating = (
             None if issuer is None else Federating(rooms, members, entering, issuer, rules)
         )
+        self._logging_out = None if issuer is None else LoggingOut(rooms, issuer)
         self.name = config.oidc_name or urlsplit(config.oidc_issuer).hostname or ""
         self._back = config.public_url.rstrip("/") + BACK
         self._invitations = Invitations(rooms.engine, members, rooms.entropy)
@@ -101,6 +104,13 @@ class Federation:
         if arrived.new:
             self._warn(arrived.person, arrived.new, caller)
         return arrived
+
+    def logged_out(self, token: str, caller: Caller) -> int:
+        """The provider says that somebody signed out there; how many sessions end here."""
+        if self._logging_out is None:
+            self._required()
+            return 0
+        return self._logging_out.logged_out(token, caller, self._now())
 
     def link(self, session: Session, token: str, caller: Caller) -> None:
         self._required().link(session, token, caller, self._now())

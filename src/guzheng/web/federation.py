@@ -3,6 +3,7 @@
 A browser is sent there by a link and no form: the content policy lets no form lead away from
 here, not even by a redirect. What it brings back is judged against a sealed cookie of this very
 browser, once. An answer that links is shown first, and linked by a form that the person sends.
+The provider itself may say that somebody signed out there (Back-Channel Logout).
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,11 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from guzheng.app.federation import BACK, TO_ENTER, TO_LINK, TO_PROVE, Arrived, Begun
+from guzheng.app.federation import BACK, LOGOUT, TO_ENTER, TO_LINK, TO_PROVE, Arrived, Begun
 from guzheng.app.people import Halfway, Proposed
-from guzheng.refusals import Problem
+from guzheng.refusals import Problem, Refused
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, local_path
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages
@@ -34,6 +35,7 @@ from guzheng.web.sessions import (
 RULES: Final[Mapping[str, Rule]] = {
     "GET /login/identity": PUBLIC,
     f"GET {BACK}": PUBLIC,
+    f"POST {LOGOUT}": PUBLIC,  # the provider itself, whose token is judged
     "GET /me/prove/identity": SIGNED_IN,
     "GET /me/security/identities/new": SIGNED_IN,
     "POST /me/security/identities": SIGNED_IN,
@@ -51,6 +53,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     _away(router, platform, show)
     _back(router, platform, show)
     _links(router, platform)
+    _logout(router, platform)
     return router
 
 
@@ -132,6 +135,21 @@ def _links(router: APIRouter, platform: Platform) -> None:
             session, form.get("issuer", ""), form.get("subject", ""), caller_of(request)
         )
         return see(_SECURITY)
+
+
+def _logout(router: APIRouter, platform: Platform) -> None:
+    @router.post(LOGOUT)
+    def logged_out(request: Request) -> Response:
+        """Back-Channel Logout §2.8: 200, or 400 with why; never kept by a cache."""
+        token = form_of(request).get("logout_token", "")
+        try:
+            platform.people.federation.logged_out(token, caller_of(request))
+        except Refused as refused:
+            if refused.code != "accounts.identity-not-proved":
+                raise
+            said = {"error": "invalid_request", "error_description": refused.expected}
+            return JSONResponse(said, HTTPStatus.BAD_REQUEST)
+        return Response(status_code=HTTPStatus.OK)
 
 
 def at_the_door(platform: Platform, show: Show, request: Request, problem: Problem) -> Response:
