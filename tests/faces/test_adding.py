@@ -10,12 +10,13 @@ import pytest
 
 from guzheng.app import Platform
 from guzheng.config import Config
-from guzheng.ledger import Adding
-from guzheng.proof import tree
+from guzheng.ledger import Adding, Numbered
+from guzheng.proof import canonical, tree
 from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Unavailable
 from guzheng.web import create_app
+from guzheng.web.crowd import Added
 from tests.faces.conftest import Face, serving
 
 KEY = "a key that the operator gave out"
@@ -164,3 +165,9 @@ def test_who_waits_is_told_what_keeps_it(tmp_path: Path) -> None:
     assert not isinstance(told.value, Unavailable) or told.value.act
     memory.write_bytes(kept)
     assert adding.wait(index, 60)  # mended: the same entries go on
+
+
+@pytest.mark.parametrize("shards", [["first"], ["first"] * 3, ["2027"], ["first", "2027"]])
+def test_an_answer_is_canonical_however_it_was_written(shards: list[str]) -> None:
+    added = Added([Numbered(one, at) for at, one in enumerate(shards)], "checkpointed")
+    assert added.encoded() == canonical.encode(added.value())

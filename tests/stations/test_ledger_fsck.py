@@ -230,7 +230,7 @@ def test_the_memory_comes_back_from_the_published_checkpoint(kept: Kept) -> None
 def test_entries_bundled_but_not_signed_keep_their_numbers(kept: Kept) -> None:
     ledger = kept.ledger()
     append(ledger, range(700, 800))
-    edge = ledger._write_tiles(ledger.signed())  # and here the run dies
+    edge = ledger._write_tiles(ledger.signed(), ledger.entries.size())  # and here the run dies
     assert edge.size == 800
     kept.blobs.remove(f"{FOLDER}tile/entries/002")  # what was not written yet
     kept.lose_table()
@@ -246,7 +246,7 @@ def test_entries_bundled_but_not_signed_keep_their_numbers(kept: Kept) -> None:
 def test_entries_bundled_whole_come_back_beyond_the_signed_size(kept: Kept) -> None:
     ledger = kept.ledger()
     append(ledger, range(700, 800))
-    ledger._write_tiles(ledger.signed())
+    ledger._write_tiles(ledger.signed(), ledger.entries.size())
     kept.lose_table()
     ledger = kept.ledger()
     assert rebuild_from_tiles(ledger) == 800

@@ -128,7 +128,7 @@ class Ledger:
         if self.entries.trusted != opened:
             published = self.published()  # first: what is signed is never older than it
             signed = self.signed()
-            self._require_whole(published, signed)
+            self._require_whole(published, signed, self.entries.size())
             if signed and self.last_signed.is_closed() and self.entries.closed() is None:
                 self.entries.close(signed.size)  # the table was set back behind its end
             if self._ask is not None:
@@ -188,17 +188,18 @@ class Ledger:
         with self.last_signed.turn():
             published, old_note = self.published(), self.last_signed.read()
             old = None if old_note is None else self.require_ours(old_note)
-            self._require_whole(published, old)
+            end = self.entries.size()  # once: what is numbered later is for the next turn
+            self._require_whole(published, old, end)
             if self.frozen is not None and old != self.frozen:
                 raise _damaged(
                     "ledger.shard-differs",
                     f"the checkpoint this shard ended with: size {self.frozen.size}",
                     f"size {old.size if old else 0} beside the key",
                 )
-            if old is None or (self.frozen is None and self.entries.size() > old.size):
+            if old is None or (self.frozen is None and end > old.size):
                 # 1. Tiles and bundles. Nobody relies on them yet; names and bytes follow
                 #    from the table alone, so making them again gives the same.
-                edge = self._write_tiles(old)
+                edge = self._write_tiles(old, end)
                 # 2. The signature. It is over a tree that was proved, from the tiles that
                 #    will be served, to be the one signed before, extended: never smaller,
                 #    never another, whatever the table said on the way.
@@ -245,13 +246,16 @@ class Ledger:
         if self._find(CHECKPOINT) != note:
             self.blobs.replace(self.folder + CHECKPOINT, note)
 
-    def _write_tiles(self, old: Checkpoint | None) -> Edge:
-        edge = self._resume(old) if old else Edge()
-        end = self.entries.size()
+    def _write_tiles(self, old: Checkpoint | None, end: int) -> Edge:
+        edge = Edge.resume(self.tile, old.size) if old else Edge()
         while edge.size < end:
             start = edge.whole
             wanted = min(BATCH, end - start)
             leaves = self.entries.leaves(start, start + wanted)
+            if old:
+                # Fewer than a group are signed already: read with the first that are not.
+                self._require_resumed(edge, leaves[: old.size - start], old)
+                old = None
             made = list(edge.grow(leaves))
             if len(leaves) != wanted:
                 raise _damaged("ledger.damaged-table", f"entries {start} to {end}", "a gap")
@@ -260,10 +264,8 @@ class Ledger:
             self.blobs.put_all({self.folder + str(tile): octets for tile, octets in made})
         return edge
 
-    def _resume(self, old: Checkpoint) -> Edge:
-        """The edge of the tree signed before, if table and tiles still give its root."""
-        edge = Edge.resume(self.tile, old.size)
-        leaves = self.entries.leaves(edge.whole, old.size)
+    def _require_resumed(self, edge: Edge, leaves: Sequence[bytes], old: Checkpoint) -> None:
+        """That table and tiles still give the root that was signed before."""
         for _ in edge.grow(leaves):  # fewer than a group: nothing to write
             raise AssertionError("a group more than the tree has")
         if edge.size != old.size or edge.root() != old.root:
@@ -272,7 +274,6 @@ class Ledger:
                 f"{old.root.hex()} at size {old.size}",
                 f"{edge.root().hex()}",
             )
-        return edge
 
     def _intended(self) -> Checkpoint | None:
         """What another integrator was about to sign, and perhaps did."""
@@ -424,7 +425,9 @@ class Ledger:
                 act="restore the key this ledger was made with, or run fsck",
             ) from error
 
-    def _require_whole(self, published: Checkpoint | None, signed: Checkpoint | None) -> None:
+    def _require_whole(
+        self, published: Checkpoint | None, signed: Checkpoint | None, size: int
+    ) -> None:
         if published and (signed is None or published.size > signed.size):
             raise Refused(
                 "ledger.memory-lost" if signed is None else "ledger.memory-behind",
@@ -432,7 +435,6 @@ class Ledger:
                 found=f"size {signed.size if signed else 0}, and {published.size} is published",
                 act="an old backup was restored; run rebuild, which reads what is published",
             )
-        size = self.entries.size()
         if signed and size < signed.size:
             raise _behind(signed.size, size)
 

@@ -7,6 +7,7 @@ middle of an append sends the append on to the next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 from guzheng.ledger import turning
 from guzheng.ledger.frozen import Frozen
@@ -55,10 +56,10 @@ class Shards:
             except ShardClosed:
                 self._go_on(shard)
                 continue
+            named = map(Numbered, repeat(shard.name), numbers)
             if not known:
-                return [Numbered(shard.name, number) for number in numbers]
-            fresh = iter(Numbered(shard.name, number) for number in numbers)
-            return [known.get(leaf) or next(fresh) for leaf, _ in wanted]
+                return list(named)
+            return [known.get(leaf) or next(named) for leaf, _ in wanted]
         raise Unavailable(
             "ledger.turning",
             expected="an open shard",
