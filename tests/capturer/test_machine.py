@@ -5,12 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from guzheng.capturer import leftovers, machine, packages, routes, software
+from guzheng.capturer import jobfolder, leftovers, machine, packages, routes, software
 from guzheng.capturer.checksums import Checksums
 
 _STATUS = """Package: chromium
@@ -154,6 +155,24 @@ def test_two_jobs_that_start_at_once_have_two_users() -> None:
         one.communicate(b"\n", timeout=30)
     assert len(set(users)) == 3
     assert all(int(user) % 2 == 0 for user in users)
+
+
+def test_the_browser_s_socket_has_a_path_that_the_kernel_takes() -> None:
+    """unix(7): 107 octets. A folder that would make it longer is not used."""
+    with tempfile.TemporaryDirectory() as open_to_all:
+        far = Path(open_to_all) / ("far" * 20)
+        far.mkdir()
+        Path(open_to_all).chmod(0o755)
+        folder = jobfolder.JobFolder(far, os.getuid())
+        try:
+            socket = folder.browser / "org.chromium.Chromium.123456" / "SingletonSocket"
+            assert len(os.fsencode(socket)) <= 107
+            assert not folder.path.is_relative_to(far)
+        finally:
+            folder.remove()
+    # Of the last process of a machine that has been up for three years, too.
+    assert len(leftovers.short(4_026_531_836)) <= 7
+    assert len(leftovers.short(4_194_304)) + len(leftovers.short(10**10)) <= 12
 
 
 def test_the_software_is_known_by_its_octets() -> None:

@@ -34,6 +34,7 @@ _PLACES = (  # the programs themselves before the shell scripts that start them
 _BEHIND_SCRIPT = {"/usr/bin/chromium": _PLACES[0], "/usr/bin/google-chrome": _PLACES[2]}
 _SANDBOX_WORDS = ("sandbox", "namespace", "zygote", "setuid", "Operation not permitted")
 _LOG_PREFIX = re.compile(r"^\[[^\]]*\]\s*")  # process, time and place in Chromium's source
+_NAME = 1000  # any but 0
 EventListener = Callable[[str, Values, str], None]
 
 
@@ -162,7 +163,7 @@ def _spawn(launch: Launch, sandbox: Sandbox, listen: EventListener) -> Browser:
     setpriv = shutil.which("setpriv")
     if setpriv is not None:
         command = [setpriv, *_privileges(launch, sandbox), "--", *command]
-    command = [*launch.prefix, *command]
+    command = [*launch.prefix, *_other_name(launch, sandbox), *command]
     theirs_in, ours_out = _pipe()
     ours_in, theirs_out = _pipe()
     words = launch.job_folder / "stderr.txt"
@@ -200,6 +201,15 @@ def _spawn(launch: Launch, sandbox: Sandbox, listen: EventListener) -> Browser:
         os.close(theirs_in)
         os.close(theirs_out)
     return Browser(launch, sandbox, group, Devtools(listen), (ours_in, ours_out))
+
+
+def _other_name(launch: Launch, sandbox: Sandbox) -> list[str]:
+    """Chromium refuses to be root. Where root is the only user there is (a container without
+    root outside, user_namespaces(7)), a namespace within gives the same user another name."""
+    program = shutil.which("unshare")
+    if launch.uid != 0 or sandbox.kind == "off" or program is None:
+        return []
+    return [program, "--user", f"--map-user={_NAME}", f"--map-group={_NAME}", "--"]
 
 
 def _privileges(launch: Launch, sandbox: Sandbox) -> list[str]:

@@ -10,16 +10,19 @@ from guzheng.capturer.leftovers import PREFIX, token_of
 _PLACES = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 (mkdtemp makes it ours)
 _SMALL_SHM = 512 * 1024 * 1024
 _ANYBODY_MAY_PASS = 0o001
+# The browser makes a socket in its folder, and ends at once if the path is too long for one.
+_SOCKET_PATH = 107  # unix(7)
+_TO_SOCKET = len("12345678/browser/org.chromium.Chromium.123456/SingletonSocket")
 
 
 class JobFolder:
     """`browser` belongs to the browser's uid; everything else in `path` is ours."""
 
     def __init__(self, temporary: Path, uid: int) -> None:
-        parent = next(
-            (place for place in (temporary, *_PLACES) if _is_open_to_all(place)), temporary
-        )
         prefix = f"{PREFIX}{token_of(os.getpid())}-"  # so that a later job knows whose it was
+        places = [place for place in (temporary, *_PLACES) if _is_open_to_all(place)]
+        short = [place for place in places if _has_room_for_socket(place, prefix)]
+        parent = next(iter((*short, *places)), temporary)
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         self.path.chmod(0o711)
         self.browser = self.path / "browser"
@@ -30,6 +33,10 @@ class JobFolder:
         if uid != os.getuid():
             for folder in (self.browser, self.profile):
                 os.chown(folder, uid, uid)
+
+    def remove_profile(self) -> None:
+        """Some hundred files, which nobody reads once the browser is gone."""
+        shutil.rmtree(self.profile, ignore_errors=True)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -42,6 +49,10 @@ def _is_open_to_all(place: Path) -> bool:
         return all(folder.stat().st_mode & _ANYBODY_MAY_PASS for folder in folders)
     except OSError:
         return False
+
+
+def _has_room_for_socket(place: Path, prefix: str) -> bool:
+    return len(os.fsencode(place / prefix)) + _TO_SOCKET <= _SOCKET_PATH
 
 
 def has_small_shared_memory() -> bool:

@@ -17,24 +17,27 @@ from guzheng.capturer import cgroup
 
 PREFIX = "guzheng-capture-"
 _DAY_SECONDS = 86_400
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PLACES = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 (only searched)
 
 
 def token_of(process: int) -> str:
-    """`<namespace>-<process>-<birth in ticks since boot>`; raises OSError if it is gone."""
+    """`<namespace>-<process>-<birth in ticks since boot>`; raises OSError if it is gone.
+
+    In base 36: it is part of the paths of sockets, which may not be long."""
     stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
     birth = stat.rpartition(")")[2].split()[19]  # proc(5): field 22
-    return f"{_namespace()}-{process}-{birth}"
+    return f"{_namespace()}-{short(process)}-{short(int(birth))}"
 
 
 def is_alive(token: str) -> bool:
     """Whether that process still runs; one of another namespace counts as alive."""
     namespace, _, rest = token.partition("-")
     process, _, birth = rest.partition("-")
-    if namespace != _namespace() or not process.isdigit():
+    if namespace != _namespace() or not process.isalnum() or not process.isascii():
         return True
     try:
-        return token_of(int(process)) == f"{namespace}-{process}-{birth}"
+        return token_of(int(process, 36)) == f"{namespace}-{process}-{birth}"
     except (OSError, IndexError):
         return False
 
@@ -98,4 +101,13 @@ def _token_in(name: str) -> str:
 
 
 def _namespace() -> str:
-    return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
+    return short(int(str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")))
+
+
+def short(number: int) -> str:
+    """In base 36, as `int(_, 36)` reads it."""
+    digits = ""
+    while number:
+        number, last = divmod(number, 36)
+        digits = _DIGITS[last] + digits
+    return digits or "0"
