@@ -119,7 +119,13 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
     router = APIRouter(prefix="/api")
+    _time_routes(router, platform)
+    _coming_routes(router, platform, upload_limit)
+    _reading_routes(router, platform)
+    return router
 
+
+def _time_routes(router: APIRouter, platform: Platform) -> None:
     @router.get("/time", tags=["time"])
     def time() -> Response:
         """The platform's time, and where it has it from; no time while it is in doubt.
@@ -141,6 +147,8 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
         }
         return JSONResponse(members)
 
+
+def _coming_routes(router: APIRouter, platform: Platform, upload_limit: int) -> None:
     @router.post(
         "/exhibits",
         tags=["exhibits"],
@@ -162,6 +170,8 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
             raise received.problems[0][1]
         return _created(received.exhibits, platform, [one for _, one in received.problems])
 
+
+def _reading_routes(router: APIRouter, platform: Platform) -> None:
     @router.get("/exhibits", tags=["exhibits"], openapi_extra=_LISTED)
     def listing(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         """The exhibits of the account, newest first, narrowed as the page /exhibits is.
@@ -193,8 +203,6 @@ def routes(platform: Platform, *, upload_limit: int) -> APIRouter:
     @router.get("/exhibits/{exhibit}", tags=["exhibits"])
     def read(exhibit: str) -> Response:
         return JSONResponse(members_of(platform.exhibit(exhibit)))
-
-    return router
 
 
 def members_of(view: ExhibitView) -> dict[str, object]:

@@ -37,6 +37,13 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _ordering_routes(router, platform, pages)
+    _batch_routes(router, platform, pages)
+    return router
+
+
+def _ordering_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """The form, and a table that is ordered."""
 
     def form_page(request: Request, refused: Problem | None) -> Response:
         trouble = problems.trouble_of(refused, language_of(request)) if refused else None
@@ -64,6 +71,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         except Problem as problem:
             return form_page(request, problem)
         return RedirectResponse(f"/batches/{batch}", status_code=HTTPStatus.SEE_OTHER)
+
+
+def _batch_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """One table that was ordered."""
 
     @router.api_route("/batches/{batch}", methods=READ)
     def show(request: Request, batch: str) -> Response:
@@ -99,8 +110,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             if view.state == "previewable":
                 verbs[decision](view.commission.commission, person=person)
         return RedirectResponse(f"/batches/{batch}", status_code=HTTPStatus.SEE_OTHER)
-
-    return router
 
 
 def _ordered(request: Request, platform: Platform) -> str:

@@ -70,7 +70,12 @@ class Editions:
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _own_routes(router, platform, pages)
+    _operator_routes(router, platform, pages)
+    return router
 
+
+def _own_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/me/edition", methods=READ)
     def own_edition(request: Request) -> Response:
         view = platform.entitlements.view(acting_of(request).account)
@@ -83,6 +88,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         }
         return pages.render(request, "edition.html", facts)
 
+
+def _operator_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def listing(
         request: Request, form: Mapping[str, str], refused: Problem | None = None
     ) -> Response:
@@ -131,8 +138,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         except Problem as problem:
             return listing(request, {"account": form.get("account", "")}, problem)
         return _see(f"/operator/accounts?account={account}")
-
-    return router
 
 
 def _granted(platform: Platform, acting: Acting, form: Mapping[str, str]) -> str:

@@ -64,6 +64,13 @@ _BODY: Final = {
 
 def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
     router = APIRouter()
+    _digest_routes(router, platform, pages)
+    _original_routes(router, platform, upload_limit)
+    return router
+
+
+def _digest_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """Fingerprints alone, from a form and from a program."""
 
     def form_page(
         request: Request, form: Mapping[str, str], problem: Problem | None
@@ -113,6 +120,10 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             headers={"Location": f"/api{address}"},
         )
 
+
+def _original_routes(router: APIRouter, platform: Platform, upload_limit: int) -> None:
+    """Their originals, when they come after all."""
+
     @router.post("/exhibits/{exhibit}/original", include_in_schema=False)
     @apart
     def attach(request: Request, exhibit: str) -> Response:
@@ -137,8 +148,6 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
                 TAKEN, [exhibit], said=name, account=acting.account, person=acting.person
             )
         return attachment(opened, f"items/{name}", inline=False)
-
-    return router
 
 
 def _deposit(platform: Platform, request: Request, form: Mapping[str, str]) -> str:

@@ -29,7 +29,12 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _list_routes(router, platform, pages)
+    _schedule_routes(router, platform, pages)
+    return router
 
+
+def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def listing(request: Request, form: dict[str, str], refused: Problem | None) -> Response:
         trouble = problems.trouble_of(refused, language_of(request)) if refused else None
         facts = {
@@ -67,6 +72,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             return listing(request, form, problem)
         return _see(f"/schedules/{view.name}")
 
+
+def _schedule_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """One repetition."""
+
     @router.api_route("/schedules/{schedule}", methods=READ)
     def show(request: Request, schedule: str) -> Response:
         view = platform.repeating.view(schedule)
@@ -90,8 +99,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             raise Refused("web.not-found", found=decision[:60])
         verbs[decision](schedule, person=acting_of(request).person)
         return _see(f"/schedules/{schedule}")
-
-    return router
 
 
 def pairs_of(view: ScheduleView) -> list[tuple[CommissionView, str]]:

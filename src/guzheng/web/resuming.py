@@ -76,6 +76,13 @@ def _spoken(endpoint: _Endpoint) -> _Endpoint:
 
 def routes(platform: Platform) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["uploads"])
+    _account_routes(router, platform)
+    _upload_routes(router, platform)
+    return router
+
+
+def _account_routes(router: APIRouter, platform: Platform) -> None:
+    """What this server can do, what is unfinished, and a beginning."""
 
     @router.options("/uploads", status_code=HTTPStatus.NO_CONTENT)
     def discover() -> Response:
@@ -106,6 +113,10 @@ def routes(platform: Platform) -> APIRouter:
         one = platform.uploads.open(_wanted(request))
         headers = {"Location": f"/api/uploads/{one.upload}", **_state(one)}
         return _answer(HTTPStatus.CREATED, headers)
+
+
+def _upload_routes(router: APIRouter, platform: Platform) -> None:
+    """One upload that was begun."""
 
     @router.head("/uploads/{upload}", include_in_schema=False)
     @router.get("/uploads/{upload}")
@@ -160,8 +171,6 @@ def routes(platform: Platform) -> APIRouter:
                 return terminate(request, upload=upload)
             case other:
                 raise Refused("web.method-not-allowed", expected="PATCH", found=other[:20])
-
-    return router
 
 
 def _wanted(request: Request) -> Arriving:

@@ -31,7 +31,12 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _list_routes(router, platform, pages)
+    _endpoint_routes(router, platform, pages)
+    return router
 
+
+def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def page(request: Request, status: int = 200, **facts: object) -> Response:
         shown: dict[str, object] = {
             "section": "me",
@@ -61,6 +66,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             trouble = problems.trouble_of(problem, language_of(request))
             return page(request, int(trouble.status), trouble=trouble, form=form)
         return page(request, int(HTTPStatus.CREATED), secret=secret)
+
+
+def _endpoint_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """One address that is told."""
 
     @router.api_route("/webhooks/{endpoint}", methods=READ)
     def detail(request: Request, endpoint: str) -> Response:
@@ -97,5 +106,3 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         facts = {"section": "me", "view": view, "trouble": trouble, "secret": secret}
         status = int(trouble.status) if trouble else HTTPStatus.CREATED if secret else 200
         return pages.render(request, "webhook.html", facts, status_code=status)
-
-    return router
