@@ -34,6 +34,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from bench import pages_multiplied
 from guzheng.accounts.people import Persons
 from guzheng.accounts.roles import EVERYTHING
 from guzheng.accounts.sessions import COOKIE, Caller, Sessions
@@ -52,6 +53,8 @@ GOAL_MILLISECONDS, GOAL_ROWS = 50.0, 100_000
 SEEDING_KIBIBYTES = 3 * 1024 * 1024
 Measured = dict[str, object]
 END = datetime(2026, 11, 21, 8, tzinfo=UTC)
+APART = timedelta(minutes=7)
+MULTIPLIED = 100_000  # more are made of so many
 WITH_PAPERS = 400  # the newest ones
 PAPERS = (
     "manifest.json",
@@ -86,7 +89,7 @@ class Seeded:
 
 def order_of(number: int, rows: int, account: str, persons: tuple[str, ...]) -> Order:
     """One every seven minutes, the last one at END; of three kinds, as 2 : 2 : 1."""
-    at = END - timedelta(minutes=7 * (rows - number))
+    at = END - (rows - number) * APART
     firm, trade = FIRMS[number % 7], TRADES[number % 6]
     kind = ("web", "web", "deposit", "deposit", "hash-only")[number % 5]
     name = f"{firm}{trade}_{SCENES[number * 7 // 3 % 6]}_{at:%Y%m%d}"
@@ -143,6 +146,9 @@ def _without_journal(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -
 
 
 def seed(platform: Platform, rows: int) -> Seeded:
+    """More than `MULTIPLIED` are copies, of so many."""
+    copies = max(1, rows // MULTIPLIED) if platform.index.engine.dialect.name == SQLITE else 1
+    rows = rows // copies
     parts, now = platform.parts, platform.now()
     persons = Persons(parts.accounts, parts.entropy)
     people = tuple(
@@ -164,6 +170,9 @@ def seed(platform: Platform, rows: int) -> Seeded:
         parts.index.rebuild(
             (walked_of(one, number, rows) for number, one in enumerate(orders)), ()
         )
+    if copies > 1:
+        index = Path(parts.index.engine.url.database or "")
+        pages_multiplied.multiply(index, copies, rows * APART)
     took = time.perf_counter() - began
     for number in range(max(0, rows - WITH_PAPERS), rows):
         order = order_of(number, rows, account, people)
@@ -172,13 +181,15 @@ def seed(platform: Platform, rows: int) -> Seeded:
         (folder / "order.json").write_bytes(order.encode())
         for paper in ("manifest.json", "seal.tsa"):
             shutil.copy(sealed / paper, folder / paper)
-    return pointed_at(platform, rows, account, people, round(took, 1))
+    return pointed_at(platform, rows * copies, account, people, round(took, 1))
 
 
 def pointed_at(
     platform: Platform, rows: int, account: str, people: tuple[str, ...], seconds: float
 ) -> Seeded:
     parts, now = platform.parts, platform.now()
+    deep = ids.new("ex", END - rows * 9 // 10 * APART, bytes)
+    rows = min(rows, MULTIPLIED)
     middle = order_of(rows // 2 // 5 * 5, rows, account, people)  # a web page
     deposit = order_of(rows // 2 // 5 * 5 + 2, rows, account, people)
     sessions = Sessions(parts.accounts, parts.entropy)
@@ -193,7 +204,7 @@ def pointed_at(
         account=account,
         persons=people,
         cookie=sessions.begin(people[0], "password", Caller("bench", "192.0.2.1"), now),
-        deep=order_of(rows // 10, rows, account, people).exhibit,
+        deep=deep,
         file=deposit.items[0].digests[0].hex,
         url=middle.url or "",
         exhibit=middle.exhibit,

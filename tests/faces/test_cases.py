@@ -11,6 +11,7 @@ import pytest
 
 from guzheng import words
 from guzheng.app import Platform
+from guzheng.web.cases import SHOWN
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face
 
@@ -137,6 +138,46 @@ def test_exhibits_are_added_several_at_once_and_put_in_order(face: Face, case: s
     for unknown in ("ex_00000000000000000000000000", "x", "../../etc"):
         refused = face.client.post(f"{case}/exhibits", data={"exhibits": unknown})
         assert refused.status_code == 404
+
+
+def test_the_exhibits_of_a_case_are_shown_in_parts(
+    face: Face, case: str, platform: Platform
+) -> None:
+    names = [platform.deposit(f"{n}.txt", [b"%d" % n]) for n in range(SHOWN + 2)]
+    platform.cases.link(case.rpartition("/")[2], names)
+    first, then = seen(face, f"{case}/exhibits"), seen(face, f"{case}/exhibits?start={SHOWN}")
+    for page, here in ((first, names[:SHOWN]), (then, names[SHOWN:])):
+        assert [one for one in names if f'<li id="{one}">' in page] == here
+    assert f'href="{case}/exhibits?start={SHOWN}"' in first
+    assert f'href="{case}/exhibits?start=0"' in then
+    beyond = seen(face, f"{case}/exhibits?start=999")
+    assert not any(f'<li id="{one}">' in beyond for one in names)
+    last = names[-1]
+    forms = {f"{case}/exhibits/{last}/move": {"place": "51"}, f"{case}/exhibits/{last}": {}}
+    for address, form in forms.items():
+        went = face.client.post(address, data={**form, "submitter": "claimant"})
+        assert went.headers["location"].endswith(f"/exhibits?start={SHOWN}#{last}"), (
+            "back to it"
+        )
+    back = face.client.post(f"{case}/exhibits/{last}/move", data={"place": "1"})
+    assert back.headers["location"] == f"{case}/exhibits#{last}"
+    for one in names:
+        platform.road._forget(one)
+
+
+def test_the_course_of_a_case_is_shown_in_parts(face: Face, case: str) -> None:
+    for number in range(SHOWN + 1):
+        posted(face, f"{case}/notes", why=f"批注{number}。")
+    first, then = seen(face, f"{case}/course"), seen(face, f"{case}/course?start={SHOWN}")
+    assert ["批注0。" in first, "批注1。" in first, f"批注{SHOWN}。" in first] == [
+        False,
+        True,
+        True,
+    ]
+    assert ["批注0。" in then, "批注1。" in then] == [True, False]
+    assert first.count("<code>n") == SHOWN
+    assert f'href="{case}/course?start={SHOWN}"' in first
+    assert f'href="{case}/course"' in then
 
 
 def test_a_hold_keeps_exhibits_and_says_so(face: Face, case: str, platform: Platform) -> None:

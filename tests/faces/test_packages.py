@@ -10,10 +10,12 @@ import pytest
 
 from guzheng.app import Platform
 from guzheng.app.sharing import WantedShare
+from guzheng.app.volumes import WantedPackage
 from guzheng.cases import Exhibited, Facts
 from guzheng.proof import package
 from guzheng.proof.digest import sha256
 from guzheng.proof.report import Outcome
+from guzheng.prove import Chosen, Selection
 from tests.faces.browser import Browser
 from tests.faces.conftest import Certified, Face
 
@@ -92,6 +94,18 @@ def test_chosen_checked_made_and_fetched(
     assert package.CERTIFICATION not in names, "an option, and not the usual"
     assert address in face.client.get("/packages").text
     assert "上次核验" in face.client.get(f"/packages/new?exhibit={certified.exhibit}").text
+
+
+def test_packages_are_listed_a_page_at_a_time(
+    face: Face, platform: Platform, certified: Certified
+) -> None:
+    wanted = WantedPackage(Selection((Chosen(certified.exhibit),)), documents=())
+    made = [platform.exports.order(wanted) for _ in range(2)]
+    first, then = (platform.exports.page(most=1, before=one)[0] for one in (None, made[1]))
+    assert [first.ordered.package, then.ordered.package] == made[::-1]
+    before = face.client.get("/packages", params={"before": made[1]}).text
+    assert f'href="/packages/{made[0]}"' in before
+    assert f'href="/packages/{made[1]}"' not in before
 
 
 def test_a_rehearsal_is_asked_for_and_stays_apart(face: Face, certified: Certified) -> None:

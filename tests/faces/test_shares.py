@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from guzheng import words
 from guzheng.app import Platform, open_parts
 from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
@@ -59,6 +60,24 @@ def second(platform: Platform) -> str:
     exhibit = platform.deposit("b.txt", [b"another"], claimed_name="另一份")
     assert platform.walk(exhibit, lambda _step, _detail: None) == "certified"
     return exhibit
+
+
+def test_shares_are_listed_a_page_at_a_time(
+    face: Face, certified: Certified, platform: Platform
+) -> None:
+    made = [platform.shares.make(WantedShare((certified.exhibit,))) for _ in range(31)]
+    for one in made:
+        platform.shares.revoke(one.view.share.share)
+    listed, address = list[str](), "/shares"
+    while address:
+        html = face.client.get(address).text
+        listed += re.findall(r'<a href="/shares/(sh_\w+)"', html)
+        older = re.search(r'href="(/shares\?before=sh_\w+)"', html)
+        assert (words.say("page.exhibits.newest") in html) == (address != "/shares")
+        address = older[1] if older else ""
+    assert listed[:31] == [one.view.share.share for one in reversed(made)]
+    assert sorted(set(listed), reverse=True) == listed
+    assert face.client.get("/shares?before=x").status_code == 200
 
 
 def test_a_judge_sees_fetches_and_is_told_how_to_check(

@@ -89,6 +89,23 @@ def test_what_lists_ask_of_cases_is_read_without_the_rest(cases: Cases) -> None:
     assert cases.exhibits_in([]) == set()
 
 
+def test_a_case_is_found_by_what_it_is_called_now(cases: Cases) -> None:
+    first, then = (opened(cases, name=f"云锦 诉 {name}") for name in ("双童", "双喜"))
+    opened(cases, "ac_other", name="云锦 诉 双童")
+    assert cases.called("local", ["云锦"], 9) == (then, first)
+    assert cases.called("local", ["云锦"], 1) == (then,)
+    assert cases.called("local", ["云", "双童"], 9) == (first,)
+    assert cases.called("local", ["双", "锦"], 9) == cases.called("local", [], 9) == ()
+    cases.set(first, course.FACTS, "", Facts(name="改名 之后", court_number="民初1号"), HAND)
+    assert cases.called("local", ["双童"], 9) == ()
+    assert cases.called("local", ["民初"], 9) == (first,)
+    with writing(cases._engine) as connection:
+        connection.exec_driver_sql("DROP TABLE case_word")
+    again = Cases(cases._engine)  # as a version that had none left it
+    assert again.called("local", ["改名", "之后"], 9) == (first,)
+    assert again.called("local", ["云锦"], 9) == (then,)
+
+
 def test_a_case_is_what_was_entered_last_and_keeps_what_was_said_before(cases: Cases) -> None:
     case = opened(cases)
     later = Hand("pe_2", AT + timedelta(minutes=5))

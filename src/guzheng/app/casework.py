@@ -34,7 +34,8 @@ from guzheng.store.ids import LOCAL
 from guzheng.words import SOURCE, Language, say
 
 _MOST_AT_ONCE = 500  # numbers in one question to a database
-_MOST_OFFERED = 200  # cases that a list offers, and a search looks at; older ones by number
+_MOST_OFFERED = 200  # cases that a list offers; older ones by name or number
+_MOST_CALLED = 100  # cases of one name whose exhibits a search finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Casework:
         self._parts = parts
         # Where anybody checks a certificate; empty while nobody said where we are reached.
         self.verify_address = f"{public_url.rstrip('/')}/verify" if public_url else ""
-        self._rows = Cases(parts.accounts)
+        self._rows = Cases(parts.accounts, catalogue.words_of)
         self._account_of_exhibit = account_of_exhibit
 
     def new_token(self) -> str:
@@ -150,7 +151,7 @@ class Casework:
         return self._rows.of_exhibit(exhibit, account)
 
     def offered(self, account: str) -> tuple[tuple[str, Facts], ...]:
-        """The newest cases of an account and their facts, for choosing from and searching."""
+        """The newest cases of an account and their facts, for choosing from."""
         return self._rows.named(account, _MOST_OFFERED)
 
     def exhibits_in(self, cases: Collection[str]) -> frozenset[str]:
@@ -161,14 +162,7 @@ class Casework:
         text = text.strip()
         if ids.is_id(text):
             return self.exhibits_in([text] if self.account_of(text) == account else [])
-        terms = catalogue.terms_of(text)
-        if not terms:
-            return frozenset()
-        called = [
-            case
-            for case, facts in self.offered(account)
-            if catalogue.are_words_of(terms, f"{facts.name} {facts.court_number}")
-        ]
+        called = self._rows.called(account, catalogue.terms_of(text), _MOST_CALLED)
         return self.exhibits_in(called) if called else frozenset()
 
     def held(self, exhibit: str) -> bool:

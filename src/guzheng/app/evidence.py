@@ -122,7 +122,7 @@ class Evidence:
         return catalogue.makers_of(self._parts.index.engine, account)
 
     def wanted(self, *, account: str = LOCAL) -> int:
-        """How many hash-only deposits lack their original."""
+        """How many hash-only deposits lack their original; `MOST_COUNTED` stands for more."""
         return catalogue.count_wanted(self._parts.index.engine, account)
 
     def due(self, exhibit: str) -> Due | None:

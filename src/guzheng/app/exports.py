@@ -118,8 +118,10 @@ class Exports:
     def view(self, package: str) -> PackageView:
         return self._view(self._rows.require(package))
 
-    def page(self, account: str = LOCAL, most: int = 50) -> tuple[PackageView, ...]:
-        return tuple(self._view(one) for one in self._rows.page(account, most))
+    def page(
+        self, account: str = LOCAL, most: int = 50, before: str | None = None
+    ) -> tuple[PackageView, ...]:
+        return tuple(self._view(one) for one in self._rows.page(account, most, before))
 
     def _view(self, ordered: Ordered) -> PackageView:
         last = ordered.last

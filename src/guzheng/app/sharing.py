@@ -126,8 +126,10 @@ class Sharing:
     def view(self, share: str) -> ShareView:
         return self._view(self._rows.require(share))
 
-    def page(self, account: str = LOCAL, most: int = 100) -> tuple[ShareView, ...]:
-        shares = self._rows.page(account, most)
+    def page(
+        self, account: str = LOCAL, most: int = 100, before: str | None = None
+    ) -> tuple[ShareView, ...]:
+        shares = self._rows.page(account, most, before)
         counts = self._rows.counts([one.share for one in shares])
         return tuple(self._view(one, counts) for one in shares)
 

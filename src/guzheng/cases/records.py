@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from guzheng.cases import course
+from guzheng.cases import course, naming
 from guzheng.cases.course import EXHIBIT, NUMBERED, PARTS, REMOVED, SET, Case, Entry, case_of
 from guzheng.cases.values import Exhibited, Facts, Sequence, Stated
 from guzheng.proof import canonical, instant
@@ -104,10 +104,13 @@ class Cases:
     """Every case of an installation. What may be asked for is the caller's to judge; here it
     is only who owns what."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, words_of: naming.Words = str.split) -> None:
+        self._engine, self._words_of = engine, words_of
         with writing(engine) as connection:
             create(connection)
+            if not inspect(connection).has_table(naming.CASE_WORD.name):
+                naming.METADATA.create_all(connection)
+                self._name_all(connection)
 
     # ---- in --------------------------------------------------------------------------
 
@@ -266,6 +269,14 @@ class Cases:
             (case, entry.stated) for case, entry in found if isinstance(entry.stated, Facts)
         )
 
+    def called(self, account: str, terms: Collection[str], most: int) -> tuple[str, ...]:
+        """The newest cases of an account in whose name, or number at a court, each of these
+        begins a word."""
+        if not terms:
+            return ()
+        with reading(self._engine) as connection:
+            return naming.called(connection, account, terms, most)
+
     def exhibits_in(self, cases: Collection[str]) -> frozenset[str]:
         """The exhibits that are in any of these cases now."""
         line = ENTRY.c
@@ -314,7 +325,7 @@ class Cases:
         self,
         connection: Connection,
         case: str,
-        lines: Iterable["_Line"],
+        lines: Collection["_Line"],
         hand: Hand,
         number: int,
     ) -> None:
@@ -333,6 +344,17 @@ class Cases:
         ]
         if rows:
             connection.execute(insert(ENTRY), rows)
+        for part, _, _, stated in lines:
+            if part == course.FACTS and isinstance(stated, Facts):
+                wanted = select(CASE.c.account).where(CASE.c.case_id == case)
+                account = connection.execute(wanted).scalar_one()
+                naming.enter(connection, case, account, stated, self._words_of)
+
+    def _name_all(self, connection: Connection) -> None:
+        """What cases of an earlier version are called."""
+        for case, account in connection.execute(select(CASE.c.case_id, CASE.c.account)).all():
+            facts = self._read(connection, case).facts
+            naming.enter(connection, case, account, facts, self._words_of)
 
     def _find(self, connection: Connection, case: str) -> Case | None:
         account = connection.execute(

@@ -89,6 +89,7 @@ _SHOWN_FIRST = ("items/view.png", "items/screenshot.png", "items/screenshot-000.
 MAX_WORD, MAX_WORDS, MAX_TERMS = 40, 300, 12
 MAX_QUERY = 300
 _MOST_MAKERS = 100
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +191,6 @@ def words_of(text: str) -> Iterator[str]:
             yield run[:MAX_WORD]
 
 
-def are_words_of(terms: Collection[str], text: str) -> bool:
-    """Whether each of these is the beginning of a word of the text, as a search has it."""
-    words = tuple(words_of(text))
-    return bool(terms) and all(any(one.startswith(term) for one in words) for term in terms)
-
-
 def is_whole(term: str) -> bool:
     """Whether no longer word begins with it: two characters of Chinese are one word."""
     return len(term) == 2 and _is_chinese(term)
@@ -213,23 +208,18 @@ def terms_of(text: str) -> tuple[str, ...]:
 
 
 def makers_of(engine: Engine, account: str) -> tuple[str, ...]:
-    """The persons who made something for the account, asked of the index one after another:
-    to ask for all distinct ones would read a line for each exhibit."""
-    line, known = CATALOGUE.c, list[str]()
+    """The persons who made something for the account, each one step into the index after the
+    one before: to ask for all distinct ones would read a line for each exhibit."""
+    line = CATALOGUE.c
+    least = select(func.min(line.person).label("person"))
+    maker = least.where(line.account == account, line.person > "").cte("maker", recursive=True)
+    after = least.where(line.account == account, line.person > maker.c.person)
+    maker = maker.union_all(
+        select(after.correlate(maker).scalar_subquery()).where(maker.c.person.is_not(None))
+    )
+    wanted = select(maker.c.person).where(maker.c.person.is_not(None)).limit(_MOST_MAKERS)
     with reading(engine) as connection:
-        while len(known) < _MOST_MAKERS:
-            after = known[-1] if known else ""
-            wanted = (
-                select(line.person)
-                .where(line.account == account, line.person > after)
-                .order_by(line.person)
-                .limit(1)
-            )
-            found = connection.execute(wanted).scalar()
-            if found is None:
-                break
-            known.append(found)
-    return tuple(known)
+        return tuple(connection.execute(wanted).scalars())
 
 
 def lines_of(engine: Engine, exhibits: Collection[str]) -> dict[str, Listed]:
@@ -240,12 +230,14 @@ def lines_of(engine: Engine, exhibits: Collection[str]) -> dict[str, Listed]:
 
 
 def count_wanted(engine: Engine, account: str) -> int:
-    """Hash-only deposits of the account whose original did not come yet."""
-    wanted = (
-        select(func.count())
-        .select_from(CATALOGUE)
+    """Hash-only deposits of the account whose original did not come yet; MOST_COUNTED may be
+    more: a page need not count what nobody looks through."""
+    some = (
+        select(CATALOGUE.c.exhibit)
         .where(CATALOGUE.c.account == account, CATALOGUE.c.original == WANTED)
+        .limit(MOST_COUNTED)
     )
+    wanted = select(func.count()).select_from(some.subquery())
     with reading(engine) as connection:
         return connection.execute(wanted).scalar_one()
 

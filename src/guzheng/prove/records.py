@@ -153,14 +153,16 @@ class Packages:
             raise Refused("package.not-found", expected="pk_…", found=repr(package[:40]))
         return found
 
-    def page(self, account: str, most: int) -> tuple[Ordered, ...]:
-        """Newest first."""
+    def page(self, account: str, most: int, before: str | None = None) -> tuple[Ordered, ...]:
+        """Newest first; `before`: the last one already seen."""
         asked = (
             select(_ORDER)
             .where(_ORDER.c.account == account)
             .order_by(_ORDER.c.package.desc())
             .limit(most)
         )
+        if before is not None:
+            asked = asked.where(_ORDER.c.package < before)
         with reading(self._engine) as connection:
             return tuple(_ordered(connection, row) for row in connection.execute(asked).all())
 

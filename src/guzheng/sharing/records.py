@@ -157,14 +157,16 @@ class Shares:
             raise Refused("sharing.not-found", expected="sh_…", found=repr(share[:40]))
         return found
 
-    def page(self, account: str, most: int) -> tuple[Share, ...]:
-        """Newest first."""
+    def page(self, account: str, most: int, before: str | None = None) -> tuple[Share, ...]:
+        """Newest first; `before`: the last one already seen."""
         asked = (
             select(_SHARE)
             .where(_SHARE.c.account == account)
             .order_by(_SHARE.c.share.desc())
             .limit(most)
         )
+        if before is not None:
+            asked = asked.where(_SHARE.c.share < before)
         with reading(self._engine) as connection:
             return tuple(_share(connection, row) for row in connection.execute(asked).all())
 

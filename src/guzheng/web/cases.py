@@ -28,7 +28,7 @@ from guzheng.web.ports import Platform
 from guzheng.web.spelling import beijing_day
 
 PER_PAGE: Final = 30
-REHEARSED: Final = 50  # exhibits of a case on one page: each has signatures to check
+SHOWN: Final = 50  # exhibits of a case on one page: each has forms, or signatures to check
 MOST_ADDED: Final = 100
 RULES: Final = {
     "GET /cases": Permission.READ,
@@ -128,9 +128,20 @@ class Desk:
                 seen=form.number("seen"),
             )
         except Problem as problem:
-            name = page.removeprefix("/") or "facts"
-            return self.page(request, name, case, refused=problem, form=form)
-        return _see(f"/cases/{case}{page}")
+            name, start = page.removeprefix("/") or "facts", self.start_of(case, exhibit)
+            return self.page(request, name, case, refused=problem, form=form, start=start)
+        return _see(self.address_of(case, exhibit) if exhibit else f"/cases/{case}{page}")
+
+    def start_of(self, case: str, exhibit: str) -> int:
+        """Of the page of its exhibits on which this one is."""
+        names = list(self.platform.cases.case(case).exhibits)
+        return names.index(exhibit) // SHOWN * SHOWN if exhibit in names else 0
+
+    def address_of(self, case: str, exhibit: str) -> str:
+        """Where this exhibit is shown among those of the case."""
+        start = self.start_of(case, exhibit)
+        query = f"?start={start}" if start else ""
+        return f"/cases/{case}/exhibits{query}#{quote(exhibit)}"
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -240,8 +251,8 @@ def _reading_routes(router: APIRouter, desk: Desk) -> None:
         return desk.page(request, "parties", case)
 
     @router.api_route("/cases/{case}/exhibits", methods=READ)
-    def exhibits(request: Request, case: str) -> Response:
-        return desk.page(request, "exhibits", case)
+    def exhibits(request: Request, case: str, start: int = 0) -> Response:
+        return desk.page(request, "exhibits", case, start=start)
 
     @router.api_route("/cases/{case}/damages", methods=READ)
     def worksheet(request: Request, case: str) -> Response:
@@ -252,8 +263,8 @@ def _reading_routes(router: APIRouter, desk: Desk) -> None:
         return desk.page(request, "guide", case)
 
     @router.api_route("/cases/{case}/course", methods=READ)
-    def history(request: Request, case: str) -> Response:
-        return desk.page(request, "course", case)
+    def history(request: Request, case: str, start: int = 0) -> Response:
+        return desk.page(request, "course", case, start=start)
 
     @router.api_route("/cases/{case}/letter", methods=READ)
     def letter(request: Request, case: str) -> Response:
@@ -300,8 +311,9 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         try:
             cases.move(case, exhibit, place, person=acting_of(request).person)
         except Problem as problem:
-            return desk.page(request, "exhibits", case, refused=problem)
-        return _see(f"/cases/{case}/exhibits#{exhibit}")
+            start = desk.start_of(case, exhibit)
+            return desk.page(request, "exhibits", case, refused=problem, start=start)
+        return _see(desk.address_of(case, exhibit))
 
     @router.post("/cases/{case}/guide")
     def tick(request: Request, case: str) -> Response:
@@ -383,23 +395,43 @@ def _more(
             more["pictures"] = {one.exhibit: one.picture for one in shown}
             said = guide.purposes(first, known, language)
             more["purposes"] = {one.exhibit: said.get(one.exhibit, ()) for one in shown}
+            start, steps = _steps(start, len(shown))
+            more |= {"listed": shown[start : start + SHOWN], **steps}
         case "course":
-            more["names"] = platform.members.names_of({one.person for one in known.entries})
-        case "rehearsal":
-            start = min(max(start, 0), len(shown))
-            told = platform.rehearsing.of_case(known.case, start, REHEARSED)
+            notes, entries = known.notes[::-1], known.entries[::-1]
+            start, steps = _steps(start, max(len(notes), len(entries)))
+            notes, entries = notes[start : start + SHOWN], entries[start : start + SHOWN]
+            spoken = (known.hold, known.closing, *notes, *entries)
             more |= {
-                "shown": shown[start : start + REHEARSED],
+                "notes": notes,
+                "entries": entries,
+                "names": platform.members.names_of({one.person for one in spoken if one}),
+                **steps,
+            }
+        case "rehearsal":
+            start, steps = _steps(start, len(shown))
+            told = platform.rehearsing.of_case(known.case, start, SHOWN)
+            more |= {
+                "shown": shown[start : start + SHOWN],
                 "rehearsals": {one.exhibit: one for one in told},
                 "states": STATES,
-                "earlier": max(start - REHEARSED, 0) if start else None,
-                "later": start + REHEARSED if start + REHEARSED < len(shown) else None,
+                **steps,
             }
         case "letter":
             more["letter"] = letters.letter_of(platform, known, language)
         case _:
             pass
     return more
+
+
+def _steps(start: int, of: int) -> tuple[int, Mapping[str, int | None]]:
+    """Where a page of so many begins that asks for this, and those before and after it."""
+    start = min(max(start, 0), of)
+    earlier = max(start - SHOWN, 0) if start else None
+    return start, {
+        "earlier": earlier,
+        "later": start + SHOWN if start + SHOWN < of else None,
+    }
 
 
 def _removed(request: Request, known: Case) -> Mapping[str, str] | None:

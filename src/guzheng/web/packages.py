@@ -17,6 +17,7 @@ from guzheng.app.exports import of_case
 from guzheng.app.volumes import APART, DOCUMENTS, Precheck, WantedPackage
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
+from guzheng.store import ids
 from guzheng.web import problems, readings
 from guzheng.web.exhibits import CHUNK, disposition_of
 from guzheng.web.gate import Rule, acting_of, require_own
@@ -32,6 +33,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET /packages/{package}": Permission.DOWNLOAD,
     "GET /packages/{package}/files/{name}": Permission.DOWNLOAD,
 }
+PER_PAGE: Final = 30
 OFFERED: Final = 50  # exhibits to tick in the first form
 FORM_LIMIT, MOST_FIELDS = 4 << 20, 700  # a hundred exhibits, with all that is said of them
 _HEADS: Final = ("title", "case_number", "cause", "submitter", "parties", "relation")
@@ -42,10 +44,19 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/packages", methods=READ)
-    def listing(request: Request) -> Response:
-        views = platform.exports.page(acting_of(request).account)
-        titles = {one.ordered.package: _title(request, platform, one.wanted) for one in views}
-        facts = {"section": "exhibits", "views": views, "titles": titles}
+    def listing(request: Request, before: str = "") -> Response:
+        account, before = acting_of(request).account, before if ids.is_id(before) else ""
+        found = platform.exports.page(account, PER_PAGE + 1, before or None)
+        views = found[:PER_PAGE]
+        facts = {
+            "section": "exhibits",
+            "views": views,
+            "titles": {
+                one.ordered.package: _title(request, platform, one.wanted) for one in views
+            },
+            "next": views[-1].ordered.package if len(found) > PER_PAGE else None,
+            "before": before,
+        }
         return pages.render(request, "packages.html", facts)
 
     @router.api_route("/packages/new", methods=READ)

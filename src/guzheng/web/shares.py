@@ -17,6 +17,7 @@ from guzheng.app.sharing import WantedShare, is_offered
 from guzheng.proof import package as layout
 from guzheng.refusals import Problem, Refused
 from guzheng.sharing import Share, Visitor, rules
+from guzheng.store import ids
 from guzheng.web import exhibits, problems, readings
 from guzheng.web.gate import PUBLIC, Rule, acting_of, require_own
 from guzheng.web.pages import READ, Pages, language_of
@@ -34,6 +35,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET /s/{secret}/package.zip": PUBLIC,
     "GET /s/{secret}/{number}/{name:path}": PUBLIC,
 }
+PER_PAGE: Final = 30
 DAYS: Final = (7, 30, 90, 180, 365)
 USUAL_DAYS: Final = 30
 COOKIE: Final = "guzheng_share"
@@ -56,10 +58,17 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
 def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/shares", methods=READ)
-    def listing(request: Request) -> Response:
-        views = platform.shares.page(acting_of(request).account)
-        titles = {one.share.share: _title(request, platform, one.share) for one in views}
-        facts = {"section": "exhibits", "views": views, "titles": titles}
+    def listing(request: Request, before: str = "") -> Response:
+        account, before = acting_of(request).account, before if ids.is_id(before) else ""
+        found = platform.shares.page(account, PER_PAGE + 1, before or None)
+        views = found[:PER_PAGE]
+        facts = {
+            "section": "exhibits",
+            "views": views,
+            "titles": {one.share.share: _title(request, platform, one.share) for one in views},
+            "next": views[-1].share.share if len(found) > PER_PAGE else None,
+            "before": before,
+        }
         return pages.render(request, "shares.html", facts)
 
     @router.api_route("/shares/new", methods=READ)

@@ -16,7 +16,8 @@ from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
 from guzheng.app.evidence import MOST_AT_ONCE, Row
-from guzheng.intake.catalogue import STATES, WANTED
+from guzheng.cases import Facts
+from guzheng.intake.catalogue import MOST_COUNTED, STATES, WANTED
 from guzheng.intake.sources import Sought
 from guzheng.refusals import Refused
 from guzheng.store import ids
@@ -83,8 +84,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             "kinds": KINDS,
             "states": (*STATES, WANTED),
             "people": _people(platform, account, page.rows, asked["person"]),
-            "cases": platform.cases.offered(account),
-            "wanted": platform.evidence.wanted(account=account),
+            "cases": _cases(platform, account, sought.case),
+            "wanted": _counted(platform.evidence.wanted(account=account)),
             "trouble": refused and trouble_of(refused, language_of(request)),
         }
         return pages.render(request, "exhibits.html", facts)
@@ -110,6 +111,19 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         )
 
     return router
+
+
+def _cases(platform: Platform, account: str, asked: str) -> Sequence[tuple[str, Facts]]:
+    """The newest, and the one that is asked for."""
+    offered = platform.cases.offered(account)
+    if not asked or asked in {case for case, _ in offered}:
+        return offered
+    return (*offered, (asked, platform.cases.case(asked).facts))
+
+
+def _counted(number: int) -> str:
+    """Empty for none."""
+    return f"{number}+" if number >= MOST_COUNTED else str(number or "")
 
 
 def _people(

@@ -5,7 +5,7 @@ are grouped by eight so that two can be compared by eye. File names are never re
 could deceive the eye (direction marks, control characters) is made visible instead."""
 
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from guzheng import words
 from guzheng.proof import instant
@@ -40,7 +40,7 @@ def beijing(value: object) -> str:
 def machine(value: object) -> str:
     """For the datetime attribute: UTC, as papers write it."""
     at = moment_of(value)
-    return "" if at is None else instant.encode(at.astimezone(UTC))
+    return "" if at is None else instant.encode(at)
 
 
 def beijing_day(at: datetime) -> str:
@@ -73,6 +73,8 @@ def eights(digits: str) -> list[str]:
 
 def visible(name: str) -> str:
     """A name with its invisible characters written out as `\\u202e`."""
+    if name.isprintable():  # which none of these is
+        return name
     return "".join(
         f"\\u{ord(one):04x}" if unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp"} else one
         for one in name
