@@ -1,4 +1,4 @@
-"""Commands about orders of captures: capture, orders, schedules, compare.
+"""Commands about orders of captures: capture, orders, compare.
 
 The same flow as on the pages, with the same words: ordered, captured and sealed at once,
 looked at, then confirmed or given up. `capture` confirms unless it is told otherwise.
@@ -9,12 +9,10 @@ from pathlib import Path
 import click
 
 from guzheng.app import Platform
-from guzheng.app.repeating import ScheduleView, typed_moment
 from guzheng.app.wishes import BadTable, BatchView, CommissionView, Wanted
 from guzheng.cli.evidence import walked
 from guzheng.cli.options import common, grouped, opened, options
 from guzheng.cli.speaking import Speaker, legible
-from guzheng.commission import Timing, rules
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
 from guzheng.words import find_words, say
@@ -283,139 +281,6 @@ def _show(speaker: Speaker, view: CommissionView) -> None:
     )
 
 
-# ---- schedules -------------------------------------------------------------------------
-
-
-@click.group("schedules")
-@options
-@click.pass_context
-def schedules(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """重复取证：到时由后台再次取证 / captures that are repeated by the worker."""
-    grouped(context, data, as_json, language)
-
-
-@schedules.command("add")
-@click.argument("target", metavar="ORDER|URL")
-@click.option(
-    "--every",
-    type=click.Choice(rules.EVERY),
-    default=rules.ONCE,
-    show_default=True,
-    help="一次、每天、每周 / how often",
-)
-@click.option(
-    "--at", "at", help="首次时间（北京时间）/ first time, UTC+08:00: 2026-11-22T09:00"
-)
-@click.option("--until", help="截止（北京时间）/ until, UTC+08:00")
-@click.option(
-    "--vantage", "vantages", multiple=True, metavar="NAME", help="取证点 / from where"
-)
-@click.option(
-    "--option", "options", multiple=True, type=click.Choice(OPTIONS), help="另做 / also do"
-)
-@common
-def add(
-    target: str,
-    every: str,
-    at: str | None,
-    until: str | None,
-    vantages: tuple[str, ...],
-    options: tuple[str, ...],
-    data: Path,
-    speaker: Speaker,
-) -> int:
-    """重复一份取证单，或对网址定时取证 / repeat an order, or capture a URL at times to come."""
-    platform = opened(data)
-    timing = Timing(
-        every,
-        typed_moment(at) if at else platform.now(),
-        typed_moment(until) if until else None,
-    )
-    if target.startswith("or_"):
-        view = platform.repeating.again(target, timing)
-    else:
-        view = platform.repeating.add(
-            Wanted(target, vantages=vantages, options=options), timing
-        )
-    _show_schedule(speaker, view)
-    return 0
-
-
-@schedules.command("list")
-@common
-def list_schedules(data: Path, speaker: Speaker) -> int:
-    """列出重复取证与错过的时间 / list repetitions, and the times that were missed."""
-    for view in opened(data).repeating.views():
-        _show_schedule(speaker, view)
-    return 0
-
-
-@schedules.command("pause")
-@click.argument("schedule")
-@common
-def pause(schedule: str, data: Path, speaker: Speaker) -> int:
-    """暂停 / pause."""
-    _show_schedule(speaker, opened(data).repeating.pause(schedule))
-    return 0
-
-
-@schedules.command("resume")
-@click.argument("schedule")
-@common
-def resume(schedule: str, data: Path, speaker: Speaker) -> int:
-    """继续 / go on."""
-    _show_schedule(speaker, opened(data).repeating.resume(schedule))
-    return 0
-
-
-@schedules.command("stop")
-@click.argument("schedule")
-@common
-def stop(schedule: str, data: Path, speaker: Speaker) -> int:
-    """终止，不再继续 / stop for good."""
-    _show_schedule(speaker, opened(data).repeating.stop(schedule))
-    return 0
-
-
-def _show_schedule(speaker: Speaker, view: ScheduleView) -> None:
-    one = view.schedule
-    missed = [slot.slot_at for slot in view.slots if slot.outcome != "ran"]
-    if speaker.as_json:
-        value = {
-            "schedule": one.schedule,
-            "url": one.url,
-            "every": one.timing.every,
-            "standing": view.standing,
-            "next_at": instant.encode(view.next_at) if view.next_at else None,
-            "slots": [
-                {
-                    "slot_at": instant.encode(slot.slot_at),
-                    "outcome": slot.outcome,
-                    "code": slot.code,
-                }
-                for slot in view.slots
-            ],
-            "orders": [each.commission.commission for each in view.captures],
-        }
-        click.echo(canonical.encode(value).decode())
-        return
-    speaker.say(
-        "cli.schedule",
-        schedule=one.schedule,
-        standing=say(f"order.standing.{view.standing}", speaker.language),
-        every=say(f"order.every.{one.timing.every}", speaker.language),
-        url=legible(one.url),
-        next=instant.beijing(view.next_at) if view.next_at else "—",
-    )
-    for at in missed:
-        speaker.note("cli.schedule-missed", at=instant.beijing(at))
-
-
 @click.command("compare")
 @click.argument("one", metavar="EXHIBIT")
 @click.argument("other", metavar="EXHIBIT")
@@ -440,4 +305,4 @@ def compare(one: str, other: str, data: Path, speaker: Speaker) -> int:
     return 0
 
 
-COMMANDS = (capture, orders, schedules, compare)
+COMMANDS = (capture, orders, compare)

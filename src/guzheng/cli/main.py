@@ -23,6 +23,7 @@ from guzheng.cli import (
     people,
     programs,
     rehearsing,
+    repeating,
     running,
     timestamping,
     upkeep,
@@ -53,6 +54,7 @@ def commands(
 for family in (
     accounts.COMMANDS,
     capturing.COMMANDS,
+    repeating.COMMANDS,
     evidence.COMMANDS,
     running.COMMANDS,
     upkeep.COMMANDS,
