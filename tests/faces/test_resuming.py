@@ -347,8 +347,9 @@ import uvicorn
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from guzheng.web.wire import Wire
 app = create_app(Platform(Config(Path(sys.argv[1]))))
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="critical")
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), http=Wire, log_level="critical")
 """
 
 

@@ -20,7 +20,7 @@ from guzheng.app.parts import Parts
 from guzheng.app.waiting import waiting_in
 from guzheng.config import Config
 from guzheng.intake.rules import item_name, stated
-from guzheng.intake.uploads import FOLDER, KEPT, Arriving, UploadRows
+from guzheng.intake.uploads import FOLDER, KEPT, Arriving, Part, UploadRows
 from guzheng.proof.digest import Hasher, new_hasher
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.road import Road
@@ -185,7 +185,7 @@ class Uploading:
                 part = self._waiting.take(one.upload, here, hashed.through(body.taken(most)))
             except Unavailable as problem:
                 raise _room_of(problem) from problem
-            if checksum and (body.cut or body.more() or not hashed.fits()):
+            if checksum and (body.cut or body.more() or not hashed.fits(part)):
                 self._waiting.drop(part)  # of a checksum, all or nothing
                 raise body.cut or _checksum_differs(checksum)
             self._rows.add(one.upload, part, expires_at=self._expires())
@@ -294,22 +294,31 @@ class _Body:
 
 
 class _Hashed:
-    """The checksum of what goes through."""
+    """The checksum of what goes through; a part's own SHA-256 is not made a second time."""
 
     def __init__(self, checksum: Checksum | None) -> None:
         self._wanted = checksum
-        self._hasher: Hasher | None = new_hasher(checksum.algorithm) if checksum else None
+        self._hasher: Hasher | None = None
+        if checksum is not None and checksum.algorithm != "sha256":
+            self._hasher = new_hasher(checksum.algorithm)
 
     def through(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        if self._hasher is None:
+            return chunks
+        return self._updated(chunks, self._hasher)
+
+    @staticmethod
+    def _updated(chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
         for chunk in chunks:
-            if self._hasher:
-                self._hasher.update(chunk)
+            hasher.update(chunk)
             yield chunk
 
-    def fits(self) -> bool:
-        return not (self._hasher and self._wanted) or (
-            self._hasher.digest() == self._wanted.digest
-        )
+    def fits(self, part: Part) -> bool:
+        """Whether the part, which is all that was sent under it, has this checksum."""
+        if self._wanted is None:
+            return True
+        found = self._hasher.digest() if self._hasher else bytes.fromhex(part.sha256)
+        return found == self._wanted.digest
 
 
 def _checksum_differs(checksum: Checksum) -> Refused:
