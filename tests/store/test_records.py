@@ -95,3 +95,24 @@ def test_a_committed_row_survives_the_death_of_its_program(tmp_path: Path) -> No
         kept = [row.value for row in connection.execute(text("SELECT value FROM n"))]
     assert kept[: len(said)] == [int(value) for value in said]
     assert len(said) == 41
+
+
+def test_a_second_engine_for_a_file_does_not_give_up_the_locks_of_the_first(
+    tmp_path: Path,
+) -> None:
+    """Else another program that ends takes the log away, and what is committed is not seen."""
+    path = tmp_path / "some.sqlite"
+    first = open_engine(path)
+    with writing(first) as connection:
+        connection.execute(text("CREATE TABLE one (number INTEGER)"))
+    second = open_engine(path)
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+    program += "c.execute('INSERT INTO one VALUES (7)'); c.commit(); c.close()"
+    for seen in (1, 2):
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        for engine in (first, second):
+            with reading(engine) as connection:
+                count = connection.execute(text("SELECT count(*) FROM one")).scalar_one()
+            assert count == seen
+    first.dispose()
+    second.dispose()

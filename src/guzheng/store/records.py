@@ -49,9 +49,11 @@ SQLITE = "sqlite"
 def open_engine(path: Path) -> Engine:
     """The engine for one SQLite file, which is made (mode 0600) when it is not there."""
     # Made here and not by SQLite, which would let the umask decide who may read it; the
-    # -wal and -shm files take over the mode of the file.
-    with reported(str(path)):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # -wal and -shm files take over the mode of the file. One that is there is not touched: to
+    # close any descriptor of it gives up every lock that this program has on it (POSIX), and
+    # another program, which then believes to be the last, would take the log away from us.
+    with reported(str(path)), contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         pool_size=8,
