@@ -61,7 +61,11 @@ def test_it_serves_one_order_if_it_fits(traps: Site, tmp_path: Path, language: s
 
 def test_one_that_is_not_wanted_leaves_nothing(tmp_path: Path) -> None:
     warm = Warm(tmp_path / "waiting", 1)
-    warm.fill(PRESET)
+    warm.ready()  # the end of an exhibit for which no browser was used
+    warm.want(PRESET)
+    assert not programs_naming(f"--wait\0{tmp_path}")  # its page has still to be sealed
+    warm.ready()
+    warm.ready()
     warm.fill(PRESET)
     deadline = time.monotonic() + 30
     while not (found := programs_naming(f"--wait\0{tmp_path}")):  # /proc is blank in an exec

@@ -64,10 +64,12 @@ class Act:
     draft: Draft = field(init=False)
     digesting: writing.Digesting = field(init=False)
     names: list[str] = field(default_factory=list)
+    aside: control.Aside | None = None
     start: Start | None = None
     comparing: Comparing | None = None
     seeing: asyncio.Task[None] | None = None
     readying: asyncio.Task[None] | None = None
+    clearing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         started_at, software = self.clock.now(), self.surroundings.software
@@ -144,6 +146,8 @@ class Act:
                 self.readying.cancel()
             if self.comparing is not None:
                 await self.comparing.end()
+            if self.clearing is not None:
+                await self.clearing
             self.stage.close()
         return True
 
@@ -163,7 +167,7 @@ class Act:
         self.making.console.attach(browser.devtools)
         await egress.ready()
         self.journal.step("tunnel.ready")
-        self.draft.control = await control.observe(browser.devtools, self.journal)
+        self.draft.control = await control.observe(browser.devtools, self.journal, self.aside)
         self.start = await self._look_at_start(browser)
         visit = self._visit(browser, egress)
         await opened  # while the browser started: before anything of the page is asked for
@@ -180,8 +184,10 @@ class Act:
         await self.targets.attachments.finish(visit.must_end)
         await visit.require_a_page()
         self.journal.step("page.at-rest")
-        await livepicture.show(browser.devtools, self.targets.main, self.out)
-        self.draft.scope = await sight.judged(visit, self.targets.main, self.journal)
+        _, self.draft.scope = await asyncio.gather(
+            livepicture.show(browser.devtools, self.targets.main, self.out),
+            sight.judged(visit, self.targets.main, self.journal),
+        )
         await self._make_artefacts(visit)
         self.draft.viewer = await self.stage.viewer(browser)
         await self._write_environment(items, self.start)
@@ -246,6 +252,9 @@ class Act:
         if browser is not None:
             await self.stage.stop()
             self.journal.step("browser.stopped")
+            if self.stage.folder is not None:  # beside all that is written down meanwhile
+                clearing = asyncio.to_thread(self.stage.folder.remove_profile)
+                self.clearing = asyncio.create_task(clearing)
             await self.recorder.finish(lambda: None)
             if self.draft.viewer is None:
                 self.draft.viewer = await self.stage.viewer(browser)

@@ -9,7 +9,7 @@ nothing of what lies beyond the tunnel; there TLS and the transcript speak.
 import asyncio
 import base64
 import binascii
-import contextlib
+from dataclasses import dataclass
 
 from guzheng.capturer.devtools import CommandRefused, Devtools, flag, inner, number, text
 from guzheng.capturer.journal import Journal
@@ -24,12 +24,21 @@ _TICK_SECONDS = 0.02
 EXPECTED = Measures(*(Digest("sha256", one) for one in control.expected()))
 
 
-async def observe(devtools: Devtools, journal: Journal) -> Control:
-    """Before the first page is made: nothing of it is among what is recorded."""
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A page that is not the one that was ordered, and how to speak to it."""
+
+    target: str
+    session: str
+
+
+async def observe(devtools: Devtools, journal: Journal, aside: Aside | None = None) -> Control:
+    """Before the first page is made: nothing of it is among what is recorded. `aside`: the
+    blank page to show it in, if one was prepared."""
     observed = Measures()
     try:
         async with asyncio.timeout(_SECONDS):
-            observed = await _measured(devtools)
+            observed = await _measured(devtools, aside or await _open(devtools))
     except (CommandRefused, TimeoutError, Undecodable, binascii.Error):
         journal.note("capture.control-missing")
     equal = observed == EXPECTED
@@ -39,24 +48,26 @@ async def observe(devtools: Devtools, journal: Journal) -> Control:
     return Control(control.URL, EXPECTED, observed, "yes" if equal else "no")
 
 
-async def rehearse(devtools: Devtools) -> None:
-    """Paint a blank page and close it: what a browser loads when it first shows anything is
-    then loaded before somebody waits for it. Nothing is asked of the network."""
-    made = await devtools.call("Target.createTarget", {"url": "about:blank", "newWindow": True})
-    target = {"targetId": text(made, "targetId")}
-    with contextlib.suppress(CommandRefused, TimeoutError):  # the control page will tell
-        attached = await devtools.call("Target.attachToTarget", {**target, "flatten": True})
-        await devtools.call(_PAINT, {"format": "png"}, text(attached, "sessionId"))
-        await devtools.call("Target.closeTarget", target)
+async def rehearse(devtools: Devtools) -> Aside:
+    """The page in which it will be shown, blank, painted once: what a browser loads when it
+    first shows anything is then there before somebody waits for it."""
+    aside = await _open(devtools)
+    await devtools.call(_PAINT, {"format": "png"}, aside.session)
+    return aside
 
 
-async def _measured(devtools: Devtools) -> Measures:
+async def _open(devtools: Devtools) -> Aside:
     made = await devtools.call("Target.createTarget", {"url": "about:blank"})
-    target = {"targetId": text(made, "targetId")}
+    target = {"targetId": text(made, "targetId"), "flatten": True}
+    attached = await devtools.call("Target.attachToTarget", target)
+    session = text(attached, "sessionId")
+    await devtools.call("Page.enable", {}, session)
+    return Aside(text(made, "targetId"), session)
+
+
+async def _measured(devtools: Devtools, aside: Aside) -> Measures:
+    session = aside.session
     try:
-        attached = await devtools.call("Target.attachToTarget", {**target, "flatten": True})
-        session = text(attached, "sessionId")
-        await devtools.call("Page.enable", {}, session)
         went = await devtools.call("Page.navigate", {"url": control.URL}, session)
         await _arrival(devtools, session)
         frame = {"frameId": text(went, "frameId"), "url": control.URL}
@@ -68,7 +79,7 @@ async def _measured(devtools: Devtools) -> Measures:
         wanted = {"format": "png", "clip": clip}
         picture = await devtools.call(_PAINT, wanted, session)
     finally:
-        await devtools.call("Target.closeTarget", target)
+        await devtools.call("Target.closeTarget", {"targetId": aside.target})
     content = text(body, "content")
     octets = base64.b64decode(content) if flag(body, "base64Encoded") else content.encode()
     return Measures(

@@ -75,7 +75,7 @@ async def waited(
     began = preset.clock.monotonic()
     try:
         _, browser = await preset.stage.prepare()
-        await control.rehearse(browser.devtools)
+        aside = await control.rehearse(browser.devtools)
         preset.stage.identify(browser)
         called = await await_call(descriptor)
         act = None if called is None else make(called)
@@ -83,6 +83,7 @@ async def waited(
             seconds = preset.clock.monotonic() - began
             said = f"{browser.product}, started {seconds:.0f} s before the order"
             act.stage.take_over(preset.stage, said)
+            act.aside = aside
             return act
     except BaseException:
         await preset.stage.give_up()

@@ -13,7 +13,7 @@ from guzheng.intake.order import PAPER as ORDER
 from guzheng.intake.order import Order, ReceivedItem
 from guzheng.intake.originals import not_the_original
 from guzheng.intake.records import ExhibitIndex, Line, Walked
-from guzheng.intake.running import Capturing, Moments, end_captures
+from guzheng.intake.running import Capturing, Moments, end_captures, ready_next
 from guzheng.intake.warm import Warm
 from guzheng.intake.watching import find_live_picture
 from guzheng.intake.web import capture, clear_room, rooms
@@ -44,6 +44,7 @@ __all__ = [
     "manifest_of",
     "media_type_of",
     "not_the_original",
+    "ready_next",
     "refusal_in",
     "rooms",
     "unreadable",

@@ -15,7 +15,7 @@ from guzheng.proof.manifest import ATTEMPT, Extent, Item, Manifest, SeenCheckpoi
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs
 
-_BLOCK = 4 << 20
+_BLOCK, _SMALL = 4 << 20, 256 << 10
 _HANDS = 2  # items that are read at once
 
 
@@ -27,12 +27,19 @@ def digests_of(blobs: Blobs, name: str) -> tuple[int, tuple[Digest, Digest]]:
 
 def digests_of_stream(stream: BinaryIO) -> tuple[int, tuple[Digest, Digest]]:
     """The same of any stream; memory constant, the two digests side by side."""
-    sha256, sm3, size = new_hasher("sha256"), new_hasher("sm3"), 0
-    with ThreadPoolExecutor(2) as pool:
-        while block := stream.read(_BLOCK):
-            for done in [pool.submit(one.update, block) for one in (sha256, sm3)]:
-                done.result()
-            size += len(block)
+    sha256, sm3 = new_hasher("sha256"), new_hasher("sm3")
+    block, size = stream.read(_BLOCK), 0
+    if len(block) <= _SMALL:  # threads would take longer
+        sha256.update(block)
+        sm3.update(block)
+        size, block = len(block), stream.read(_BLOCK)
+    if block:
+        with ThreadPoolExecutor(2) as pool:
+            while block:
+                for done in [pool.submit(one.update, block) for one in (sha256, sm3)]:
+                    done.result()
+                size += len(block)
+                block = stream.read(_BLOCK)
     return size, (Digest("sha256", sha256.digest()), Digest("sm3", sm3.digest()))
 
 

@@ -77,7 +77,7 @@ def run(
     out = room / "out"
     status = _watched(order, _started(room, out, capturing), capturing, tell, moments)
     if capturing.warm is not None and not capturing.ended.is_set():
-        capturing.warm.fill(_preset(capturing))
+        capturing.warm.want(_preset(capturing))
     if status != 0 or not (out / CAPTURE).exists():
         raise_failure(out, status)
 
@@ -206,6 +206,12 @@ def _preset(capturing: Capturing) -> bytes:
     if capturing.chromium:
         preset["chromium"] = capturing.chromium
     return canonical.encode(preset)
+
+
+def ready_next(capturing: Capturing) -> None:
+    """An exhibit has gone its road, or cannot for now: there is time to start ahead."""
+    if capturing.warm is not None and not capturing.ended.is_set():
+        capturing.warm.ready()
 
 
 def end_captures(capturing: Capturing) -> None:

@@ -26,6 +26,7 @@ class Warm:
     folder: Path
     most: int
     _waiting: list[tuple[bytes, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _wanted: bytes | None = None
     _closed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -43,6 +44,17 @@ class Warm:
             else:
                 return process
         return None
+
+    def want(self, preset: bytes) -> None:
+        """One for the next order, when there is time for it: `ready` says when."""
+        self._wanted = preset
+
+    def ready(self) -> None:
+        """Start what is wanted. A browser that starts takes a processor for a second: whoever
+        waits for a certificate comes first."""
+        preset, self._wanted = self._wanted, None
+        if preset is not None:
+            self.fill(preset)
 
     def fill(self, preset: bytes) -> None:
         """Start one for the next order, unless enough are waiting or nobody will order."""

@@ -352,6 +352,7 @@ class Road:
                 if ENDED in papers:  # killed before it was said
                     self._say_ended(exhibit)
                 self.index.finish(order, self.listing(order))
+                intake.ready_next(self.capturing)
                 return None
             tell(step.value, "")
             try:
@@ -359,6 +360,9 @@ class Road:
                     STEPS[step](making, order, tell)
             except intake.CaptureRefused as refusal:
                 self._refuse(order, refusal)
+            except Unavailable:
+                intake.ready_next(self.capturing)
+                raise
         return step
 
     def _refuse(self, order: Order, refusal: intake.CaptureRefused) -> None:

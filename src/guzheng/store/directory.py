@@ -26,7 +26,13 @@ from typing import BinaryIO
 
 from guzheng.store import durable
 from guzheng.store.blobs import AlreadyKept, NotKept, UnsafeName, segments_of
-from guzheng.store.durable import reported, sync_directory, write_all
+from guzheng.store.durable import (
+    reported,
+    start_writing,
+    sync_all,
+    sync_directory,
+    write_all,
+)
 
 STAGING = ".staging"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,7 +72,7 @@ class DirectoryBlobs:
                 write_all(descriptor, chunk)
                 written += len(chunk)
                 if written - sent >= _STRETCH:
-                    _start_writing(descriptor, sent, written - sent)
+                    start_writing(descriptor, sent, written - sent)
                     sent = written
             os.fsync(descriptor)  # 1. the bytes
             with self._directory(segments[:-1], create=True) as parent:
@@ -88,7 +94,7 @@ class DirectoryBlobs:
                     parents[place] = stack.enter_context(directory)
                 self._name(staged[name], parents[place], segments, name)  # 2. the names
                 del staged[name]
-            _sync_all(list(parents.values()))  # 3. the names, durable
+            sync_all(list(parents.values()))  # 3. the names, durable
 
     def _stage_all(self, files: Mapping[str, bytes], staged: dict[str, str]) -> None:
         """Write them all, noting each in `staged` when it is there; durable on return."""
@@ -106,7 +112,7 @@ class DirectoryBlobs:
             if many:
                 durable.sync_filesystem(flushed)
             else:
-                _sync_all(descriptors[1:])
+                sync_all(descriptors[1:])
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -133,7 +139,7 @@ class DirectoryBlobs:
                     write_all(descriptor, chunk)
                     written += len(chunk)
                     if written - sent >= _GROUP:
-                        _start_writing(descriptor, sent, written - sent)
+                        start_writing(descriptor, sent, written - sent)
                         sent = written
                 os.fsync(descriptor)
             finally:
@@ -312,22 +318,6 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
             return False
         if not block:
             return True
-
-
-def _sync_all(descriptors: list[int]) -> None:
-    """fsync of each, for about the price of one."""
-    for descriptor in descriptors:
-        _start_writing(descriptor, 0, 0)
-    # From the last: its fsync commits the journal, and with it the names and sizes of all
-    # that were written before; the others find that nothing is left to wait for.
-    for descriptor in reversed(descriptors):
-        os.fsync(descriptor)
-
-
-def _start_writing(descriptor: int, offset: int, length: int) -> None:
-    """Let the kernel begin to write now what fsync will wait for later; only advice."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _own_staging(place: Path) -> tuple[Path, int]:

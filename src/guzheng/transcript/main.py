@@ -103,15 +103,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: Sequence[str] | None = None) -> int:
+    """With which the program ends; all that it says has been said."""
     warnings.simplefilter("ignore")  # what a library thinks of a certificate is no verdict
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that has no Chinese still reads
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = main(arguments)
+        return main(arguments)
     except KeyboardInterrupt:
-        status = INTERRUPTED
-    sys.exit(status)
+        return INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
