@@ -83,14 +83,22 @@ def test_everything_that_was_served_is_recorded_whole(seen: Seen) -> None:
         for one in record.requests
         if one.outcome in {"recorded", "websocket"}
     }
-    # By the page, which closed it; by a player that had enough.
+    # By the page, which closed it; by a player that had enough; of a preflight, by the browser.
     cut_off = {one.url for one in record.requests if one.outcome.startswith("recorded-")}
-    assert cut_off <= {f"{seen.address}/events", f"{seen.address}/film.webm"}
-    assert all(one.why for one in record.requests if one.url in cut_off)
+    preflight = f"{seen.stranger}/put"
+    assert cut_off <= {f"{seen.address}/events", f"{seen.address}/film.webm", preflight}
+    assert all(one.why for one in record.requests if one.outcome.startswith("recorded-"))
     assert {url for _, url, _ in seen.served - recorded} <= cut_off
     for path in ("/from-worker", "/from-shared-worker", "/from-service-worker", "/beacon"):
         assert any(url == seen.address + path for _, url, _ in seen.served), path
-    assert ("OPTIONS", f"{seen.stranger}/put", 200) in recorded
+    (asked,) = [one for one in record.requests if one.method == "OPTIONS"]
+    assert (asked.kind, asked.status) == ("preflight", 200)
+    assert asked.outcome == "recorded-without-body"  # this one had a body, which is on the wire
+    assert record.completeness is not None
+    whys = {(one.method, one.url): one.why for one in record.completeness.missing}
+    assert whys["OPTIONS", preflight] == "body-only-on-wire"
+    assert "capture.wire-contradicts" not in record.notes
+    assert ("PUT", preflight, 200) in recorded
     assert ("GET", f"{seen.stranger}/from-frame", 200) in recorded
     archived = {(one.url, one.status) for one in seen.captured.responses()}
     assert {(url, code) for _, url, code in seen.served if code != 101} <= archived

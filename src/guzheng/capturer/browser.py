@@ -32,7 +32,14 @@ _PLACES = (  # the programs themselves before the shell scripts that start them
     "/snap/bin/chromium",
 )
 _BEHIND_SCRIPT = {"/usr/bin/chromium": _PLACES[0], "/usr/bin/google-chrome": _PLACES[2]}
-_SANDBOX_WORDS = ("sandbox", "namespace", "zygote", "setuid", "Operation not permitted")
+_SANDBOX_WORDS = (
+    "sandbox",
+    "namespace",
+    "zygote",
+    "setuid",
+    "unshare",  # what gives root another name
+    "Operation not permitted",
+)
 _LOG_PREFIX = re.compile(r"^\[[^\]]*\]\s*")  # process, time and place in Chromium's source
 _NAME = 1000  # any but 0
 EventListener = Callable[[str, Values, str], None]

@@ -42,7 +42,8 @@ _OUTSIDE = ("http:", "https:", "ws:", "wss:")
 _TICK_SECONDS = 0.02
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 # A player fetches while it plays, and stops reading when it has enough: neither is unrest.
-_PATIENT = frozenset({"preflight", "media"})
+_PREFLIGHT = "preflight"
+_PATIENT = frozenset({_PREFLIGHT, "media"})
 
 ENABLE: Values = {
     "maxTotalBufferSize": BODIES_OCTETS,
@@ -159,6 +160,8 @@ class Recorder:
         if not url.startswith(_OUTSIDE):
             return
         kind = text(values, "type").lower() or "other"
+        if text(values, "initiator", "type") == _PREFLIGHT:  # the browser calls it «other»
+            kind = _PREFLIGHT
         exchange = self._new(name, text(request, "method"), url, kind, session, values)
         exchange.request_headers = pairs_of(inner(request, "headers"))
         exchange.request_body = _decoded(post_entries(request))
