@@ -6,7 +6,8 @@ the answer comes when every octet is durable, hashed and deposited. Beside it in
 SHA-256 over memory, and servers that only receive and throw away (uvicorn, on which `serve`
 runs, in the same settings; granian), which is the most that could be had. Goal: half of
 SHA-256. Sender, hash and server share the cores, so processor time is given, too: of the server
-alone, in milliseconds for a megabyte.
+alone, in milliseconds for a megabyte. A deposit goes on after its answer (SM3, seal,
+certificate): on a busy machine, where the figure is read late, some of that is in it.
 """
 
 import contextlib
