@@ -15,16 +15,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Engine,
     Index,
-    Integer,
     MetaData,
     Row,
     Table,
-    Text,
     select,
 )
 
@@ -33,45 +30,40 @@ from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE, insert_missing, reading, writing
+from guzheng.store.columns import NUMBER, text_column
+from guzheng.store.records import insert_missing, reading, writing
 
 GRANT_PREFIX: Final = "gr"
 PURCHASE, GIFT, CAMPAIGN = "purchase", "gift", "campaign"
 KINDS: Final = (PURCHASE, GIFT, CAMPAIGN)
 MOST_UNITS: Final = 1_000_000_000
 _LONGEST_TEXT: Final = 200
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 GRANT = Table(
     "entitlement_grant",
     METADATA,
-    _text("grant_id", key=True),
-    _text("account"),
-    _text("edition"),  # empty: units alone
-    _text("kind"),
-    _text("source"),  # the number of an order, the name of a campaign, who gave it
-    _text("reason"),
-    Column("units", _NUMBER, nullable=True),  # null: no limit
-    _text("by_person"),
-    _text("granted_at"),
-    _text("starts_at"),
-    _text("expires_at"),  # empty: never
+    text_column("grant_id", key=True),
+    text_column("account"),
+    text_column("edition"),  # empty: units alone
+    text_column("kind"),
+    text_column("source"),  # the number of an order, the name of a campaign, who gave it
+    text_column("reason"),
+    Column("units", NUMBER, nullable=True),  # null: no limit
+    text_column("by_person"),
+    text_column("granted_at"),
+    text_column("starts_at"),
+    text_column("expires_at"),  # empty: never
     Index("entitlement_of_account", "account", "grant_id"),
     sqlite_strict=True,
 )
 GRANT_END = Table(
     "entitlement_end",
     METADATA,
-    _text("grant_id", key=True),
-    _text("reason"),
-    _text("by_person"),
-    _text("observed_at"),
+    text_column("grant_id", key=True),
+    text_column("reason"),
+    text_column("by_person"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 

@@ -6,84 +6,69 @@ often it was tried.
 """
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Index,
-    Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
 
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE
+from guzheng.store.columns import NUMBER, number_column, text_column
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
-
-def _number(name: str) -> "Column[int]":
-    return Column(name, _NUMBER, nullable=False)
-
 
 ENDPOINT = Table(
     "webhook_endpoint",
     METADATA,
-    _text("endpoint", key=True),
-    _text("account"),
-    _text("url"),
-    _text("kinds"),  # what it is told of, with a blank between
-    _text("secret"),  # sealed: it must be read again for each signature
-    _text("by_person"),
-    _text("made_at"),
+    text_column("endpoint", key=True),
+    text_column("account"),
+    text_column("url"),
+    text_column("kinds"),  # what it is told of, with a blank between
+    text_column("secret"),  # sealed: it must be read again for each signature
+    text_column("by_person"),
+    text_column("made_at"),
     Index("webhook_endpoint_of_account", "account", "endpoint"),
     sqlite_strict=True,
 )
 SECRET = Table(
     "webhook_secret",
     METADATA,
-    _text("endpoint", key=True),
-    Column(
-        "number", _NUMBER, primary_key=True, autoincrement=False
-    ),  # the first is above, as 0
-    _text("secret"),  # sealed
-    _text("made_at"),
+    text_column("endpoint", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),  # the first is above, as 0
+    text_column("secret"),  # sealed
+    text_column("made_at"),
     sqlite_strict=True,
 )
 ENDPOINT_END = Table(
     "webhook_endpoint_end",
     METADATA,
-    _text("endpoint", key=True),
-    _text("kind"),  # removed, disabled
-    _text("observed_at"),
+    text_column("endpoint", key=True),
+    text_column("kind"),  # removed, disabled
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 MESSAGE = Table(
     "webhook_message",
     METADATA,
-    _text("message", key=True),
-    _text("account"),
-    _text("kind"),
-    _text("subject"),  # an exhibit or an order: each is told once of each kind
-    _text("body"),
-    _text("made_at"),
+    text_column("message", key=True),
+    text_column("account"),
+    text_column("kind"),
+    text_column("subject"),  # an exhibit or an order: each is told once of each kind
+    text_column("body"),
+    text_column("made_at"),
     UniqueConstraint("account", "kind", "subject", name="webhook_message_once"),
     sqlite_strict=True,
 )
 DELIVERY = Table(
     "webhook_delivery",
     METADATA,
-    _text("message", key=True),
-    _text("endpoint", key=True),
-    _number("tries"),
-    _text("due_at"),  # empty: nothing is to be done any more
-    _text("outcome"),  # waiting, delivered, given-up
+    text_column("message", key=True),
+    text_column("endpoint", key=True),
+    number_column("tries"),
+    text_column("due_at"),  # empty: nothing is to be done any more
+    text_column("outcome"),  # waiting, delivered, given-up
     Index("webhook_delivery_due", "due_at"),
     Index("webhook_delivery_of_endpoint", "endpoint", "message"),
     sqlite_strict=True,
@@ -91,13 +76,13 @@ DELIVERY = Table(
 ATTEMPT = Table(
     "webhook_attempt",
     METADATA,
-    _text("endpoint", key=True),
-    _text("message", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _number("status"),  # of HTTP; 0: there was none
-    _text("code"),  # why there was none; empty where there was one
-    _number("milliseconds"),
-    _text("observed_at"),
+    text_column("endpoint", key=True),
+    text_column("message", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    number_column("status"),  # of HTTP; 0: there was none
+    text_column("code"),  # why there was none; empty where there was one
+    number_column("milliseconds"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 

@@ -4,48 +4,42 @@ What was made and what ended is only added to. When a key was last used is not h
 one row for each key, which changes.
 """
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Connection, Index, MetaData, Table, Text
 
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE
+from guzheng.store.columns import NUMBER, text_column
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 KEY = Table(
     "account_key",
     METADATA,
-    _text("key", key=True),
-    _text("account"),
-    _text("person"),  # who made it, and in whose name it acts
-    Column("since", _NUMBER, nullable=False),  # the event by which that person was a member
+    text_column("key", key=True),
+    text_column("account"),
+    text_column("person"),  # who made it, and in whose name it acts
+    Column("since", NUMBER, nullable=False),  # the event by which that person was a member
     Column("secret_sha256", Text, nullable=False, unique=True),
-    _text("ending"),  # the last characters of the secret, to tell keys apart
-    _text("note"),
-    _text("scopes"),
-    _text("made_at"),
-    _text("expires_at"),
+    text_column("ending"),  # the last characters of the secret, to tell keys apart
+    text_column("note"),
+    text_column("scopes"),
+    text_column("made_at"),
+    text_column("expires_at"),
     Index("account_key_of_account", "account", "key"),
     sqlite_strict=True,
 )
 KEY_END = Table(
     "account_key_end",
     METADATA,
-    _text("key", key=True),
-    _text("by_person"),
-    _text("observed_at"),
+    text_column("key", key=True),
+    text_column("by_person"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 KEY_USE = Table(
     "account_key_use",
     METADATA,
-    _text("key", key=True),
-    _text("used_at"),
+    text_column("key", key=True),
+    text_column("used_at"),
     sqlite_strict=True,
 )
 

@@ -6,83 +6,75 @@ demand a second step now.
 """
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Index,
-    Integer,
     MetaData,
     Table,
     Text,
 )
 
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE
+from guzheng.store.columns import NUMBER, text_column
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 ACCOUNT = Table(
     "account",
     METADATA,
-    _text("account", key=True),
-    _text("founder"),
-    _text("founded_at"),
+    text_column("account", key=True),
+    text_column("founder"),
+    text_column("founded_at"),
     sqlite_strict=True,
 )
 EVENT = Table(
     "account_event",
     METADATA,
-    _text("account", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("kind"),
-    _text("person"),  # whom it befell; empty where it befell nobody
-    _text("said"),  # permissions, or the id of what was made or ended
-    _text("by_person"),
-    _text("way"),  # session, key, seat; platform: by itself
-    _text("observed_at"),
+    text_column("account", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("person"),  # whom it befell; empty where it befell nobody
+    text_column("said"),  # permissions, or the id of what was made or ended
+    text_column("by_person"),
+    text_column("way"),  # session, key, seat; platform: by itself
+    text_column("observed_at"),
     Index("account_event_of_person", "person", "account"),
     sqlite_strict=True,
 )
 INVITATION = Table(
     "account_invitation",
     METADATA,
-    _text("invitation", key=True),
-    _text("account"),
+    text_column("invitation", key=True),
+    text_column("account"),
     Column("secret_sha256", Text, nullable=False, unique=True),
-    _text("note"),
-    _text("by_person"),
-    _text("made_at"),
-    _text("expires_at"),
+    text_column("note"),
+    text_column("by_person"),
+    text_column("made_at"),
+    text_column("expires_at"),
     Index("account_invitation_of_account", "account", "invitation"),
     sqlite_strict=True,
 )
 INVITATION_END = Table(
     "account_invitation_end",
     METADATA,
-    _text("invitation", key=True),
-    _text("kind"),  # accepted, revoked
-    _text("person"),
-    _text("observed_at"),
+    text_column("invitation", key=True),
+    text_column("kind"),  # accepted, revoked
+    text_column("person"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 CHOICE = Table(
     "account_choice",
     METADATA,
-    _text("person", key=True),
-    _text("account"),
+    text_column("person", key=True),
+    text_column("account"),
     sqlite_strict=True,
 )
 DEMAND = Table(  # the accounts that demand a second step; asked at every request
     "account_demand",
     METADATA,
-    _text("account", key=True),
-    _text("demanded_at"),
+    text_column("account", key=True),
+    text_column("demanded_at"),
     sqlite_strict=True,
 )
 

@@ -5,30 +5,26 @@ are a sealed document (`documents`), which ends when its time is over; what stay
 certificate may need: the decision, the attested name, the digest of each document.
 """
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Connection, Index, MetaData, Table
 
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE
+from guzheng.store.columns import NUMBER, text_column
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 REQUEST = Table(
     "name_request",
     METADATA,
-    _text("request", key=True),
-    _text("account"),
-    _text("person"),  # who asked
-    _text("kind"),
-    _text("masked_name"),
-    _text("masked_number"),
-    _text("number_mark"),  # a keyed digest: whether a number came before, and nothing else
-    _text("asked_at"),
+    text_column("request", key=True),
+    text_column("account"),
+    text_column("person"),  # who asked
+    text_column("kind"),
+    text_column("masked_name"),
+    text_column("masked_number"),
+    text_column(
+        "number_mark"
+    ),  # a keyed digest: whether a number came before, and nothing else
+    text_column("asked_at"),
     Index("name_request_of_account", "account", "request"),
     Index("name_request_of_number", "number_mark"),
     sqlite_strict=True,
@@ -36,26 +32,26 @@ REQUEST = Table(
 DOCUMENT = Table(
     "name_document",
     METADATA,
-    _text("request", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),  # 0: the statement
-    _text("media_type"),
-    Column("size", _NUMBER, nullable=False),
-    _text("sha256"),  # of what was handed in, before it was sealed
+    text_column("request", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),  # 0: the statement
+    text_column("media_type"),
+    Column("size", NUMBER, nullable=False),
+    text_column("sha256"),  # of what was handed in, before it was sealed
     sqlite_strict=True,
 )
 EVENT = Table(
     "name_event",
     METADATA,
-    _text("request", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("kind"),
-    _text("by_person"),
-    _text("reason"),
-    _text("name"),  # when it was approved; else empty
-    _text("uscc"),
-    _text("means"),
-    _text("attested_by"),
-    _text("observed_at"),
+    text_column("request", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("by_person"),
+    text_column("reason"),
+    text_column("name"),  # when it was approved; else empty
+    text_column("uscc"),
+    text_column("means"),
+    text_column("attested_by"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 

@@ -11,16 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Engine,
     Index,
-    Integer,
     MetaData,
     Row,
     Table,
-    Text,
     func,
     insert,
     inspect,
@@ -33,36 +30,31 @@ from guzheng.cases.values import Exhibited, Facts, Sequence, Stated
 from guzheng.proof import canonical, instant
 from guzheng.refusals import Refused
 from guzheng.store import ids
+from guzheng.store.columns import NUMBER, text_column
 from guzheng.store.records import SQLITE, reading, writing
 
 PREFIX = "ca"
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 CASE = Table(
     "case_file",
     METADATA,
-    _text("case_id", key=True),
-    _text("account"),
+    text_column("case_id", key=True),
+    text_column("account"),
     Index("case_of_account", "account", "case_id"),
     sqlite_strict=True,
 )
 ENTRY = Table(
     "case_entry",
     METADATA,
-    _text("case_id", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("part"),
-    _text("subject"),
-    _text("act"),
-    _text("stated"),  # canonical JSON
-    _text("person"),
-    _text("observed_at"),
+    text_column("case_id", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("part"),
+    text_column("subject"),
+    text_column("act"),
+    text_column("stated"),  # canonical JSON
+    text_column("person"),
+    text_column("observed_at"),
     Index("case_entry_of_subject", "part", "subject"),
     Index("case_entry_of_part", "case_id", "part", "number"),
     sqlite_strict=True,

@@ -6,25 +6,19 @@ and are copied with the rest.
 """
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Index,
-    Integer,
     MetaData,
     Table,
     Text,
     inspect,
 )
 
+from guzheng.store.columns import NUMBER, text_column
 from guzheng.store.records import SQLITE
 
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
 
 
 def _added(name: str) -> "Column[str]":
@@ -35,26 +29,26 @@ def _added(name: str) -> "Column[str]":
 COMMISSION = Table(
     "commission",
     METADATA,
-    _text("commission", key=True),
-    _text("account"),
+    text_column("commission", key=True),
+    text_column("account"),
     Column("exhibit", Text, nullable=False, unique=True),
-    _text("url"),
-    _text("claimed_name"),
-    _text("claimed_applicant"),
-    _text("claimed_purpose"),
-    _text("vantage"),
-    _text("party"),  # the commissions that were ordered together, of several vantages
-    _text("retry_of"),
-    _text("reason"),
-    _text("batch"),
-    Column("line", _NUMBER, nullable=False),
-    _text("schedule"),
-    _text("slot_at"),
-    Column("automatic", _NUMBER, nullable=False),  # confirmed as soon as it is captured
+    text_column("url"),
+    text_column("claimed_name"),
+    text_column("claimed_applicant"),
+    text_column("claimed_purpose"),
+    text_column("vantage"),
+    text_column("party"),  # the commissions that were ordered together, of several vantages
+    text_column("retry_of"),
+    text_column("reason"),
+    text_column("batch"),
+    Column("line", NUMBER, nullable=False),
+    text_column("schedule"),
+    text_column("slot_at"),
+    Column("automatic", NUMBER, nullable=False),  # confirmed as soon as it is captured
     _added("options"),  # of the capture, with spaces between
     _added("person"),  # who ordered it for the account
-    Column("turn", _NUMBER, nullable=False),
-    _text("ordered_at"),
+    Column("turn", NUMBER, nullable=False),
+    text_column("ordered_at"),
     Index("commission_of_account", "account", "commission"),
     Index("commission_of_party", "party"),
     Index("commission_of_batch", "batch"),
@@ -64,25 +58,27 @@ COMMISSION = Table(
 EVENT = Table(
     "commission_event",
     METADATA,
-    _text("commission", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("kind"),
-    _text("observed_at"),
-    _text("code"),
-    _text("found"),
+    text_column("commission", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("observed_at"),
+    text_column("code"),
+    text_column("found"),
     _added("person"),  # whose decision it was
     sqlite_strict=True,
 )
 QUOTA = Table(
     "quota_line",
     METADATA,
-    _text("commission", key=True),
-    _text("part", key=True),  # hold, end or refund: each commission has at most one of each
-    _text("account"),
-    _text("means"),
-    Column("units", _NUMBER, nullable=False),
+    text_column("commission", key=True),
+    text_column(
+        "part", key=True
+    ),  # hold, end or refund: each commission has at most one of each
+    text_column("account"),
+    text_column("means"),
+    Column("units", NUMBER, nullable=False),
     _added("lot"),  # what the unit was taken from; empty: an allowance without end, or no limit
-    _text("observed_at"),
+    text_column("observed_at"),
     # Whole sums are read from it, and no row: at 100,000 lines that is what makes it bearable.
     Index("quota_by_lot", "account", "lot", "means", "units"),
     sqlite_strict=True,
@@ -90,52 +86,52 @@ QUOTA = Table(
 BATCH = Table(
     "commission_batch",
     METADATA,
-    _text("batch", key=True),
-    _text("account"),
-    _text("name"),
-    _text("sha256"),
-    _text("refused"),  # canonical JSON: the lines that were left out, and why
-    _text("ordered_at"),
+    text_column("batch", key=True),
+    text_column("account"),
+    text_column("name"),
+    text_column("sha256"),
+    text_column("refused"),  # canonical JSON: the lines that were left out, and why
+    text_column("ordered_at"),
     _added("person"),
     sqlite_strict=True,
 )
 SCHEDULE = Table(
     "schedule",
     METADATA,
-    _text("schedule", key=True),
-    _text("account"),
-    _text("url"),
-    _text("claimed_name"),
-    _text("claimed_applicant"),
-    _text("claimed_purpose"),
-    _text("vantages"),
+    text_column("schedule", key=True),
+    text_column("account"),
+    text_column("url"),
+    text_column("claimed_name"),
+    text_column("claimed_applicant"),
+    text_column("claimed_purpose"),
+    text_column("vantages"),
     _added("options"),
     _added("person"),
-    _text("repeats"),  # the exhibit that it repeats, if one
-    _text("every"),
-    _text("first_at"),
-    _text("until_at"),
-    _text("ordered_at"),
+    text_column("repeats"),  # the exhibit that it repeats, if one
+    text_column("every"),
+    text_column("first_at"),
+    text_column("until_at"),
+    text_column("ordered_at"),
     sqlite_strict=True,
 )
 SCHEDULE_EVENT = Table(
     "schedule_event",
     METADATA,
-    _text("schedule", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("kind"),
-    _text("observed_at"),
+    text_column("schedule", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("observed_at"),
     _added("person"),
     sqlite_strict=True,
 )
 SLOT = Table(
     "schedule_slot",
     METADATA,
-    _text("schedule", key=True),
-    _text("slot_at", key=True),
-    _text("outcome"),
-    _text("code"),
-    _text("observed_at"),
+    text_column("schedule", key=True),
+    text_column("slot_at", key=True),
+    text_column("outcome"),
+    text_column("code"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 _ALL = (COMMISSION, EVENT, QUOTA, BATCH, SCHEDULE, SCHEDULE_EVENT, SLOT)

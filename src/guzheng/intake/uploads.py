@@ -10,15 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Engine,
     Index,
-    Integer,
     MetaData,
     Row,
     Table,
-    Text,
     delete,
     func,
     insert,
@@ -28,36 +25,31 @@ from sqlalchemy import (
 
 from guzheng.proof import instant
 from guzheng.refusals import Refused
+from guzheng.store.columns import NUMBER, text_column
 from guzheng.store.ids import LOCAL
-from guzheng.store.records import SQLITE, reading, writing
+from guzheng.store.records import reading, writing
 
 FOLDER = "uploads/"
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 UPLOAD = Table(
     "upload",
     METADATA,
-    _text("upload", key=True),
-    _text("account"),
-    _text("person"),
-    _text("name"),
-    _text("media_type"),
-    Column("size", _NUMBER, nullable=False),
-    _text("sha256"),  # of the whole, as the sender says; empty: he does not
-    _text("claimed_name"),
-    _text("claimed_applicant"),
-    _text("claimed_purpose"),
-    _text("original_of"),  # the hash-only deposit whose original this is
-    _text("opened_at"),
-    _text("expires_at"),
-    _text("exhibit"),  # promised before the deposit is made, so that it is made once
-    _text("ended"),  # empty while it goes on; `kept`, or the code of why not
+    text_column("upload", key=True),
+    text_column("account"),
+    text_column("person"),
+    text_column("name"),
+    text_column("media_type"),
+    Column("size", NUMBER, nullable=False),
+    text_column("sha256"),  # of the whole, as the sender says; empty: he does not
+    text_column("claimed_name"),
+    text_column("claimed_applicant"),
+    text_column("claimed_purpose"),
+    text_column("original_of"),  # the hash-only deposit whose original this is
+    text_column("opened_at"),
+    text_column("expires_at"),
+    text_column("exhibit"),  # promised before the deposit is made, so that it is made once
+    text_column("ended"),  # empty while it goes on; `kept`, or the code of why not
     Index("upload_of_account", "account", "upload"),
     Index("upload_by_end", "ended", "expires_at"),
     sqlite_strict=True,
@@ -65,11 +57,11 @@ UPLOAD = Table(
 PART = Table(
     "upload_part",
     METADATA,
-    _text("upload", key=True),
-    Column("begins", _NUMBER, primary_key=True, autoincrement=False),
-    Column("size", _NUMBER, nullable=False),
-    _text("sha256"),
-    _text("place"),
+    text_column("upload", key=True),
+    Column("begins", NUMBER, primary_key=True, autoincrement=False),
+    Column("size", NUMBER, nullable=False),
+    text_column("sha256"),
+    text_column("place"),
     sqlite_strict=True,
 )
 KEPT = "kept"

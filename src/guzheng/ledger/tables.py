@@ -15,11 +15,9 @@ one database, the names of later shards end in theirs: `entry_2027`.
 from collections.abc import Iterator
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     ForeignKey,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -29,12 +27,12 @@ from sqlalchemy import (
 )
 
 from guzheng.proof.manifest import LEAF_LABEL
+from guzheng.store.columns import NUMBER
 from guzheng.store.records import SQLITE
 
 LENGTH_KNOWN = 32  # octets at the end of a leaf by which it is known: the digest of nearly all
 # Leaves that are no commitments: few, and looked for by their kind (Entries.labelled).
 RECORD = f"substr(leaf, 1, {len(LEAF_LABEL)}) <> x'{LEAF_LABEL.hex()}'"
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 
 
 class Tables:
@@ -46,7 +44,7 @@ class Tables:
         self.entry = Table(
             f"entry{ending}",
             self._metadata,
-            Column("idx", _NUMBER, primary_key=True, autoincrement=False),
+            Column("idx", NUMBER, primary_key=True, autoincrement=False),
             Column("leaf", LargeBinary, nullable=False),
             UniqueConstraint("leaf").ddl_if(dialect="postgresql"),
             sqlite_strict=True,
@@ -56,7 +54,7 @@ class Tables:
             self._metadata,
             Column(
                 "idx",
-                _NUMBER,
+                NUMBER,
                 ForeignKey(f"entry{ending}.idx"),
                 primary_key=True,
                 autoincrement=False,
@@ -70,7 +68,7 @@ class Tables:
         self.closed = Table(
             f"entry_closed{ending}",
             self._metadata,
-            Column("size", _NUMBER, primary_key=True, autoincrement=False),
+            Column("size", NUMBER, primary_key=True, autoincrement=False),
             sqlite_strict=True,
         )
 

@@ -10,16 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Engine,
     Index,
-    Integer,
     MetaData,
     Row,
     Table,
-    Text,
     insert,
     select,
 )
@@ -27,47 +24,42 @@ from sqlalchemy import (
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE, insert_missing, reading, writing
+from guzheng.store.columns import NUMBER, text_column
+from guzheng.store.records import insert_missing, reading, writing
 
 BEGAN, MADE, FAILED, REMOVED = "began", "made", "failed", "removed"
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 _METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 _ORDER = Table(
     "package_order",
     _METADATA,
-    _text("package", key=True),
-    _text("account"),
-    _text("person"),
-    _text("wanted"),  # canonical JSON
-    _text("ordered_at"),
+    text_column("package", key=True),
+    text_column("account"),
+    text_column("person"),
+    text_column("wanted"),  # canonical JSON
+    text_column("ordered_at"),
     Index("package_of_account", "account", "package"),
     sqlite_strict=True,
 )
 _EVENT = Table(
     "package_event",
     _METADATA,
-    _text("package", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("kind"),
-    _text("observed_at"),
-    _text("code"),
-    _text("told"),  # canonical JSON of what was made; of what failed, what was found
+    text_column("package", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("observed_at"),
+    text_column("code"),
+    text_column("told"),  # canonical JSON of what was made; of what failed, what was found
     sqlite_strict=True,
 )
 # What guzheng-verify last said of each exhibit when it was to be filed.
 _VERIFIED = Table(
     "exhibit_verified",
     _METADATA,
-    _text("exhibit", key=True),
-    _text("observed_at", key=True),
-    _text("outcome"),
-    _text("code"),
+    text_column("exhibit", key=True),
+    text_column("observed_at", key=True),
+    text_column("outcome"),
+    text_column("code"),
     sqlite_strict=True,
 )
 

@@ -10,13 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
     Engine,
     Index,
-    Integer,
     MetaData,
     Row,
     Table,
@@ -31,68 +29,63 @@ from guzheng.refusals import Refused
 from guzheng.sharing import rules
 from guzheng.sharing.rules import Access, Share, Visitor
 from guzheng.store.added import create_tables
-from guzheng.store.records import SQLITE, insert_missing, reading, writing
+from guzheng.store.columns import NUMBER, text_column
+from guzheng.store.records import insert_missing, reading, writing
 
 MOST_LOGGED = 10_000  # lines of one share: a flood of openings must not fill the disk
-_NUMBER = BigInteger().with_variant(Integer(), SQLITE)
 _METADATA = MetaData()
-
-
-def _text(name: str, *, key: bool = False) -> "Column[str]":
-    return Column(name, Text, primary_key=key, nullable=False)
-
 
 _SHARE = Table(
     "share",
     _METADATA,
-    _text("share", key=True),
-    _text("account"),
-    _text("person"),
-    _text("claimed_title"),
-    Column("with_package", _NUMBER, nullable=False),
+    text_column("share", key=True),
+    text_column("account"),
+    text_column("person"),
+    text_column("claimed_title"),
+    Column("with_package", NUMBER, nullable=False),
     Column("link_sha256", Text, nullable=False, unique=True),
-    _text("code_scrypt"),
-    _text("made_at"),
-    _text("expires_at"),
+    text_column("code_scrypt"),
+    text_column("made_at"),
+    text_column("expires_at"),
     Index("share_of_account", "account", "share"),
     sqlite_strict=True,
 )
 _SHARED = Table(
     "share_exhibit",
     _METADATA,
-    _text("share", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("exhibit"),
+    text_column("share", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("exhibit"),
     Index("share_of_exhibit", "exhibit"),
     sqlite_strict=True,
 )
 _REVOKED = Table(
     "share_revoked",
     _METADATA,
-    _text("share", key=True),
-    _text("person"),
-    _text("observed_at"),
+    text_column("share", key=True),
+    text_column("person"),
+    text_column("observed_at"),
     sqlite_strict=True,
 )
 _ACCESS = Table(
     "share_access",
     _METADATA,
-    _text("share", key=True),
-    Column("number", _NUMBER, primary_key=True, autoincrement=False),
-    _text("observed_at"),
-    _text("kind"),
-    _text("what"),
-    _text("observed_address"),
-    _text("claimed_agent"),
+    text_column("share", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("observed_at"),
+    text_column("kind"),
+    text_column("what"),
+    text_column("observed_address"),
+    text_column("claimed_agent"),
     sqlite_strict=True,
 )
 # Who gave the right code carries a secret of his own for some hours.
 _PASS = Table(
     "share_pass",
     _METADATA,
-    _text("secret_sha256", key=True),
-    _text("share"),
-    _text("until_at"),
+    text_column("secret_sha256", key=True),
+    text_column("share"),
+    text_column("until_at"),
     sqlite_strict=True,
 )
 
