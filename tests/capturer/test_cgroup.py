@@ -98,3 +98,75 @@ def test_a_group_whose_owner_was_killed_is_swept(tmp_path: Path) -> None:
         assert name in leftovers.sweep((tmp_path,), now=0)
         assert name not in cgroup.names(leftovers.PREFIX)
         dead.stdout.read()  # ends only when the child that held it has been ended
+
+
+def fake_second(folder: Path, *, delegated: bool) -> Path:
+    """What the kernel shows where version 2 alone is mounted, as files; gives its /proc.
+
+    Whoever writes to what has processes is refused: so was a real kernel's version 2, with the
+    one controller that was free. A folder in the place of the file refuses likewise."""
+    unit = folder / "cgroup" / "guzheng.service"
+    (unit / "main" / "cgroup.subtree_control").mkdir(parents=True)
+    for each in (unit, unit / "main", unit.parent):
+        (each / "cgroup.procs").write_text("")
+    if not delegated:
+        (unit / "cgroup.subtree_control").mkdir()
+    proc = folder / "proc"
+    proc.mkdir()
+    (proc / "mounts").write_text(f"none {folder}/cgroup cgroup2 rw 0 0\n")
+    (proc / "cgroup").write_text("0::/guzheng.service/main\n")
+    return proc
+
+
+def test_of_version_2_the_group_lies_beside_ours_in_what_was_delegated(tmp_path: Path) -> None:
+    unit = tmp_path / "cgroup/guzheng.service"
+    group = cgroup.enter(
+        "job", cgroup.Caps(1 << 28, 40, 2), fake_second(tmp_path, delegated=True)
+    )
+    job = unit / "job"
+    assert group.version == 2
+    assert (unit / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
+    written = {one.name: one.read_text() for one in job.iterdir()}
+    assert written == {
+        "memory.max": str(1 << 28),
+        "pids.max": "40",
+        "cpu.max": "200000 100000",
+        "cgroup.procs": "0",
+    }
+    (job / "memory.peak").write_text("123\n")
+    (job / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\n")
+    (job / "memory.stat").write_text("anon 40\nfile 1000\nkernel 9\nshmem 2\nanon_thp 40\n")
+    assert (group.peak_octets, group.killed, group.refused, group.held_octets) == (
+        123,
+        2,
+        7,
+        42,
+    )
+    for one in job.iterdir():  # the kernel's own: they go with their folder
+        one.unlink()
+    group.close()
+    assert (unit / "main/cgroup.procs").read_text() == "0"
+    assert not job.exists()
+
+
+def test_of_version_2_without_delegation_it_says_both_refusals(tmp_path: Path) -> None:
+    proc = fake_second(tmp_path, delegated=False)
+    with pytest.raises(cgroup.NoGroup) as caught:
+        cgroup.enter("job", cgroup.Caps(1 << 28, 40, 2), proc)
+    assert str(caught.value).count("cgroup.subtree_control") == 2
+    assert not list(tmp_path.rglob("job"))
+
+
+def test_nothing_is_written_above_where_groups_are_mounted(tmp_path: Path) -> None:
+    """In a container our group is the root of what it sees."""
+    (tmp_path / "cgroup" / "cgroup.subtree_control").mkdir(parents=True)
+    (tmp_path / "cgroup" / "cgroup.procs").write_text("")
+    (tmp_path / "mounts").write_text(f"none {tmp_path}/cgroup cgroup2 rw 0 0\n")
+    (tmp_path / "cgroup.of-process").write_text("0::/\n")
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (tmp_path / "mounts").rename(proc / "mounts")
+    (tmp_path / "cgroup.of-process").rename(proc / "cgroup")
+    with pytest.raises(cgroup.NoGroup):
+        cgroup.enter("job", cgroup.Caps(1 << 28, 40, 2), proc)
+    assert {one.name for one in tmp_path.iterdir()} == {"cgroup", "proc"}

@@ -3,10 +3,12 @@
 The capturer enters it before it starts anything, so whatever it starts is born inside; a page
 that eats memory is ended by the kernel there and nowhere else. Both versions of the interface
 are spoken (Documentation/admin-guide/cgroup-v1, -v2). Where no group can be made (no root, no
-delegation, a read-only /sys), `fence` says why, and resource limits of each process stand in.
+delegation, a read-only /sys), NoGroup says why, and resource limits of each process stand in.
 
-Version 2 forbids processes beside groups of their own: the group is then made beside ours, in a
-parent that was delegated (systemd: `Delegate=yes` and `DelegateSubgroup=`).
+Version 2 forbids processes beside groups that have limits: the group is then made beside ours,
+in a parent that was delegated (systemd: `Delegate=yes` and `DelegateSubgroup=`). A parent gives
+its groups what it is told to give (`cgroup.subtree_control`), and nobody but whom it was
+delegated to tells it.
 """
 
 import contextlib
@@ -17,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_MOUNTS = Path("/proc/self/mounts")
-_OWN = Path("/proc/self/cgroup")
+_PROC = Path("/proc/self")
+_GIVEN = "+cpu +memory +pids"
 _PERIOD = 100_000  # microseconds; the kernel's default
 _TRIES = 50
 
@@ -83,9 +85,11 @@ class Group:
             _remove(folder)
 
 
-def enter(name: str, caps: Caps) -> Group:
-    """Make a group and go into it. Raises NoGroup and leaves nothing behind."""
-    found = _controllers()
+def enter(name: str, caps: Caps, proc: Path = _PROC) -> Group:
+    """Make a group and go into it. Raises NoGroup and leaves nothing behind.
+
+    `proc` has `mounts` and `cgroup`: where the groups lie, and which is ours."""
+    found = _controllers(proc)
     homes = {
         word: folder for word, folder in found.items() if word in {"memory", "pids", "cpu"}
     }
@@ -145,12 +149,16 @@ def _enter_first(name: str, homes: dict[str, Path], caps: Caps) -> Group:
 
 
 def _enter_second(name: str, own: Path, caps: Caps) -> Group:
-    why = ""
+    why: list[str] = []
     for parent in (own, own.parent):
+        if not (parent / "cgroup.procs").exists():  # above where they are mounted
+            continue
         folder = parent / name
         group = Group(2, (("memory", folder),), (own,))
         try:
             with _or_nothing(group):
+                # Refused as busy where processes are, unless they lie at the root of all.
+                (parent / "cgroup.subtree_control").write_text(_GIVEN, "ascii")
                 folder.mkdir()
                 (folder / "memory.max").write_text(str(caps.memory_octets), "ascii")
                 (folder / "pids.max").write_text(str(caps.tasks), "ascii")
@@ -158,10 +166,10 @@ def _enter_second(name: str, own: Path, caps: Caps) -> Group:
                 (folder / "cpu.max").write_text(quota, "ascii")
                 (folder / "cgroup.procs").write_text("0", "ascii")
         except NoGroup as error:
-            why = why or str(error)
+            why.append(str(error))
         else:
             return group
-    raise NoGroup(why)
+    raise NoGroup("; ".join(why) or "no group of ours can be seen")
 
 
 @contextlib.contextmanager
@@ -173,10 +181,10 @@ def _or_nothing(group: Group) -> Iterator[None]:
         raise NoGroup(f"{error.strerror}: {error.filename or 'a control group'}") from error
 
 
-def _controllers() -> dict[str, Path]:
+def _controllers(proc: Path = _PROC) -> dict[str, Path]:
     """Controller → our own folder under it; version 2 has the empty name."""
     mounts: dict[str, Path] = {}
-    for line in _text(_MOUNTS).splitlines():
+    for line in _text(proc / "mounts").splitlines():
         columns = line.split()
         if len(columns) < 4 or not columns[2].startswith("cgroup"):
             continue
@@ -184,7 +192,7 @@ def _controllers() -> dict[str, Path]:
         for word in listed:
             mounts.setdefault(word, Path(columns[1]))
     found: dict[str, Path] = {}
-    for line in _text(_OWN).splitlines():
+    for line in _text(proc / "cgroup").splitlines():
         _, words, path = line.split(":", 2)
         for word in words.split(","):
             if word in mounts:
