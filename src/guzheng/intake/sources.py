@@ -136,7 +136,9 @@ def along(connection: Connection, asked: Asked, page: Page) -> tuple[list[str], 
     rest = (*source.rest, *(_has_word(source.exhibit, one, asked.account) for one in terms))
     wanted, end = source.newest(asked.below).where(*rest), None
     if rest:
-        last = source.newest(asked.below).offset(page.most - 1).limit(1)
+        # Half as many where more than one thing is asked of each: what costs is the asking.
+        most = page.most if len(rest) == 1 else max(1, page.most // 2)
+        last = source.newest(asked.below).offset(most - 1).limit(1)
         end = connection.execute(last).scalar()
     if end is not None:
         oldest = _oldest(connection, asked, page.most)
