@@ -264,13 +264,28 @@ def test_a_preview_carries_pixels_and_nothing_else() -> None:
         assert (drawn.format, drawn.size[0]) == ("JPEG", SHOWN)
 
 
+class OneKey:
+    def __init__(self, octet: int) -> None:
+        self._key = bytes([octet]) * 32
+
+    def current(self) -> int:
+        return 1
+
+    def key(self, generation: int) -> bytes:
+        assert generation == 1
+        return self._key
+
+    def marks(self) -> bytes:
+        return self._key
+
+
 def counted() -> Callable[[int], bytes]:
     return lambda size: os.urandom(size)
 
 
 def test_documents_lie_sealed_and_each_in_its_own_place() -> None:
     blobs = MemoryBlobs()
-    vault = Vault(blobs, b"\1" * 32, counted())
+    vault = Vault(blobs, OneKey(1), counted())
     here, there = place_of("na_1", 1), place_of("na_2", 1)
     vault.put(here, b"the face of a person")
     kept = b"".join(_all(blobs, here))
@@ -283,7 +298,7 @@ def test_documents_lie_sealed_and_each_in_its_own_place() -> None:
         with pytest.raises(Refused, match=r"accounts\.document-damaged"):
             vault.read(place)
     with pytest.raises(Refused, match=r"accounts\.document-damaged"):
-        Vault(blobs, b"\2" * 32, counted()).read(here)
+        Vault(blobs, OneKey(2), counted()).read(here)
     vault.remove(here)
     vault.remove(here)
     with pytest.raises(Refused, match=r"accounts\.document-not-found"):
@@ -302,7 +317,7 @@ def test_the_key_is_made_once_and_never_anew(tmp_path: Path, engine: Engine) -> 
         folder.mkdir()
 
     def opened(folder: Path) -> Vault:
-        return open_vault(folder, engine, blobs, AT, os.urandom)
+        return open_vault(folder, engine, blobs, lambda: AT, os.urandom)
 
     opened(keys[0]).put(place_of("na_1", 1), b"x")
     file = keys[0] / "documents.key"
@@ -328,7 +343,7 @@ def test_programs_that_start_together_use_one_key(tmp_path: Path, engine: Engine
 
     def start() -> None:
         begin.wait()
-        vaults.append(open_vault(tmp_path, engine, blobs, AT, os.urandom))
+        vaults.append(open_vault(tmp_path, engine, blobs, lambda: AT, os.urandom))
 
     threads = [threading.Thread(target=start) for _ in range(6)]
     for one in threads:

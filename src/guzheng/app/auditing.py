@@ -36,6 +36,8 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "journal.head-failed": frozenset({"code"}),
     "exhibit.deleted": frozenset({"exhibit", "rule", "days", "items", "octets"}),
     "exhibit.ended": frozenset({"exhibit", "kind", "missing"}),
+    "documents.key": frozenset({"generation"}),
+    "documents.retired": frozenset({"generation"}),
     "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
 }
 _AGAIN_SECONDS: Final = 60

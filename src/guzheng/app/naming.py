@@ -8,12 +8,14 @@ documents are deleted (`name_document_days`); their digests and the decision sta
 Nothing here is asked with accounts switched off: the seat has no name to attest.
 """
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from guzheng.accounts import Acting, Permission
+from guzheng.accounts.documentkeys import DocumentKeys
 from guzheng.accounts.documents import Document, Vault, media_type_of, open_vault, preview
 from guzheng.accounts.realnames import (
     AGREES,
@@ -38,16 +40,19 @@ from guzheng.accounts.realnames import (
     place_of,
 )
 from guzheng.accounts.registers import open_register
+from guzheng.app.auditing import Audit
 from guzheng.app.parts import Parts
 from guzheng.config import Config
 from guzheng.proof.digest import sha256
 from guzheng.proof.manifest import AttestedApplicant
 from guzheng.refusals import Refused
 from guzheng.store import ids
+from guzheng.store.lease import leased
 
 _BEIJING = timezone(timedelta(hours=8))
 _ORPHANED = timedelta(days=1)  # no form takes so long to arrive
 _SWEPT = timedelta(hours=1)  # how often a whole folder is looked through
+_LEASE = "documents"  # whoever deletes documents, or seals them anew, does so alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class Naming:
                     parts.data / "keys",
                     parts.accounts,
                     parts.blobs,
-                    parts.now(),
+                    parts.now,
                     parts.entropy,
                 )
             return self._opened
@@ -277,10 +282,60 @@ class Naming:
     def _note_view(self, one: NameRequest, acting: Acting) -> None:
         self._rows.note(one.request, NameEvent(VIEWED, self._parts.now(), acting.person))
 
+    # ---- the key ---------------------------------------------------------------------
+
+    def documents_by_key(self) -> dict[int, int]:
+        """Of each key, how many documents lie under it; the one that seals is among them."""
+        vault, keys = self._vault(), self._keys()
+        found = {keys.current(): 0}
+        for name in list(self._parts.blobs.names(FOLDER)):
+            with contextlib.suppress(Refused):  # deleted at this moment
+                generation = vault.generation(name)
+                found[generation] = found.get(generation, 0) + 1
+        return found
+
+    def turn_key(self) -> int:
+        """Seal under another key from now on; gives its number."""
+        generation = self._keys().turn()
+        Audit(self._parts.data, self._parts.now).tell("documents.key", generation=generation)
+        return generation
+
+    def reseal(self) -> tuple[int, tuple[str, ...]]:
+        """Seal anew what lies under keys before; gives how many, and those that no key opens.
+        May run again at any time, beside everything else; killed in between, it goes on."""
+        vault, done, damaged = self._vault(), 0, []
+        with leased(self._parts.leases, _LEASE, wait=True):
+            for name in list(self._parts.blobs.names(FOLDER)):
+                try:
+                    done += vault.reseal(name)
+                except Refused as refused:
+                    if refused.code != "accounts.document-not-found":
+                        damaged.append(name)
+        return done, tuple(damaged)
+
+    def retire_keys(self) -> tuple[int, ...]:
+        """Remove the files of keys under which nothing lies, a day after they were turned away
+        from; gives their numbers."""
+        by_key, keys = self.documents_by_key(), self._keys()
+        over = tuple(one for one in keys.retirable() if not by_key.get(one))
+        for one in over:
+            keys.retire(one)
+            Audit(self._parts.data, self._parts.now).tell("documents.retired", generation=one)
+        return over
+
+    def _keys(self) -> DocumentKeys:
+        self._vault()  # or there is no table to ask
+        parts = self._parts
+        return DocumentKeys(parts.data / "keys", parts.accounts, parts.now, parts.entropy)
+
     # ---- now and then ----------------------------------------------------------------
 
     def round(self) -> int:
         """Delete what is kept no longer; gives the number of requests that had documents."""
+        with leased(self._parts.leases, _LEASE, wait=False) as mine:
+            return self._delete() if mine else 0
+
+    def _delete(self) -> int:
         now, days = self._parts.now(), self._config.name_document_days
         over = self._rows.deletable(now - timedelta(days=days)) if days else ()
         for one in over:

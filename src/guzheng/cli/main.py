@@ -14,6 +14,7 @@ import click
 from guzheng.cli import (
     accounts,
     capturing,
+    documents,
     ending,
     evidence,
     keeping,
@@ -59,6 +60,7 @@ for family in (
     running.COMMANDS,
     upkeep.COMMANDS,
     ending.COMMANDS,
+    documents.COMMANDS,
     keeping.COMMANDS,
     keys.COMMANDS,
     ledger.COMMANDS,

@@ -1,0 +1,197 @@
+"""The key of documents is turned: each is sealed anew, whoever dies, and the old one goes."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from guzheng.accounts.documentkeys import MARKS_FILE, RETIRED_AFTER, DocumentKeys
+from guzheng.accounts.documents import Vault, open_vault
+from guzheng.accounts.realnames import FOLDER, place_of
+from guzheng.app import Platform, open_parts
+from guzheng.config import Config
+from guzheng.refusals import Refused
+from guzheng.store import ids
+from guzheng.store.blobs import read
+from tests.cli.conftest import command
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DOCUMENTS = 6
+
+
+class Clock:
+    at = AT
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class House:
+    """An installation with documents under its first key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.config = Config(folder, accounts="on")
+        self.parts = open_parts(self.config, now=self.clock)
+        self.platform = Platform(self.config, self.parts)
+        self.names = self.platform.names
+        self.keys = folder / "keys"
+        self.places = [place_of(ids.new("na", AT, os.urandom), 1) for _ in range(DOCUMENTS)]
+        for place in self.places:
+            self.vault().put(place, place.encode())
+
+    def vault(self) -> Vault:
+        """As another program opens it."""
+        parts = self.parts
+        return open_vault(self.keys, parts.accounts, parts.blobs, self.clock, parts.entropy)
+
+    def require_all(self) -> None:
+        for place in self.places:
+            assert self.vault().read(place) == place.encode()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path / "data")
+
+
+def test_every_document_is_sealed_anew_and_the_old_key_goes(house: House) -> None:
+    before = house.vault()
+    mark, kept = before.mark("11010519491231002X"), read(house.parts.blobs, house.places[0])
+    assert house.names.documents_by_key() == {1: DOCUMENTS}
+    assert house.names.turn_key() == 2
+    assert before.read(house.places[0]) == house.places[0].encode(), "both open"
+    before.put(place_of(ids.new("na", AT, os.urandom), 1), b"meanwhile")
+    assert house.names.documents_by_key() == {1: DOCUMENTS, 2: 1}, "who runs on turns, too"
+    assert house.names.reseal() == (DOCUMENTS, ())
+    assert house.names.reseal() == (0, ())
+    assert read(house.parts.blobs, house.places[0]) != kept
+    house.require_all()
+    assert house.names.retire_keys() == (), "not on the day it is turned away from"
+    house.clock.at += RETIRED_AFTER
+    assert house.names.retire_keys() == (1,)
+    assert not (house.keys / "documents.key").exists()
+    house.require_all()
+    assert house.vault().mark("11010519491231002X") == mark, "rows never change"
+    assert house.names.turn_key() == 3
+    assert house.names.reseal() == (DOCUMENTS + 1, ())
+    house.require_all()
+    for name in ("documents-2.key", "documents-3.key", MARKS_FILE):
+        assert (house.keys / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_under_which_something_lies_stays(house: House) -> None:
+    house.names.turn_key()
+    house.clock.at += RETIRED_AFTER
+    assert house.names.retire_keys() == ()
+    broken = house.places[0]
+    octets = read(house.parts.blobs, broken)
+    house.parts.blobs.replace(broken, octets[:-1] + bytes([octets[-1] ^ 1]))
+    assert house.names.reseal() == (DOCUMENTS - 1, (broken,)), "one holds up no other"
+    assert house.names.retire_keys() == ()
+    assert (house.keys / "documents.key").exists()
+    house.parts.blobs.replace(broken, octets)
+    assert house.names.reseal() == (1, ())
+    assert house.names.retire_keys() == (1,)
+
+
+def test_a_document_is_bound_to_its_place_and_its_key(house: House) -> None:
+    house.names.turn_key()
+    house.names.reseal()
+    one, other = house.places[:2]
+    octets = read(house.parts.blobs, one)
+    house.parts.blobs.replace(other, octets)
+    for wrong in (octets, octets[:4] + b"\0\1" + octets[6:], b"GZD1" + octets[6:], b"GZD2"):
+        house.parts.blobs.replace(other, wrong)
+        with pytest.raises(Refused):
+            house.vault().read(other)
+
+
+def test_a_machine_without_the_key_seals_under_no_other(house: House, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "documents.key").write_bytes((house.keys / "documents.key").read_bytes())
+
+    def there() -> Vault:
+        parts = house.parts
+        return open_vault(elsewhere, parts.accounts, parts.blobs, house.clock, parts.entropy)
+
+    running = there()
+    house.names.turn_key()
+    place = place_of(ids.new("na", AT, os.urandom), 1)
+    for attempt in (lambda: running.put(place, b"x"), there):
+        with pytest.raises(Refused, match=r"accounts\.documents-key"):
+            attempt()
+    assert list(elsewhere.iterdir()) == [elsewhere / "documents.key"]
+    assert running.read(house.places[0]) == house.places[0].encode()
+    for name in ("documents-2.key", MARKS_FILE):
+        (elsewhere / name).write_bytes((house.keys / name).read_bytes())
+    there().put(place, b"x")
+    assert house.vault().read(place) == b"x"
+
+
+def test_a_file_that_was_prepared_is_the_next_key(house: House) -> None:
+    prepared = os.urandom(32)
+    (house.keys / "documents-2.key").write_bytes(prepared)
+    assert house.names.turn_key() == 2
+    assert (house.keys / "documents-2.key").read_bytes() == prepared
+    keys = DocumentKeys(house.keys, house.parts.accounts, house.clock, os.urandom)
+    assert keys.current() == 2
+    assert keys.retirable() == ()
+
+
+KILLED = """
+import os, signal, sys
+from guzheng.app import Platform, open_parts
+from guzheng.config import Config
+config = Config(__import__("pathlib").Path(sys.argv[1]), accounts="on")
+platform = Platform(config, open_parts(config))
+blobs, at, left = platform.parts.blobs, sys.argv[2], [3]
+replace = type(blobs).replace
+def dying(self, name, octets):
+    left[0] -= 1
+    if not left[0] and at == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(self, name, octets)
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+type(blobs).replace = dying
+platform.names.reseal()
+"""
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_who_is_killed_goes_on(house: House, at: str) -> None:
+    house.names.turn_key()
+    died = subprocess.run(
+        [sys.executable, "-c", KILLED, str(house.config.data), at],
+        capture_output=True,
+        timeout=300,
+        check=False,
+        cwd=ROOT,
+    )
+    assert died.returncode == -9, died.stderr.decode()
+    house.require_all()
+    again = {"before": DOCUMENTS - 2, "after": DOCUMENTS - 3}[at]
+    assert house.names.reseal() == (again, ())
+    house.require_all()
+    assert len(list(house.parts.blobs.names(FOLDER))) == DOCUMENTS
+
+
+def test_the_command(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUZHENG_ACCOUNTS", "on")
+    monkeypatch.setenv("GUZHENG_CLOCK_PROFILE", "evaluation")
+    data = ("--data", house.config.data)
+
+    def shown(*more: str) -> list[dict[str, object]]:
+        return command("documents", *more, *data, "--json").lines
+
+    assert shown() == [{"generation": 1, "documents": DOCUMENTS}]
+    assert shown("--turn") == [{"generation": 2, "documents": DOCUMENTS}]
+    told = command("documents", "--retire", *data)
+    assert told.status == 0
+    assert "不满一天" in told.err, "it was turned away from a moment ago"
