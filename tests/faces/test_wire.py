@@ -13,15 +13,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from guzheng.app import Platform
+from guzheng.config import Config
 from guzheng.refusals import Problem, Refused
+from guzheng.web import create_app
 from guzheng.web.arriving import apart, body_of
 from guzheng.web.wire import AHEAD, LEAST, TURN, Wire
+from tests.faces.conftest import Face as Shown
+from tests.faces.conftest import serving
 
 WAIT_SECONDS = 60
 FILE = random.Random(7).randbytes(5 * TURN + 12_345)
@@ -308,6 +314,57 @@ def test_a_hundred_that_wait_keep_nobody_out(face: Face) -> None:
             one.sendall(FILE[LEAST : LEAST * 2])
         for one in idle:
             assert answer(one) == (200, of(FILE[: LEAST * 2], wire=wire))
+
+
+@pytest.mark.parametrize("kind", ["tus", "form", "original", "verify", "lookup"])
+def test_slow_senders_keep_nobody_from_a_page(tmp_path: Path, kind: str) -> None:
+    """More of them than the common pool has threads; at the end each is answered."""
+    count = 45
+    config = Config(tmp_path / "data", uploads_open=count)
+    with serving(create_app(Platform(config))) as shown, contextlib.ExitStack() as stack:
+        host, _, port = shown.address.removeprefix("http://").partition(":")
+        size = LEAST + 10
+        opening = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        closing = b"\r\n--b--\r\n"
+        body = opening + b"x" * (size - len(opening) - len(closing)) + closing
+        idle: list[socket.socket] = []
+        for _ in range(count):
+            address, said = beginning(shown, kind, size)
+            one = stack.enter_context(connected((host, int(port))))
+            method = "PATCH" if kind == "tus" else "POST"
+            one.sendall(head(address, size, *said, method=method) + body[:1000])
+            idle.append(one)
+        assert shown.client.get("/").status_code == 200
+        for one in idle:
+            one.sendall(body[1000:])
+        assert {int(one.recv(12).split()[1]) for one in idle} <= {200, 204, 303, 422}
+
+
+def beginning(shown: Shown, kind: str, size: int) -> tuple[str, tuple[str, ...]]:
+    """Where to send it, and under which headers."""
+    form = ("Content-Type: multipart/form-data; boundary=b",)
+    match kind:
+        case "form":
+            return "/deposits", form
+        case "verify":
+            return "/verify", form
+        case "lookup":
+            return "/ledger/lookup", form
+        case "original":
+            said = {"name": "a", "size": size, "sha256": "0" * 64}
+            made = shown.client.post("/api/digests", json=said).json()
+            return f"/exhibits/{made['exhibit']}/original", form
+        case _:
+            pass
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": str(size)}
+    made = shown.client.post(
+        "/api/uploads", headers={**tus, "Upload-Metadata": "filename YQ=="}
+    )
+    return made.headers["location"], (
+        "Tus-Resumable: 1.0.0",
+        "Upload-Offset: 0",
+        "Content-Type: application/offset+octet-stream",
+    )
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

@@ -102,9 +102,11 @@ class _Grown:
     def take(self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes]) -> Part:
         begins, place = _end_of(before), f"{FOLDER}{upload}/octets"
         whole = self._carried_on(upload, before)
-        received = hashed_through(
-            chunks, partial(self._growing.grow, place, begins), *([whole] if whole else [])
-        )
+        grow = partial(self._growing.grow, place, begins)
+        if not before:  # the first part is the whole so far: one hash is both
+            received = hashed_through(chunks, grow, into=whole)
+        else:
+            received = hashed_through(chunks, grow, *([whole] if whole else []))
         part = Part(begins, received.size, received.sha256.hex, place)
         if whole is not None:
             with self._lock:

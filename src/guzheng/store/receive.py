@@ -31,10 +31,14 @@ def keep_stream(blobs: Blobs, name: str, chunks: Iterable[bytes]) -> Received:
 
 
 def hashed_through(
-    chunks: Iterable[bytes], take: Callable[[Iterator[bytes]], None], *also: Hasher
+    chunks: Iterable[bytes],
+    take: Callable[[Iterator[bytes]], None],
+    *also: Hasher,
+    into: Hasher | None = None,
 ) -> Received:
-    """`take` is given the chunks, and must read them all; `also` are updated with them, too."""
-    hasher = hashlib.sha256()
+    """`take` is given the chunks, and must read them all; `also` are updated with them, too.
+    `into`: a SHA-256 of nothing yet, for who wants to carry it on."""
+    hasher: Hasher = into or hashlib.sha256()
     size = 0
 
     def hashed(hand: ThreadPoolExecutor) -> Iterator[bytes]:
