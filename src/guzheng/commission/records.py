@@ -5,7 +5,7 @@ twice, and it happens once: ids are the caller's, events follow `rules.follows`,
 commission has one hold and one end in the quota's ledger.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -326,7 +326,3 @@ def _not_found(commission: str) -> Refused:
         found=f"none numbered {commission[:40]!r}",
         act="check the number",
     )
-
-
-def exhibits_of(commissions: Iterable[Commission]) -> tuple[str, ...]:
-    return tuple(one.exhibit for one in commissions)

@@ -13,7 +13,6 @@ from cryptography import x509
 from guzheng.keep.sunsets import Sunsets
 from guzheng.proof import package, renewal, timestamp
 from guzheng.proof.errors import ProofError
-from guzheng.proof.renewal import EvidenceRecord
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs, read
 
@@ -80,10 +79,6 @@ def tokens_in(names: Iterable[str]) -> list[str]:
 def records_in(names: Iterable[str]) -> list[str]:
     """The evidence records, oldest first."""
     return sorted(one for one in names if one.startswith(package.RENEWALS))
-
-
-def last_stamp(record: EvidenceRecord) -> bytes:
-    return record.stamps[-1].token_der
 
 
 def _end(

@@ -99,7 +99,3 @@ def leaf_of(octets: bytes) -> bytes:
 
 def name_of(number: int) -> str:
     return f"{FOLDER}{number:06d}.json"
-
-
-def proof_name_of(number: int) -> str:
-    return f"{FOLDER}{number:06d}.tlog-proof"
