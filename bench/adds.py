@@ -8,7 +8,9 @@ answers within 100 ms. There is no peer to run beside it (Tessera needs Go modul
 be had here), so the bare appending of the same commitments to the same table, without HTTP and
 tiles, is measured in the same run, and the ratio to it is what can be compared elsewhere.
 
-With --database-url the table is in PostgreSQL instead of SQLite.
+With --postgres the table is in a PostgreSQL of its own (tests/engines.py) instead of SQLite;
+with --database-url in one that is there. `front_microseconds` is what the front's own processes
+took of the processor for each entry, which other work on the machine changes least.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from guzheng import config
 from guzheng.app import Platform
 from guzheng.ledger import Numbered
 from guzheng.refusals import Problem
+from tests import engines
 
 SINGLE_GOAL, BATCHED_GOAL, MEDIAN_GOAL = 20_000, 150_000, 100.0
 PROGRAMS = Path(sys.executable).parent
@@ -59,25 +62,32 @@ def main() -> int:
     arguments.add_argument("--processes", type=int, default=1)
     arguments.add_argument("--place", type=Path, help="a directory on the disk to measure")
     arguments.add_argument("--database-url", default="")
+    arguments.add_argument("--postgres", action="store_true")
     chosen = arguments.parse_args()
     if shutil.which("wrk") is None:
         print(json.dumps({"bench": "adds", "skipped": "wrk is missing: apt-get install wrk"}))
         return 0
     with tempfile.TemporaryDirectory(dir=chosen.place) as room, contextlib.ExitStack() as stack:
         place = Path(room)
+        if chosen.postgres:
+            server = stack.enter_context(engines.postgres_running())
+            chosen.database_url = server.database("adds")
         data = configured(place, chosen.database_url, stack)
         platform = Platform(config.load(data))
         bare = bare_appends(platform)
-        address = stack.enter_context(fronting(data, chosen.processes))
+        front, address = stack.enter_context(fronting(data, chosen.processes))
         quorums = stack.enter_context(cosigning(platform))
         single = {
-            f"{connections} connections": load(place, address, 1, connections, chosen.seconds)
+            f"{connections} connections": load(
+                place, front, address, 1, connections, chosen.seconds
+            )
             for connections in (64, 512, 1500)
         }
         batched = {
-            f"{size} a request": load(place, address, size, 8, chosen.seconds)
+            f"{size} a request": load(place, front, address, size, 8, chosen.seconds)
             for size in (1_000, 10_000)
         }
+        entries = platform.ledger.entries.size()
     best_single = max(one["adds_per_second"] for one in single.values())
     best_batched = max(one["adds_per_second"] for one in batched.values())
     found = {
@@ -91,6 +101,7 @@ def main() -> int:
             "single": round(best_single / bare, 3),
             "batched": round(best_batched / bare, 3),
         },
+        "entries_in_the_end": entries,
         "quorum_milliseconds": middle(quorums),
         "goals": {"single": SINGLE_GOAL, "batched": BATCHED_GOAL, "median": MEDIAN_GOAL},
     }
@@ -140,16 +151,18 @@ def bare_appends(platform: Platform, size: int = 10_000, rounds: int = 5) -> int
 
 
 @contextlib.contextmanager
-def fronting(data: Path, processes: int) -> Iterator[str]:
+def fronting(data: Path, processes: int) -> Iterator[tuple[int, str]]:
+    """Its process, and where it answers."""
     port = free_port()
     command = [str(PROGRAMS / "guzheng"), "ledger", "front", "--data", str(data)]
     command += ["--port", str(port), "--processes", str(processes)]
-    with running(command, f"http://127.0.0.1:{port}/") as address:
-        yield address
+    address = f"http://127.0.0.1:{port}/"
+    with running(command, address) as started:
+        yield started.pid, address
 
 
 @contextlib.contextmanager
-def running(command: list[str], address: str) -> Iterator[str]:
+def running(command: list[str], address: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program that answers at this address, and is ended."""
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -161,7 +174,7 @@ def running(command: list[str], address: str) -> Iterator[str]:
             assert started.poll() is None, command
             assert time.monotonic() < deadline, command
             time.sleep(0.1)
-        yield address
+        yield started
     finally:
         started.terminate()
         started.wait(timeout=30)
@@ -191,11 +204,23 @@ def cosigning(platform: Platform) -> Iterator[list[float]]:
         worker.join()
 
 
+def processor_seconds(program: int) -> float:
+    """Of a process and its children, as the kernel counts them."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if program in (int(stat.parent.name), int(fields[1])):
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def load(
-    place: Path, address: str, size: int, connections: int, seconds: int
+    place: Path, front: int, address: str, size: int, connections: int, seconds: int
 ) -> dict[str, float]:
     """What wrk counts; an answer other than 201 counts against it."""
     script = place / "add.lua"
+    before = processor_seconds(front)
     script.write_text(LUA)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "30", "--latency"]
     said = subprocess.run(
@@ -212,8 +237,11 @@ def load(
         percent: round(float(value) * units[unit], 1)
         for percent, value, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", said)
     }
+    spent = processor_seconds(front) - before
+    requests = int(re.findall(r"(\d+) requests in", said)[0])
     return {
         "adds_per_second": round(rate * size),
+        "front_microseconds": round(1e6 * spent / max(1, requests * size), 1),
         "median_milliseconds": times["50"],
         "p99_milliseconds": times["99"],
         "refused": int(wrong[0]) if wrong else 0,

@@ -1,16 +1,18 @@
 """Many small requests become few large ones: what arrives together is added together.
 
-An endpoint awaits its own; threads take whatever has gathered meanwhile, bring all of it into
-the ledger in one transaction and under one checkpoint, and wake everybody with one call into
-each event loop. Three threads, so that one gathers and sequences while others wait for their
-checkpoint and its witnesses. A request is answered only for what is durable; one that fails
-fails alone unless the ledger itself is in trouble, which everybody who waits is then told.
+An endpoint awaits its own. Three stages, each a thread that takes whatever has gathered: into
+the ledger in one transaction, under one checkpoint, under one quorum; after each, those who
+wait for no more are woken with one call into each event loop. So nobody waits for a thread, and
+a checkpoint has all that was sequenced while the one before was made. A request is answered
+only for what is durable; when the ledger is in trouble, everybody who waits there is told.
 """
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Literal, Protocol
 
 from guzheng.ledger import Numbered
@@ -20,7 +22,6 @@ from guzheng.refusals import Problem, Unavailable
 MOST_TOGETHER: Final = 10_000  # commitments in one transaction
 MOST_WAITING: Final = 200_000  # beyond these a request is sent away at once
 WAIT_SECONDS: Final = 30.0
-_THREADS: Final = 3
 _IDLE_SECONDS: Final = 5.0
 
 
@@ -77,44 +78,39 @@ class _Waiting:
     until: Until
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Added]"
+    entries: list[Numbered] = field(default_factory=list)  # once they are sequenced
 
 
 _Told = list[tuple[_Waiting, Added | Problem]]
 
 
-class Crowd:
-    """Shared by every request of a process."""
+class _Stage:
+    """A thread that takes what has gathered; it ends when nobody came for a while."""
 
-    def __init__(self, adder: Adder) -> None:
-        self._adder = adder
+    def __init__(
+        self, name: str, work: Callable[[list[_Waiting]], None], most: int = MOST_WAITING
+    ) -> None:
+        self._name, self._work, self._most = name, work, most
         self._came = threading.Condition()
         self._waiting: list[_Waiting] = []
-        self._count = 0
-        self._threads = 0
+        self._runs = False
 
-    async def add(self, commitments: list[bytes], until: Until) -> Added:
-        """As soon as they are durable; or under a signed checkpoint; or that is cosigned."""
-        loop = asyncio.get_running_loop()
-        one = _Waiting(commitments, until, loop, loop.create_future())
+    def put(self, came: Iterable[_Waiting]) -> None:
         with self._came:
-            if self._count + len(commitments) > MOST_WAITING:
-                raise Unavailable(
-                    "ledger.crowded",
-                    expected=f"fewer than {MOST_WAITING} commitments waiting",
-                    found="more than the ledger takes in at once",
-                    act="send it again in a moment",
-                )
-            self._waiting.append(one)
-            self._count += len(commitments)
-            if self._threads < _THREADS:
-                self._threads += 1
-                threading.Thread(target=self._work, name="crowd", daemon=True).start()
+            self._waiting += came
+            if self._waiting and not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
             self._came.notify()
-        return await one.future
 
-    def _work(self) -> None:
-        while taken := self._take():
-            self._bring_in(taken)
+    def _run(self) -> None:
+        try:
+            while taken := self._take():
+                self._work(taken)
+        except BaseException:  # a fault of ours: whoever comes next begins a new thread
+            with self._came:
+                self._runs = False
+            raise
 
     def _take(self) -> list[_Waiting]:
         """What has gathered, up to one transaction; none when nobody came for a while."""
@@ -122,62 +118,103 @@ class Crowd:
             if not self._waiting and not self._came.wait_for(
                 lambda: bool(self._waiting), _IDLE_SECONDS
             ):
-                self._threads -= 1
+                self._runs = False
                 return []
-            taken: list[_Waiting] = []
-            size = 0
+            count = size = 0
             for one in self._waiting:
                 size += len(one.commitments)
-                if taken and size > MOST_TOGETHER:
+                if count and size > self._most:
                     break
-                taken.append(one)
-            del self._waiting[: len(taken)]
-            self._count -= sum(len(one.commitments) for one in taken)
+                count += 1
+            taken, self._waiting = self._waiting[:count], self._waiting[count:]
             return taken
 
-    def _bring_in(self, taken: list[_Waiting]) -> None:
-        """Stage by stage: after each, those are told who wait for no more."""
-        left, added = taken, dict[int, list[Numbered]]()
 
-        def told(state: Until) -> list[_Waiting]:
-            _tell([(one, Added(added[id(one)], state)) for one in left if one.until == state])
-            return [one for one in left if one.until != state]
+class Crowd:
+    """Shared by every request of a process."""
 
+    def __init__(self, adder: Adder) -> None:
+        self._adder = adder
+        self._counting = threading.Lock()
+        self._inside = 0  # commitments whose requests are not answered yet
+        self._sequencing = _Stage("sequence", self._sequence, MOST_TOGETHER)
+        self._checkpointing = _Stage("checkpoint", self._checkpoint)
+        self._cosigning = _Stage("cosign", self._cosign)
+
+    async def add(self, commitments: list[bytes], until: Until) -> Added:
+        """As soon as they are durable; or under a signed checkpoint; or that is cosigned."""
+        loop = asyncio.get_running_loop()
+        with self._counting:
+            if self._inside + len(commitments) > MOST_WAITING:
+                raise Unavailable(
+                    "ledger.crowded",
+                    expected=f"fewer than {MOST_WAITING} commitments waiting",
+                    found="more than the ledger takes in at once",
+                    act="send it again in a moment",
+                )
+            self._inside += len(commitments)
+        one = _Waiting(commitments, until, loop, loop.create_future())
+        self._sequencing.put((one,))
+        return await one.future
+
+    def _sequence(self, taken: list[_Waiting]) -> None:
         try:
-            flat = [each for one in taken for each in one.commitments]
-            numbers = iter(self._adder.add_commitments(flat))
-            added = {id(one): [next(numbers) for _ in one.commitments] for one in taken}
-            left = told("sequenced")
-            last = _last([entry for one in left for entry in added[id(one)]])
-            if not all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last):
-                _tell([(one, Added(added[id(one)], "sequenced")) for one in left])
-                return
-            left = told("checkpointed")
-            if left:
-                for one in last:
-                    self._adder.wait_for_quorum(one)
-                told("cosigned")
+            numbers = iter(
+                self._adder.add_commitments([each for one in taken for each in one.commitments])
+            )
         except Problem as problem:
-            _tell([(one, problem) for one in left])
+            self._tell([(one, problem) for one in taken])
+            return
+        for one in taken:
+            one.entries = list(islice(numbers, len(one.commitments)))
+        self._checkpointing.put(self._told(taken, "sequenced"))
+
+    def _checkpoint(self, taken: list[_Waiting]) -> None:
+        try:
+            last = _last(taken)
+            signed = all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last)
+        except Problem as problem:
+            self._tell([(one, problem) for one in taken])
+            return
+        if not signed:
+            self._tell([(one, Added(one.entries, "sequenced")) for one in taken])
+            return
+        self._cosigning.put(self._told(taken, "checkpointed"))
+
+    def _cosign(self, taken: list[_Waiting]) -> None:
+        try:
+            for one in _last(taken):
+                self._adder.wait_for_quorum(one)
+        except Problem as problem:
+            self._tell([(one, problem) for one in taken])
+            return
+        self._told(taken, "cosigned")
+
+    def _told(self, taken: list[_Waiting], state: Until) -> list[_Waiting]:
+        """Tell those who wait for no more; gives the others."""
+        self._tell([(one, Added(one.entries, state)) for one in taken if one.until == state])
+        return [one for one in taken if one.until != state]
+
+    def _tell(self, told: _Told) -> None:
+        """One call into each loop, however many wait there."""
+        with self._counting:
+            self._inside -= sum(len(one.commitments) for one, _ in told)
+        by_loop: dict[asyncio.AbstractEventLoop, _Told] = {}
+        for one in told:
+            by_loop.setdefault(one[0].loop, []).append(one)
+        for loop, ours in by_loop.items():
+            with contextlib.suppress(RuntimeError):  # it ended: nobody is waiting
+                loop.call_soon_threadsafe(_resolve, ours)
 
 
-def _last(entries: Sequence[Numbered]) -> list[Numbered]:
+def _last(taken: Sequence[_Waiting]) -> list[Numbered]:
     """The greatest number in each shard: nearly always there is one."""
-    last: dict[str, Numbered] = {}
-    for one in entries:
-        if one.shard not in last or one.number > last[one.shard].number:
-            last[one.shard] = one
-    return list(last.values())
-
-
-def _tell(told: _Told) -> None:
-    """One call into each loop, however many wait there."""
-    by_loop: dict[asyncio.AbstractEventLoop, _Told] = {}
-    for one in told:
-        by_loop.setdefault(one[0].loop, []).append(one)
-    for loop, ours in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, ours)
+    last: dict[str, int] = {}
+    for one in taken:
+        for shard, number in one.entries:
+            if number > last.get(shard, -1):
+                last[shard] = number
+    return [Numbered(*one) for one in last.items()]
 
 
 def _resolve(told: _Told) -> None:
