@@ -8,7 +8,9 @@ process (session, gate, route, template), one at a time; what is counted is wall
 question to the last octet of the answer, and CPU beside it. Goal: p95 at most 50 ms at 10^5.
 
     PYTHONPATH=. python bench/pages.py                      five minutes, most of it seeding
-    PYTHONPATH=. python bench/pages.py --rows 1000000       ten times that, and 12 GB of disk
+    PYTHONPATH=. python bench/pages.py --rows 1000000 --keep FOLDER
+        copies of 10^5: ten minutes, and some 12 GB of disk while it is filled; 6 stay, and the
+        next run takes what is there
     PYTHONPATH=. python bench/pages.py --postgres           a server of its own on loopback
 """
 
