@@ -220,8 +220,17 @@ PAGES: dict[str, Answer] = {
         "try { new WebSocket('ws://169.254.169.254/socket') } catch (e) {}; "
         "fetch('http://[::ffff:127.0.0.1]:8009/').catch(() => 0); "
         "fetch('http://127.0.0.2:8009/').catch(() => 0); "
-        "fetch('http://2130706434/').catch(() => 0)",
+        "fetch('http://2130706434/').catch(() => 0); "
+        "fetch('http://0177.0.0.3:8009/').catch(() => 0); "
+        "fetch('/redirect-metadata', {mode: 'no-cors'}).catch(() => 0); "
+        "new Worker('/worker-inside.js?worker'); "
+        "navigator.serviceWorker.register('/worker-inside.js?service')",
         f'<img src="{METADATA}image"><iframe src="{METADATA}frame"></iframe>',
+    ),
+    "/worker-inside.js": (
+        200,
+        {"content-type": "text/javascript"},
+        f"fetch('{METADATA}' + location.search, {{mode: 'no-cors'}}).catch(() => 0)".encode(),
     ),
     "/moved": (301, {"location": "/moved-again"}, b""),
     "/moved-again": (302, {"location": "/arrived"}, b""),

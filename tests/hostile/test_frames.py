@@ -56,6 +56,12 @@ class Framed(Traps):
                 self.send(200, html, _FRAME.replace("HOME", self.home[0]).encode())
             case "/third":
                 self.send(200, html, _THIRD.encode())
+            case "/beside-one-that-spins":
+                page = f"<!doctype html><p>here<iframe src='{self.stranger}/spins'></iframe>"
+                self.send(200, html, page.encode())
+            case "/spins":
+                script = "setTimeout(() => { while (true) {} }, 300)"
+                self.send(200, html, f"<p>there<script>{script}</script>".encode())
             case "/own":
                 self.send(200, html, "<meta charset=utf-8><p>本站的框架".encode())
             case _:
@@ -119,6 +125,23 @@ def test_each_frame_stands_in_its_place_with_its_files(seen: Seen) -> None:
     assert {name for one in frames.values() for name in names_of(one) if name} < listed
     assert "frames.json" in listed
     assert not {one for one in seen.captured.record.notes if "frames" in one}
+
+
+@pytest.mark.soak
+def test_a_frame_that_never_pauses_is_named_with_its_reason(tmp_path: Path) -> None:
+    """Whatever waits for it waits for as long as it may: a minute and a half in all."""
+    home: list[str] = []
+    with serving(partial(Framed, log=Log(), stranger="", home=home)) as other:
+        stranger = other.replace("127.0.0.1", "localhost")
+        with serving(partial(Framed, log=Log(), stranger=stranger, home=home)) as address:
+            captured = capture(tmp_path, f"{address}/beside-one-that-spins", allow=ALLOWED)
+    assert captured.exit_status == 0, captured.failure
+    (frame,) = Seen(captured, address, stranger).frames.values()
+    assert (frame["url"], frame["parent"], frame["process"]) == (f"{stranger}/spins", 0, "own")
+    assert frame["why"]
+    assert frame["owner"]
+    assert not any(names_of(frame))
+    assert "capture.frames-missing" in captured.record.notes
 
 
 def test_what_they_say_is_what_the_sites_gave(seen: Seen) -> None:

@@ -81,7 +81,8 @@ def test_what_a_page_reaches_for_inside_is_refused_and_named(
     assert "127.0.0.2: loopback" in refused
     assert any("ipv4-mapped" in one for one in refused)
     failed = {one.url for one in record.requests if one.outcome == "failed"}
-    for part in ("fetch", "image", "frame"):
+    assert "127.0.0.3: loopback" in refused  # by an octal spelling
+    for part in ("fetch", "image", "frame", "?worker", "?service", ""):  # "": by a redirect
         assert f"http://169.254.169.254/latest/meta-data/{part}" in failed
     sockets = [one for one in record.requests if one.kind == "websocket"]
     assert [one.url for one in sockets] == ["ws://169.254.169.254/socket"]

@@ -10,7 +10,7 @@ much, is a note and its reason, never a failed capture. Nothing here changes a p
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,12 +65,13 @@ class Frame:
 
 @dataclass(slots=True)
 class Frames:
-    """`take` them once the page is at rest. `sessions`: of each frame with its own process."""
+    """`take` them once the page is at rest. `others`: each frame with its own process, and its
+    session."""
 
     devtools: Devtools
     session: str
     main: str
-    sessions: Sequence[str]
+    others: Mapping[str, str]
     folder: Path
     journal: Journal
     _kept: int = 0
@@ -113,11 +114,12 @@ class Frames:
 
     async def _found(self) -> list[Frame]:
         """All frames but the main one, parents before children."""
-        sessions = (self.session, *self.sessions)
-        trees = await asyncio.gather(*map(self._tree, sessions))
+        sessions = {self.main: self.session, **self.others}
+        trees = await asyncio.gather(*map(self._tree, sessions.values()))
         children = defaultdict[str, list[Frame]](list)
-        for tree, session in zip(trees, sessions, strict=True):
-            for one in _frames_in(tree, session):
+        for tree, (name, session) in zip(trees, sessions.items(), strict=True):
+            silent = [] if tree or name == self.main else await self._silent(name, session)
+            for one in (*silent, *_frames_in(tree, session)):
                 children[one.parent].append(one)
         found: list[Frame] = []
         holders = {self.main: self.session}
@@ -138,8 +140,20 @@ class Frames:
         try:
             answer = await self._ask("Page.getFrameTree", {}, session)
         except (CommandRefused, TimeoutError):
-            return {}  # gone, or it does not answer: nothing of it is left to be read
+            return {}  # gone, or it does not answer
         return inner(answer, "frameTree")
+
+    async def _silent(self, name: str, session: str) -> list[Frame]:
+        """A frame whose process says nothing, as the browser knows it; none if it is gone."""
+        try:
+            answer = await self._ask("Target.getTargetInfo", {"targetId": name}, "")
+        except (CommandRefused, TimeoutError):
+            return []
+        told = inner(answer, "targetInfo")
+        url = text(told, "url").partition("#")[0]
+        parent = text(told, "parentFrameId") or self.main
+        why = f"no answer in {SNAPSHOT_SECONDS} s"
+        return [Frame(name, parent, url, session, has_own_process=True, why=why)]
 
     # --- what is in each ------------------------------------------------------------------
 
@@ -149,6 +163,8 @@ class Frames:
             await self._ask("DOM.enable", {}, one.holder)
             holder = await self._ask("DOM.getFrameOwner", {"frameId": one.frame}, one.holder)
             one.owner = int(number(holder, "backendNodeId"))
+        if one.why:
+            return
         counted = await self._evaluate(one, _NODES, by_value=True)
         one.nodes = int(number(counted, "value"))
 

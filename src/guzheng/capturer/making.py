@@ -119,7 +119,7 @@ class Making:
         document = (self.folder / "dom.html").stat().st_size
         self.names += await snapshots.take(self.recorder.octets_kept + document)
         self.journal.step("page.snapped")
-        others = tuple(visit.targets.frames.values())
+        others = dict(visit.targets.frames)
         frames = Frames(devtools, session, visit.frame, others, self.folder, self.journal)
         self.names += await frames.take()
         self.names += await artefacts.take_pictures(
