@@ -37,9 +37,10 @@ def _started(folder: Path, url: str, until: bytes) -> subprocess.Popen[bytes]:
 
 def _browser_of(capturer: int) -> tuple[int, str]:
     """The browser's own process, and the folder of its job."""
-    for process in programs_naming(f"-{capturer}-"):
+    token = leftovers.short(capturer)
+    for process in programs_naming(f"-{token}-"):
         line = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace")
-        found = re.search(rf"/[\w/.-]*{leftovers.PREFIX}\d+-{capturer}-[\w-]+", line)
+        found = re.search(rf"/[\w/.-]*{leftovers.PREFIX}\w+-{token}-[\w-]+", line)
         parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1]
         if found and int(parent) == capturer and "--type=" not in line:
             return process, found.group()

@@ -18,12 +18,13 @@ PRESET = order_of("http://waiting.invalid/", ())
 
 def _left_of(process: int) -> list[str]:
     """Folders and groups that bear its token."""
+    token = leftovers.short(process)
     places = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")]
-    found = [one.name for place in places for one in place.glob(f"*-{process}-*")]
+    found = [one.name for place in places for one in place.glob(f"*-{token}-*")]
     return [
         one
         for one in (*found, *cgroup.names(leftovers.PREFIX))
-        if one.startswith(leftovers.PREFIX) and f"-{process}-" in one
+        if one.startswith(leftovers.PREFIX) and f"-{token}-" in one
     ]
 
 
