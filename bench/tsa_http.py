@@ -1,10 +1,23 @@
-"""Tokens per second over HTTP, against the best peer that can be built and against raw signing.
+"""Tokens per second over HTTP, against uts-server or what it is made of, and raw signing.
 
-`guzheng tsa` on two processes, its journal flushed to the disk before each answer, and
-bench/peer_tsa.c (civetweb and OpenSSL's TS_RESP, which uts-server is made of, at their best
-settings; no journal) on the same keys, asked in turn by wrk on the same machine, so that what
-else it does falls on both. Each round asks both; the ratio is the median of the rounds' own.
+`guzheng tsa` on two processes, its journal flushed to the disk before each answer, and the peer
+on the same keys, asked in turn by wrk on the same machine, so that what else it does falls on
+both. Each round asks both; the ratio is the median of the rounds' own. Beside it stands what
+one answer took of the processor on either side, which the load of others changes least.
 `--journal tmpfs` tells what the disk costs. Needs wrk, cc and libcivetweb-dev (Debian).
+
+The peer is `--uts-server PATH` (or UTS_SERVER), run at its best settings: connections kept,
+tcp_nodelay, no log, the chain not sent; of its numbers of threads 16 is best here, though it
+leaves all connections but 16 waiting (`--threads`). To build it from a checkout of
+github.com/kakwa/uts-server with Debian's libcivetweb-dev and libssl-dev:
+
+    cc -O2 -std=c99 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DOPENSSL_API_1_1 \\
+       -DUTS_VERSION='"0"' -Iinc -o uts-server src/cmd/*.c src/lib/http.c src/lib/rfc3161.c \\
+       src/lib/utils.c -lcivetweb -lssl -lcrypto -lpthread
+
+(gcc 10 and later want its two global integers in inc/utils.h declared `extern`, and defined
+once.) Without it the peer is bench/peer_tsa.c: civetweb and OpenSSL's TS_RESP, which uts-server
+is made of, with neither log nor configuration nor locks. Neither keeps a journal.
 
 Goal: 2 on P-256 with connections kept.
 """
@@ -33,6 +46,29 @@ from guzheng.proof.digest import sha256
 
 HERE = Path(__file__).resolve().parent
 GOAL = 2.0
+UTS_CONFIGURATION = """
+[ oids ]
+tsa_policy1 = {policy}
+[ main ]
+listening_ports = 127.0.0.1:{port}
+enable_keep_alive = yes
+num_threads = {threads}
+throttle = *=0
+tcp_nodelay = 1
+log_level = emerg
+log_to_syslog = no
+log_to_stdout = no
+[ tsa ]
+signer_cert = {keys}/tsa.pem
+signer_key = {keys}/tsa.key
+default_policy = tsa_policy1
+digests = sha256
+accuracy = secs:1
+clock_precision_digits = 3
+ordering = no
+tsa_name = no
+ess_cert_id_chain = no
+"""
 SCRIPT = """
 local file = io.open("QUESTION", "rb")
 wrk.body = file:read("*a")
@@ -50,6 +86,10 @@ def main() -> int:
     arguments.add_argument("--connections", type=int, nargs="+", default=[64])
     arguments.add_argument("--keys", nargs="+", default=["p256", "rsa3072"])
     arguments.add_argument("--journal", choices=["disk", "tmpfs"], default="disk")
+    arguments.add_argument("--threads", type=int, default=16, help="of the peer")
+    arguments.add_argument(
+        "--uts-server", type=Path, default=os.environ.get("UTS_SERVER"), help="its program"
+    )
     chosen = arguments.parse_args()
     found: dict[str, object] = {}
     met = True
@@ -61,7 +101,9 @@ def main() -> int:
         if kind == "p256" and chosen.journal == "disk":
             best = max(one["ratio"] for name, one in runs.items() if name.startswith("kept"))
             met = best >= GOAL
-    print(json.dumps({"bench": "tsa_http", "journal": chosen.journal, "keys": found}, indent=2))
+    peer = "uts-server" if chosen.uts_server else "peer_tsa.c"
+    told = {"bench": "tsa_http", "peer": peer, "journal": chosen.journal, "keys": found}
+    print(json.dumps(told, indent=2))
     return 0 if met else 1
 
 
@@ -71,20 +113,17 @@ def measured(
     data = folder / "data"
     environment = {**os.environ, "GUZHENG_TSA_RATE": "0", "GUZHENG_CLOCK_PROFILE": "evaluation"}
     environment["GUZHENG_TSA_KEY"] = kind
-    compiler = ("cc", "-O2", "-o", str(folder / "peer"), str(HERE / "peer_tsa.c"))
-    subprocess.run([*compiler, "-lcivetweb", "-lcrypto", "-lpthread"], check=True)
     (folder / "question").write_bytes(
         timestamp.encode_request(sha256(b"a photograph"), 12345678)
     )
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(served(data, environment))
-        require_answer(ours, folder / "question")  # its keys are made now
+        require_answer(ours[0], folder / "question")  # its keys are made now
         keys = data / "keys" / "authority"
-        peer_port = free_port()
-        peer = [folder / "peer", str(peer_port), "16", keys / "tsa.key", keys / "tsa.pem"]
-        stack.enter_context(started([*map(str, peer), LOCAL_POLICY_OID], environment))
-        address = f"http://127.0.0.1:{peer_port}/"
-        require_answer(address, folder / "question")
+        port = free_port()
+        command = peer_command(folder, keys, port, chosen)
+        theirs = f"http://127.0.0.1:{port}/", stack.enter_context(started(command, environment))
+        require_answer(theirs[0], folder / "question")
         runs = {}
         for connections in chosen.connections:
             for kept in (True, False):
@@ -92,7 +131,7 @@ def measured(
                 text = SCRIPT.replace("QUESTION", str(folder / "question"))
                 script.write_text(text + ("" if kept else CLOSED))
                 name = f"{'kept' if kept else 'closed'} {connections}"
-                runs[name] = compared(ours, address, script, connections, chosen)
+                runs[name] = compared(ours, theirs, script, connections, chosen)
     key = load_pem_private_key((keys_of(data)).read_bytes(), None) if data.exists() else None
     if isinstance(key, PrivateKey):
         sign = signing_key_of(key).sign
@@ -113,49 +152,92 @@ def keys_of(data: Path) -> Path:
     return data / "keys" / "authority" / "tsa.key"
 
 
+def peer_command(folder: Path, keys: Path, port: int, chosen: argparse.Namespace) -> list[str]:
+    if chosen.uts_server:
+        configuration = folder / "uts-server.cnf"
+        configuration.write_text(
+            UTS_CONFIGURATION.format(
+                policy=LOCAL_POLICY_OID, port=port, threads=chosen.threads, keys=keys.resolve()
+            )
+        )
+        return [str(chosen.uts_server), "-c", str(configuration)]
+    peer = str(folder / "peer")
+    compiler = ("cc", "-O2", "-o", peer, str(HERE / "peer_tsa.c"))
+    subprocess.run([*compiler, "-lcivetweb", "-lcrypto", "-lpthread"], check=True)
+    given = (port, chosen.threads, keys / "tsa.key", keys / "tsa.pem", LOCAL_POLICY_OID)
+    return [peer, *map(str, given)]
+
+
+Server = tuple[str, int]  # its address and its process
+
+
 def compared(
-    ours: str, peer: str, script: Path, connections: int, chosen: argparse.Namespace
+    ours: Server, peer: Server, script: Path, connections: int, chosen: argparse.Namespace
 ) -> dict[str, float]:
     rounds = [
         [asked(one, script, connections, chosen.seconds) for one in (ours, peer)]
         for _ in range(chosen.rounds)
     ]
-    best = [max(column) for column in zip(*rounds, strict=True)]
+    rates = [[rate for rate, _ in one] for one in rounds]
+    best = [max(column) for column in zip(*rates, strict=True)]
+    spent = [
+        statistics.median(column)
+        for column in zip(*([cpu for _, cpu in one] for one in rounds), strict=True)
+    ]
     return {
         "guzheng_per_second": round(best[0]),
         "peer_per_second": round(best[1]),
-        "ratio": round(statistics.median(one / two for one, two in rounds), 2),
+        "ratio": round(statistics.median(one / two for one, two in rates), 2),
+        "guzheng_cpu_microseconds": round(spent[0]),
+        "peer_cpu_microseconds": round(spent[1]),
+        "cpu_ratio": round(spent[1] / spent[0], 2),
     }
 
 
-def asked(address: str, script: Path, connections: int, seconds: int) -> float:
-    """Answers a second, as wrk measured. An answer other than 200 is a failure of the bench."""
+def asked(server: Server, script: Path, connections: int, seconds: int) -> tuple[float, float]:
+    """Answers a second, as wrk measured, and microseconds of the processor for each. An answer
+    other than 200 is a failure of the bench."""
+    address, process = server
+    before = cpu_seconds(process)
     run = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script), address],
         capture_output=True,
         text=True,
         check=True,
     )
+    spent = cpu_seconds(process) - before
     assert "Non-2xx" not in run.stdout, run.stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)
-    assert rate, run.stdout
-    return float(rate[1])
+    answers = re.search(r"(\d+) requests in", run.stdout)
+    assert rate and answers, run.stdout
+    return float(rate[1]), spent / int(answers[1]) * 1e6
+
+
+def cpu_seconds(process: int) -> float:
+    """Of a process and its children, as the kernel counts it."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except FileNotFoundError:  # it ended
+        return 0.0
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(one)) for one in children)
 
 
 @contextlib.contextmanager
-def served(data: Path, environment: dict[str, str]) -> Iterator[str]:
+def served(data: Path, environment: dict[str, str]) -> Iterator[Server]:
     port = free_port()
     program = str(Path(sys.executable).with_name("guzheng"))
     command = [program, "tsa", "--data", str(data), "--port", str(port), "--processes", "2"]
-    with started(command, environment):
-        yield f"http://127.0.0.1:{port}/tsa"
+    with started(command, environment) as process:
+        yield f"http://127.0.0.1:{port}/tsa", process
 
 
 @contextlib.contextmanager
-def started(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+def started(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            yield
+            yield process.pid
         finally:
             process.terminate()
 

@@ -234,6 +234,9 @@ class Connection(asyncio.Protocol):
         end = b"\r\n" if keeps else b"connection: close\r\n\r\n"
         self._transport.write(self._face.granted(len(response)) + end + response)
         self._face.answered(self._begun)
+        if not keeps and not self._received:
+            self._transport.close()  # nothing that was not read can take the answer along
+            return
         self._over(keeps=keeps)
         if self._received:
             self._transport.resume_reading()
