@@ -11,22 +11,13 @@ import click
 from guzheng.accounts import SEAT
 from guzheng.accounts.entitlements import KINDS, Grant
 from guzheng.app.entitling import EntitlementView, end_of_day, units_of
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker
 from guzheng.proof import canonical, instant
 
-
-@click.group("accounts")
-@options
-@click.pass_context
-def accounts(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """账号的版本与次数：授权、查看 / editions and units of accounts: grant, show."""
-    grouped(context, data, as_json, language)
+accounts = family(
+    "accounts", "账号的版本与次数：授权、查看 / editions and units of accounts: grant, show."
+)
 
 
 @accounts.command("grant")

@@ -11,7 +11,7 @@ import click
 from guzheng.app import Platform
 from guzheng.app.wishes import BadTable, BatchView, CommissionView, Wanted
 from guzheng.cli.evidence import walked
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
@@ -170,17 +170,7 @@ def _left_out(speaker: Speaker, batch: BatchView) -> None:
 # ---- orders ----------------------------------------------------------------------------
 
 
-@click.group("orders")
-@options
-@click.pass_context
-def orders(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """取证单：查看、确认、放弃、取消、重新取证 / orders of captures."""
-    grouped(context, data, as_json, language)
+orders = family("orders", "取证单：查看、确认、放弃、取消、重新取证 / orders of captures.")
 
 
 @orders.command("list")

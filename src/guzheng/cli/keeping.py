@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker, legible, line_of
 from guzheng.proof import canonical, instant
 from guzheng.words import find_words
@@ -17,17 +17,7 @@ _MONTHS = click.option(
 )
 
 
-@click.group("keep")
-@options
-@click.pass_context
-def keep(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """保管：查看老化、及时续期 / custody: what ages, and renewing it in time."""
-    grouped(context, data, as_json, language)
+keep = family("keep", "保管：查看老化、及时续期 / custody: what ages, and renewing it in time.")
 
 
 @keep.command("status")

@@ -8,7 +8,7 @@ import click
 
 from guzheng import config
 from guzheng.app import signing, system_entropy, system_now
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker
 from guzheng.fix.rotation import Generation
 from guzheng.proof import canonical, instant
@@ -24,17 +24,7 @@ _AT = click.option(
 )
 
 
-@click.group("keys")
-@options
-@click.pass_context
-def keys(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """时间戳密钥：查看、轮换 / the keys of timestamps: list, rotate."""
-    grouped(context, data, as_json, language)
+keys = family("keys", "时间戳密钥：查看、轮换 / the keys of timestamps: list, rotate.")
 
 
 @keys.command("list")

@@ -5,10 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from guzheng.cli import accusing, comparing, fronts
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.running import require_free_port
 from guzheng.cli.speaking import Speaker, legible, status_of
 from guzheng.proof import canonical, instant
@@ -17,17 +15,9 @@ if TYPE_CHECKING:
     from guzheng.web.adding_front import Door
 
 
-@click.group("ledger")
-@options
-@click.pass_context
-def ledger(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """账本：见证、核对、异议 / the ledger: witnesses, comparison, disputes."""
-    grouped(context, data, as_json, language)
+ledger = family(
+    "ledger", "账本：见证、核对、异议 / the ledger: witnesses, comparison, disputes."
+)
 
 
 @ledger.command("front")

@@ -47,17 +47,24 @@ def options(command: _Command) -> _Command:
     return command
 
 
-def grouped(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """What stood between the name of a group and its command, or before both."""
-    before = context.find_object(Common) or Common()
-    context.obj = Common(
-        data or before.data, as_json or before.as_json, language or before.language
-    )
+def family(name: str, says: str) -> click.Group:
+    """A group of commands, before which the three options may stand as well."""
+
+    @click.group(name, help=says)
+    @options
+    @click.pass_context
+    def group(
+        context: click.Context,
+        data: Path | None,
+        as_json: bool,  # noqa: FBT001 - click passes flags by name
+        language: str | None,
+    ) -> None:
+        before = context.find_object(Common) or Common()
+        context.obj = Common(
+            data or before.data, as_json or before.as_json, language or before.language
+        )
+
+    return group
 
 
 def common(command: _Command) -> _Command:

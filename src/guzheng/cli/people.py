@@ -5,23 +5,14 @@ from pathlib import Path
 
 import click
 
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker
 from guzheng.proof import canonical
 from guzheng.refusals import Refused
 
-
-@click.group("operator")
-@options
-@click.pass_context
-def operator(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """运营者：一次性链接、登录 / the operator: a one-time link, people's sign-ins."""
-    grouped(context, data, as_json, language)
+operator = family(
+    "operator", "运营者：一次性链接、登录 / the operator: a one-time link, people's sign-ins."
+)
 
 
 @operator.command("link")

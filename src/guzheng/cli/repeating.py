@@ -9,25 +9,16 @@ import click
 
 from guzheng.app.repeating import ScheduleView, typed_moment
 from guzheng.app.wishes import Wanted
-from guzheng.cli.options import common, grouped, opened, options
+from guzheng.cli.options import common, family, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.commission import Timing, rules
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
 from guzheng.words import say
 
-
-@click.group("schedules")
-@options
-@click.pass_context
-def schedules(
-    context: click.Context,
-    data: Path | None,
-    as_json: bool,  # noqa: FBT001 - click passes flags by name
-    language: str | None,
-) -> None:
-    """重复取证：到时由后台再次取证 / captures that are repeated by the worker."""
-    grouped(context, data, as_json, language)
+schedules = family(
+    "schedules", "重复取证：到时由后台再次取证 / captures that are repeated by the worker."
+)
 
 
 @schedules.command("add")
