@@ -19,12 +19,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.refusals import Problem, Refused
 from guzheng.web import create_app
-from guzheng.web.arriving import apart, body_of
+from guzheng.web.arriving import Gathered, apart, body_of
 from guzheng.web.wire import AHEAD, LEAST, TURN, Wire
 from tests.faces.conftest import Face as Shown
 from tests.faces.conftest import serving
@@ -97,7 +98,7 @@ def probe() -> FastAPI:
 
 
 @contextlib.contextmanager
-def served(app: FastAPI, http: str, loop: str) -> Iterator[tuple[Address, uvicorn.Server]]:
+def served(app: ASGIApp, http: str, loop: str) -> Iterator[tuple[Address, uvicorn.Server]]:
     config = uvicorn.Config(
         app,
         http=Wire if http == "wire" else "h11",
@@ -338,6 +339,42 @@ def test_slow_senders_keep_nobody_from_a_page(tmp_path: Path, kind: str) -> None
         for one in idle:
             one.sendall(body[1000:])
         assert {int(one.recv(12).split()[1]) for one in idle} <= {200, 204, 303, 422}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_slow_senders_of_forms_hold_no_thread(tmp_path: Path, *, chunked: bool) -> None:
+    """Of those that the common pool answers, sign-in before all."""
+    with serving(create_app(Platform(Config(tmp_path / "data")))) as shown:
+        host, _, port = shown.address.removeprefix("http://").partition(":")
+        form = "Content-Type: application/x-www-form-urlencoded"
+        body = b"name=a&size=1&sha256=" + b"0" * 64
+        with contextlib.ExitStack() as stack:
+            idle: list[socket.socket] = []
+            for _ in range(45):
+                one = stack.enter_context(connected((host, int(port))))
+                opening = head("/digests", len(body), form, method="POST")
+                if chunked:
+                    length = b"Content-Length: %d" % len(body)
+                    opening = opening.replace(length, b"Transfer-Encoding: chunked")
+                    opening += b"%x\r\n" % len(body)
+                one.sendall(opening + body[:9])
+                idle.append(one)
+            assert shown.client.get("/").status_code == 200
+            for one in idle:
+                one.sendall(body[9:] + (b"\r\n0\r\n\r\n" if chunked else b""))
+            assert {one.recv(12) for one in idle} == {b"HTTP/1.1 303"}
+
+
+def test_a_form_of_which_nothing_more_comes() -> None:
+    app = probe()
+    impatient = Gathered(app, patience_seconds=0.5)
+    with (
+        served(impatient, "wire", "uvloop") as (address, _),
+        connected(address) as connection,
+    ):
+        connection.sendall(head("/whole", 10) + b"1234")
+        assert answer(connection) == (400, {"code": "web.cut-off"})
+        assert app.state.seen == ["web.cut-off"]
 
 
 def beginning(shown: Shown, kind: str, size: int) -> tuple[str, tuple[str, ...]]:

@@ -53,6 +53,7 @@ from guzheng.web import (
     verification,
     webhooks,
 )
+from guzheng.web.arriving import Gathered
 from guzheng.web.gate import (
     Doorkeeper,
     Rule,
@@ -105,7 +106,7 @@ def create_app(
     app.add_exception_handler(Exception, answer)
     # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
     known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
-    return Guard(known, refuse=_refusal(answer), only_https=only_https)
+    return Guard(Gathered(known), refuse=_refusal(answer), only_https=only_https)
 
 
 def rules_of(platform: Platform) -> Mapping[str, Rule]:

@@ -6,12 +6,14 @@ straight from the socket (`wire.py`), where the server lets it; any other by ASG
 
 Endpoints that take large bodies are put `apart`: in threads of their own, so that uploads that
 wait for slow senders leave those free that answer everybody else; strangers have theirs, so
-that they cannot keep depositors out. Refused: a body that ends early or of which for a minute
+that they cannot keep depositors out. A short body is `Gathered` before a thread is asked for.
+Refused: a body that ends early or of which for a minute
 next to nothing comes (both `web.cut-off`), and more than `limit` octets."""
 
 import asyncio
 import contextlib
 import functools
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from anyio import CapacityLimiter, from_thread, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import Request
 from fastapi.responses import Response
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guzheng.refusals import Refused
 from guzheng.web.wire import Inflow, Wire
@@ -29,6 +31,7 @@ PATIENCE_SECONDS: Final = 60.0
 LEAST: Final = 4096  # octets that must come in that time, or in the end it is no sender
 MEMBERS_AT_ONCE: Final = 160  # threads that cost nothing while they wait
 STRANGERS_AT_ONCE: Final = 32
+SHORT: Final = 64 * 1024  # octets of a body that is waited for without a thread
 _ROOMS: Final[RunVar[dict[int, CapacityLimiter]]] = RunVar("rooms")
 
 
@@ -100,6 +103,52 @@ def _room(at_once: int) -> CapacityLimiter:
 def _wire_of(request: Request) -> Wire | None:
     wire = getattr(request.state, "wire", None)
     return wire if isinstance(wire, Wire) else None
+
+
+class Gathered:
+    """ASGI: a short body is whole before an endpoint gets a thread to read it in.
+
+    Forms come to the threads that answer everybody; they would wait there for slow senders."""
+
+    def __init__(self, app: ASGIApp, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._app, self._patience_seconds = app, patience_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _may_be_short(scope):
+            await self._app(scope, receive, send)
+            return
+        messages = await self._here(receive)
+
+        async def following() -> Message:
+            return messages.popleft() if messages else await receive()
+
+        await self._app(scope, following, send)
+
+    async def _here(self, receive: Receive) -> deque[Message]:
+        """To the end of the body, or as much as a short one may have; who is too slow for
+        that has gone away."""
+        messages: deque[Message] = deque()
+        octets = 0
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                while octets <= SHORT:
+                    messages.append(await receive())
+                    octets += len(messages[-1].get("body", b""))
+                    if not messages[-1].get("more_body", False):
+                        break
+        except TimeoutError:
+            messages.append({"type": "http.disconnect"})
+        return messages
+
+
+def _may_be_short(scope: Scope) -> bool:
+    """It has a body, and is not known to have a long one."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return value.isdigit() and 0 < int(value) <= SHORT
+        if name == b"transfer-encoding":
+            return True
+    return False
 
 
 class _Broken(Exception):
