@@ -34,6 +34,10 @@ class Looking:
         order = self.walked.order(exhibit)
         names = self.walked.papers(exhibit)
         folder = road.folder_of(exhibit)
+
+        def paper(name: str) -> bytes | None:  # what is not there is not asked for on the disk
+            return find(self.parts.blobs, folder + name) if name in names else None
+
         return ExhibitView(
             exhibit=exhibit,
             kind=order.kind,
@@ -44,8 +48,8 @@ class Looking:
             papers=tuple(
                 PaperView(one, self._size(folder + one)) for one in sorted(names - road.BESIDE)
             ),
-            facts=facts_of(find(self.parts.blobs, folder + package.CERTIFICATE_JSON)),
-            refusal=refusal_of(self._refusal(folder)),
+            facts=facts_of(paper(package.CERTIFICATE_JSON)),
+            refusal=refusal_of(paper(road.REFUSED) or paper(road.ENDED)),
             progress=self.progress.of(exhibit),
             url=order.url,
             account=order.account,
@@ -53,10 +57,7 @@ class Looking:
             ended=road.ENDED in names,
             entry=find_entry(
                 self.parts.shards,
-                {
-                    one: find(self.parts.blobs, folder + one)
-                    for one in (package.LEAF, package.ENTRY)
-                },
+                {one: paper(one) for one in (package.LEAF, package.ENTRY)},
                 names,
             ),
         )
@@ -79,11 +80,6 @@ class Looking:
             return self.exhibit(line.exhibit)
         except Refused as refusal:
             return damaged_view(line, refusal)
-
-    def _refusal(self, folder: str) -> bytes | None:
-        return find(self.parts.blobs, folder + road.REFUSED) or find(
-            self.parts.blobs, folder + road.ENDED
-        )
 
     def _size(self, name: str) -> int:
         with self.parts.blobs.open(name) as stream:
