@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from guzheng import words
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.realnames import place_of
 from guzheng.app import Platform
@@ -88,6 +89,7 @@ def test_from_the_form_to_the_certificate(bureau: Bureau) -> None:
     assert "未实名" in page
     wrong = bureau.hand_in("anne", FIRM, USCC[:-1] + "4")
     assert (wrong.status_code, "identifier.uscc-check" in wrong.text) == (422, True)
+    assert words.say("proof.identifier.uscc-check") in wrong.text, "in words"
     assert FIRM in wrong.text  # what was typed is given back
     assert bureau.hand_in().status_code == 303
     assert bureau.hand_in().status_code == 409

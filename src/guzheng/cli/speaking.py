@@ -48,7 +48,9 @@ class Speaker:
 
     def problem(self, problem: Problem) -> None:
         """What was expected, what was found, who must act; the code too, to search for."""
-        words = find_words(problem.code, self.language) or problem.code
+        known = find_words(problem.code, self.language)
+        known = known or find_words(f"proof.{problem.code}", self.language)
+        words = known or problem.code
         lines = [f"guzheng: {words} [{problem.code}]"]
         act = find_words(f"act.{problem.code}", self.language) or problem.act
         facts = {"expected": problem.expected, "found": problem.found, "act": act}

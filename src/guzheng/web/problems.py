@@ -134,9 +134,8 @@ def trouble_of(problem: Problem, language: words.Language) -> Trouble:
 
 def sentence(code: str, language: words.Language) -> str:
     """The words of a code; a code from a later version is shown as it is, never hidden."""
-    return words.find_words(code, language) or words.say(
-        "web.unknown-code", language, code=code
-    )
+    known = words.find_words(code, language) or words.find_words(f"proof.{code}", language)
+    return known or words.say("web.unknown-code", language, code=code)
 
 
 def expected_of(code: str, expected: str, language: words.Language) -> str:
