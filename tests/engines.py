@@ -21,7 +21,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
 
+from guzheng.store.records import drawer, open_database, open_engine
 from guzheng.store.s3 import Bucket, open_bucket
 from tests.ports import free_port
 
@@ -37,6 +39,18 @@ def fresh(prefix: str) -> str:
 
 
 _numbers = itertools.count()
+BOTH = ["sqlite", pytest.param("postgres", marks=together)]
+
+
+def each(request: pytest.FixtureRequest, folder: Path, name: str) -> Iterator[Engine]:
+    """For a fixture with `params=BOTH`: a drawer of that name, of the engine in turn."""
+    if request.param == "sqlite":
+        made = open_engine(folder / f"{name}.sqlite")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        made = open_database(server.database(fresh(name)))
+    yield drawer(made, name)
+    made.dispose()
 
 
 def until(done: Callable[[], bool], what: str, program: subprocess.Popen[bytes]) -> None:

@@ -13,10 +13,8 @@ from guzheng.ledger.records import Entries
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.lease import Place, leased
 from guzheng.store.records import (
-    drawer,
     insert_missing,
     open_database,
-    open_engine,
     reading,
     writing,
 )
@@ -25,18 +23,11 @@ from tests import engines
 
 TABLES = MetaData()
 NUMBER = Table("number", TABLES, Column("n", Integer, primary_key=True), Column("said", Text))
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "test.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("records")))
-    yield drawer(made, "test")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "test")
 
 
 def test_what_was_written_is_read_and_what_failed_is_not(engine: Engine) -> None:
@@ -95,7 +86,7 @@ def test_a_row_is_inserted_unless_it_is_there(engine: Engine) -> None:
         assert connection.execute(select(NUMBER.c.said)).scalar_one() == "first"
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Place, Place]:
     """The same leases, as two processes see them."""
     if request.param == "sqlite":

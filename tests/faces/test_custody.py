@@ -12,25 +12,18 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.keep.custody import NOTED, Custody, CustodyEvent
 from guzheng.proof import instant
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import writing
 from guzheng.web import create_app
 from tests import engines
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 
 AT = instant.parse("2026-11-21T10:44:12.038Z")
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("custody")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 def test_rows_are_only_added(engine: Engine) -> None:

@@ -30,7 +30,7 @@ from guzheng.cases import (
 )
 from guzheng.cases.values import amount_of, seconds_of
 from guzheng.refusals import Refused
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import writing
 from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -49,13 +49,7 @@ def exhibit() -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=engines.together)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("cases")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

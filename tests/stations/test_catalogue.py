@@ -23,20 +23,13 @@ from guzheng.store.records import drawer, open_database, open_engine, reading, w
 from tests import engines
 
 AT = datetime(2026, 11, 21, 10, 44, 12, tzinfo=UTC)
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 MINE = "local"
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "index.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("catalogue")))
-    yield drawer(made, "index")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "index")
 
 
 def order_of(name: str, **more: object) -> Order:
@@ -293,7 +286,7 @@ def test_no_question_reads_the_whole_catalogue(full: Engine, name: str) -> None:
     assert [one.exhibit for one in among.lines] == some[:31]
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=engines.BOTH)
 def some(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Engine, list[dict[str, str]], dict[str, str]]]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from guzheng.commission import Commission, Commissions, Event, Timing, rules, table
 from guzheng.commission.units import limit_of
 from guzheng.refusals import Refused
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import open_engine, writing
 from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -27,18 +27,9 @@ def commission(account: str = rules.LOCAL) -> Commission:
     return Commission(f"or_{number:026}", f"ex_{number:026}", "https://a/", AT, account=account)
 
 
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
-
-
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "commissions.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("commissions")))
-    yield drawer(made, "commissions")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "commissions")
 
 
 @pytest.fixture

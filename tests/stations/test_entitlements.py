@@ -20,13 +20,12 @@ from guzheng.commission import Commission, Commissions, Event, Lot, Units, rules
 from guzheng.commission.units import CHARGE, RETURN, limit_of, lot_to_use
 from guzheng.refusals import Refused
 from guzheng.store import ids
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import drawer, writing
 from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 EDITIONS = editions.load("")
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 _numbers = itertools.count()
 
 
@@ -36,15 +35,9 @@ def grant(**changed: object) -> Grant:
     return replace(made, **changed)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "rows.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("entitled")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

@@ -18,22 +18,14 @@ from guzheng.accounts import SEAT, Permission, roles
 from guzheng.accounts.invitations import LASTS, Invitation
 from guzheng.accounts.members import Members
 from guzheng.refusals import Refused
-from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from guzheng.store.records import open_engine, reading, writing
 from tests import engines
 from tests.stations.firms import AT, LAWYER, OWNER, STAFF, Firm
 
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 
-
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("members")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

@@ -16,27 +16,20 @@ from guzheng.accounts.hooks import KINDS, Hooks
 from guzheng.accounts.sealing import Sealing
 from guzheng.addresses import Address
 from guzheng.refusals import Refused, Unavailable
-from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from guzheng.store.records import reading, writing
 from tests import engines
 from tests.receivers import Heard, receiver
 from tests.stations.firms import AT, STAFF, Firm
 
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 ALL = frozenset(KINDS)
 URL = "https://hooks.example/in"
 LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
 CERTIFIED = "exhibit.certified"
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("hooks")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

@@ -12,23 +12,16 @@ from sqlalchemy.exc import DatabaseError
 from guzheng.accounts import SEAT, Permission
 from guzheng.accounts.keys import Keys
 from guzheng.refusals import Refused
-from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from guzheng.store.records import reading, writing
 from tests import engines
 from tests.stations.firms import AT, LAWYER, OWNER, STAFF, Firm
 
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 TWO = frozenset({Permission.READ, Permission.CAPTURE})
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("keys")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

@@ -22,24 +22,17 @@ from guzheng.commission.rules import CONFIRMED, DAILY, LOCAL
 from guzheng.intake import ExhibitIndex, Order, ReceivedItem
 from guzheng.proof.digest import sha256
 from guzheng.refusals import Refused
-from guzheng.store.records import drawer, open_database, open_engine, reading, writing
+from guzheng.store.records import reading, writing
 from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 ANNE, BERT = f"ac_{1:026}", f"ac_{2:026}"
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "one.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("ownership")))
-    yield drawer(made, "ownership")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "ownership")
 
 
 def commission(account: str, person: str = "") -> Commission:

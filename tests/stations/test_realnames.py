@@ -41,7 +41,7 @@ from guzheng.proof.canonical import parse_object
 from guzheng.refusals import Refused
 from guzheng.store.directory import DirectoryBlobs
 from guzheng.store.memory import MemoryBlobs
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import writing
 from tests import engines
 from tests.pictures import picture
 
@@ -50,19 +50,12 @@ DAY = timedelta(days=1)
 USCC = "91350100M000100Y43"
 FIRM = Statement("enterprise", "杭州某某贸易有限公司", USCC)
 PERSON = Statement("person", "张某某", "11010519491231002X")
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 _numbers = itertools.count()
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("names")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 @pytest.fixture

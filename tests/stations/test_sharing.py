@@ -14,12 +14,11 @@ from guzheng.prove import records
 from guzheng.prove.records import Event, Ordered, Packages, Verified
 from guzheng.refusals import Refused
 from guzheng.sharing import Access, Share, Shares, Visitor, rules, shown_address
-from guzheng.store.records import drawer, open_database, open_engine, writing
+from guzheng.store.records import writing
 from tests import engines
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 NOBODY = Visitor("", "")
-BOTH = ["sqlite", pytest.param("postgres", marks=engines.together)]
 _numbers = count()
 
 
@@ -27,15 +26,9 @@ def entropy(octets: int) -> bytes:
     return next(_numbers).to_bytes(octets, "big")
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=engines.BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = open_engine(tmp_path / "accounts.sqlite")
-    else:
-        server: engines.Postgres = request.getfixturevalue("postgres")
-        made = open_database(server.database(engines.fresh("shares")))
-    yield drawer(made, "accounts")
-    made.dispose()
+    yield from engines.each(request, tmp_path, "accounts")
 
 
 def share(secret: str, code: str = "") -> Share:
