@@ -147,7 +147,7 @@ class Browser:
         self._pages.pop(session, None)
 
     def close_pages(self) -> None:
-        """Every tab that a test left open: what moves in one is drawn for as long as it is open."""
+        """Every tab that a test left open: what moves in one is drawn as long as it is open."""
         for page in list(self._pages.values()):
             page.close()
 
