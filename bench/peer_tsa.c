@@ -1,8 +1,9 @@
 /* The best that civetweb and OpenSSL's TS_RESP can do: a measure for bench/tsa_http.py.
  *
  * uts-server is these two libraries, a configuration file and a log. Where it is not built, this
- * stands in for it, without configuration and log: each thread has a TS_RESP_CTX of its own (uts-server keeps a pool, with a lock for each), serial numbers are
- * random, TCP_NODELAY is set, connections are kept. It keeps no journal and no limits.
+ * stands in for it, without configuration and log: each thread has a TS_RESP_CTX of its own
+ * (uts-server keeps a pool, with a lock for each), serial numbers are random, TCP_NODELAY is set,
+ * connections are kept. It keeps no journal and no limits.
  *
  *     cc -O2 -o peer_tsa peer_tsa.c -lcivetweb -lcrypto -lpthread
  *     ./peer_tsa PORT THREADS tsa.key tsa.pem POLICY_OID
