@@ -239,6 +239,18 @@ def test_the_grade_of_the_surroundings_is_printed_with_what_was_missing() -> Non
     assert "规定的各项条件都已具备" in said(document_of(facts("web", capture=full), GIVEN))
 
 
+def test_the_sandbox_is_said_in_words_and_why_it_is_no_stronger() -> None:
+    def text_with(sandbox: str) -> str:
+        capture = CAPTURE | {"sandbox": sandbox}
+        return said(document_of(facts("web", capture=capture), GIVEN))
+
+    assert "内核命名空间（最强的一种）" in text_with("namespace")
+    off = text_with("off: no usable sandbox")
+    assert "浏览器沙箱：未能启用" in off
+    assert "no usable sandbox" in off
+    assert "of-later: because" in text_with("of-later: because")
+
+
 def test_a_page_that_was_never_reached_is_said_to_be_so() -> None:
     optional = ("final_url", "observed_title", "observed_status")
     bare = {name: one for name, one in CAPTURE.items() if name not in optional}

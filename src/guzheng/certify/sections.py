@@ -79,7 +79,7 @@ def web(capture: Capture, pen: Pen) -> Printed:
         pen.row(
             wording.BROWSER,
             pen.line(f"{capture.browser} · {capture.software}"),
-            pen.line(wording.SANDBOX.filled(sandbox=capture.sandbox).zh, "mute"),
+            *_sandbox(capture.sandbox, pen),
         ),
     ]
     if capture.completeness is not None:
@@ -102,6 +102,14 @@ def web(capture: Capture, pen: Pen) -> Printed:
             )
         )
     return _section(wording.WEB, rows)
+
+
+def _sandbox(said: str, pen: Pen) -> list[Printed]:
+    """The kind in words; why it is not a stronger one in the browser's own."""
+    kind, _, why = said.partition(": ")
+    known = wording.SANDBOXES.get(kind)
+    lines = [pen.line(said, "mute")] if known is None else pen.both(known)
+    return [*lines, pen.line(why, "mute")] if known is not None and why else lines
 
 
 def _scope(capture: Capture, pen: Pen) -> list[Printed]:

@@ -120,7 +120,17 @@ NO_TITLE = Phrase("（页面无标题）", "(no title)")
 STARTED_FINISHED = Phrase("起止时间", "Started, finished")
 BY_PLATFORM_CLOCK = Phrase("平台时钟，平台陈述", "by the platform's clock, as stated by it")
 BROWSER = Phrase("浏览器与软件", "Browser, software")
-SANDBOX = Phrase("隔离方式：{sandbox}", "Isolation: {sandbox}")
+SANDBOXES = {  # docs/spec/capture.md §4.2; what follows the word is the browser's own reason
+    "namespace": Phrase(
+        "浏览器沙箱：内核命名空间（最强的一种）",
+        "browser's sandbox: the kernel's namespaces, its strongest form",
+    ),
+    "setuid": Phrase(
+        "浏览器沙箱：setuid 辅助程序（次强）",
+        "browser's sandbox: the setuid program, its second form",
+    ),
+    "off": Phrase("浏览器沙箱：未能启用", "browser's sandbox: off"),
+}
 PRIVATE_ADDRESSES = Phrase("开发设置", "Development setting")
 PRIVATE_ALLOWED = Phrase(
     "注意：本次取证使用开发设置，允许访问内网地址 {ranges}；所取内容可能不来自公开互联网",
