@@ -42,6 +42,13 @@ _SAID: Final = ("purpose", "authenticity", "legality", "relevance")
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _list_routes(router, platform, pages)
+    _package_routes(router, platform, pages)
+    return router
+
+
+def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """What was ordered, and the form for another."""
 
     @router.api_route("/packages", methods=READ)
     def listing(request: Request, before: str = "") -> Response:
@@ -98,6 +105,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             return _form(request, platform, pages, wanted, form=form, problem=problem)
         return RedirectResponse(f"/packages/{package}", status_code=HTTPStatus.SEE_OTHER)
 
+
+def _package_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
+    """One that was ordered, and its files."""
+
     @router.api_route("/packages/{package}", methods=READ)
     def show(request: Request, package: str) -> Response:
         view = platform.exports.view(package)
@@ -131,8 +142,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             },
             background=BackgroundTask(opened.close),
         )
-
-    return router
 
 
 def _title(request: Request, platform: Platform, wanted: WantedPackage) -> str:

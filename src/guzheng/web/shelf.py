@@ -40,7 +40,12 @@ RULES: Final[Mapping[str, Rule]] = {
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    _list_routes(router, platform, pages)
+    _preview_routes(router, platform, pages)
+    return router
 
+
+def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/exhibits", methods=READ)
     def listing(
         request: Request,
@@ -90,6 +95,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         }
         return pages.render(request, "exhibits.html", facts)
 
+
+def _preview_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/exhibits/{exhibit}/thumbnail", methods=READ)
     def thumbnail(exhibit: str) -> Response:
         try:
@@ -109,8 +116,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             },
             background=BackgroundTask(opened.close),
         )
-
-    return router
 
 
 def _cases(platform: Platform, account: str, asked: str) -> Sequence[tuple[str, Facts]]:
