@@ -3,7 +3,8 @@
 A decoder is where a hostile picture would get in; it is never run in a process that has keys,
 tables or other people's documents. The next program is started as soon as one is taken, so that
 who asks does not wait for an interpreter; nobody has one who never draws. So many are drawn at
-a time; each ends in time, whatever it was given.
+a time; each ends in time, whatever it was given, and no more than `LARGEST` octets are taken
+from it: what was taken over could talk for ever.
 """
 
 import atexit
@@ -23,6 +24,7 @@ from guzheng.proof import canonical
 
 _log = logging.getLogger(__name__)
 SECONDS: Final = 120.0  # of wall time; of processor time it has sixty
+LARGEST: Final = 32 << 20  # octets of an answer; a drawn picture has a hundredth of that
 AT_ONCE: Final = 2
 _TURN_SECONDS: Final = 60.0
 
@@ -117,12 +119,24 @@ class Painters:
 
     def _asked(self, order: bytes) -> bytes:
         program = self._taken()
+        late = threading.Event()
+
+        def too_late() -> None:
+            late.set()
+            program.kill()  # ends whatever is waited for below
+
+        ending = threading.Timer(self._seconds, too_late)
+        ending.daemon = True
+        ending.start()
         try:
-            answer, _ = program.communicate(order, timeout=self._seconds)
-        except subprocess.TimeoutExpired as error:
-            raise NotDrawn(f"not within {self._seconds:.0f} s") from error
+            answer = _answered(program, order)
         finally:
+            ending.cancel()
             _ended(program)
+        if late.is_set():
+            raise NotDrawn(f"not within {self._seconds:.0f} s")
+        if len(answer) > LARGEST:
+            raise NotDrawn(f"more than {LARGEST} octets came back")
         return answer
 
     def _taken(self) -> "subprocess.Popen[bytes]":
@@ -153,6 +167,16 @@ def _started() -> "subprocess.Popen[bytes]":
         env={"LC_ALL": "C.UTF-8"},
         close_fds=True,
     )
+
+
+def _answered(program: "subprocess.Popen[bytes]", order: bytes) -> bytes:
+    """What it says until it ends, or one octet more than it may. It reads all, then answers."""
+    assert program.stdin is not None  # noqa: S101 - pipes, as `_started` has them
+    assert program.stdout is not None  # noqa: S101
+    with contextlib.suppress(OSError):  # it ended before it had read all
+        program.stdin.write(order)
+        program.stdin.close()
+    return program.stdout.read(LARGEST + 1)
 
 
 def _ended(program: "subprocess.Popen[bytes]") -> None:

@@ -97,11 +97,15 @@ def probe() -> FastAPI:
     return app
 
 
+class Hasty(Wire):
+    head_seconds = 1.0
+
+
 @contextlib.contextmanager
 def served(app: ASGIApp, http: str, loop: str) -> Iterator[tuple[Address, uvicorn.Server]]:
     config = uvicorn.Config(
         app,
-        http=Wire if http == "wire" else "h11",
+        http={"wire": Wire, "hasty": Hasty}.get(http, "h11"),
         loop="uvloop" if loop == "uvloop" else "asyncio",
         log_level="critical",
         timeout_graceful_shutdown=1,
@@ -414,3 +418,53 @@ def test_a_server_that_ends_meanwhile(loop: str, sent: int) -> None:
         connection.sendall(head("/whole", len(FILE)) + FILE[:sent])
         connection.sendall(b"x")
         until(lambda: app.state.begun)
+
+
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def hasty(request: pytest.FixtureRequest) -> Iterator[Address]:
+    with served(probe(), "hasty", request.param) as (address, _):
+        yield address
+
+
+def is_ended(connection: socket.socket, octet: bytes = b"") -> bool:
+    """Whether the other side ends it, though such an octet is sent now and again."""
+    connection.settimeout(0.2)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(octet)
+            if connection.recv(1) == b"":
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /here HTTP/1.1\r\nX: "])
+def test_a_head_that_never_ends_ends_the_connection(hasty: Address, begun: bytes) -> None:
+    """Silent, or an octet at a time: as many as there are files would keep all others out."""
+    with connected(hasty) as connection:
+        connection.sendall(begun)
+        assert is_ended(connection, b"x" if begun else b"")
+
+
+def test_the_next_head_has_as_long(hasty: Address) -> None:
+    with connected(hasty) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /here HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert answer(connection) == (200, {"said": "here"})
+        connection.sendall(b"GET /here HTTP/1.1\r\nX: ")
+        assert is_ended(connection, b"x")
+
+
+@pytest.mark.parametrize("size", [LEAST // 2, 2 * LEAST])
+def test_a_body_may_take_longer_than_a_head(hasty: Address, size: int) -> None:
+    with connected(hasty) as connection:
+        connection.sendall(head("/whole", size) + FILE[: size - 3])
+        for at in range(size - 3, size):
+            time.sleep(Hasty.head_seconds / 2)
+            connection.sendall(FILE[at : at + 1])
+        status, said = answer(connection)
+        assert (status, said["size"]) == (200, size)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from guzheng.painting import NotDrawn, Painters, Wanted, _ended, _started
+from guzheng.painting import LARGEST, NotDrawn, Painters, Wanted, _ended, _started
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 WANTED = Wanted(FORMATS, 1_000_000, 320, 240, quality=75, head=True)
@@ -82,6 +82,24 @@ def test_who_takes_too_long_is_ended(painters: Painters) -> None:
     with pytest.raises(NotDrawn, match="not within"):
         hasty.draw(picture("PNG"), WANTED)
     hasty.close()
+
+
+TALKS = """import sys
+sys.stdin.buffer.read()
+while True:
+    sys.stdout.buffer.write(bytes(1 << 16))
+"""
+
+
+def test_what_was_taken_over_cannot_fill_our_memory(painters: Painters) -> None:
+    """A program that answers without end, where the one that waits would be."""
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", TALKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as talks:
+        painters._waiting, painters._owner = talks, os.getpid()
+        with pytest.raises(NotDrawn, match=f"more than {LARGEST} octets"):
+            painters.draw(picture("PNG"), WANTED)
+        assert talks.poll() is not None, "it was ended"
 
 
 def test_whoever_starts_it_and_dies_leaves_none_behind() -> None:

@@ -94,11 +94,13 @@ def _playing(platform: "Platform", host: str) -> Iterator[None]:
     import uvicorn
 
     from guzheng.web.replay import create_replay_app
+    from guzheng.web.wire import Wire
 
     with contextlib.closing(_listening(host, platform.replaying.port)) as listening:
         platform.replaying.listens_at(listening.getsockname()[1])
         config = uvicorn.Config(
             create_replay_app(platform.replaying),
+            http=Wire,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=2,

@@ -10,7 +10,9 @@ given up half way is also drained by uvicorn as ever.
 
 Only a body of announced length is taken over: a chunked one, another server, or another HTTP
 protocol of uvicorn goes the ordinary way, which gives the same octets. Whatever uvicorn does
-for a connection (keep-alive, `Expect`, shutdown, pipelining, pauses) stays uvicorn's.
+for a connection (keep-alive, `Expect`, shutdown, pipelining, pauses) stays uvicorn's; but it
+would wait for a head for ever, and any octet puts its end of an idle connection off. Here a
+head is complete `HEAD_SECONDS` after it could begin, or the connection ends.
 """
 
 import asyncio
@@ -28,6 +30,7 @@ from uvicorn.server import ServerState
 LEAST: Final = 256 << 10  # octets below which it is not worth it
 TURN: Final = 1 << 20  # octets that are worth waking the reader for
 AHEAD: Final = 3  # turns that may lie ready while he is at another
+HEAD_SECONDS: Final = 20.0  # for a whole head, from the connection or the answer before
 _HEAD: Final = 16 << 10  # of a request, at most: as h11 has it
 
 
@@ -105,6 +108,8 @@ class Inflow:
 class Wire(H11Protocol):
     """A connection of uvicorn; a request finds it as `wire` in its state."""
 
+    head_seconds: float = HEAD_SECONDS
+
     def __init__(
         self,
         config: Config,
@@ -116,6 +121,7 @@ class Wire(H11Protocol):
         self._longest = config.h11_max_incomplete_event_size or _HEAD
         self.conn: _Counting = _Counting(self._longest)
         self._inflow: Inflow | None = None
+        self._waits: asyncio.TimerHandle | None = None  # for a head, until then
 
     def take_over(self, state: object) -> Inflow | None:
         """The body of the request that has this `scope["state"]`, from here on; None where it
@@ -152,11 +158,34 @@ class Wire(H11Protocol):
         if inflow is self._inflow:  # and not that of a later request
             self.give_back()
 
+    # ---- how long a head may take ----------------------------------------------------
+
+    def _look_for_a_head(self) -> None:
+        """Begin to wait where the next head may come, and end when it is here."""
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            self._wait_no_more()
+        elif self._waits is None:
+            self._waits = self.loop.call_later(self.head_seconds, self._too_late)
+
+    def _wait_no_more(self) -> None:
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            waits.cancel()
+
+    def _too_late(self) -> None:
+        self._waits = None
+        self.transport.close()
+
     # ---- what uvicorn calls ----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look_for_a_head()
 
     def data_received(self, data: bytes) -> None:
         if self._inflow is None:
             super().data_received(data)
+            self._look_for_a_head()
             return
         beyond = self._inflow.take(data)
         if self._inflow.owed == 0:
@@ -165,6 +194,7 @@ class Wire(H11Protocol):
                 super().data_received(beyond)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
         inflow, self._inflow = self._inflow, None
         if inflow is not None:
             inflow.end()
@@ -176,6 +206,7 @@ class Wire(H11Protocol):
             self._inflow = None
             self.transport.close()
         super().on_response_complete()
+        self._look_for_a_head()
 
 
 class _Counting(h11.Connection):
