@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -128,6 +129,36 @@ def test_any_octets(server: Server, octets: bytes) -> None:
     answer = send(server, octets)
     assert b"Traceback" not in answer
     assert status(send(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")) == 200
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"G", b"GET / HTTP/1.1\r\nx: ", post("Content-Length: 1000\r\n"), post("x: ")[:-4]],
+)
+def test_whoever_trickles_is_cut_off(begun: bytes) -> None:
+    """An octet now and again is no silence; as many of these as there are places, and nobody
+    would be cosigned for."""
+    server = Server("127.0.0.1", 0, echo, largest_body=LIMIT, request_seconds=1.0)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=0.2) as peer:
+            peer.sendall(begun)
+            until, ended = time.monotonic() + DEADLINE, False
+            while not ended and time.monotonic() < until:
+                try:
+                    peer.sendall(b"x")
+                    ended = peer.recv(1) == b""
+                except TimeoutError:
+                    continue
+                except OSError:
+                    ended = True
+            assert ended
+        assert status(send(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")) == 200
+    finally:
+        server.shutdown()
+        thread.join(DEADLINE)
+        server.server_close()
 
 
 def test_more_at_once_than_there_are_places(server: Server) -> None:

@@ -1,15 +1,17 @@
 """HTTP/1.1 for a handful of paths, out of the standard library: bounded in every direction.
 
 A request becomes an `Asked`, the program gives an `Answer`; that is all. Bodies have a declared
-length and a limit, a silent peer is cut off, and so many are served at once and no more. Behind
-a proxy that speaks TLS; this does not.
+length and a limit, a peer that is silent is cut off, and so is one that trickles; so many are
+served at once and no more. Behind a proxy that speaks TLS; this does not.
 """
 
 import contextlib
 import dataclasses
+import io
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +22,8 @@ from guzheng.cosigner import Refused
 
 AT_ONCE = 64
 SILENCE_SECONDS = 20
+REQUEST_SECONDS = 30.0  # for all of one, from the connection or the answer before
+STREAM_SECONDS = 300.0  # likewise, where the program itself reads; what came until then counts
 _BLOCK, _DRAINED = 1 << 16, 1 << 22
 TEXT = "text/plain; charset=utf-8"
 
@@ -54,10 +58,11 @@ class Server(ThreadingHTTPServer):
         *,
         largest_body: int,
         streamed: Mapping[str, int] | None = None,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         """`streamed`: paths whose bodies the program itself reads, and the largest of each."""
         self.respond, self.largest_body = respond, largest_body
-        self.streamed = streamed or {}
+        self.streamed, self.request_seconds = streamed or {}, request_seconds
         self._places = threading.BoundedSemaphore(AT_ONCE)
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -100,12 +105,39 @@ class _Stream:
         return octets
 
 
+class _Patient(io.RawIOBase):
+    """What a peer sends until `until`; an octet now and again does not make it longer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self.until = connection, 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(min(SILENCE_SECONDS, left))
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = SILENCE_SECONDS
     wbufsize = -1  # head and body leave together
     disable_nagle_algorithm = True
     server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._coming = _Patient(self.connection)
+        self.rfile = io.BufferedReader(self._coming)
+
+    def handle_one_request(self) -> None:
+        self._coming.until = time.monotonic() + self.server.request_seconds
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
@@ -135,6 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_stream(self, body: "_Stream") -> None:
         """An answer may come before the whole body has: then nothing more is read here."""
+        self._coming.until = time.monotonic() + STREAM_SECONDS
         asked = Asked("POST", self.path, b"", self._header("Type"), self._header("Encoding"))
         answer = self.server.respond(dataclasses.replace(asked, read=body.read))
         self.close_connection = self.close_connection or body.left > 0
@@ -157,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self.server.respond(asked))
 
     def _send(self, answer: Answer) -> None:
+        self.connection.settimeout(SILENCE_SECONDS)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))
