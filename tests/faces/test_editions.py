@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -279,3 +280,31 @@ def test_only_an_operator_grants(shop: Shop) -> None:
         assert answer.status_code == 403
     with pytest.raises(Refused, match=r"accounts\.operator-only"):
         shop.platform.entitlements.grant(ANNE, ANNE.account, "gift", "自己", "自己")
+
+
+def test_every_grant_can_be_reached_a_page_at_a_time(shop: Shop) -> None:
+    first = shop.platform.entitlements.grant(
+        OPERATOR, ANNE.account, "gift", "第一次", "年度采购", units=1
+    )
+    for at in range(51):
+        shop.platform.entitlements.grant(
+            OPERATOR, ANNE.account, "gift", f"第 {at} 次", "年度采购", units=1
+        )
+    page = shop.asks("operator", "GET", "/operator/accounts").text
+    assert "第一次" not in page
+    older = re.search(r"/operator/accounts\?before=gr_\w{26}", page)
+    assert older is not None
+    assert "第一次" in shop.asks("operator", "GET", older[0]).text
+    rows = shop.platform.members.rows
+    whole, seen = rows.latest(100), tuple[str, ...]()
+    while found := rows.latest(1, seen[-1] if seen else None):
+        seen += found
+    assert seen == whole
+    assert (
+        first.grant == shop.platform.entitlements.latest(1, _after(shop, first.grant))[0].grant
+    )
+
+
+def _after(shop: Shop, grant: str) -> str:
+    """The grant that was made next."""
+    return min(one.grant for one in shop.platform.entitlements.latest(200) if one.grant > grant)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from guzheng.accounts.sessions import COOKIE, Caller
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.refusals import Refused
@@ -123,6 +124,14 @@ def link(house: House, client: httpx.Client) -> None:
     assert found is not None
     done = client.post("/me/security/identities", data={"token": found[1]})
     assert done.status_code == 303, done.text
+    take(client, done)
+
+
+def take(client: httpx.Client, answer: httpx.Response) -> None:
+    """The session has another token: the one of before opens nothing."""
+    token = answer.cookies[COOKIE]
+    client.cookies.clear()
+    client.cookies.set(COOKIE, token)
 
 
 def said(answer: httpx.Response) -> str:
@@ -214,10 +223,35 @@ def test_it_is_unlinked_and_opens_nothing_then(house: House, subject: str) -> No
     with house.linked("jane", subject) as jane, house.browser() as fresh:
         with someone(house.platform, house.address, "other") as other:
             other.post("/me/security/identities/remove", fields, status=404)
-        jane.post("/me/security/identities/remove", fields)
+        take(jane.client, jane.post("/me/security/identities/remove", fields))
         assert house.history(jane.person)[0] == "identity-unlinked"
         assert go(fresh, "/login/identity").status_code == 403
         assert house.sessions(fresh) is None
+
+
+def test_what_is_linked_or_unlinked_ends_the_other_sessions(house: House) -> None:
+    people, caller, subject = house.platform.people, Caller("another browser"), "s-alone"
+
+    def alone(jane: Someone) -> bool:
+        own = people.require_session(dict(jane.client.cookies))
+        return [one.session for one in people.sessions(jane.person)] == [own.session]
+
+    with someone(house.platform, house.address, "jane") as jane:
+        sessions, now = people._rooms.sessions, house.platform.now()
+        sessions.begin(jane.person, "password", caller, now)
+        assert not alone(jane)
+        before = jane.client.cookies[COOKIE]
+        house.provider.person = Person(subject, email=f"{subject}@idp.example")
+        link(house, jane.client)
+        assert alone(jane)
+        assert jane.client.cookies[COOKIE] != before, "the token of before opens nothing"
+        sessions.begin(jane.person, "password", caller, now)
+        fields = {"issuer": house.provider.issuer, "subject": subject}
+        take(jane.client, jane.post("/me/security/identities/remove", fields))
+        assert alone(jane)
+        address = people.security(jane.person).person.address
+        for told in ("关联了统一登录身份", "解除了统一登录身份的关联"):
+            assert house.box.letter(address, told)
 
 
 def test_who_has_no_password_shows_by_it_that_it_is_he(house: House, subject: str) -> None:

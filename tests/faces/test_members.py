@@ -12,6 +12,7 @@ import pytest
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from guzheng.web.paging import PER_PAGE
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import Someone, someone
@@ -254,3 +255,19 @@ def test_the_pages_fit_a_phone_and_say_nothing_to_the_console(
             assert small == [], (path, width, small)
     assert page.complaints == []
     page.close()
+
+
+def test_invitations_of_before_are_reached_a_page_at_a_time(firm: Firm) -> None:
+    firm.invite("最早的一位")
+    for at in range(PER_PAGE):
+        link = firm.invite(f"第 {at} 位")
+        own = firm.platform.members.invited_by(link.rsplit("/", 1)[1]).invitation
+        firm.owner.post(f"/members/invitations/{own}/revoke")
+    page = firm.owner.text("/members")
+    assert "最早的一位" not in page
+    assert f"/members?invited={PER_PAGE}" in page
+    further = firm.owner.text(f"/members?invited={PER_PAGE}")
+    assert "最早的一位" in further
+    assert '"/members?invited=0"' in further
+    for odd in ("-1", "x", "9" * 30, "²"):
+        assert firm.owner.text(f"/members?start={odd}&invited={odd}")

@@ -150,6 +150,25 @@ def test_from_the_form_to_the_certificate(bureau: Bureau) -> None:
     ]
 
 
+def test_decided_requests_are_listed_newest_first_and_all_can_be_reached(
+    bureau: Bureau,
+) -> None:
+    names = bureau.platform.names
+    for _ in range(2):
+        bureau.hand_in()
+        path = f"/operator/reviews/{bureau.newest()}/refuse"
+        bureau.asks("operator", "POST", path, data={"reason": "照片看不清"})
+    whole = names.decided(100)
+    assert [one.request for one in whole] == sorted(
+        (one.request for one in whole), reverse=True
+    )
+    assert len(whole) >= 2
+    assert names.decided(1, whole[0].request) == whole[1:2]
+    page = bureau.asks("operator", "GET", f"/operator/reviews?before={whole[0].request}").text
+    assert f"/operator/reviews/{whole[0].request}" not in page
+    assert f"/operator/reviews/{whole[1].request}" in page
+
+
 def test_documents_are_nobody_s_but_a_reviewer_s(bureau: Bureau) -> None:
     assert bureau.hand_in("bert").status_code == 303
     review = f"/operator/reviews/{bureau.newest()}"

@@ -21,7 +21,13 @@ from tests.receivers import Receiver, receiver
 
 EVERYTHING = {
     f"kind.{one}": "1"
-    for one in ("exhibit.certified", "capture.failed", "order.confirmed", "share.opened")
+    for one in (
+        "exhibit.certified",
+        "capture.failed",
+        "exhibit.ended",
+        "order.confirmed",
+        "share.opened",
+    )
 }
 
 
@@ -107,6 +113,17 @@ def test_a_finished_exhibit_is_told(told: Told) -> None:
     told.platform.walk(told.deposit(), lambda _step, _detail: None)
     told.platform.webhooks.round()
     assert len(told.other.heard) == 3
+
+
+def test_what_the_operator_ended_is_told_as_that_and_not_as_a_capture(told: Told) -> None:
+    told.make()
+    exhibit = told.deposit()
+    told.platform.halting.end(exhibit, "its file is lost")
+    told.platform.webhooks.look(exhibit)
+    told.platform.webhooks.round()
+    (heard,) = [json.loads(one.body) for one in told.other.heard]
+    assert heard["type"] == "exhibit.ended"
+    assert heard["data"] == {"exhibit": exhibit, "kind": "deposit", "state": "refused"}
 
 
 def test_a_secret_is_rotated_on_the_page_and_shown_once(told: Told) -> None:

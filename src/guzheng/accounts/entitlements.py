@@ -202,8 +202,9 @@ class Entitlements:
         """Newest first."""
         return self._all(GRANT.c.account == account)
 
-    def latest(self, limit: int) -> tuple[Grant, ...]:
-        return self._all(None, limit)
+    def latest(self, limit: int, before: str | None = None) -> tuple[Grant, ...]:
+        """Newest first; `before`: the last one already seen."""
+        return self._all(None if before is None else GRANT.c.grant_id < before, limit)
 
     def _all(self, where: Any, limit: int | None = None) -> tuple[Grant, ...]:
         wanted = (

@@ -257,8 +257,8 @@ class Federating:
         }
         return Proposed(identity.shown, self._sealed(said, _PROPOSED))
 
-    def link(self, session: Session, token: str, caller: Caller, now: datetime) -> None:
-        """What was proposed to this session is his from now on."""
+    def link(self, session: Session, token: str, caller: Caller, now: datetime) -> Entered:
+        """What was proposed to this session is his from now on; his other sessions end."""
         Securing.require_proved(session, now)
         said = self._opened(token, _PROPOSED)
         late = now - instant.parse(said["begun_at"]) >= LASTS[WAY]
@@ -266,6 +266,7 @@ class Federating:
             raise _over()
         self._spend(token, now)
         self._link(session.person, said["issuer"], said["subject"], said["shown"], caller, now)
+        return Securing(self._rooms).rotated(session, now)
 
     def _link(
         self, person: str, issuer: str, subject: str, shown: str, caller: Caller, now: datetime
@@ -307,8 +308,8 @@ class Unlinking:
 
     def unlink(
         self, session: Session, issuer: str, subject: str, caller: Caller, now: datetime
-    ) -> None:
-        """Refused where no other way in would be left."""
+    ) -> Entered:
+        """His other sessions end. Refused where no other way in would be left."""
         Securing.require_proved(session, now)
         persons = self._rooms.persons
         person, mine = persons.require(session.person), self._linked.of(session.person)
@@ -324,6 +325,7 @@ class Unlinking:
         if not shown or not self._linked.unlink(session.person, issuer, subject):
             raise Refused("accounts.identity-not-found", expected="an identity of this person")
         persons.tell(session.person, "identity-unlinked", caller, now, shown[0])
+        return Securing(self._rooms).rotated(session, now)
 
 
 def _address_of(identity: Identity) -> str:

@@ -35,7 +35,13 @@ PREFIX: Final = "we"
 MESSAGE_PREFIX: Final = "wm"
 SECRET_PREFIX: Final = "whsec_"
 TEST: Final = "webhook.test"
-KINDS: Final = ("exhibit.certified", "capture.failed", "order.confirmed", "share.opened")
+KINDS: Final = (
+    "exhibit.certified",
+    "capture.failed",
+    "exhibit.ended",
+    "order.confirmed",
+    "share.opened",
+)
 _SECRET_OCTETS: Final = 32
 OVERLAP: Final = timedelta(hours=24)  # how long the secret before signs too
 _LARGEST: Final = 10  # endpoints of an account

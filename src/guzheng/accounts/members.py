@@ -214,9 +214,13 @@ class Members:
         with reading(self._engine) as connection:
             return require_member(connection, account, person)
 
-    def latest(self, limit: int) -> tuple[str, ...]:
-        """The accounts that were founded last, newest first."""
-        wanted = select(ACCOUNT.c.account).order_by(ACCOUNT.c.founded_at.desc()).limit(limit)
+    def latest(self, limit: int, before: str | None = None) -> tuple[str, ...]:
+        """The accounts that were founded last, newest first; `before`: the last seen."""
+        own, at = ACCOUNT.c.account, ACCOUNT.c.founded_at
+        wanted = select(own).order_by(at.desc(), own.desc()).limit(limit)
+        if before is not None:
+            seen = select(at).where(own == before).scalar_subquery()
+            wanted = wanted.where((at < seen) | ((at == seen) & (own < before)))
         with reading(self._engine) as connection:
             return tuple(connection.execute(wanted).scalars())
 

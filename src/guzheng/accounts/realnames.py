@@ -288,6 +288,14 @@ class RealNames:
         """The latest, newest first."""
         return self._all(None, limit)
 
+    def decided(self, limit: int, before: str | None = None) -> tuple[NameRequest, ...]:
+        """Newest first; `before`: the last one already seen."""
+        decided = select(EVENT.c.request).where(EVENT.c.kind.in_(_AFTER))
+        where = REQUEST.c.request.in_(decided)
+        return self._all(
+            where if before is None else where & (REQUEST.c.request < before), limit
+        )
+
     def pending(self) -> tuple[NameRequest, ...]:
         """Those that wait for a decision, oldest first: who asked first is heard first."""
         decided = select(EVENT.c.request).where(EVENT.c.kind.in_(_AFTER))

@@ -2,9 +2,9 @@
 
 Each is asked of the person who is signed in, and each that could lock him out, or let another
 in, wants him to have shown a moment ago who he is. A change of the password or of the second
-step, a passkey added or taken away, ends all his other sessions; the one he did it in has
-another token, and is in two steps no longer when what made it so is gone. Whatever he does
-stands in his history.
+step, a passkey or an identity of a provider added or taken away, ends all his other sessions;
+the one he did it in has another token, and is in two steps no longer when what made it so is
+gone. Whatever he does stands in his history.
 """
 
 from collections.abc import Mapping
@@ -43,14 +43,15 @@ class Securing:
         rooms, person = self._rooms, self._rooms.persons.require(session.person)
         self.set_password(person, password, now)
         rooms.persons.tell(person.person, "password-changed", caller, now)
-        return self._rotated(session, now)
+        return self.rotated(session, now)
 
     def set_password(self, person: Person, password: str, now: datetime) -> None:
         rooms = self._rooms
         good = require_good(password, own=(person.name, person.address))
         rooms.persons.set_password(person.person, rooms.passwords.hashed(good), now)
 
-    def _rotated(self, session: Session, now: datetime, means: str = "") -> Entered:
+    def rotated(self, session: Session, now: datetime, means: str = "") -> Entered:
+        """His ways in have changed: every other session ends, this one has another token."""
         sessions = self._rooms.sessions
         sessions.end(session.person, now, spare=session.session)
         return Entered(sessions.prove(session, now, means), session.person)
@@ -90,13 +91,13 @@ class Securing:
         rooms.persons.tell(session.person, "totp-on", caller, now)
         codes = self._new_codes(session.person)
         shown = session.means if session.in_two_steps else f"{session.means}+{WITH_CODE}"
-        return self._rotated(session, now, shown), codes
+        return self.rotated(session, now, shown), codes
 
     def remove_totp(self, session: Session, caller: Caller, now: datetime) -> Entered:
         self.require_proved(session, now)
         self._rooms.persons.remove_totp(session.person)
         self._rooms.persons.tell(session.person, "totp-off", caller, now)
-        return self._rotated(session, now, session.means.partition("+")[0])
+        return self.rotated(session, now, session.means.partition("+")[0])
 
     def renew_codes(self, session: Session, caller: Caller, now: datetime) -> tuple[str, ...]:
         """Ten others; the ones before are dead."""
@@ -157,7 +158,7 @@ class Securing:
         challenges.spend(rooms.letters, challenge, now)
         rooms.persons.add_passkey(made)
         rooms.persons.tell(session.person, "passkey-added", caller, now, made.name)
-        return self._rotated(session, now)
+        return self.rotated(session, now)
 
     def remove_passkey(
         self, session: Session, passkey: str, caller: Caller, now: datetime
@@ -171,4 +172,4 @@ class Securing:
         self._rooms.persons.tell(session.person, "passkey-removed", caller, now, detail)
         left = self._rooms.persons.passkeys(session.person)
         was = session.means == PASSKEY and not left
-        return self._rotated(session, now, WITHOUT_PASSKEY if was else "")
+        return self.rotated(session, now, WITHOUT_PASSKEY if was else "")

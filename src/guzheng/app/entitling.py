@@ -209,8 +209,9 @@ class Entitling:
             return None
         return view.quota.held + view.quota.spent + view.left
 
-    def latest(self, limit: int) -> tuple[Grant, ...]:
-        return self._grants.latest(limit)
+    def latest(self, limit: int, before: str | None = None) -> tuple[Grant, ...]:
+        """Newest first; `before`: the last one already seen."""
+        return self._grants.latest(limit, before)
 
     # ---- granting --------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from guzheng.accounts.entering import Entering, Rooms
+from guzheng.accounts.entering import Entered, Entering, Rooms
 from guzheng.accounts.federating import (
     TO_ENTER,
     TO_LINK,
@@ -112,13 +112,15 @@ class Federation:
             return 0
         return self._logging_out.logged_out(token, caller, self._now())
 
-    def link(self, session: Session, token: str, caller: Caller) -> None:
-        self._required().link(session, token, caller, self._now())
+    def link(self, session: Session, token: str, caller: Caller) -> Entered:
+        entered = self._required().link(session, token, caller, self._now())
         self._warn(session.person, "identity-linked", caller)
+        return entered
 
-    def unlink(self, session: Session, issuer: str, subject: str, caller: Caller) -> None:
-        self._unlinking.unlink(session, issuer, subject, caller, self._now())
+    def unlink(self, session: Session, issuer: str, subject: str, caller: Caller) -> Entered:
+        entered = self._unlinking.unlink(session, issuer, subject, caller, self._now())
         self._warn(session.person, "identity-unlinked", caller)
+        return entered
 
     def of(self, person: str) -> tuple[Linked, ...]:
         return self._unlinking.of(person)

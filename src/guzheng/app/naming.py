@@ -185,6 +185,10 @@ class Naming:
     def latest(self, limit: int) -> tuple[NameRequest, ...]:
         return self._rows.page(limit)
 
+    def decided(self, limit: int, before: str | None = None) -> tuple[NameRequest, ...]:
+        """Newest first; `before`: the last one already seen."""
+        return self._rows.decided(limit, before)
+
     def review(self, request: str, acting: Acting) -> ReviewView:
         """The whole request, opened; that it was looked at is written down first."""
         _require_operator(acting)

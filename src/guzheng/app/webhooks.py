@@ -106,6 +106,8 @@ class Webhooks:
         order, papers = self._road.order(exhibit), self._road.papers(exhibit)
         state = road.state_of(order.kind, papers)
         kinds = {"certified": "exhibit.certified", "refused": "capture.failed"}
+        if road.ENDED in papers:  # whatever else was refused: nothing follows by a decision
+            kinds["refused"] = "exhibit.ended"
         if state in kinds:
             members = {"exhibit": exhibit, "kind": order.kind, "state": state}
             self._hooks.tell(order.account, kinds[state], exhibit, members, self._now())

@@ -20,7 +20,7 @@ from guzheng.cases import Case, course, damages, guide, values
 from guzheng.cases.rehearsal import STATES
 from guzheng.commission import table
 from guzheng.refusals import Problem, Refused
-from guzheng.web import case_forms, letters, problems
+from guzheng.web import case_forms, letters, paging, problems
 from guzheng.web.case_forms import Form
 from guzheng.web.gate import acting_of, require_own
 from guzheng.web.pages import READ, Pages, language_of
@@ -395,11 +395,11 @@ def _more(
             more["pictures"] = {one.exhibit: one.picture for one in shown}
             said = guide.purposes(first, known, language)
             more["purposes"] = {one.exhibit: said.get(one.exhibit, ()) for one in shown}
-            start, steps = _steps(start, len(shown))
+            start, steps = paging.steps(start, len(shown), SHOWN)
             more |= {"listed": shown[start : start + SHOWN], **steps}
         case "course":
             notes, entries = known.notes[::-1], known.entries[::-1]
-            start, steps = _steps(start, max(len(notes), len(entries)))
+            start, steps = paging.steps(start, max(len(notes), len(entries)), SHOWN)
             notes, entries = notes[start : start + SHOWN], entries[start : start + SHOWN]
             spoken = (known.hold, known.closing, *notes, *entries)
             more |= {
@@ -409,7 +409,7 @@ def _more(
                 **steps,
             }
         case "rehearsal":
-            start, steps = _steps(start, len(shown))
+            start, steps = paging.steps(start, len(shown), SHOWN)
             told = platform.rehearsing.of_case(known.case, start, SHOWN)
             more |= {
                 "shown": shown[start : start + SHOWN],
@@ -422,16 +422,6 @@ def _more(
         case _:
             pass
     return more
-
-
-def _steps(start: int, of: int) -> tuple[int, Mapping[str, int | None]]:
-    """Where a page of so many begins that asks for this, and those before and after it."""
-    start = min(max(start, 0), of)
-    earlier = max(start - SHOWN, 0) if start else None
-    return start, {
-        "earlier": earlier,
-        "later": start + SHOWN if start + SHOWN < of else None,
-    }
 
 
 def _removed(request: Request, known: Case) -> Mapping[str, str] | None:

@@ -18,6 +18,7 @@ from guzheng.accounts.editions import FUNCTIONS as ALL_FUNCTIONS
 from guzheng.accounts.entitlements import KINDS
 from guzheng.app.entitling import NO_LIMIT, end_of_day, units_of
 from guzheng.refusals import Problem
+from guzheng.store import ids
 from guzheng.web import problems
 from guzheng.web.gate import OPERATOR, SIGNED_IN, Rule, acting_of
 from guzheng.web.orders import form_of
@@ -96,14 +97,20 @@ def _operator_routes(router: APIRouter, platform: Platform, pages: Pages) -> Non
         trouble = problems.trouble_of(refused, language_of(request)) if refused else None
         account = form.get("account", "").strip()
         entitlements = platform.entitlements
+        before, after = (_number(request, name) for name in ("before", "founded"))
+        grants = entitlements.latest(_LISTED + 1, before or None)
+        founded = platform.members.rows.latest(_LISTED + 1, after or None)
         facts = {
             "section": "me",
             "accounts": [
-                (one, platform.members.founder_name(one))
-                for one in platform.members.rows.latest(_LISTED)
+                (one, platform.members.founder_name(one)) for one in founded[:_LISTED]
             ],
+            "before": before,
+            "founded_before": after,
+            "next": grants[_LISTED - 1].grant if len(grants) > _LISTED else None,
+            "next_founded": founded[_LISTED - 1] if len(founded) > _LISTED else None,
             "view": entitlements.view(account) if account else None,
-            "latest": entitlements.latest(_LISTED),
+            "latest": grants[:_LISTED],
             "editions": entitlements.editions,
             "functions": ALL_FUNCTIONS,
             "kinds": KINDS,
@@ -138,6 +145,12 @@ def _operator_routes(router: APIRouter, platform: Platform, pages: Pages) -> Non
         except Problem as problem:
             return listing(request, {"account": form.get("account", "")}, problem)
         return _see(f"/operator/accounts?account={account}")
+
+
+def _number(request: Request, name: str) -> str:
+    """After which grant or account the page goes on; empty: from the newest."""
+    asked = request.query_params.get(name, "")
+    return asked if ids.is_id(asked) or asked == ids.LOCAL else ""
 
 
 def _granted(platform: Platform, acting: Acting, form: Mapping[str, str]) -> str:

@@ -125,16 +125,16 @@ def _links(router: APIRouter, platform: Platform) -> None:
     @router.post("/me/security/identities")
     def linked(request: Request) -> Response:
         session, token = people.require_session(request.cookies), form_of(request)
-        people.federation.link(session, token.get("token", ""), caller_of(request))
-        return see(_SECURITY)
+        entered = people.federation.link(session, token.get("token", ""), caller_of(request))
+        return set_session(see(_SECURITY), request, platform, entered.token)
 
     @router.post("/me/security/identities/remove")
     def removed(request: Request) -> Response:
         session, form = people.require_session(request.cookies), form_of(request)
-        people.federation.unlink(
+        entered = people.federation.unlink(
             session, form.get("issuer", ""), form.get("subject", ""), caller_of(request)
         )
-        return see(_SECURITY)
+        return set_session(see(_SECURITY), request, platform, entered.token)
 
 
 def _logout(router: APIRouter, platform: Platform) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from guzheng.accounts import Permission, roles
 from guzheng.accounts.keys import DAYS, SCOPES
 from guzheng.refusals import Problem
-from guzheng.web import problems
+from guzheng.web import paging, problems
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.members import prove_first
 from guzheng.web.orders import form_of
@@ -33,9 +33,11 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     def page(request: Request, status: int = 200, **facts: object) -> Response:
         by = acting_of(request)
+        views, around = paging.part(platform.keys.of(by.account), paging.asked(request))
         shown: dict[str, object] = {
             "section": "me",
-            "views": platform.keys.of(by.account),
+            "views": views,
+            "around": around,
             "scopes": tuple(one for one in Permission if one in SCOPES & by.permissions),
             "days": DAYS,
             "secret": "",

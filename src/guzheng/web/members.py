@@ -17,7 +17,7 @@ from guzheng.accounts import Permission, roles
 from guzheng.commission import table
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
-from guzheng.web import problems
+from guzheng.web import paging, problems
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, find_acting
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
@@ -96,11 +96,16 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def page(request: Request, **facts: object) -> Response:
         account = acting_of(request).account
         status = facts.pop("status_code", 200)
+        people, invitations = platform.members.people, platform.members.invitations
+        views, around = paging.part(people(account), paging.asked(request))
+        invited, further = paging.part(invitations(account), paging.asked(request, "invited"))
         shown: dict[str, object] = {
             "section": "me",
-            "views": platform.members.people(account),
+            "views": views,
+            "around": around,
             "demanded": platform.members.demands_second_step(account),
-            "invitations": platform.members.invitations(account),
+            "invitations": invited,
+            "around_invitations": further,
             "made": None,
             "link": "",
             "sent": "",

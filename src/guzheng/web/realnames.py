@@ -17,6 +17,7 @@ from guzheng.accounts.documents import LARGEST
 from guzheng.accounts.realnames import MOST_DOCUMENTS, STATEMENT
 from guzheng.proof.manifest import APPLICANTS
 from guzheng.refusals import Problem, Refused
+from guzheng.store import ids
 from guzheng.web import problems
 from guzheng.web.arriving import apart
 from guzheng.web.gate import OPERATOR, SIGNED_IN, Rule, acting_of
@@ -98,13 +99,15 @@ def _asking_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
 
 def _reviewing_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/operator/reviews", methods=READ)
-    def queue(request: Request) -> Response:
+    def queue(request: Request, before: str = "") -> Response:
+        before = before if ids.is_id(before) else ""
+        decided = platform.names.decided(_LISTED + 1, before or None)
         facts = {
             "section": "me",
             "pending": platform.names.pending(),
-            "latest": [
-                one for one in platform.names.latest(_LISTED) if one.decision is not None
-            ],
+            "latest": decided[:_LISTED],
+            "next": decided[_LISTED - 1].request if len(decided) > _LISTED else None,
+            "before": before,
         }
         return pages.render(request, "reviews.html", facts)
 

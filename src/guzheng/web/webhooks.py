@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from guzheng.accounts import Permission
 from guzheng.accounts.hooks import KINDS
 from guzheng.refusals import Problem, Refused
-from guzheng.web import problems
+from guzheng.web import paging, problems
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.members import prove_first, require_sure
 from guzheng.web.orders import form_of
@@ -38,9 +38,12 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
 def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
     def page(request: Request, status: int = 200, **facts: object) -> Response:
+        known = platform.webhooks.of(acting_of(request).account)
+        views, around = paging.part(known, paging.asked(request))
         shown: dict[str, object] = {
             "section": "me",
-            "views": platform.webhooks.of(acting_of(request).account),
+            "views": views,
+            "around": around,
             "kinds": KINDS,
             "secret": "",
             "trouble": None,
