@@ -127,6 +127,15 @@ def test_names_that_the_hosts_file_presets(tmp_path: Path) -> None:
     assert machine.preset_names(["other"], tmp_path / "none") == []
 
 
+def test_localhost_means_loopback_with_or_without_the_file(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 localhost\n127.0.1.1 machine\n")
+    assert machine.preset_names(["localhost", "localhost."], hosts) == []
+    assert machine.preset_names(["machine"], hosts) == ["machine"]  # it stands nowhere else
+    hosts.write_text("127.0.0.1 localhost\n203.0.113.7 localhost # led astray\n\n#\n1.2.3.4\n")
+    assert machine.preset_names(["localhost"], hosts) == ["localhost"]
+
+
 def test_what_is_preloaded_is_a_stain(tmp_path: Path) -> None:
     empty = tmp_path / "ld.so.preload"
     assert machine.preload_fault((), empty) == ""

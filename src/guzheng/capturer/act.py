@@ -363,6 +363,7 @@ class Act:
         if not listed:
             self.draft.wire = None
             (self.out / KEY).unlink(missing_ok=True)
+        self.draft.note_origin()
         self.journal.step("capture.failed", failure.code)
         value = {name: cut(str(one)) for name, one in failure.value().items()}
         record = self.draft.record(listed, Failure(**value))

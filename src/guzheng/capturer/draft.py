@@ -7,7 +7,9 @@ is known until then: of a capture that failed there is a record too.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
+from guzheng import origin
 from guzheng.capturer import machine, writing
 from guzheng.capturer.chains import Chains
 from guzheng.capturer.exchange import ARCHIVED, FROM_CACHE, FROM_WORKER, WEBSOCKET
@@ -71,14 +73,32 @@ class Draft:
         connections = stage.egress.connections if stage.egress else []
         if stage.egress is not None and stage.egress.turned_away:
             journal.limit("capture.connection-limit")
-        if any(one.agreement == "different" for one in connections):
-            journal.note("capture.resolvers-differ")
+        self.note_origin()
         if stage.confinement is not None and stage.confinement.find_cause() is not None:
             journal.note("capture.out-of-memory")  # a frame or a worker: the page went on
-        if machine.preset_names(one.host for one in connections):
-            journal.note("capture.name-preset")
         if any(one.outcome == "refused-address" for one in connections):
             journal.note("capture.address-refused-within")
+
+    def note_origin(self) -> None:
+        """What may have led to another server (guzheng.origin); of a capture that failed too,
+        since a name that was led astray makes a page look as if it were gone."""
+        connections = self.stage.egress.connections if self.stage.egress else []
+        if machine.preset_names(one.host for one in connections):
+            self.journal.note(origin.PRESET)
+        differing = {_name(one.host) for one in connections if one.agreement == "different"}
+        if differing:
+            self.journal.note("capture.resolvers-differ")
+            if differing & self._page_hosts():
+                self.journal.note(origin.DIFFERS)
+        vantage = self.order.vantage
+        if connections and vantage is not None and vantage.means == "socks":
+            self.journal.note(origin.PROXIED)
+
+    def _page_hosts(self) -> set[str]:
+        """Of the page's own address and of every one it was sent on to, not of its parts."""
+        documents = self.visit.documents if self.visit else []
+        urls = [self.order.url, self.final_url, *(one.url for one in documents)]
+        return {_name(urlsplit(one).hostname or "") for one in urls}
 
     def _status(self) -> int | None:
         documents = self.visit.documents if self.visit else []
@@ -130,3 +150,7 @@ class Draft:
             scope=self.scope,
             control=self.control,
         )
+
+
+def _name(host: str) -> str:
+    return host.lower().rstrip(".")

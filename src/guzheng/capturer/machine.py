@@ -5,6 +5,7 @@ be absent; nothing is changed, and no value that could be a secret is written do
 """
 
 import hashlib
+import ipaddress
 import os
 import platform
 from collections.abc import Iterable, Sequence
@@ -120,13 +121,33 @@ def file_facts(path: Path) -> dict[str, object]:
 
 
 def preset_names(hosts: Iterable[str], path: Path = Path("/etc/hosts")) -> list[str]:
-    """Those of the names that the hosts file gives an address, past every resolver."""
+    """Those of the names that the hosts file gives an address, past every resolver.
+
+    Not `localhost` at a loopback address: that is what the name means everywhere, and no
+    resolver may say otherwise (RFC 6761 §6.3), so no file decided it. The machine's own name
+    is one of them: what it leads to stands in this file and nowhere else."""
     try:
         lines = path.read_text("utf-8", "replace").lower().splitlines()
     except OSError:
         return []
-    named = {word for line in lines for word in line.partition("#")[0].split()[1:]}
+    named = {
+        word.rstrip(".")
+        for address, *words in (line.partition("#")[0].split() or [""] for line in lines)
+        for word in words
+        if not (_is_localhost(word.rstrip(".")) and _is_loopback(address))
+    }
     return sorted({host.lower().rstrip(".") for host in hosts} & named)
+
+
+def _is_localhost(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def resolvers(path: Path = Path("/etc/resolv.conf")) -> list[str]:

@@ -5,7 +5,9 @@ docs/spec/capture.md has the fields.
 """
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from guzheng import origin
 from guzheng.cases.rehearsal import Hearing, Record
 
 FEWEST_ARTEFACTS: Final = 4  # R-10
@@ -61,6 +63,7 @@ def honest_network(record: Record, hearing: Hearing) -> None:
         hearing.does_not_apply()
         return
     capture, network = record.capture, record.environment.get("network", {})
+    _origin(record, hearing)
     if preset := network.get("names_preset"):
         hearing.speaks_against(
             "hosts-preset", f"{_ENVIRONMENT} network", ", ".join(map(str, preset)), "retry"
@@ -86,6 +89,37 @@ def honest_network(record: Record, hearing: Hearing) -> None:
         hearing.says("transcript", "items/transcript.zip")
     elif record.kind == "web":
         hearing.lacks("no-transcript", "retry")
+
+
+def _origin(record: Record, hearing: Hearing) -> None:
+    """The verdict that stands on the certificate; where the whole record is at hand, also of
+    records that were made before the page's own name had a note of its own."""
+    capture = record.capture
+    notes = [*map(str, capture.get("notes", ()))]
+    pages = {_host(str(capture.get(name, ""))) for name in ("requested_url", "final_url")}
+    if any(
+        one.get("agreement") == "different" and str(one.get("host", "")).lower() in pages
+        for one in capture.get("connections", ())
+    ):
+        notes.append(origin.DIFFERS)
+    if capture.get("vantage", {}).get("means") == "socks":
+        notes.append(origin.PROXIED)
+    if record.environment.get("network", {}).get("names_preset"):
+        notes.append(origin.PRESET)
+    found = origin.judge(notes)
+    if found.failed:
+        hearing.speaks_against(
+            "origin-failed", f"{_CAPTURE} notes", ", ".join(found.because), "retry"
+        )
+    elif found.code == origin.PASSED and capture.get("connections"):
+        hearing.says("origin-passed", f"{_CAPTURE} notes")
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:  # what a failed capture was asked for need not be an address
+        return ""
 
 
 def _resolvers(record: Record, hearing: Hearing) -> None:

@@ -4,8 +4,10 @@ It says what this platform's browser met at one time from one place: what the na
 who was connected to, what ended it. It never says that the page was not there.
 """
 
+import ipaddress
+
 from guzheng import words
-from guzheng.certify import sections, wording
+from guzheng.certify import origins, sections, wording
 from guzheng.certify.facts import Attempted, Capture, Facts
 from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
@@ -19,7 +21,8 @@ def lead(facts: Facts) -> Phrase:
 def section(capture: Capture, pen: Pen) -> Printed:
     """In place of the section on the page that was captured."""
     period = f"{beijing(capture.started_at)} → {beijing(capture.finished_at)}"
-    rows = [pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url))]
+    warned, looked = origins.rows(capture, pen)
+    rows = [*warned, pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url))]
     if capture.failure is not None:
         failure = capture.failure
         rows.append(
@@ -41,6 +44,7 @@ def section(capture: Capture, pen: Pen) -> Printed:
     rows += [_connection(one, pen) for one in capture.attempted]
     if not capture.attempted:
         rows.append(pen.row(wording.CONNECTION, *pen.both(wording.NO_CONNECTION)))
+    rows += looked
     browser = capture.browser or wording.NO_BROWSER.zh
     rows.append(pen.row(wording.BROWSER, pen.line(f"{browser} · {capture.software}")))
     if capture.private_addresses:
@@ -53,16 +57,35 @@ def section(capture: Capture, pen: Pen) -> Printed:
 
 
 def _connection(one: Attempted, pen: Pen) -> Printed:
-    answers = "、".join(one.answers) or wording.NO_ANSWERS.zh
+    answers = Phrase(
+        "、".join(one.answers) or wording.NO_ANSWERS.zh,
+        ", ".join(one.answers) or wording.NO_ANSWERS.en,
+    )
+    resolved = (
+        wording.NOT_A_NAME
+        if _is_address(one.host)
+        else Phrase(
+            wording.RESOLVED.zh.format(answers=answers.zh),
+            wording.RESOLVED.en.format(answers=answers.en),
+        )
+    )
     outcome = wording.OUTCOMES.get(one.outcome, Phrase(one.outcome, one.outcome))
     because = [pen.line(one.because, "mute")] if one.because else []
     return pen.row(
         wording.CONNECTION,
         pen.line(f"{one.host}:{one.port}"),
-        pen.line(wording.RESOLVED.filled(answers=answers).zh, "mute"),
+        *pen.both(resolved),
         *pen.both(outcome),
         *because,
     )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def proved(facts: Facts) -> list[Phrase]:

@@ -5,7 +5,7 @@ token or the ledger. A fact that is missing has a row that says so.
 """
 
 from guzheng import words
-from guzheng.certify import wording
+from guzheng.certify import origins, wording
 from guzheng.certify.facts import Capture, Facts, FurtherSeal
 from guzheng.certify.pen import Pen, Printed, Style
 from guzheng.certify.wording import Phrase
@@ -64,7 +64,9 @@ def web(capture: Capture, pen: Pen) -> Printed:
         else wording.HTTP_STATUS.filled(status=capture.status)
     )
     period = f"{beijing(capture.started_at)} → {beijing(capture.finished_at)}"
+    warned, looked = origins.rows(capture, pen)
     rows = [
+        *warned,
         *_scope(capture, pen),
         pen.row(wording.REQUESTED_URL, pen.line(capture.requested_url)),
         pen.row(wording.FINAL_URL, pen.line(capture.final_url or wording.NOT_REACHED.zh)),
@@ -82,6 +84,7 @@ def web(capture: Capture, pen: Pen) -> Printed:
             *_sandbox(capture.sandbox, pen),
         ),
     ]
+    rows += looked
     if capture.completeness is not None:
         rows += capture.completeness.rows(pen)
     if capture.control is not None:
@@ -164,6 +167,7 @@ def time(facts: Facts, pen: Pen) -> Printed:
             *warning,
         ),
         pen.row(wording.RECEIVED_AT, pen.line(beijing(facts.observed_at)), *pen.both(received)),
+        origins.gap(facts, pen),
         *moments(facts, pen),
     ]
     return _section(wording.TIME, rows)

@@ -174,7 +174,10 @@ NO_CONNECTION = Phrase("没有发出任何连接", "no connection was made")
 NO_ANSWERS = Phrase("（无）", "(none)")
 NO_BROWSER = Phrase("（浏览器未启动）", "(no browser was started)")
 NO_FILES = Phrase("无：没有取得网页", "none: no page was got")
-RESOLVED = Phrase("域名解析：{answers}", "resolved to: {answers}")
+RESOLVED = Phrase("域名解析：{answers}", "the name resolved to: {answers}")
+NOT_A_NAME = Phrase(
+    "网址直接使用 IP 地址，没有域名解析", "the URL has an IP address: no name was resolved"
+)
 OUTCOMES = {
     "connected": Phrase("已连接", "connected"),
     "open": Phrase("尚未结束", "not ended"),
@@ -226,6 +229,21 @@ ACCURACY = Phrase(
 )
 NO_ACCURACY = Phrase("时间戳令牌未载明精度", "the token states no accuracy")
 RECEIVED_AT = Phrase("平台收到", "Received here")
+GAP_CAPTURE = Phrase("取证结束至签发", "From its end to the seal")
+GAP_RECEIVED = Phrase("收到至签发", "From receipt to the seal")
+GAP = Phrase("间隔 {seconds} 秒", "gap of {seconds} seconds")
+GAP_CLOCKS = Phrase(
+    "前者按平台时钟，后者按时间戳令牌", "from the platform's clock to the token's time"
+)
+GAP_LONG = Phrase(
+    "注意：间隔超过 {limit} 秒；在此期间文件没有时间戳保护，其未变只由平台陈述",
+    "Caution: longer than {limit} seconds; until the seal no timestamp protected the files; "
+    "that they did not change rests on this platform's word",
+)
+GAP_NEGATIVE = Phrase(
+    "注意：时间戳早于平台所记时间，两个时钟不一致",
+    "Caution: the seal is earlier than the platform's own time; the two clocks disagree",
+)
 SEEN_BEFORE = Phrase("取证开始前的账本检查点", "Checkpoint before it began")
 SEEN_BEFORE_MEANS = Phrase(
     "取证记录载明该检查点及其副署；副署无法预知，故记录不早于所列最早的副署时间写成",

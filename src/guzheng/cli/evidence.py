@@ -8,11 +8,13 @@ from typing import TypedDict
 
 import click
 
-from guzheng.app import Platform
+from guzheng import origin
+from guzheng.app import ExhibitView, Platform
 from guzheng.cli.options import common, opened
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.intake import unreadable
 from guzheng.refusals import Problem, Refused
+from guzheng.words import find_words
 
 _BLOCK = 1 << 20
 _HTTP_ERROR = "capture.http-error-status"
@@ -132,8 +134,31 @@ def walked(
                 )
             )
             worst = max(worst, 1)
+        worst = max(worst, _told_origin(speaker, view))
         speaker.exhibit(platform, view)
     return worst
+
+
+def _told_origin(speaker: Speaker, view: ExhibitView) -> int:
+    """What the check of the origin came to: nobody who waits for it may overlook it."""
+    found = origin.of_facts((view.facts or {}).get("capture"))
+    if found is None:
+        return 0
+    if not found.failed:
+        speaker.note(found.code)
+        for code in found.because:
+            speaker.note(code)
+        return 0
+    reasons = " ".join(find_words(one, speaker.language) or one for one in found.because)
+    speaker.problem(
+        Refused(
+            found.code,
+            expected="no name preset, resolvers that agree on the page, no outside proxy",
+            found=reasons,
+            act="what came is sealed as it is, and marked; mend the network, capture again",
+        )
+    )
+    return 1
 
 
 @click.command("list")

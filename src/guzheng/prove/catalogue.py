@@ -8,10 +8,11 @@ printed in the order of the list, from 1 in each volume; an original is no page 
 
 from collections.abc import Iterator
 
+from guzheng import origin, words
 from guzheng.proof.instant import beijing
 from guzheng.prove.printing import Issue, Printed, Writer, carrier_code
 from guzheng.prove.selection import Chosen
-from guzheng.prove.told import Told, below, text
+from guzheng.prove.told import Facts, Told, below, text
 
 _SHOWN = 5  # files of one exhibit; the certificate has them all
 _DIGITS = 16
@@ -104,10 +105,20 @@ def _source(told: Told, writer: Writer) -> list[list[str]]:
         "catalogue.sealed", at=beijing(told.sealed_at), authority=text(seal, "authority")
     )
     digests = [one.sha256.hex for one in told.manifest.items if one.role == "original"]
-    lines = [how, sealed, writer.say("catalogue.certificate", number=told.number)]
+    lines = [how, *_origin(capture, writer), sealed]
+    lines.append(writer.say("catalogue.certificate", number=told.number))
     if len(digests) == 1:
         lines.append(writer.say("catalogue.digest", digits=digests[0][:_DIGITS]))
     return lines
+
+
+def _origin(capture: Facts, writer: Writer) -> list[list[str]]:
+    """Beside how it was got, whether anything speaks against where it came from."""
+    found = origin.of_facts(capture) if capture else None
+    if found is None:
+        return []
+    reasons = " ".join(words.find_words(one, writer.language) or one for one in found.because)
+    return [writer.say(f"catalogue.{found.code.replace('.', '-')}", reasons=reasons)]
 
 
 def _properties(said: Chosen, told: Told, writer: Writer) -> list[list[str]]:

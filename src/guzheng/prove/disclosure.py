@@ -6,7 +6,8 @@ was at the time of each exhibit, or says that there is none. Nothing is asserted
 recorded: no filing, no audit, no neutrality.
 """
 
-from guzheng.proof import sm2
+from guzheng import origin, words
+from guzheng.proof import instant, sm2
 from guzheng.proof.instant import beijing
 from guzheng.prove.printing import Issue, Printed, Writer, grouped
 from guzheng.prove.told import Told, below, count, listed, text
@@ -123,12 +124,22 @@ def _environment(told: Told, writer: Writer) -> list[list[str]]:
         writer.say(
             "disclosure.period",
             begun=beijing(told.captured_at),
-            ended=text(capture, "observed_finished_at"),
+            ended=_beijing(text(capture, "observed_finished_at")),
         ),
     ]
-    if notes := capture.get("notes"):
-        lines.append(writer.say("disclosure.notes", notes=", ".join(map(str, _list(notes)))))
+    found = origin.of_facts(capture)
+    if found is not None:
+        lines += [writer.say(one) for one in (found.code, *found.because)]
+    said = [] if found is None else found.because
+    for one in _list(capture.get("notes")):
+        if one not in said:  # what the check has said is not said again
+            note = words.find_words(str(one), writer.language) or str(one)
+            lines.append(writer.say("disclosure.note", note=note))
     return lines
+
+
+def _beijing(at: str) -> str:
+    return beijing(instant.parse(at))
 
 
 def _list(value: object) -> list[object]:
@@ -170,7 +181,7 @@ def _seal(told: Told, writer: Writer) -> list[list[str]]:
             writer.say(
                 "disclosure.further-seal",
                 authority=text(one, "authority"),
-                at=text(one, "attested_at"),
+                at=_beijing(text(one, "attested_at")),
             )
         )
     return lines
@@ -189,7 +200,7 @@ def _ledger(told: Told, writer: Writer) -> list[list[str]]:
     if not told.witnesses:
         return [*lines, writer.say("disclosure.no-witness")]
     for one in told.witnesses:
-        seen = f"{text(one, 'name')} · {text(one, 'attested_at')}"
+        seen = f"{text(one, 'name')} · {_beijing(text(one, 'attested_at'))}"
         lines.append(writer.say("disclosure.witness", seen=seen))
     return lines
 

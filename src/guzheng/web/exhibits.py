@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
-from guzheng import words
+from guzheng import origin, words
 from guzheng.accounts import Permission
 from guzheng.keep.custody import PACKED, TAKEN
 from guzheng.refusals import Refused
@@ -174,6 +174,7 @@ def _facts(request: Request, platform: Platform, view: ExhibitView) -> dict[str,
         "due": platform.evidence.due(view.exhibit) if by_digest else None,
         "attested": readings.fact(view.facts, "attested_applicant"),
         "capture": readings.fact(view.facts, "capture"),
+        "origin": origin.of_facts(readings.fact(view.facts, "capture")),
         "finished": view.state in readings.TERMINAL and not view.missing,
         "scope": readings.scope_of(view),
         "has_trace": tracing.has_trace(view),
