@@ -97,6 +97,13 @@ def test_nothing_is_evaluated_unpickled_or_started_by_a_shell() -> None:
                 assert not any(f"{name}.".startswith(f"{one}.") for one in IMPORTED), place
 
 
+def test_chance_is_the_systems() -> None:
+    """Nothing that can be foretold is drawn anywhere: no Mersenne twister is imported at all."""
+    drawn = re.compile(r"^\s*(?:import|from)\s+(?:random|numpy)\b", re.MULTILINE)
+    for file in (ROOT / "src").rglob("*.py"):
+        assert drawn.search(file.read_text("utf-8")) is None, file.relative_to(ROOT)
+
+
 # What would let the members of somebody's JSON reach the prototype of all objects (CWE-1321).
 _MERGED = re.compile(
     r"Object\.assign\b|__proto__|\bsetPrototypeOf\b|\bdefineProperty\b|\.prototype\b"

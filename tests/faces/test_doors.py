@@ -22,7 +22,11 @@ def test_every_answer_is_guarded(face: Face, certified: Certified, path: str) ->
     headers = face.client.get(path).headers
     policy = headers["content-security-policy"]
     assert "unsafe" not in policy
-    assert "default-src 'none'" in policy
+    told = {one.split()[0]: one.split()[1:] for one in policy.split("; ")}
+    for closed in ("default-src", "object-src", "base-uri", "frame-ancestors"):
+        assert told[closed] == ["'none'"]
+    assert told["script-src"] == ["'self'"]
+    assert told["require-trusted-types-for"] == ["'script'"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "same-origin"
@@ -192,6 +196,40 @@ def test_static_files_are_kept_for_ever_and_small(face: Face) -> None:
     stale = face.client.get("/static/0000/archive.css")
     assert stale.headers["cache-control"] == "no-cache"
     assert face.client.get("/static/0000/../pages.py").status_code == 404
+
+
+OPEN = {"/checkpoint"}  # of the public ledger: any page may read it, and a cache keep it
+
+
+def test_nothing_is_kept_or_read_elsewhere_but_what_is_public(
+    face: Face, certified: Certified
+) -> None:
+    """Pages, papers and originals are asked for each time, and by no page of others."""
+    own = f"/exhibits/{certified.exhibit}"
+    papers = [f"{own}/papers/{one}" for one in ("manifest.json", "certificate.pdf")]
+    original = f"{own}/papers/items/{certified.original.name}"
+    served = [*PAGES, "/api/exhibits", "/api/time", "/healthz", own, original]
+    for path in [*served, *papers, *OPEN]:
+        answer = face.client.get(path, headers={"Origin": "https://evil.example"})
+        assert path == "/no-such-page" or answer.status_code in {200, 303}, path
+        assert ("no-store" in answer.headers["cache-control"]) is (path not in OPEN), path
+        others = answer.headers.get("access-control-allow-origin")
+        assert others == ("*" if path in OPEN else None), path
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("", "url=http%3A%2F%2Fexample.com&url="),  # the last counts
+        ("?url=http%3A%2F%2Fexample.com", ""),  # no field of the form
+        ("?url=http%3A%2F%2Fexample.com", "url="),
+    ],
+)
+def test_a_field_counts_once_and_a_query_is_no_form(face: Face, query: str, body: str) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = face.client.post(f"/captures{query}", content=body, headers=kind)
+    assert answer.status_code == 422
+    assert "web.no-address" in answer.text
 
 
 def test_the_ledger_is_read_as_c2sp_says(face: Face, certified: Certified) -> None:

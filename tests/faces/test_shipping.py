@@ -40,6 +40,17 @@ def test_each_event_goes_elsewhere_too(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("hostile", ["a\nb", "a\r\n{}", "a\u2028b\x00\x1b[2J", '"}\n{"'])
+def test_whatever_is_told_stays_within_its_line(tmp_path: Path, hostile: str) -> None:
+    audit = Audit(tmp_path, Platform(Config(tmp_path)).now)
+    audit.tell("tsa.issuing", signer=hostile)
+    audit.tell("tsa.issuing", signer="the next")
+    octets = (tmp_path / "audit.jsonl").read_bytes()
+    lines = [json.loads(one) for one in octets.split(b"\n")[:-1]]
+    assert [one["signer"] for one in lines] == [hostile, "the next"]
+    assert not [one for one in octets if one < 0x20 and one != 0x0A]
+
+
 def test_to_stdout_a_line_is_what_the_file_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -243,7 +243,7 @@ def _remove(made: Path) -> None:
 def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
     media_type = _OWN_TYPES.get(name, "application/octet-stream")
     disposition = disposition_of(name.rpartition("/")[2], inline=inline)
-    response = _stream(opened, media_type, disposition, "private, no-cache")
+    response = _stream(opened, media_type, disposition, "no-store")
     if inline:  # a browser's PDF reader does not work inside a sandbox
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; frame-ancestors 'none'"
