@@ -177,3 +177,22 @@ def test_an_archive_is_played_apart_from_us(two: Two, browser: Browser, tmp_path
     player.open(f"{two.other.address}/play/{ticket}")
     player.wait_for(f"({DEEP})(document)?.textContent === 'SEEN'")
     player.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not PLAYER.is_dir(), reason="no replaywebpage here: `make ready`")
+def test_a_frame_that_asks_before_the_player_is_at_work_asks_again(
+    two: Two, browser: Browser
+) -> None:
+    page = browser.page()
+    page.open(f"{two.other.address}/player/sw.js")
+    page.run(
+        "void document.body.append(Object.assign(document.createElement('iframe'),"
+        " {src: '/player/?source=x.wacz&embed=replayonly'}))"
+    )
+    page.wait_for(
+        "frames[0]?.document.querySelector('p')?.innerText.startsWith('播放器正在启动')"
+    )
+    # What the player's element does, when a slow device comes to it.
+    page.run("navigator.serviceWorker.register('/player/sw.js?serveIndex=1').then(() => true)")
+    page.wait_for("frames[0].document.querySelector('replay-app-main')")

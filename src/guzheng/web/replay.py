@@ -3,8 +3,13 @@
 It knows no session and sets no cookie; whoever has a ticket sees that one file for an hour. A
 page here may be framed by the page that the ticket was made for, and by no other. The content
 policy keeps what is played from asking anybody but this origin. Octets are given in ranges, as
-players want them, and never as a type that a browser would run as a page."""
+players want them, and never as a type that a browser would run as a page.
 
+An archive is played by a service worker. On a slow device its frame asks us before that is at
+work, and would stay with a 404 for good: it gets a page that waits, and asks again."""
+
+import base64
+import hashlib
 import html
 import os
 import re
@@ -42,6 +47,20 @@ audio{{display:block;width:100%}}p{{margin:0;padding:4px 8px;color:#55625c}}</st
 {script}</head>
 <body>{shown}<p>{note}</p></body></html>"""
 
+# Three times at most: where no worker answers in the end, the words stay.
+_AGAIN: Final = """
+navigator.serviceWorker?.ready.then(() => {
+  const tried = Number(sessionStorage.getItem(location.search)) || 0;
+  sessionStorage.setItem(location.search, tried + 1);
+  if (tried < 3) location.reload();
+});
+"""
+_AGAIN_DIGEST: Final = base64.b64encode(hashlib.sha256(_AGAIN.encode()).digest()).decode()
+_WAITING_POLICY: Final = (
+    f"default-src 'none'; script-src 'sha256-{_AGAIN_DIGEST}'; style-src 'unsafe-inline';"
+    " form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+
 
 def create_replay_app(replaying: Replaying) -> ASGIApp:
     """What the second listener of `guzheng serve` runs."""
@@ -64,6 +83,12 @@ def create_replay_app(replaying: Replaying) -> ASGIApp:
             raise Refused("web.not-found", found=request.url.path[:80])
         return Response(found, media_type="text/javascript", headers=_ALWAYS)
 
+    def waiting(request: Request) -> Response:
+        headers = {**_ALWAYS, "Cache-Control": "no-store"}
+        headers["Content-Security-Policy"] = _WAITING_POLICY
+        body = _waiting_page(language_of(request))
+        return Response(body, media_type="text/html", headers=headers)
+
     def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, Problem):
             raise error
@@ -75,6 +100,7 @@ def create_replay_app(replaying: Replaying) -> ASGIApp:
         routes=[
             Route("/play/{ticket}", play, methods=["GET"]),
             Route("/octets/{ticket}/{name}", octets, methods=["GET"]),
+            Route("/player/", waiting, methods=["GET"]),
             Route("/player/{name}", player, methods=["GET"]),
         ],
         exception_handlers={Problem: refuse},
@@ -107,13 +133,23 @@ def _page(ticket: Ticket, source: str, language: words.Language) -> str:
         note += (
             f' · <a href="{link}" target="_blank" rel="noopener">ReplayWeb.page (AGPL-3.0)</a>'
         )
-    return _PAGE.format(
-        lang="zh-CN" if language == "zh" else "en",
-        title=html.escape(_last(ticket, quoted=False)),
+    return _filled(
+        language,
+        html.escape(_last(ticket, quoted=False)),
         script=script,
         shown=shown,
         note=note,
     )
+
+
+def _waiting_page(language: words.Language) -> str:
+    said = html.escape(words.say("page.replay.waiting", language))
+    return _filled(language, said, script="", shown=f"<script>{_AGAIN}</script>", note=said)
+
+
+def _filled(language: words.Language, title: str, *, script: str, shown: str, note: str) -> str:
+    lang = "zh-CN" if language == "zh" else "en"
+    return _PAGE.format(lang=lang, title=title, script=script, shown=shown, note=note)
 
 
 def _last(ticket: Ticket, *, quoted: bool = True) -> str:
