@@ -58,6 +58,9 @@ def test_the_certificate_warns_before_anything_else_of_the_page() -> None:
     assert not any("来源核查" in one for one in rest)
     document = document_of(facts("web", capture={**CAPTURE, "notes": [origin.PRESET]}), GIVEN)
     assert "'style': 'warn'" in str(document["sections"])
+    whole = said(document)
+    assert whole.count("有域名写在本机 hosts 文件里") == 1  # and not among the notes again
+    assert "所取内容来自网址所指的服务器：来源核查未通过。" in whole
 
 
 def test_a_capture_that_passed_says_what_was_looked_at_in_one_line() -> None:

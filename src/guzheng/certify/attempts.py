@@ -50,8 +50,8 @@ def section(capture: Capture, pen: Pen) -> Printed:
     if capture.private_addresses:
         allowed = wording.PRIVATE_ALLOWED.filled(ranges="、".join(capture.private_addresses))
         rows.append(pen.row(wording.PRIVATE_ADDRESSES, *pen.both(allowed, "warn")))
-    if capture.notes:
-        lines = [line for code in capture.notes for line in sections.said(code, pen)]
+    if notes := origins.other_notes(capture):
+        lines = [line for code in notes for line in sections.said(code, pen)]
         rows.append(pen.row(wording.NOTES, *lines))
     return {"title": wording.FAILED_SECTION.value(), "rows": rows}
 

@@ -10,7 +10,7 @@ missing is said to be missing. Facts that do not have the shape of the schema ra
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from guzheng.certify import attempts, sections, wording
+from guzheng.certify import attempts, origins, sections, wording
 from guzheng.certify.facts import Facts
 from guzheng.certify.pen import Pen, Printed
 from guzheng.certify.wording import Phrase
@@ -139,6 +139,7 @@ def _not_proved(read: Facts) -> list[Phrase]:
         wording.NOT_AUTHOR_ATTESTED if read.attested_applicant else wording.NOT_AUTHOR,
         wording.NOT_MANNER,
         *([] if bound and bound.contained_in == "content" else [wording.NOT_EARLIEST]),
+        *([wording.NOT_ORIGIN] if read.capture and origins.failed(read.capture) else []),
         *([wording.NOT_OTHERS] if read.capture else []),
         wording.NOT_ADMISSION,
     ]

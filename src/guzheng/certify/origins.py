@@ -30,6 +30,16 @@ def rows(capture: Capture, pen: Pen) -> tuple[list[Printed], list[Printed]]:
     return (row, []) if found.failed else ([], row)
 
 
+def failed(capture: Capture) -> bool:
+    return origin.judge(capture.notes).failed
+
+
+def other_notes(capture: Capture) -> list[str]:
+    """The notes that the row of the check has not said already."""
+    said = origin.judge(capture.notes).because
+    return [one for one in capture.notes if one not in said]
+
+
 def gap(facts: Facts, pen: Pen) -> Printed:
     """Between the end of the capture, or the receipt of what was brought, and the seal."""
     capture = facts.capture

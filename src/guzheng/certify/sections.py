@@ -98,11 +98,9 @@ def web(capture: Capture, pen: Pen) -> Printed:
         codes = (f"grade.{capture.grade}", *capture.missing)
         lines = (line for code in codes for line in said(code, pen))
         rows.append(pen.row(wording.GRADE, *lines))
-    if capture.notes:
+    if notes := origins.other_notes(capture):
         rows.append(
-            pen.row(
-                wording.NOTES, *(line for code in capture.notes for line in said(code, pen))
-            )
+            pen.row(wording.NOTES, *(line for code in notes for line in said(code, pen)))
         )
     return _section(wording.WEB, rows)
 

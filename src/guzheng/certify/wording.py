@@ -366,6 +366,11 @@ NOT_AUTHOR_ATTESTED = Phrase(
 )
 NOT_MANNER = Phrase("取得方式合法。", "That the content was obtained lawfully.")
 NOT_EARLIEST = Phrase("文件最早何时形成。", "When the files were made at the earliest.")
+NOT_ORIGIN = Phrase(
+    "所取内容来自网址所指的服务器：来源核查未通过。",
+    "That the content came from the server that the address names: the origin check was not "
+    "passed.",
+)
 NOT_OTHERS = Phrase(
     "他人在其他时间、地点看到的是同一页面。",
     "That others, elsewhere or at other times, saw the same page.",

@@ -126,7 +126,7 @@ def _properties(said: Chosen, told: Told, writer: Writer) -> list[list[str]]:
     shown = {
         "authenticity": writer.text(said.authenticity)
         if said.authenticity
-        else writer.say("catalogue.by-record", at=beijing(told.sealed_at)),
+        else writer.say(_by_record(told), at=beijing(told.sealed_at)),
         "legality": writer.text(said.legality)
         if said.legality
         else writer.say("catalogue.not-said"),
@@ -135,6 +135,12 @@ def _properties(said: Chosen, told: Told, writer: Writer) -> list[list[str]]:
         else writer.say("catalogue.see-purpose" if said.purpose else "catalogue.not-said"),
     }
     return [[*writer.say(f"catalogue.property-{name}"), *line] for name, line in shown.items()]
+
+
+def _by_record(told: Told) -> str:
+    found = origin.of_facts(below(told.facts, "capture") or None)
+    doubtful = found is not None and found.failed
+    return "catalogue.by-record-doubtful" if doubtful else "catalogue.by-record"
 
 
 def _copies(told: Told, writer: Writer) -> list[str]:

@@ -120,7 +120,7 @@ def _environment(told: Told, writer: Writer) -> list[list[str]]:
         return [writer.say(f"disclosure.environment-{told.manifest.kind}")]
     lines = [
         writer.text(f"{text(capture, 'software')} · {text(capture, 'browser') or '—'}"),
-        writer.say("disclosure.sandbox", sandbox=text(capture, "sandbox") or "—"),
+        _sandbox(text(capture, "sandbox"), writer),
         writer.say(
             "disclosure.period",
             begun=beijing(told.captured_at),
@@ -136,6 +136,14 @@ def _environment(told: Told, writer: Writer) -> list[list[str]]:
             note = words.find_words(str(one), writer.language) or str(one)
             lines.append(writer.say("disclosure.note", note=note))
     return lines
+
+
+def _sandbox(said: str, writer: Writer) -> list[str]:
+    """The kind in words, as on the certificate; one of a later version as it stands."""
+    code = f"disclosure.sandbox-{said.partition(': ')[0]}"
+    if said and words.find_words(code, writer.language) is not None:
+        return writer.say(code)
+    return writer.say("disclosure.sandbox", sandbox=said or "—")
 
 
 def _beijing(at: str) -> str:
