@@ -199,6 +199,7 @@ def test_a_key_is_shown_once_and_opens_what_it_may(firm: Firm) -> None:
         assert program.get("/api/orders").status_code == 200
         refused = program.post("/api/orders", json={"url": "https://example.com/"})
         assert (refused.status_code, refused.json()["code"]) == (403, "accounts.not-permitted")
+        assert refused.json()["expected"] == "取证", "in words"
         assert program.get("/keys").status_code == 403
         key = firm.platform.keys.of(firm.owner.account)[0].key.key
         firm.owner.post(f"/keys/{key}/revoke")

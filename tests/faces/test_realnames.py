@@ -241,10 +241,17 @@ def test_where_a_real_name_is_wanted_nothing_begins_without(tmp_path: Path) -> N
         platform.deposit("a.txt", [b"words"], account=ANNE.account)
     with pytest.raises(Refused, match=r"accounts\.name-wanted"):
         platform.ordering.order(wanted)
+    with serving(create_app(platform, identities=Known())) as face:
+        first = Bureau(face, platform, Known())
+        page = first.asks("anne", "GET", "/").text
+        assert 'id="name-wanted"' in page, "before anything is filled in"
     asked = platform.names.ask(ANNE, "enterprise", FIRM, USCC, [picture("PNG")])
     platform.names.approve(asked.request, OPERATOR)
     assert platform.deposit("a.txt", [b"words"], account=ANNE.account)
     assert platform.ordering.order(wanted)
+    with serving(create_app(platform, identities=Known())) as face:
+        page = Bureau(face, platform, Known()).asks("anne", "GET", "/").text
+        assert 'id="name-wanted"' not in page
 
 
 def test_the_seat_has_no_name_to_attest(face: Face, platform: Platform) -> None:

@@ -229,6 +229,7 @@ def test_what_has_ended_is_gone_with_words(timed: tuple[Platform, Clock, str]) -
             gone = face.client.get(f"/s/{secret}?lang={language}")
             assert gone.status_code == 410
             assert said in gone.text
+        assert "请向发送人索取新的链接" in face.client.get(f"/s/{secret}?lang=zh").text
 
 
 def test_wrong_codes_end_it_though_each_waits_its_time(

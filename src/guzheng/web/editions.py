@@ -37,6 +37,10 @@ FUNCTIONS: Final[Mapping[str, str]] = {
     "POST /cases": "cases",
     "POST /packages": "package",
     "POST /shares": "share",
+    # Nobody is to fill in a form that will be refused.
+    "GET /cases/new": "cases",
+    "GET /packages/new": "package",
+    "GET /shares/new": "share",
     "POST /members/invitations": "members",
     "POST /keys": "programs",
     # What programs begin with a key; the pages' own scripts use some of these with a session.

@@ -48,9 +48,10 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             return pages.render(request, "landing.html", {"section": ""})
         language = language_of(request)
         troubles = [(name, problems.trouble_of(one, language)) for name, one in refused]
-        now = platform.now()
+        now, names = platform.now(), platform.names
         facts = {
             "section": "capture",
+            "name_wanted": names.is_required and not names.attested_name(acting.account),
             "form": form,
             "today": spelling.beijing_day(now),
             "troubles": troubles,

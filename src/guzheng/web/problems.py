@@ -140,7 +140,8 @@ def sentence(code: str, language: words.Language) -> str:
 
 def expected_of(code: str, expected: str, language: words.Language) -> str:
     """What was wanted, in the reader's language where the code has words for it."""
-    return words.find_words(f"expected.{code}", language) or expected
+    named = f"permission.{expected}" if code == "accounts.not-permitted" else f"expected.{code}"
+    return words.find_words(named, language) or expected
 
 
 # Whom the platform's own note names first, and the words for that party.
