@@ -132,6 +132,7 @@ def require_private(path: Path) -> None:
 
 
 def octets_in(path: Path) -> bytes:
+    """Of a file that only its owner can read and that is no link. Raises Refused."""
     require_private(path)
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -149,6 +150,7 @@ def certificate_in(path: Path) -> x509.Certificate:
 
 
 def private_key_in(path: Path, certificate: x509.Certificate) -> PrivateKey:
+    """The key that the certificate is about, EC or RSA, of PEM. Raises Refused."""
     try:
         private_key = load_pem_private_key(octets_in(path), password=None)
     except (ValueError, TypeError):  # the reason could quote the key: it is not passed on

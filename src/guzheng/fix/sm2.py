@@ -155,6 +155,7 @@ class Libcrypto:
         return found
 
     def require(self, symbol: str, *arguments: object) -> None:
+        """Call a function that answers 1; raises for any other answer."""
         self.call("ERR_clear_error")
         if self.call(symbol, *arguments) != 1:
             raise self._failed(symbol)

@@ -105,6 +105,7 @@ class Row:
         return next((one for one in self.all if one.name == name), None)
 
     def require(self, name: str) -> Shard:
+        """Raises Refused (`ledger.not-found`) for a name that no shard has."""
         shard = self.find(require_shard(name))
         if shard is None:
             names = ", ".join(one.name for one in self.all)

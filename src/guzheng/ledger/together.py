@@ -39,6 +39,7 @@ class Together:
         self._led = False  # whether somebody appends for all at this moment
 
     def append(self, leaves: Leaves) -> list[int]:
+        """Their numbers in the order given, once durable; raises what the append raised."""
         mine = _Caller(leaves)
         with self._queueing:
             self._waiting.append(mine)

@@ -73,6 +73,7 @@ class Reader:
         return self._content[self._at] if self._at < self._end else None
 
     def take(self, tag: int | None = None) -> Element:
+        """The next element, whole, in DER's one spelling (X.690 §10.1). Raises Malformed."""
         start, content = self._at, self._content
         if self._end - start < 2:
             raise self._refusal("an element", "the end")
@@ -117,11 +118,13 @@ class Reader:
         return elements
 
     def end(self) -> None:
+        """Raises Malformed if anything is left."""
         if self._at < self._end:
             raise self._refusal("nothing more", f"{self._end - self._at} octets")
 
 
 def integer(element: Element) -> int:
+    """Signed, of at most 64 octets, minimally spelled. Raises Malformed."""
     content = element.require(INTEGER, "INTEGER").content
     # X.690 §8.3.2: the first nine bits are neither all zero nor all one.
     odd = len(content) > 1 and content[0] in {0x00, 0xFF}  # may say no more than the next bit

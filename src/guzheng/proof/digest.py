@@ -31,6 +31,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> "Digest":
+        """Of `sha256:<64 hex>` or `sm3:<64 hex>`, lower case; raises Malformed for all else."""
         algorithm, _, digits = text.partition(":")
         found = repr(text[:80])
         try:

@@ -42,6 +42,7 @@ class Fields:
         return name in self._left
 
     def take(self, name: str) -> object:
+        """The value of a field that must be there, whatever its type. Raises Malformed."""
         if name not in self._left:
             raise self._refusal("a value", "nothing", name)
         return self._left.pop(name)
@@ -62,6 +63,7 @@ class Fields:
         return value
 
     def count(self, name: str) -> int:
+        """An integer of 0 or more; `true` is none. Raises Malformed."""
         value = self.take(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self._refusal("an integer of 0 or more", value, name)
@@ -90,6 +92,7 @@ class Fields:
         return value
 
     def items(self, name: str, *, most: int) -> list[object]:
+        """A list of at most `most` values of any type. Raises Malformed."""
         value = self.take(name)
         if not isinstance(value, list):
             raise self._refusal("a list", value, name)

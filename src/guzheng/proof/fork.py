@@ -31,6 +31,7 @@ class Fork:
 
     @classmethod
     def parse(cls, octets: bytes) -> "Fork":
+        """Of the file that docs/spec/fork.md describes; raises Malformed. Nothing is judged."""
         _require(len(octets) <= MAX_OCTETS, f"at most {MAX_OCTETS} octets", len(octets))
         head, _, tail = octets.partition(b"\n\n")
         _require(head.isascii(), "ASCII before the checkpoints", "other octets")

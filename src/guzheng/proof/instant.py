@@ -30,6 +30,7 @@ def encode(at: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
+    """Of the one spelling, `2026-11-21T10:44:12.038Z`; aware, UTC. Raises Malformed."""
     if not _FORM.fullmatch(text):
         raise Malformed("instant.malformed", "YYYY-MM-DDTHH:MM:SS.mmmZ", repr(text[:40]))
     try:

@@ -189,6 +189,7 @@ class Note:
 
     @classmethod
     def parse(cls, octets: bytes) -> "Note":
+        """Of a signed note (C2SP signed-note); raises Malformed. No signature is judged."""
         if len(octets) > MAX_OCTETS:
             raise _malformed(f"at most {MAX_OCTETS} octets", str(len(octets)))
         if octets.translate(None, bytes(range(0x0A)) + bytes(range(0x0B, 0x20))) != octets:
@@ -289,6 +290,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: bytes) -> "Checkpoint":
+        """Of a note's text (C2SP tlog-checkpoint): origin, size, root. Raises Malformed."""
         try:
             lines = text.decode().split("\n")
         except UnicodeDecodeError as error:

@@ -106,6 +106,7 @@ def evidence_digest(listing: Mapping[str, Digest]) -> Digest:
 
 
 def parse_listing(octets: bytes) -> dict[str, Digest]:
+    """Of SHA256SUMS: name → digest, sorted, each once. Raises Malformed."""
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -76,6 +76,7 @@ class Trust:
 
 
 def parse_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Of PEM: one certificate or more, in their order. Raises Malformed."""
     return chain.parse_pem_roots(pem)
 
 

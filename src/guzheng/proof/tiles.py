@@ -35,6 +35,7 @@ class Tile:
 
     @classmethod
     def parse(cls, path: str) -> "Tile":
+        """Of its path (C2SP tlog-tiles), in one spelling. Raises Malformed."""
         match = _PATH.fullmatch(path)
         if match:
             level = ENTRIES if match["level"] == "entries" else int(match["level"])
@@ -88,6 +89,7 @@ def partial_tiles(size: int) -> Iterator[Tile]:
 
 
 def hashes_in(tile: Tile, octets: bytes) -> list[bytes]:
+    """Its hashes of 32 octets, `width` of them, in order. Raises Malformed."""
     size = tile.width * tree.HASH_SIZE
     if len(octets) != size:
         raise Malformed("tiles.length", f"{size} octets in {tile}", len(octets))
@@ -99,6 +101,7 @@ def bundle_of(entries: Iterable[bytes]) -> bytes:
 
 
 def entries_in(bundle: Tile, octets: bytes) -> list[bytes]:
+    """Its entries, each behind a length of two octets, in order. Raises Malformed."""
     entries: list[bytes] = []
     at = 0
     while at < len(octets):

@@ -29,6 +29,7 @@ class TlogProof:
 
     @classmethod
     def parse(cls, octets: bytes) -> "TlogProof":
+        """Of C2SP tlog-proof; raises Malformed. Whether it leads to the root is not judged."""
         _require(len(octets) <= 2 * MAX_OCTETS, f"at most {2 * MAX_OCTETS} octets", len(octets))
         head, blank, tail = octets.partition(b"\n\n")
         _require(bool(blank) and head.isascii(), "ASCII, then the checkpoint", "other octets")

@@ -98,6 +98,7 @@ def profiles(file: Path | None = None) -> Mapping[str, Profile]:
 
 
 def require_profile(known: Mapping[str, Profile], name: str) -> Profile:
+    """Raises Refused (`package.profile-not-found`) with the names there are."""
     if name not in known:
         raise Refused(
             "package.profile-not-found",

@@ -114,6 +114,7 @@ def _boot(boot: str) -> bytes:
 
 
 def parse_issued(octets: bytes, path: str) -> Issued:
+    """None yet where the file is empty; raises Unavailable for one that is damaged."""
     if not octets:
         return Issued()
     try:

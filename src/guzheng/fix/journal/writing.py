@@ -70,6 +70,7 @@ class Unrecorded:
         return group
 
     def commit(self, group: Group) -> None:
+        """Nothing: no line of it is kept anywhere."""
         del group
 
 
@@ -118,6 +119,7 @@ class FileJournal:
         self._group._lines.append(line)  # noqa: SLF001 - the lines are this journal's
 
     def commit(self, group: Group) -> None:
+        """Returns once the group's lines are on the disk; raises what kept them from it."""
         if group.pending:
             with self._flushing:
                 if group.pending:  # else somebody's flush took it along
