@@ -98,7 +98,7 @@ def test_nothing_is_evaluated_unpickled_or_started_by_a_shell() -> None:
 
 
 def test_chance_is_the_systems() -> None:
-    """Nothing that can be foretold is drawn anywhere: no Mersenne twister is imported at all."""
+    """Nothing that can be foretold is drawn anywhere: no Mersenne twister is imported."""
     drawn = re.compile(r"^\s*(?:import|from)\s+(?:random|numpy)\b", re.MULTILINE)
     for file in (ROOT / "src").rglob("*.py"):
         assert drawn.search(file.read_text("utf-8")) is None, file.relative_to(ROOT)
