@@ -124,6 +124,15 @@ def test_what_is_no_fingerprint(own: tuple[Face, Platform], said: dict[str, obje
     assert platform.index.count() == before
 
 
+def test_who_brings_another_file_is_led_back_to_try_again(own: tuple[Face, Platform]) -> None:
+    face, platform = own
+    exhibit = face.client.post("/api/digests", json=SAID).json()["exhibit"]
+    platform.walk(exhibit, lambda _step, _detail: None)
+    answer = face.client.post(f"/exhibits/{exhibit}/original", files={"file": ("a", b"words")})
+    assert (answer.status_code, "not-the-original" in answer.text) == (422, True)
+    assert f'href="/exhibits/{exhibit}#original"' in answer.text
+
+
 def test_a_deposit_with_its_file_awaits_none(own: tuple[Face, Platform]) -> None:
     face, platform = own
     exhibit = platform.deposit("a.txt", [b"words"])
