@@ -15,13 +15,15 @@ PRESET: Final = "capture.name-preset"
 DIFFERS: Final = "capture.page-resolvers-differ"
 PROXIED: Final = "capture.through-proxy"
 # Each of these can have decided which server answered; the order is that in which it is said.
-AGAINST: Final = (PRESET, DIFFERS, PROXIED)
+AGAINST: Final = (PRESET, DIFFERS)
 # What keeps the check from being whole. The first two are settings of a test: what they allow
-# is no public site, or one that no authority vouches for. The third is of a name somewhere on
-# the page, as is common with content networks; a record of before does not say of which.
+# is no public site, or one that no authority vouches for. The third is a way out that the
+# operator chose to see the page from elsewhere. The fourth is of a part of the page, or of a
+# page that proved its name by its certificate: content networks answer each resolver otherwise.
 RESERVATIONS: Final = (
     "capture.private-addresses-allowed",
     "capture.tls-key-trusted",
+    PROXIED,
     "capture.resolvers-differ",
 )
 

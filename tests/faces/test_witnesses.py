@@ -54,7 +54,7 @@ def test_who_has_cosigned_and_who_is_awaited(
         assert words in shown
     ledger = page.client.get("/ledger", params={"lang": "zh"}).text
     assert "没有独立见证人" not in ledger
-    assert "等待副署" in ledger
+    assert "等待联署" in ledger
     checkpoint = page.client.get("/checkpoint").text
     assert checkpoint.split("\n")[1] == "1"  # below the quorum nothing is public
     assert checkpoint.count("example/witness") == 2

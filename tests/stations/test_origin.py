@@ -24,7 +24,8 @@ _FAILED = "来源核查：未通过。"
         ([_PRIVATE], origin.RESERVED, (_PRIVATE,)),
         (["capture.resolvers-differ"], origin.RESERVED, ("capture.resolvers-differ",)),
         ([_PRIVATE, origin.PRESET], origin.FAILED, (origin.PRESET,)),
-        ([origin.PROXIED, origin.DIFFERS], origin.FAILED, (origin.DIFFERS, origin.PROXIED)),
+        ([origin.DIFFERS, origin.PRESET], origin.FAILED, (origin.PRESET, origin.DIFFERS)),
+        ([origin.PROXIED], origin.RESERVED, (origin.PROXIED,)),
     ],
 )
 def test_the_notes_become_one_verdict(
@@ -143,12 +144,21 @@ def test_the_rehearsal_judges_records_of_before_too() -> None:
 
     assert "origin-passed" in r_2(WHOLE)
     assert "origin-failed" in r_2(with_capture(notes=[origin.PRESET]))
-    assert "origin-failed" in r_2(with_capture(vantage={"name": "far", "means": "socks"}))
+    far = r_2(with_capture(vantage={"name": "far", "means": "socks"}))
+    assert "origin-failed" not in far
+    assert "origin-passed" not in far
     network = {"names_preset": ["shop.example"], "proxy_variables": []}
     assert "origin-failed" in r_2(with_environment(network=network))
     differs = [
         {**one, "host": "shop.example", "agreement": "different"}
         for one in WHOLE.capture["connections"]
     ]
-    asked = {**WHOLE.capture, "requested_url": "https://shop.example/7", "connections": differs}
-    assert "origin-failed" in r_2(replace(WHOLE, capture=asked))
+    for scheme, marked in (("http", True), ("https", False)):  # a certificate proves the name
+        url = f"{scheme}://shop.example/7"
+        asked = {
+            **WHOLE.capture,
+            "requested_url": url,
+            "final_url": url,
+            "connections": differs,
+        }
+        assert ("origin-failed" in r_2(replace(WHOLE, capture=asked))) is marked, scheme

@@ -192,7 +192,7 @@ def test_the_disclosure_says_what_is_recorded_and_what_is_not(unpacked: Path) ->
         "备2026",
         "不是中立第三方的陈述",  # whoever runs it for himself is affiliated, and that is said
         "提交人未作陈述",
-        "没有见证人副署",
+        "没有见证人联署",
         "没有该时刻的时钟记录",
         "ECDSA,SHA-256",
         "没有当时的系统自检",

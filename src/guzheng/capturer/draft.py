@@ -88,17 +88,20 @@ class Draft:
         differing = {_name(one.host) for one in connections if one.agreement == "different"}
         if differing:
             self.journal.note("capture.resolvers-differ")
-            if differing & self._page_hosts():
+            if differing & self._unproved_hosts():
                 self.journal.note(origin.DIFFERS)
         vantage = self.order.vantage
         if connections and vantage is not None and vantage.means == "socks":
             self.journal.note(origin.PROXIED)
 
-    def _page_hosts(self) -> set[str]:
-        """Of the page's own address and of every one it was sent on to, not of its parts."""
+    def _unproved_hosts(self) -> set[str]:
+        """Of the page's own address and of every one it was sent on to, not of its parts: the
+        names that no certificate proved. Over TLS a site behind a content network, which gives
+        each resolver other addresses, has shown that the name is its own."""
         documents = self.visit.documents if self.visit else []
         urls = [self.order.url, self.final_url, *(one.url for one in documents)]
-        return {_name(urlsplit(one).hostname or "") for one in urls}
+        asked = [urlsplit(one) for one in urls]
+        return {_name(one.hostname or "") for one in asked if one.scheme == "http"}
 
     def _status(self) -> int | None:
         documents = self.visit.documents if self.visit else []

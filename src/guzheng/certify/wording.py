@@ -38,7 +38,7 @@ NO_LOWER_BOUND = Phrase("无独立的“不早于”依据", "No independent low
 BOUND_BY_CONTENT = Phrase("见于内容之中：{source}", "contained in the content: {source}")
 BOUND_BY_MANIFEST = Phrase("见于清单之中：{source}", "contained in the manifest: {source}")
 BOUND_BY_RECORD = Phrase(
-    "取证记录载明见证人此时已副署的账本检查点（{source}）；界定的是记录的写成时间",
+    "取证记录载明见证人此时已联署的账本检查点（{source}）；界定的是记录的写成时间",
     "the capture record names a checkpoint ({source}) cosigned at this time; it bounds when "
     "the record was written",
 )
@@ -246,7 +246,7 @@ GAP_NEGATIVE = Phrase(
 )
 SEEN_BEFORE = Phrase("取证开始前的账本检查点", "Checkpoint before it began")
 SEEN_BEFORE_MEANS = Phrase(
-    "取证记录载明该检查点及其副署；副署无法预知，故记录不早于所列最早的副署时间写成",
+    "取证记录载明该检查点及其联署；联署无法预知，故记录不早于所列最早的联署时间写成",
     "named by the capture record with its cosignatures; these cannot be foreseen, so the "
     "record was not written before the earliest of them",
 )
@@ -292,7 +292,7 @@ NO_WITNESS = Phrase(
     "that it was not rewritten rests on the operator alone",
 )
 WITNESSED = Phrase(
-    "各见证人独立确认：账本的这一状态没有改写其此前所见；所列为其副署时间",
+    "各见证人独立确认：账本的这一状态没有改写其此前所见；所列为其联署时间",
     "each states that this state of the ledger rewrites nothing it had seen before; "
     "the times are those of the cosignatures",
 )
