@@ -120,6 +120,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._clogged, self._since = False, self._time()
+        self._transport.resume_reading()  # who sent far ahead was read no further meanwhile
         self._proceed()
 
     def data_received(self, data: bytes) -> None:
