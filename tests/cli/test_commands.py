@@ -42,18 +42,19 @@ def arguments(name: str, exhibit: str, tmp_path: Path, file: Path) -> tuple[obje
 
 
 # Commands that speak of exhibits; `operator` needs accounts (test_people), and a witness is
-# another program, started and never imported.
+# another program, started and never imported; `end` refuses what is finished (test_halting).
 ANSWERING = [
     one
     for one in EVERY
     if one
-    not in {"capture", "compare", "operator", "serve", "witness", "mirror", "transcript", "tsa"}
+    not in {"capture", "compare", "end", "operator", "serve", "tsa", "transcript"}
+    | {"witness", "mirror"}
 ]
 
 
 OF_OTHER_THINGS = {
     *("roots", "doctor", "keys", "journal", "ledger", "orders", "schedules"),
-    *("accounts", "rehearse"),
+    *("accounts", "rehearse", "documents"),
 }
 
 
