@@ -108,18 +108,19 @@ def test_all_of_many_workers_is_recorded(sites: tuple[Site, Site], tmp_path: Pat
 def test_a_worker_is_heard_when_its_page_has_gone_elsewhere(
     sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    """The browser drops what it held of the page; of a body just on its way the transcript has
-    the octets, and the record says so."""
+    """The browser drops what it held of the page; of what was just on its way the transcript has
+    the octets, and the record names each that it lacks."""
     captured = capture(tmp_path, f"{sites[0].address}/leaves", allow=ALLOWED)
     assert captured.exit_status == 0, captured.failure
     record = captured.record
     assert record.observed_title == "arrived"
     assert any(path == "/after/7" for _, path, _ in sites[0].log.seen)
-    assert _served(*sites) == _recorded(captured, "recorded", "recorded-without-body")
+    recorded = _recorded(captured, "recorded", "recorded-without-body")
+    assert recorded - _served(*sites) == Counter()
+    unheard = _served(*sites) - recorded
     bodiless = _recorded(captured, "recorded-without-body")
-    assert bodiless.total() <= 2
+    assert (unheard + bodiless).total() <= 4, "of fifteen, on the busiest machine"
     assert record.completeness is not None
-    missing = record.completeness.missing
-    assert {("GET", one.url, one.why) for one in missing} == {
-        (method, url, "body-only-on-wire") for method, url, _ in bodiless
-    }
+    named = {one.url: one.why for one in record.completeness.missing}
+    assert named.keys() == {url for _, url, _ in unheard + bodiless}
+    assert all(named[url] == "body-only-on-wire" for _, url, _ in bodiless)
