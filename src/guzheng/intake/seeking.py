@@ -38,7 +38,7 @@ from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.store.records import reading
 
-MOST_MET: Final = 8000
+MOST_MET: Final = 6000
 _FEW: Final = 1000  # exhibits that are looked at one by one
 _NAMED_AT_ONCE: Final = 500
 _WHOLE_DIGITS: Final = 64
