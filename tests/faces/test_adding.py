@@ -1,8 +1,9 @@
 """Commitments of others: who may add them, what comes back; none is lost or doubled."""
 
+import asyncio
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Unavailable
 from guzheng.web import create_app
-from guzheng.web.crowd import Added
+from guzheng.web.crowd import Added, Crowd
 from tests.faces.conftest import Face, serving
 
 KEY = "a key that the operator gave out"
@@ -171,3 +172,38 @@ def test_who_waits_is_told_what_keeps_it(tmp_path: Path) -> None:
 def test_an_answer_is_canonical_however_it_was_written(shards: list[str]) -> None:
     added = Added([Numbered(one, at) for at, one in enumerate(shards)], "checkpointed")
     assert added.encoded() == canonical.encode(added.value())
+
+
+class Stumbling:
+    """A ledger's door that has one fault of its own in the stage that is named."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def _step(self, name: str) -> None:
+        if self._where == name:
+            self._where = ""
+            raise RuntimeError(f"a fault at {name}")
+
+    def add_commitments(self, commitments: Sequence[bytes], /) -> list[Numbered]:
+        self._step("sequence")
+        return [Numbered("here", at) for at, _ in enumerate(commitments)]
+
+    def wait_for_checkpoint(self, entry: Numbered, seconds: float, /) -> bool:
+        self._step("checkpoint")
+        return True
+
+    def wait_for_quorum(self, entry: Numbered, /) -> None:
+        self._step("cosign")
+
+
+@pytest.mark.parametrize("where", ["sequence", "checkpoint", "cosign"])
+def test_a_fault_is_told_to_who_waits_and_the_next_is_served(where: str) -> None:
+    crowd = Crowd(Stumbling(where))
+
+    async def ask() -> Added:
+        return await asyncio.wait_for(crowd.add([commitment(1)], "cosigned"), 20)
+
+    with pytest.raises(RuntimeError, match=where):
+        asyncio.run(ask())
+    assert asyncio.run(ask()).state == "cosigned"

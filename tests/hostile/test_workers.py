@@ -108,8 +108,8 @@ def test_all_of_many_workers_is_recorded(sites: tuple[Site, Site], tmp_path: Pat
 def test_a_worker_is_heard_when_its_page_has_gone_elsewhere(
     sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    """The browser drops what it held of the page; of what was just on its way the transcript has
-    the octets, and the record names each that it lacks."""
+    """The browser drops what it held of the page; of what was just on its way the transcript
+    has the octets, and the record names each that it lacks."""
     captured = capture(tmp_path, f"{sites[0].address}/leaves", allow=ALLOWED)
     assert captured.exit_status == 0, captured.failure
     record = captured.record

@@ -4,7 +4,8 @@ An endpoint awaits its own. Three stages, each a thread that takes whatever has 
 the ledger in one transaction, under one checkpoint, under one quorum; after each, those who
 wait for no more are woken with one call into each event loop. So nobody waits for a thread, and
 a checkpoint has all that was sequenced while the one before was made. A request is answered
-only for what is durable; when the ledger is in trouble, everybody who waits there is told.
+only for what is durable; when the ledger is in trouble, or has a fault of ours, everybody who
+waits there is told.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Final, Literal, Protocol
 
 from guzheng.ledger import Numbered
 from guzheng.proof import canonical
-from guzheng.refusals import Problem, Unavailable
+from guzheng.refusals import Unavailable
 
 MOST_TOGETHER: Final = 10_000  # commitments in one transaction
 MOST_WAITING: Final = 200_000  # beyond these a request is sent away at once
@@ -81,16 +82,20 @@ class _Waiting:
     entries: list[Numbered] = field(default_factory=list)  # once they are sequenced
 
 
-_Told = list[tuple[_Waiting, Added | Problem]]
+_Told = list[tuple[_Waiting, Added | Exception]]
 
 
 class _Stage:
     """A thread that takes what has gathered; it ends when nobody came for a while."""
 
     def __init__(
-        self, name: str, work: Callable[[list[_Waiting]], None], most: int = MOST_WAITING
+        self,
+        name: str,
+        work: Callable[[list[_Waiting]], None],
+        tell: Callable[[_Told], None],
+        most: int = MOST_WAITING,
     ) -> None:
-        self._name, self._work, self._most = name, work, most
+        self._name, self._work, self._tell, self._most = name, work, tell, most
         self._came = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._runs = False
@@ -104,13 +109,11 @@ class _Stage:
             self._came.notify()
 
     def _run(self) -> None:
-        try:
-            while taken := self._take():
+        while taken := self._take():
+            try:
                 self._work(taken)
-        except BaseException:  # a fault of ours: whoever comes next begins a new thread
-            with self._came:
-                self._runs = False
-            raise
+            except Exception as error:  # noqa: BLE001 - told to all who would wait for ever
+                self._tell([(one, error) for one in taken])
 
     def _take(self) -> list[_Waiting]:
         """What has gathered, up to one transaction; none when nobody came for a while."""
@@ -137,9 +140,9 @@ class Crowd:
         self._adder = adder
         self._counting = threading.Lock()
         self._inside = 0  # commitments whose requests are not answered yet
-        self._sequencing = _Stage("sequence", self._sequence, MOST_TOGETHER)
-        self._checkpointing = _Stage("checkpoint", self._checkpoint)
-        self._cosigning = _Stage("cosign", self._cosign)
+        self._sequencing = _Stage("sequence", self._sequence, self._tell, MOST_TOGETHER)
+        self._checkpointing = _Stage("checkpoint", self._checkpoint, self._tell)
+        self._cosigning = _Stage("cosign", self._cosign, self._tell)
 
     async def add(self, commitments: list[bytes], until: Until) -> Added:
         """As soon as they are durable; or under a signed checkpoint; or that is cosigned."""
@@ -158,36 +161,23 @@ class Crowd:
         return await one.future
 
     def _sequence(self, taken: list[_Waiting]) -> None:
-        try:
-            numbers = iter(
-                self._adder.add_commitments([each for one in taken for each in one.commitments])
-            )
-        except Problem as problem:
-            self._tell([(one, problem) for one in taken])
-            return
+        numbers = iter(
+            self._adder.add_commitments([each for one in taken for each in one.commitments])
+        )
         for one in taken:
             one.entries = list(islice(numbers, len(one.commitments)))
         self._checkpointing.put(self._told(taken, "sequenced"))
 
     def _checkpoint(self, taken: list[_Waiting]) -> None:
-        try:
-            last = _last(taken)
-            signed = all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last)
-        except Problem as problem:
-            self._tell([(one, problem) for one in taken])
-            return
-        if not signed:
+        last = _last(taken)
+        if not all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last):
             self._tell([(one, Added(one.entries, "sequenced")) for one in taken])
             return
         self._cosigning.put(self._told(taken, "checkpointed"))
 
     def _cosign(self, taken: list[_Waiting]) -> None:
-        try:
-            for one in _last(taken):
-                self._adder.wait_for_quorum(one)
-        except Problem as problem:
-            self._tell([(one, problem) for one in taken])
-            return
+        for one in _last(taken):
+            self._adder.wait_for_quorum(one)
         self._told(taken, "cosigned")
 
     def _told(self, taken: list[_Waiting], state: Until) -> list[_Waiting]:
