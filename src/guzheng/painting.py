@@ -10,7 +10,6 @@ from it: what was taken over could talk for ever.
 import atexit
 import contextlib
 import importlib.util
-import json
 import logging
 import os
 import subprocess
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from guzheng.proof import canonical
+from guzheng.proof.errors import Malformed
 
 _log = logging.getLogger(__name__)
 SECONDS: Final = 120.0  # of wall time; of processor time it has sixty
@@ -106,8 +106,8 @@ class Painters:
             self._room.release()
         line, _, drawn = answer.partition(b"\n")
         try:
-            said: object = json.loads(line)
-        except ValueError as error:
+            said = canonical.parse_any(line)
+        except Malformed as error:
             raise NotDrawn("it ended without an answer") from error
         members = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
         if "refused" in members or not members:

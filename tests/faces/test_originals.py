@@ -187,3 +187,20 @@ def test_typed_by_hand(own: tuple[Face, Platform]) -> None:
     assert wrong.status_code == 422
     assert "指纹、文件名或大小填写有误" in wrong.text
     assert 'value="10240"' in wrong.text, "what was typed is still there"
+
+
+def test_a_fingerprint_is_named_by_its_three_parts(own: tuple[Face, Platform]) -> None:
+    """As on the first page: a free name only where somebody writes one."""
+    face, platform = own
+    form = {
+        **{"name": "b.mp4", "size": "10240", "sha256": str(SAID["sha256"])},
+        **{"name_subject": "XX商家", "name_scene": "虚假宣传", "name_day": "20260815"},
+    }
+    assert 'name="name_subject"' in face.client.get("/digests").text
+    wrong = face.client.post("/digests", data={**form, "name_day": "20261399"})
+    assert wrong.status_code == 422
+    assert 'value="XX商家"' in wrong.text, "what was typed is still there"
+    made = face.client.post("/digests", data=form)
+    assert made.status_code == 303
+    exhibit = made.headers["location"].rpartition("/")[2]
+    assert platform.road.order(exhibit).claimed_name == "XX商家_虚假宣传_20260815"

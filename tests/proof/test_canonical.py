@@ -143,6 +143,9 @@ def test_a_value_that_holds_itself_is_too_deep() -> None:
         b"[" * 500_000 + b"]" * 500_000,
         b'["\\"",' + b"[" * 500_000,
         b'"' + b"\\" * 1_000_001 + b"[" * 500_000,
+        # Other units than octets: a quote inside the sign ∀ would hide what comes after it.
+        ('["∀",' + "[" * 500_000 + '"').encode("utf-16-le"),
+        ('["∀",' + "[" * 500_000 + '"').encode("utf-32-be"),
     ],
 )
 def test_a_bomb_of_brackets_is_refused_and_nothing_else(octets: bytes) -> None:
@@ -150,10 +153,19 @@ def test_a_bomb_of_brackets_is_refused_and_nothing_else(octets: bytes) -> None:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1_000_000)
     try:
-        with pytest.raises(Malformed):
-            canonical.parse(octets)
+        for parse in (canonical.parse, canonical.parse_any):
+            with pytest.raises(Malformed):
+                parse(octets)
     finally:
         sys.setrecursionlimit(before)
+
+
+def test_any_spelling_is_read_where_nothing_is_hashed() -> None:
+    assert canonical.parse_any(b' {"b": 1.5, "a": "\\u0041"} ') == {"a": "A", "b": 1.5}
+    assert canonical.parse_any(b'{"a": 1, "a": 2}', list) == [("a", 1), ("a", 2)]
+    for octets in (b"", b"\xff", b"{", '{"a": 1}'.encode("utf-16")):
+        with pytest.raises(Malformed):
+            canonical.parse_any(octets)
 
 
 def test_brackets_in_a_text_are_no_depth() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 from guzheng.intake import running
@@ -72,3 +73,22 @@ def test_an_authority_that_is_away_is_told_and_the_capture_goes_on(tmp_path: Pat
 
 def test_without_anybody_to_ask_nothing_is_answered(tmp_path: Path) -> None:
     assert asked(tmp_path, ask("opening"), moments=None) == []
+
+
+def test_a_capturer_that_talks_for_ever_is_read_a_little_at_a_time() -> None:
+    """One line without an end, and one that is all brackets: neither fills the memory or ends
+    the process; what comes after is heard."""
+    step = json.dumps({"step": "egress.open", "detail": ""})
+    talker = "import sys; [sys.stdout.write('x' * 2**20) for _ in range(64)]; print('[' * 50000)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{talker}; print(sys.argv[1])", step], stdout=subprocess.PIPE
+    )
+    tracemalloc.start()
+    try:
+        assert list(running._progress(process, None)) == [("egress.open", "")]
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(30) == 0

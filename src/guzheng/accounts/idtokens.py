@@ -8,7 +8,6 @@ network is here. Raises Refused (`accounts.identity-not-proved`), which says wha
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from guzheng.accounts.onetime import from_websafe, websafe
 from guzheng.proof import canonical
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 
 ALGORITHMS: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
@@ -65,10 +64,9 @@ class Identity:
 def parse_object(octets: bytes) -> dict[str, Any]:
     """A JSON object of no member twice. Raises ValueError."""
     try:
-        canonical.require_shallow(octets)
-    except ProofError as error:
-        raise ValueError("nested too deep") from error
-    value: object = json.loads(octets, object_pairs_hook=_once)
+        value = canonical.parse_any(octets, _once)
+    except Malformed as error:
+        raise ValueError(error.found) from error
     if not isinstance(value, dict):
         raise ValueError("no object")  # noqa: TRY004 - what was read, not what was called
     return cast("dict[str, Any]", value)

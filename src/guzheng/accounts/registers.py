@@ -11,7 +11,6 @@ documents, and decides. A person's number leaves the installation only when a re
 Redirects are not followed, proxies are not guessed, and only this machine is asked in clear.
 """
 
-import json
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import httpx
 
 from guzheng.accounts.realnames import Statement
 from guzheng.proof import canonical
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused, Unavailable
 
 SECONDS: Final = 15.0
@@ -87,9 +86,8 @@ class HttpRegister:
             if len(answer) > _MOST_OCTETS:
                 raise self._unavailable(f"at most {_MOST_OCTETS} octets", "more")
         try:
-            canonical.require_shallow(answer)
-            value: object = json.loads(answer)
-        except (ProofError, ValueError) as error:
+            value = canonical.parse_any(answer)
+        except Malformed as error:
             raise self._unavailable("a JSON object", type(error).__name__) from error
         members = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         agrees, reference = members.get("agrees"), members.get("reference", "")

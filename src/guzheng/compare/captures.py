@@ -5,7 +5,6 @@ of the page from text.txt, and that of each frame from what frames.json names. A
 bounds.
 """
 
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,9 +119,8 @@ def _resources(blobs: Blobs, name: str) -> Mapping[str, str] | None:
     for line in lines:
         _, _, value = line.partition(b" {")
         try:
-            canonical.require_shallow(value)
-            entry = json.loads(b"{" + value)
-        except (ValueError, Malformed):
+            entry = canonical.parse_any(b"{" + value)
+        except Malformed:
             continue
         if isinstance(entry, dict) and "url" in entry:
             said = f"{entry.get('status', '')} {entry.get('digest', '')}"

@@ -6,7 +6,6 @@ time it has; whatever it started ends too.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -23,12 +22,13 @@ from guzheng.intake.warm import Warm
 from guzheng.intake.watching import Watch
 from guzheng.proof import canonical
 from guzheng.proof.digest import Digest
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.fields import to_base64
 from guzheng.proof.moments import NAMES
 from guzheng.refusals import Problem, Unavailable
 
 GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
+_LINE_OCTETS = 64 * 1024  # of what it tells: one that was taken over could talk for ever
 Tell = Callable[[str, str], None]
 _groups: set[int] = set()  # process groups of the captures of this process
 
@@ -142,10 +142,11 @@ def _progress(
     process: subprocess.Popen[bytes], moments: Moments | None
 ) -> Iterator[tuple[str, str]]:
     unasked = set(NAMES)  # each once: a capturer that a page took over gets no more tokens
-    for line in process.stdout or ():
+    stdout = process.stdout
+    for line in iter(lambda: stdout.readline(_LINE_OCTETS) if stdout else b"", b""):
         try:
-            said = json.loads(line)
-        except ValueError:
+            said = canonical.parse_any(line)
+        except Malformed:
             continue  # a library that printed; its words are no evidence
         if isinstance(said, dict) and isinstance(said.get("step"), str):
             yield said["step"], str(said.get("detail", ""))[:500]

@@ -8,8 +8,8 @@ two different byte strings can never stand for one paper.
 
 import json
 import re
-from collections.abc import Sequence
-from typing import NoReturn, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, cast
 
 from guzheng.proof.errors import Malformed, require
 
@@ -50,6 +50,19 @@ def require_shallow(octets: bytes) -> None:
                 raise Malformed("canonical.too-deep", f"at most {MAX_DEPTH} levels", "more")
         elif found[0] in b"]}":
             depth -= 1
+
+
+def parse_any(
+    octets: bytes, pairs: Callable[[list[tuple[str, Any]]], object] | None = None
+) -> object:
+    """The value of JSON in whatever spelling, for what nobody hashes; UTF-8 as RFC 8259 §8.1
+    wants it, so that what counted the brackets and what reads them see the same text. `pairs`
+    makes each object. Raises Malformed."""
+    require_shallow(octets)
+    try:
+        return json.loads(octets.decode("utf-8"), object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("canonical.not-json", "JSON", str(error)[:120]) from error
 
 
 def parse_object(octets: bytes) -> dict[str, object]:

@@ -6,7 +6,6 @@ has a key; the settings hold its SHA-256 only. An answer says how far the entrie
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -116,8 +115,7 @@ def commitments_in(media_type: str, body: bytes) -> list[bytes]:
 
 def _listed(body: bytes) -> list[bytes]:
     try:
-        canonical.require_shallow(body)
-        value: object = json.loads(body)
+        value = canonical.parse_any(body)
         listed = value.get("commitments") if isinstance(value, Mapping) else None
         if not isinstance(listed, list):
             raise ValueError("no list of commitments")  # noqa: TRY004 - one refusal for all

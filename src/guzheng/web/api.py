@@ -1,6 +1,5 @@
 """`/api`: the same for programs. JSON out, problem+json when it fails (problems.py)."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -239,9 +238,8 @@ def _created(
 def _order(request: Request) -> dict[str, str]:
     text = whole_body(request, limit=JSON_LIMIT)
     try:
-        canonical.require_shallow(text)
-        members = json.loads(text)
-    except (ValueError, Malformed) as error:
+        members = canonical.parse_any(text)
+    except Malformed as error:
         raise _malformed(str(error)) from error
     if not isinstance(members, dict) or not set(members) <= _ORDER_MEMBERS:
         raise _malformed("other members")

@@ -3,7 +3,6 @@
 The same rules as on the pages. `token` makes asking twice order once; an answer is a list,
 since several vantage points make several orders."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -106,9 +105,8 @@ def routes(platform: Platform) -> APIRouter:
 
 def wanted_of(body: bytes) -> Wanted:
     try:
-        canonical.require_shallow(body)
-        value: object = json.loads(body)
-    except (ValueError, Malformed) as error:
+        value = canonical.parse_any(body)
+    except Malformed as error:
         raise _malformed(str(error)) from error
     if not isinstance(value, Mapping) or not value.keys() <= {*_TEXTS, *_LISTS}:
         raise _malformed("other members")

@@ -4,7 +4,6 @@
 form sends it, and what is posted are texts that can be typed as well. An original that comes
 later is compared with what was sealed, and refused where a single bit differs."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -178,9 +177,8 @@ def _deposit(platform: Platform, request: Request, form: Mapping[str, str]) -> s
 def _members(request: Request) -> dict[str, str]:
     text = whole_body(request, limit=PLAIN_FORM_LIMIT)
     try:
-        canonical.require_shallow(text)
-        members = json.loads(text)
-    except (ValueError, Malformed) as error:
+        members = canonical.parse_any(text)
+    except Malformed as error:
         raise _malformed(str(error)) from error
     if not isinstance(members, dict) or not set(members) <= _MEMBERS:
         raise _malformed("other members")

@@ -5,13 +5,14 @@ challenge, the second brings what the device signed. Errors are problem+json, wh
 page shows.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
+from guzheng.proof import canonical
+from guzheng.proof.errors import Malformed
 from guzheng.refusals import Refused
 from guzheng.web.arriving import whole_body
 from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, local_path
@@ -82,8 +83,9 @@ def _object(request: Request) -> dict[str, Any]:
     """JSON alone, so that no form of another site can be taken for it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     try:
-        body = json.loads(whole_body(request, limit=_LIMIT)) if "json" in kind else None
-    except ValueError as error:
+        octets = whole_body(request, limit=_LIMIT)
+        body = canonical.parse_any(octets) if "json" in kind else None
+    except Malformed as error:
         raise Refused("web.malformed-json", expected="an object", found=str(error)) from error
     if not isinstance(body, dict):
         raise Refused("web.malformed-json", expected="application/json: an object", found=kind)

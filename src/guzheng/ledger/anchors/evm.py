@@ -21,7 +21,7 @@ from eth_utils.address import to_checksum_address
 from guzheng.ledger.anchors.asking import Asker
 from guzheng.ledger.anchors.book import Progress
 from guzheng.proof import anchors, canonical
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import Malformed, ProofError
 from guzheng.proof.note import Checkpoint
 from guzheng.refusals import Refused
 
@@ -206,12 +206,12 @@ class EvmAnchor:
         content = canonical.encode(asked)
         status, answer = self._asker.ask("POST", content=content, headers=headers)
         try:
-            value = json.loads(answer)
+            value = cast("dict[str, Any]", canonical.parse_any(answer))
             error = value.get("error")
             if error is None:
                 return value["result"]
             told, data = str(error.get("message", "")), str(error.get("data") or "")
-        except (ValueError, AttributeError, KeyError) as problem:
+        except (Malformed, AttributeError, TypeError, KeyError) as problem:
             raise self._asker.away(f"HTTP {status}, no JSON-RPC") from problem
         if any(one in told.lower() for one in known):
             return None
