@@ -79,9 +79,11 @@ def test_a_capturer_that_talks_for_ever_is_read_a_little_at_a_time() -> None:
     """One line without an end, and one that is all brackets: neither fills the memory or ends
     the process; what comes after is heard."""
     step = json.dumps({"step": "egress.open", "detail": ""})
-    talker = "import sys; [sys.stdout.write('x' * 2**20) for _ in range(64)]; print('[' * 50000)"
+    long = "import sys; [sys.stdout.write('x' * 2**20) for _ in range(64)]"
+    deep = "print('[' * 50000)"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{talker}; print(sys.argv[1])", step], stdout=subprocess.PIPE
+        [sys.executable, "-c", f"{long}; {deep}; print(sys.argv[1])", step],
+        stdout=subprocess.PIPE,
     )
     tracemalloc.start()
     try:
