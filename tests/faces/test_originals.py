@@ -193,8 +193,12 @@ def test_a_fingerprint_is_named_by_its_three_parts(own: tuple[Face, Platform]) -
     """As on the first page: a free name only where somebody writes one."""
     face, platform = own
     form = {
-        **{"name": "b.mp4", "size": "10240", "sha256": str(SAID["sha256"])},
-        **{"name_subject": "XX商家", "name_scene": "虚假宣传", "name_day": "20260815"},
+        "name": "b.mp4",
+        "size": "10240",
+        "sha256": str(SAID["sha256"]),
+        "name_subject": "XX商家",
+        "name_scene": "虚假宣传",
+        "name_day": "20260815",
     }
     assert 'name="name_subject"' in face.client.get("/digests").text
     wrong = face.client.post("/digests", data={**form, "name_day": "20261399"})
