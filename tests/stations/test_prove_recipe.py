@@ -59,6 +59,22 @@ def test_every_command_of_the_recipe(
     assert "two exhibits.zip" in recipe
 
 
+def test_who_opens_it_learns_what_there_is_before_any_command(
+    platform: Platform, exhibits: list[str], tmp_path: Path
+) -> None:
+    platform.write_package(exhibits, tmp_path / "x.zip")
+    with zipfile.ZipFile(tmp_path / "x.zip") as package:
+        recipe = package.read("VERIFY.md").decode()
+        members = set(package.namelist())
+    first = recipe[: recipe.index("guzheng-verify")]
+    assert "2 份证据" in first
+    certificates = re.findall(r"`(exhibits/.*/certificate\.pdf)`", first)
+    assert len(certificates) == len(exhibits)
+    assert set(certificates) <= members
+    assert "secret.pdf" in first, "what the exhibit is called"
+    assert first.index("certificate.pdf") < first.index("verify.html")
+
+
 @pytest.mark.oracle("openssl")
 @pytest.mark.skipif(bool(NO_SM2), reason=NO_SM2)
 @pytest.mark.parametrize("altered", ["manifest.json", "seal.sm2.tsa", "../../trust/roots.pem"])

@@ -1,4 +1,7 @@
-"""VERIFY.md: how to check this very package with sha256sum and openssl, in both languages."""
+"""VERIFY.md: what is in this very package, and how to check it, in both languages.
+
+Its reader is a judge first and an expert second: so it begins with the exhibits and where their
+certificates are, then tells of the page that needs no command, and then of commands."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,18 +13,33 @@ from guzheng.prove import sm2_recipe
 _HEAD = """\
 # 怎样核验 · How to verify
 
-本证据包可以离线核验，不需要相信出具它的平台，也不需要它还存在。
-This package can be checked offline: the platform that made it need neither be trusted nor
-still exist.
+本证据包有 {count} 份证据。请先看证书，再用下面任何一种办法核验。
+This package holds the exhibits listed here: {count}. Read the certificates first, then check
+them in any of the ways below.
 
-## 一、一条命令 · One command
+{exhibits}
+核验不需要联网，不需要相信出具本包的平台，也不需要它还存在。
+Checking needs no network: the platform that made the package need neither be trusted nor still
+exist.
+
+## 一、不用命令 · Without a command
+
+用浏览器打开本包里的 `verify.html`（双击即可），放入这个压缩包，或解压后的文件夹。
+它不联网，文件不离开本机。它与本包同出一处；不愿相信它的，请用自己取得的一份，或用下面的命令。
+包里没有它的，平台的验证中心有同样的页面。
+Open `verify.html` of this package in a browser (by a double click), and give it this zip, or
+the unpacked folder. It uses no network, and no file leaves the computer. It comes from where
+the package comes from: whoever does not believe it takes a copy of his own, or the commands
+below. Where the package has none, the platform's verification centre has the same page.
+
+## 二、一条命令 · One command
 
     guzheng-verify {package}
 
 `guzheng-verify` 是公开源码的独立程序（Python，只依赖 `cryptography`）。
 It is an open-source program of its own (Python; it needs `cryptography` and nothing else).
 
-## 二、只用 sha256sum 与 openssl · With sha256sum and openssl only
+## 三、只用 sha256sum 与 openssl · With sha256sum and openssl only
 
 先解压，进入目录。Unpack, and go into the folder.
 
@@ -70,7 +88,7 @@ _TAIL = """\
    made before anything expired (RFC 4998). How far each can be checked offline is said in
    docs/spec/anchors.md and docs/spec/renewal.md; Bouncy Castle reads renewals too.
 
-## 三、证明什么，不证明什么 · What this proves, and what it does not
+## 四、证明什么，不证明什么 · What this proves, and what it does not
 
 - 证明：这些字节在时间戳所载时间已经存在，此后逐字节未变；该记录已进入账本。
   Proves: these bytes existed at the time of the timestamp and have not changed since; the
@@ -86,7 +104,12 @@ def recipe(
 ) -> bytes:
     """The page for a package of these exhibits; `seals`: its further seals, by member name."""
     found = tuple(manifests)
-    lines = [_HEAD.format(package=shlex.quote(file_name))]
+    listed = "".join(
+        f"- {one.claimed_name}\n  `{package.EXHIBITS}{one.exhibit}/{package.CERTIFICATE_PDF}`\n"
+        for one in found
+    )
+    named = shlex.quote(file_name)
+    lines = [_HEAD.format(count=len(found), exhibits=listed, package=named)]
     for manifest in found:
         lines.append(f"   {manifest.exhibit}\n")
         folder = f"{package.EXHIBITS}{manifest.exhibit}/"
