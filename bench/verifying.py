@@ -7,8 +7,9 @@ verifier of many does it (certificates read and paths built once; every token's 
 imprint and validity at its genTime still checked). The authority has a root and an intermediate
 of the kinds asked for by `--chain`: RSA-4096, as nearly all public authorities have them, and
 P-384, where both programs do little but compute two signatures that cost six times as much.
-Goals: 20 times rfc3161-client with paths remembered, 2 times without. Inclusion proofs come from tiles alone, in ledgers of
-10^3, 10^5 and 10^7 entries, to show how the cost grows; each is checked against the root.
+Goals: 20 times rfc3161-client with paths remembered, 2 times without. Inclusion proofs come
+from tiles alone, in ledgers of 10^3, 10^5 and 10^7 entries, to show how the cost grows; each is
+checked against the root.
 """
 
 import argparse

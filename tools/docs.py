@@ -45,6 +45,7 @@ READING = (
     ("tiles", "which hash lives in which tile"),
     ("note", "signed notes and checkpoints"),
     ("tlogproof", "the proof of an entry"),
+    ("subtree", "a part of a log's tree, cosigned"),
     ("fork", "the proof that a log forked"),
     ("shard", "how the shards of a ledger hang together"),
     ("policy", "whom the verifier believes"),
@@ -71,7 +72,10 @@ APART = (
         "receipts, renewals and moments of captures, that an exhibit may have",
         ("renewal", "anchors", "later", "moments"),
     ),
-    ("the ledger as a whole: witnesses, mirrors, monitors", ("tiles", "fork", "shard")),
+    (
+        "the ledger as a whole: witnesses, mirrors, monitors",
+        ("tiles", "subtree", "fork", "shard"),
+    ),
     ("numbers of applicants and parties, on which no verdict rests", ("identifiers",)),
 )
 

@@ -30,15 +30,15 @@ EDGES = (0, 1, 255, 256, 257, 512, 65_535, 65_536, 65_537, 66_000)
 
 
 class Mirror:
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.at = directory, NOON
+    def __init__(self, directory: Path, *, post_quantum: bool = False) -> None:
+        self.directory, self.at, self.post_quantum = directory, NOON, post_quantum
         self.told: list[str] = []
 
     def open(self) -> Copy:
         cosigner = open_cosigner(
             self.directory / "mirror.key",
             NAME,
-            post_quantum=False,
+            post_quantum=self.post_quantum,
             entropy=lambda count: hashlib.sha256(b"mirror").digest()[:count],
         )
         keys = (key_of(ORIGIN, 1).key,)

@@ -72,8 +72,8 @@ def packages(entries: Sequence[bytes], start: int) -> list[bytes]:
 
 
 class Pushed:
-    def __init__(self, directory: Path) -> None:
-        self.mirror = Mirror(directory)
+    def __init__(self, directory: Path, *, post_quantum: bool = False) -> None:
+        self.mirror = Mirror(directory, post_quantum=post_quantum)
         self.copy: Copy = self.mirror.open()
         self.restart()
 
@@ -261,7 +261,7 @@ def test_pushed_and_pulled_at_once(pushed: Pushed) -> None:
 
 def test_a_mirror_that_only_pulls_takes_nothing(tmp_path: Path) -> None:
     copy = Mirror(tmp_path).open()
-    for path in ("/add-checkpoint", "/add-entries"):
+    for path in ("/add-checkpoint", "/add-entries", "/sign-subtree"):
         assert Paths(copy).respond(Asked("POST", path)).status == 405
 
 
@@ -290,7 +290,7 @@ def test_a_node_of_a_tree_leads_to_its_root(size: int, number: int) -> None:
     start = number * WIDTH
     end = min(size, start + WIDTH)
     if start >= end:
-        with pytest.raises(ValueError, match="no node"):
+        with pytest.raises(ValueError, match="no subtree"):
             tree.subtree_ranges(start, start + WIDTH, size)
         return
     path = proved(entries, tree.subtree_ranges(start, end, size))

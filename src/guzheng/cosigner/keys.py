@@ -25,6 +25,7 @@ from guzheng.proof.note import (
     VerifierKey,
     from_base64,
 )
+from guzheng.proof.subtree import Subtree
 
 MAX_NAME = 255  # octets; ML-DSA-44 signs the name behind one octet of length
 _HEAD = "PRIVATE+KEY+"
@@ -38,6 +39,10 @@ class CosigningKey:
 
     def cosign(self, text: bytes, seconds: int) -> Signature:
         return self.key.signature_of(self.sign(self.key.message_of(text, seconds)), seconds)
+
+    def cosign_subtree(self, subtree: Subtree) -> Signature:
+        """Without a time: it does not say that this is the largest tree seen."""
+        return self.key.signature_of(self.sign(subtree.message_of(self.key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,14 @@ class Cosigner:
             for one in self.keys
             if plain or one.key.type == COSIGNATURE
         )
+
+    @property
+    def subtree_keys(self) -> tuple[CosigningKey, ...]:
+        """Those that can sign a part of a tree."""
+        return tuple(one for one in self.keys if one.key.type == ML_DSA_44)
+
+    def cosign_subtree(self, subtree: Subtree) -> tuple[Signature, ...]:
+        return tuple(one.cosign_subtree(subtree) for one in self.subtree_keys)
 
 
 def open_cosigner(

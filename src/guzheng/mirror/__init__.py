@@ -11,5 +11,5 @@ here. Killed at any moment, it goes on where it was. What the log lost or withhe
 still served here, under the same paths. A log that forks is not followed: both signed
 checkpoints are written into a file that proves it (docs/spec/fork.md).
 
-Not done: pruning, and `sign-subtree`.
+Of what is here it also signs parts (`sign-subtree`). Not done: pruning.
 """

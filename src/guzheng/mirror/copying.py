@@ -186,6 +186,30 @@ class Copy:
         files.put(self.directory / CHECKPOINT, Note(note.text, (*others, *lines)).encode())
         return lines
 
+    # -- what of it may be signed apart (cosigner/subtrees.py) ---------------------------------
+
+    def keys_of(self, origin: str) -> tuple[VerifierKey, ...]:
+        return self.keys if origin == self.keys[0].name else ()
+
+    def stands(self, at: Checkpoint) -> bool:
+        """Whether the tree that is here, and was signed for, began as this one."""
+        kept = self.kept()
+        if kept is None or not 0 < at.size <= kept.size:
+            return False
+        if at.size == kept.size:
+            return at.root == kept.root
+        nodes = tiles.nodes_from(self._kept_tile, at.size, kept.size)
+        return tree.roots_of(at.size, kept.size, nodes) == (at.root, kept.root)
+
+    def newest(self, _origin: str) -> bytes | None:
+        return self.read(CHECKPOINT)
+
+    def _kept_tile(self, tile: Tile) -> bytes:
+        octets = self.read(str(tile))
+        if octets is None:
+            raise Unreachable(f"{tile}: not here")
+        return octets
+
     # -- what a log pushes ---------------------------------------------------------------------
 
     def pending(self) -> Checkpoint | None:

@@ -1,6 +1,7 @@
 """The copy, read-only: the paths of c2sp.org/tlog-tiles, also below the id of the origin.
 
-And the two by which a log pushes to it (c2sp.org/tlog-mirror), where that is wanted.
+And those of c2sp.org/tlog-mirror, where that is wanted: two by which a log pushes to it, and
+one that signs a part of what is here.
 """
 
 from hashlib import sha256
@@ -14,6 +15,7 @@ from guzheng.proof.tiles import Tile
 from guzheng.words import say
 
 ADD_CHECKPOINT, ADD_ENTRIES = "/add-checkpoint", "/add-entries"
+SIGN_SUBTREE = "/sign-subtree"
 _OPEN = {"Access-Control-Allow-Origin": "*"}
 _FOR_EVER = {**_OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {**_OPEN, "Cache-Control": "public, max-age=2, must-revalidate"}
@@ -32,6 +34,8 @@ class Paths:
                 return self._pushing.add_checkpoint(asked.body)
             if self._pushing and asked.path == ADD_ENTRIES:
                 return self._pushing.add_entries(asked)
+            if self._pushing and asked.path == SIGN_SUBTREE:
+                return self._pushing.sign_subtree(asked.body)
             return Answer(405, b"a mirror only reads\n", TEXT, {"Allow": "GET, HEAD"})
         path = asked.path.partition("?")[0].removeprefix("/").removeprefix(f"{self._id}/")
         if path == CHECKPOINT:

@@ -1,4 +1,4 @@
-"""What a log sends us: add-checkpoint and add-entries of c2sp.org/tlog-mirror.
+"""What is sent to us: add-checkpoint, add-entries and sign-subtree of c2sp.org/tlog-mirror.
 
 A checkpoint that continues the pending one becomes the pending one; entries are kept when their
 package proves that they are in it; and when all are here, tiles are made from them, the root is
@@ -12,7 +12,7 @@ import contextlib
 from base64 import b64encode
 from collections.abc import Callable
 
-from guzheng.cosigner import Refused
+from guzheng.cosigner import Refused, subtrees
 from guzheng.cosigner.serving import TEXT, Answer, Asked
 from guzheng.cosigner.submission import Submission
 from guzheng.mirror.copying import Copy, Tell
@@ -126,6 +126,14 @@ class Pushing:
         if lines is None:  # another upload has gone further meanwhile
             return self._told(409, None)
         return Answer(200, "".join(map(str, lines)).encode(), TEXT, _PACKED)
+
+    # -- sign-subtree --------------------------------------------------------------------------
+
+    def sign_subtree(self, body: bytes) -> Answer:
+        """Under the mirror's own key, of checkpoints whose entries are all here."""
+        return self._durably(
+            lambda: subtrees.judged(body, self._copy.cosigner, self._copy, self._refused)
+        )
 
     # -- answers -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ standard library and `cryptography`, and knows nothing else of ours.
 
 The order in which to read, from words to verdict (docs/audit.md says what each is for):
 report, errors, digest, canonical, instant, fields, manifest, capture; der, shapes, sm2,
-sm2_x509, cms, chain, timestamp; tree, tiles, note, tlogproof, fork, shard; policy, certificate,
-pdf, package; steps, renewal, anchors, later, moments, exhibit, verify; identifiers.
+sm2_x509, cms, chain, timestamp; tree, tiles, note, tlogproof, subtree, fork, shard; policy,
+certificate, pdf, package; steps, renewal, anchors, later, moments, exhibit, verify;
+identifiers.
 """

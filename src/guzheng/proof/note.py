@@ -42,7 +42,7 @@ MAX_OCTETS = 1 << 20  # post-quantum signatures have some 5 kB each
 MAX_SIGNATURES = 100  # the specification asks for 16 at least; the Go reference stops at 100
 KEY_ID_SIZE = 4
 LAST_SECOND = 253_402_300_799  # the year 9999: no cosigner has seen a later one
-_DASH = "\u2014 "
+DASH = "\u2014 "  # what a signature line begins with
 _KEY_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
@@ -121,11 +121,16 @@ class VerifierKey:
             require(
                 not at.extensions, Malformed, "checkpoint.extensions", "none", at.extensions
             )
-            start, end = bytes(8), at.size.to_bytes(8, "big")
-            stamp = seconds.to_bytes(8, "big")
-            named, of = _counted(self.name), _counted(at.origin)
-            return b"subtree/v1\n\0" + named + stamp + of + start + end + at.root
+            return self.message_of_subtree(at.origin, 0, at.size, at.root, seconds)
         return text
+
+    def message_of_subtree(
+        self, origin: str, start: int, end: int, root: bytes, seconds: int = 0
+    ) -> bytes:
+        """What ML-DSA-44 signs of the leaves [start, end) of a log: `cosigned_message`."""
+        stamp, first, last = (one.to_bytes(8, "big") for one in (seconds, start, end))
+        named, of = _counted(self.name), _counted(origin)
+        return b"subtree/v1\n\0" + named + stamp + of + first + last + root
 
     def signature_of(self, octets: bytes, seconds: int = 0) -> "Signature":
         """The line for what was signed over `message_of` the same time."""
@@ -134,10 +139,19 @@ class VerifierKey:
 
     def require_signed(self, text: bytes, signature: bytes) -> datetime | None:
         """The time that the signature states; None where it states none."""
-        seconds = 0
-        if self.type in TIMED:
-            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
-        message = self.message_of(text, seconds)
+        seconds, octets = self.time_in(signature)
+        return self.require_message_signed(self.message_of(text, seconds), seconds, octets)
+
+    def time_in(self, signature: bytes) -> tuple[int, bytes]:
+        """The seconds that a cosignature begins with, and the rest of it."""
+        if self.type not in TIMED:
+            return 0, signature
+        return int.from_bytes(signature[:8], "big"), signature[8:]
+
+    def require_message_signed(
+        self, message: bytes, seconds: int, signature: bytes
+    ) -> datetime | None:
+        """As `require_signed`, of a message that already has the time in it."""
         fits = seconds <= LAST_SECOND
         try:
             _TYPES[self.type][1](self.public, message, signature)
@@ -176,8 +190,21 @@ class Signature:
     key_id: bytes
     octets: bytes
 
+    @classmethod
+    def parse(cls, line: str) -> "Signature":
+        """Of a signature line without its newline; raises Malformed."""
+        name, space, encoded = line.removeprefix(DASH).partition(" ")
+        if not line.startswith(DASH) or not space:
+            found = repr(line[:80])
+            raise _malformed("an em dash, a name and base64 in a signature line", found)
+        _require_key_name(name)
+        octets = from_base64(encoded, "note.malformed")
+        if len(octets) <= KEY_ID_SIZE:
+            raise _malformed("a key id and a signature", f"{len(octets)} octets")
+        return cls(name, octets[:KEY_ID_SIZE], octets[KEY_ID_SIZE:])
+
     def __str__(self) -> str:
-        return f"{_DASH}{self.name} {to_base64(self.key_id + self.octets)}\n"
+        return f"{DASH}{self.name} {to_base64(self.key_id + self.octets)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +232,7 @@ class Note:
             raise _malformed("UTF-8", "other octets") from error
         if len(lines) > MAX_SIGNATURES:
             raise _malformed(f"at most {MAX_SIGNATURES} signatures", str(len(lines)))
-        return cls(head + b"\n", tuple(_signature(line) for line in lines))
+        return cls(head + b"\n", tuple(map(Signature.parse, lines)))
 
     def encode(self) -> bytes:
         return self.text + b"\n" + "".join(map(str, self.signatures)).encode()
@@ -230,17 +257,6 @@ class Note:
         found = ", ".join(one.name for one in self.signatures)
         require(bool(signers), UnknownKey, "note.unknown-key", expected, found)
         return signers
-
-
-def _signature(line: str) -> Signature:
-    name, space, encoded = line.removeprefix(_DASH).partition(" ")
-    if not line.startswith(_DASH) or not space:
-        raise _malformed("an em dash, a name and base64 in a signature line", repr(line[:80]))
-    _require_key_name(name)
-    octets = from_base64(encoded, "note.malformed")
-    if len(octets) <= KEY_ID_SIZE:
-        raise _malformed("a key id and a signature", f"{len(octets)} octets")
-    return Signature(name, octets[:KEY_ID_SIZE], octets[KEY_ID_SIZE:])
 
 
 def _require_key_name(name: str) -> None:

@@ -64,24 +64,35 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
     return siblings[::-1]
 
 
-def subtree_ranges(start: int, end: int, size: int) -> list[Range]:
-    """The siblings from a node up to below the root; the node holds the leaves [start, end).
-
-    SUBTREE_PROOF of draft-ietf-plants-merkle-tree-certs, for subtrees that are nodes of the
-    tree: those that are whole, and those at its right end. Of others there is none here.
+def is_subtree(start: int, end: int) -> bool:
+    """Whether these leaves are a tree that could be cut off where it stands (§4.1 of the draft
+    below): the start is a multiple of the next power of two that is not below their number.
     """
-    low, high = 0, size
+    return 0 <= start < end and start % (1 << (end - start - 1).bit_length()) == 0
+
+
+def subtree_ranges(start: int, end: int, size: int) -> list[Range]:
+    """What leads from the leaves [start, end) to the root of a tree of `size`, bottom up.
+
+    SUBTREE_PROOF of draft-ietf-plants-merkle-tree-certs-03 §4.4.1, and RFC 6962 §2.1.2 where
+    the start is 0. A subtree that is a node of the tree has siblings above it. One whose end
+    lies within a node is put together first, from the node where it ends leftwards.
+    """
+    if not (is_subtree(start, end) and end <= size):
+        raise ValueError(f"no subtree [{start}, {end}) in a tree of {size}")
+    low, high, cut = 0, size, False
     siblings: list[Range] = []
     while (low, high) != (start, end):
-        middle = low + _split(high - low) if high - low > 1 else high
-        if end <= middle < high:
+        middle = low + _split(high - low)
+        if end <= middle:
             siblings.append((middle, high))
             high = middle
-        elif low < middle <= start:
-            siblings.append((low, middle))
-            low = middle
         else:
-            raise ValueError(f"no node [{start}, {end}) in a tree of {size}")
+            siblings.append((low, middle))
+            cut = cut or start < middle  # what is cut begins where the node did
+            start, low = max(start, middle), middle
+    if cut:  # the verifier knows the subtree's root only when it is a node of the tree
+        siblings.append((low, high))
     return siblings[::-1]
 
 
@@ -89,27 +100,18 @@ def consistency_ranges(old: int, new: int) -> list[Range]:
     """PROOF(m, D[n]) of RFC 6962 §2.1.2; empty when there is nothing to prove."""
     if not 0 <= old <= new:
         raise ValueError(f"a tree of {new} does not continue one of {old}")
-    if old in (0, new):
-        return []
-    start, end = 0, new
-    siblings: list[Range] = []
-    while end != old:
-        middle = start + _split(end - start)
-        if old <= middle:
-            siblings.append((middle, end))
-            end = middle
-        else:
-            siblings.append((start, middle))
-            start = middle
-    if start:  # the verifier knows the old root only when the old tree is the whole subtree
-        siblings.append((start, end))
-    return siblings[::-1]
+    return subtree_ranges(0, old, new) if old else []
 
 
 def node_ranges(old: int, new: int) -> list[Range]:
     """The proof's, and always first the subtree at which the old tree ends; 0 < old < new."""
-    whole = [] if old & (old - 1) else [(0, old)]
-    return whole + consistency_ranges(old, new)
+    return _with_first(0, old, consistency_ranges(old, new))
+
+
+def _with_first(start: int, end: int, ranges: list[Range]) -> list[Range]:
+    """A proof begins with the node where a subtree ends, unless that is the whole subtree."""
+    begins = bool(ranges) and ranges[0][1] == end
+    return ranges if begins else [(start, end), *ranges]
 
 
 def _split(size: int) -> int:
@@ -139,12 +141,17 @@ def require_subtree(
     found: bytes, start: int, end: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:
     """The leaves [start, end) of the tree with this root are those whose root was found."""
-    ranges, result = subtree_ranges(start, end, size), found
+    wanted = f"a subtree of the {size} leaves"
+    holds = is_subtree(start, end) and end <= size
+    require(holds, Inconsistent, "tree.no-subtree", wanted, f"[{start}, {end})")
+    ranges = subtree_ranges(start, end, size)
     length = len(ranges)
     require(len(path) == length, Inconsistent, "tree.proof-length", length, len(path))
-    for (begin, _), sibling in zip(ranges, path, strict=True):
-        result = node_hash(sibling, result) if begin < start else node_hash(result, sibling)
-    _require_equal(root, result)
+    whole = _with_first(start, end, ranges)
+    nodes = path if len(whole) == length else [found, *path]
+    of_subtree, of_tree = _both_roots(start, end, whole, nodes)
+    _require_equal(found, of_subtree)
+    _require_equal(root, of_tree)
 
 
 def require_consistent(
@@ -152,29 +159,33 @@ def require_consistent(
 ) -> None:
     """The first `old` leaves of the new tree are the old tree: nothing was rewritten."""
     require(0 <= old <= new, Inconsistent, "tree.shrunk", f"at least {old} leaves", new)
-    length = len(consistency_ranges(old, new))
-    require(len(proof) == length, Inconsistent, "tree.proof-length", length, len(proof))
-    if old == 0:
-        _require_equal(EMPTY_ROOT, old_root)
-    if old == new:
-        _require_equal(old_root, new_root)
-    if old in (0, new):
+    if old:
+        require_subtree(old_root, 0, old, new, proof, new_root)
         return
-    # A whole subtree of the new tree: then its root is not in the proof, being the old root.
-    of_old, of_new = roots_of(old, new, list(proof) if old & (old - 1) else [old_root, *proof])
-    _require_equal(old_root, of_old)
-    _require_equal(new_root, of_new)
+    require(not proof, Inconsistent, "tree.proof-length", 0, len(proof))
+    _require_equal(EMPTY_ROOT, old_root)
+    if new == 0:
+        _require_equal(old_root, new_root)
 
 
 def roots_of(old: int, new: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
     """The roots of both trees that these nodes (see node_ranges) make."""
-    of_old = of_new = nodes[0]
-    for (start, _), node in zip(node_ranges(old, new)[1:], nodes[1:], strict=True):
-        if start < old:  # on the left, and in both trees
-            of_old, of_new = node_hash(node, of_old), node_hash(node, of_new)
-        else:
-            of_new = node_hash(of_new, node)
-    return of_old, of_new
+    return _both_roots(0, old, node_ranges(old, new), nodes)
+
+
+def _both_roots(
+    start: int, end: int, ranges: Sequence[Range], nodes: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Of the subtree [start, end) and the whole tree, from the node where the former ends."""
+    of_subtree = of_tree = nodes[0]
+    for (low, _), node in zip(ranges[1:], nodes[1:], strict=True):
+        if low >= end:
+            of_tree = node_hash(of_tree, node)
+            continue
+        of_tree = node_hash(node, of_tree)
+        if low >= start:
+            of_subtree = node_hash(node, of_subtree)
+    return of_subtree, of_tree
 
 
 def _require_equal(expected: bytes, found: bytes) -> None:

@@ -17,10 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from guzheng.cosigner import Refused
-from guzheng.proof.note import VerifierKey
+from guzheng.proof.note import Checkpoint, VerifierKey
 
 FILE = "witness.sqlite"
 _BUSY_SECONDS = 30
+_RECENT = 8
 _TABLES = """
 CREATE TABLE IF NOT EXISTS log (
   vkey TEXT PRIMARY KEY,
@@ -34,6 +35,12 @@ CREATE TABLE IF NOT EXISTS latest (
   seconds INTEGER NOT NULL,   -- the time that was cosigned
   note BLOB NOT NULL          -- the checkpoint with the log's signatures and ours
 );
+CREATE TABLE IF NOT EXISTS recent (  -- the last few that were cosigned
+  id TEXT,
+  size INTEGER,
+  root BLOB NOT NULL,
+  PRIMARY KEY (id, size)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contradiction (
   id TEXT PRIMARY KEY,
   fork BLOB NOT NULL          -- docs/spec/fork.md: what the log signed beside what we cosigned
@@ -114,10 +121,34 @@ class Memory:
         return Seen(*row) if row else None
 
     def remember(self, seen: Seen) -> None:
+        log_id = id_of(seen.origin)
         self._sql.execute(
             "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?)",
-            (id_of(seen.origin), seen.origin, seen.size, seen.root, seen.seconds, seen.note),
+            (log_id, seen.origin, seen.size, seen.root, seen.seconds, seen.note),
         )
+        self._sql.execute(
+            "INSERT OR REPLACE INTO recent VALUES (?, ?, ?)", (log_id, seen.size, seen.root)
+        )
+        self._sql.execute(
+            "DELETE FROM recent WHERE id = ?1 AND size <="
+            " (SELECT size FROM recent WHERE id = ?1 ORDER BY size DESC LIMIT 1 OFFSET ?2)",
+            (log_id, _RECENT),
+        )
+
+    def stands(self, at: Checkpoint) -> bool:
+        """Whether this is one of the last few checkpoints that were cosigned of its log."""
+        log_id = id_of(at.origin)
+        with self._turn:
+            row = self._sql.execute(
+                "SELECT 1 FROM recent WHERE id = ?1 AND size = ?2 AND root = ?3 UNION ALL"
+                " SELECT 1 FROM latest WHERE id = ?1 AND size = ?2 AND root = ?3",
+                (log_id, at.size, at.root),
+            ).fetchone()
+        return row is not None
+
+    def newest(self, origin: str) -> bytes | None:
+        seen = self.find_latest(id_of(origin))
+        return seen.note if seen else None
 
     def keep_contradiction(self, origin: str, fork: bytes) -> None:
         """The first is proof enough; more would let a log fill this disk."""

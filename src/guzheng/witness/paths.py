@@ -1,4 +1,4 @@
-"""The paths of a witness: add-checkpoint to submit, `<log>/checkpoint` to watch, a page."""
+"""The paths of a witness: two to submit, `<log>/checkpoint` to watch, a page."""
 
 import re
 from html import escape
@@ -25,10 +25,14 @@ class Paths:
         if not path.startswith(self._prefix + "/"):
             return Answer(404, b"no such path\n")
         path = path.removeprefix(self._prefix)
-        if path == "/add-checkpoint":
+        submitted = {
+            "/add-checkpoint": self._witness.add_checkpoint,
+            "/sign-subtree": self._witness.sign_subtree,
+        }.get(path)
+        if submitted is not None:
             if asked.method != "POST":
                 return Answer(405, b"POST a checkpoint\n", TEXT, {"Allow": "POST"})
-            return self._witness.add_checkpoint(asked.body)
+            return submitted(asked.body)
         if asked.method == "POST":
             return Answer(404, b"no such path\n")
         if log := _LOG.fullmatch(path):

@@ -1,5 +1,7 @@
 """Whether a checkpoint is cosigned: the numbered steps of c2sp.org/tlog-witness.
 
+Those for a part of one (`sign-subtree`) are in cosigner/subtrees.py: they change nothing here.
+
 A checkpoint is cosigned only inside `Memory.exclusively`, after it was compared with what is
 remembered there, and its signature is handed out only after that ended well. Between comparing
 and remembering no other request, thread or program can come; killed in between, nothing was
@@ -10,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
+from guzheng.cosigner import subtrees
 from guzheng.cosigner.keys import Cosigner
 from guzheng.cosigner.serving import TEXT, Answer
 from guzheng.cosigner.submission import Submission
@@ -42,6 +45,18 @@ class Witness:
         except sqlite3.Error as error:  # a full or failing disk: nothing was remembered
             self._tell("witness.not-written", {"origin": asked.origin, "found": error})
             return Answer(503, b"not written\n", TEXT, {"Retry-After": "30"})
+
+    def sign_subtree(self, body: bytes) -> Answer:
+        """A signature over a part of what was cosigned; nothing is written for it."""
+
+        def declined(status: int, found: str) -> Answer:
+            return self._refused(status, "witness.subtree-declined", found=found)
+
+        try:
+            return subtrees.judged(body, self.cosigner, self.memory, declined)
+        except sqlite3.Error as error:
+            self._tell("witness.not-written", {"origin": "-", "found": error})
+            return Answer(503, b"not now\n", TEXT, {"Retry-After": "30"})
 
     def _judged(self, asked: Submission) -> Answer:
         keys = self.memory.keys_of(asked.origin)
