@@ -1,19 +1,15 @@
 """How `guzheng tsa` reads HTTP: octet by octet, hostile, ahead of the answer, to the end."""
 
-import asyncio
 import contextlib
 import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import h11
 import pytest
-import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +20,7 @@ from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
 from guzheng.web import heads
 from guzheng.web.stamping import Stamping
+from tests.faces.talking import Door, opened_door
 
 ASKED = timestamp.encode_request(sha256(b"a photograph"), 0x1234_5678_9ABC)
 
@@ -38,92 +35,10 @@ def head(*fields: str, start: str = "POST /tsa HTTP/1.1", length: int | None = N
 QUESTION = head(length=len(ASKED)) + ASKED
 
 
-@dataclass
-class Door:
-    """A running face, in a loop of its own thread."""
-
-    port: int
-    face: Stamping
-    loop: asyncio.AbstractEventLoop
-    ended: asyncio.Event
-
-    def connected(self) -> "Talk":
-        return Talk(socket.create_connection(("127.0.0.1", self.port), timeout=60))
-
-
-class Talk:
-    """One connection, whose answers h11 reads."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._received = b""
-
-    def __enter__(self) -> "Talk":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, octets: bytes) -> None:
-        self.socket.sendall(octets)
-
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """The next final one; `ConnectionError` if there is none."""
-        reader = h11.Connection(h11.CLIENT)
-        reader.send(h11.Request(method="POST", target="/", headers=[("host", "x")]))
-        reader.send(h11.EndOfMessage())
-        reader.receive_data(self._received or self._read())
-        status, fields, body = 0, {}, b""
-        while True:
-            event = reader.next_event()
-            if event is h11.NEED_DATA:
-                reader.receive_data(self._read())
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-                fields = {name.decode(): value.decode() for name, value in event.headers}
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                self._received = reader.trailing_data[0]
-                return status, fields, body
-
-    def _read(self) -> bytes:
-        octets = self.socket.recv(65536)
-        if not octets:
-            raise ConnectionError("it ended")
-        return octets
-
-    def is_ended(self) -> bool:
-        return self._received == b"" and self.socket.recv(1) == b""
-
-
 @contextlib.contextmanager
 def opened(platform: Platform, most: int = 900) -> Iterator[Door]:
-    """A door, closed in order."""
-    found: list[Door] = []
-    ready = threading.Event()
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        face = Stamping(platform.timestamping, lambda: datetime.now(UTC), loop, most)
-        server = await loop.create_server(face.connection, "127.0.0.1", 0)
-        found.append(Door(server.sockets[0].getsockname()[1], face, loop, ended))
-        ready.set()
-        await ended.wait()
-        server.close()
-        await face.end(30)
-
-    thread = threading.Thread(target=lambda: uvloop.run(serve()))
-    thread.start()
-    try:
-        assert ready.wait(60)
-        yield found[0]
-    finally:
-        with contextlib.suppress(RuntimeError):  # it ended before
-            found[0].loop.call_soon_threadsafe(found[0].ended.set)
-        thread.join(60)
-        assert not thread.is_alive()
+    with opened_door(partial(Stamping, platform.timestamping), most) as door:
+        yield door
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,14 @@
-"""Running one door of the platform alone, on granian: many processes, one address."""
+"""What the doors that are served alone have in common: where, by how many, for how many."""
 
-import functools
-import multiprocessing
-import os
+import resource
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar
 
 import click
 
-from guzheng.cli.crew import BACKLOG, end_with
-
 _Command = TypeVar("_Command", bound=Callable[..., object])
-HEADER_MILLISECONDS = 10_000
+_OPEN_FILES: Final = 8192
+_OWN_FILES: Final = 124
 
 
 def options(default: int) -> Callable[[_Command], _Command]:
@@ -43,41 +40,13 @@ def options(default: int) -> Callable[[_Command], _Command]:
     return given
 
 
-def serve(host: str, port: int, processes: int, load: Callable[[], object]) -> None:
-    """Serve what `load` makes in each process, until a signal ends it. `load` is pickled."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    # A process that is forked would share chains, locks and threads with this one.
-    multiprocessing.set_start_method("spawn", force=True)
-    server = Server(
-        "guzheng.cli.fronts",
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        workers=processes,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
-        log_level=LogLevels.error,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=10,
+def most_connections() -> int:
+    """As many as this process may have files open, less those that are none; the limit is
+    raised first, as far as whoever runs us allows."""
+    soft, hard = (
+        _OPEN_FILES if one == resource.RLIM_INFINITY else min(one, _OPEN_FILES)
+        for one in resource.getrlimit(resource.RLIMIT_NOFILE)
     )
-    # Granian takes an object with RSGI's methods; its types know functions only.
-    server.serve(
-        target_loader=cast(
-            Callable[..., Callable[..., object]],
-            functools.partial(_load_under, os.getpid(), load),
-        ),
-        wrap_loader=False,
-    )
-
-
-def _load_under(parent: int, load: Callable[[], object]) -> object:
-    """In each process: `load`, and end when `parent` does."""
-    end_with(parent)
-    return load()
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard - _OWN_FILES

@@ -1,19 +1,16 @@
 """Commands of the ledger: what others ask of it, what others say against it."""
 
 import functools
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from guzheng.cli import accusing, comparing, fronts
+from guzheng.app import system_now
+from guzheng.cli import accusing, comparing, crew, fronts
 from guzheng.cli.options import common, family, opened
 from guzheng.cli.running import require_free_port
 from guzheng.cli.speaking import Speaker, legible, status_of
 from guzheng.proof import canonical, instant
-
-if TYPE_CHECKING:
-    from guzheng.web.adding_front import Door
-
 
 ledger = family(
     "ledger", "账本：见证、核对、异议 / the ledger: witnesses, comparison, disputes."
@@ -29,15 +26,15 @@ def front(port: int, host: str, processes: int, data: Path, speaker: Speaker) ->
     port = require_free_port(host, port)
     address = f"http://{host}:{port}/api/ledger/entries"
     speaker.note("cli.fronting", address=address, data=data.resolve(), count=processes)
-    fronts.serve(host, port, processes, functools.partial(load_door, data))
-    return 0
+    return crew.run(host, port, processes, functools.partial(add, data))
 
 
-def load_door(data: Path) -> "Door":
+def add(data: Path, listening: socket.socket) -> None:
     """In each process: a platform of its own over the same data."""
-    from guzheng.web.adding_front import Door
+    from guzheng.web.adding_front import add_until_ended
 
-    return Door(lambda: opened(data))
+    most = fronts.most_connections()
+    add_until_ended(opened(data), system_now, listening, crew.PATIENCE_SECONDS, most)
 
 
 @ledger.command("anchor")

@@ -1,5 +1,7 @@
-"""One connection of a stranger's to `guzheng tsa`: an asyncio protocol, not a task.
+"""One connection of a stranger's to `guzheng tsa` or `guzheng ledger front`: an asyncio
+protocol, not a task.
 
+What may be asked is the door's to say (stamping.py, adding_front.py); this is HTTP for both.
 One question at a time; what is sent ahead waits. A refusal for what a head says is
 problem+json, and the connection is kept if the body is here whole; what is not HTTP is answered
 with 400 and the end. Whoever sends without looking is read on for a while, so that he sees why.
@@ -9,43 +11,58 @@ import asyncio
 from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol, cast
 
-from guzheng.app.timestamping import QUERY_LIMIT, Timestamping, require_query, too_big
 from guzheng.proof import canonical
 from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.web import heads, problems
 from guzheng.web.heads import Head, Malformed
 from guzheng.web.pages import accepted_language
-from guzheng.web.turns import Turns
 
-SM2_PATH: Final = "/tsa/sm2"
-PATHS: Final = frozenset({"/tsa", "/", SM2_PATH})
 _AHEAD_LIMIT: Final = 64 * 1024  # octets that wait for the answer before
 _DRAINED_LIMIT: Final = 2 * 1024 * 1024  # octets thrown away, so that a refusal is read
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NOT_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class Face(Protocol):
-    """What all connections of a process share (stamping.py)."""
+class Door(Protocol):
+    """What may be asked here, and by whom."""
 
-    timestamping: Timestamping
-    turns: Turns
+    limit: int  # octets of a question
+
+    def admit(self, head: Head, peer: str, /) -> str:
+        """What `ask` is told with the question; or a `Problem`, before the body is read."""
+        ...
+
+    def ask(self, question: bytes, admitted: str, head: Head, asker: "Connection", /) -> None:
+        """The asker is told once, and not before this returned; or a `Problem` is raised."""
+        ...
+
+    def too_big(self, found: str, /) -> Refused: ...
+
+    def turned_away(self, problem: Problem, /) -> None:
+        """Somebody was refused by what is here, and not by `admit` or `ask`."""
+        ...
+
+
+class Face(Protocol):
+    """What all connections of a process share (answering.py)."""
+
     connections: "set[Connection]"
     most: int
     ending: bool
     moved: asyncio.Event
 
+    @property
+    def door(self) -> Door: ...
+
     def time(self) -> float: ...
 
-    def granted(self, size: int) -> bytes:
+    def granted(self, status: HTTPStatus, size: int) -> bytes:
         """The head of an answer of this size, without the empty line at its end."""
         ...
 
     def head(self, status: HTTPStatus, fields: list[tuple[str, str]], size: int) -> bytes:
         """The head of any answer, without the empty line at its end."""
         ...
-
-    def answered(self, begun: float) -> None: ...
 
 
 class _Stage(NamedTuple):
@@ -67,14 +84,16 @@ class Connection(asyncio.Protocol):
     """One connection of a stranger's."""
 
     __slots__ = (
-        "_begun",
+        "_admitted",
         "_chunks",
         "_clogged",
+        "_door",
         "_drained",
         "_ended",
         "_face",
         "_head",
-        "_name",
+        "_missing",
+        "_parts",
         "_peer",
         "_received",
         "_since",
@@ -84,18 +103,19 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, face: Face) -> None:
-        self._face = face
+        self._face, self._door = face, face.door
         self._time = face.time
         self._transport: asyncio.Transport
         self._received = b""
+        self._parts: list[bytes] = []  # of a body that did not come whole
+        self._missing = 0  # octets of it
         self._stage = _NOTHING
         self._since = self._time()
         self._head: Head | None = None
         self._chunks: heads.Chunks | None = None
         self._clogged = self._ended = False
         self._drained = 0
-        self._begun = 0.0
-        self._name = self._peer = ""
+        self._admitted = self._peer = ""
 
     # ---- what asyncio tells -----------------------------------------------------------------
 
@@ -104,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if len(self._face.connections) >= self._face.most or self._face.ending:
             busy = Unavailable("web.busy", expected=f"at most {self._face.most} at once")
-            self._face.timestamping.turned_away(busy)
+            self._door.turned_away(busy)
             self._refuse(busy, "", keeps=False)
             self._transport.close()
             return
@@ -129,6 +149,13 @@ class Connection(asyncio.Protocol):
             if self._drained > _DRAINED_LIMIT:
                 self._transport.abort()
             return
+        if self._missing:
+            self._parts.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = b"".join(self._parts)
+            self._forget_parts()
         self._received = self._received + data if self._received else data
         if self._stage is _ANSWER or self._clogged:
             if len(self._received) > _AHEAD_LIMIT:
@@ -174,19 +201,8 @@ class Connection(asyncio.Protocol):
         self._head = head
         if head.length is None:
             self._chunks = heads.Chunks(octets)
-        self._admit(head)
+        self._admitted = self._door.admit(head, self._peer)
         return self._read_body()
-
-    def _admit(self, head: Head) -> None:
-        if head.path not in PATHS:
-            raise Refused("web.not-found", found=head.path[:100])
-        self._name = self._face.timestamping.admit(self._peer, head.forwarded)
-        length = None if head.length is None else str(head.length)
-        try:
-            require_query(head.method, head.media_type, length)
-        except Refused as problem:
-            self._face.timestamping.turned_away(problem)
-            raise
 
     def _read_body(self) -> bool:
         head = self._head
@@ -201,23 +217,28 @@ class Connection(asyncio.Protocol):
         else:
             assert self._chunks is not None  # noqa: S101 - made with its head
             octets, self._received = self._received, b""
-            if not self._chunks.complete(octets, QUERY_LIMIT):
+            if not self._chunks.complete(octets, self._door.limit):
                 return self._wait_for_body(head)
             question, self._received = self._chunks.body, self._chunks.rest
-            if len(question) > QUERY_LIMIT:
-                problem = too_big(f"more than {QUERY_LIMIT}")
-                self._face.timestamping.turned_away(problem)
+            if len(question) > self._door.limit:
+                problem = self._door.too_big(f"more than {self._door.limit}")
+                self._door.turned_away(problem)
                 raise problem
         self._stage = _ANSWER
-        self._begun = self._face.timestamping.monotonic()
-        self._face.turns.ask(question, self._name, self, only_sm2=head.path == SM2_PATH)
+        self._door.ask(question, self._admitted, head, self)
         return False
 
     def _wait_for_body(self, head: Head) -> bool:
         if self._stage is not _SENDING and head.waits and not self._received:
             self._transport.write(_CONTINUE)
         self._wait(_SENDING)
+        if head.length is not None:  # it may come octet by octet: joined once
+            self._missing = head.length - len(self._received)
+            self._parts, self._received = [self._received], b""
         return False
+
+    def _forget_parts(self) -> None:
+        self._parts, self._missing = [], 0
 
     def _wait(self, stage: _Stage) -> None:
         """From when it began to wait for this; more octets do not make it longer."""
@@ -226,25 +247,39 @@ class Connection(asyncio.Protocol):
 
     # ---- answering --------------------------------------------------------------------------
 
-    def tell(self, response: bytes) -> None:
-        """Of `Asker`: what may leave now."""
+    def tell(self, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """What may leave now."""
         head = self._head
         if head is None or self._transport.is_closing():
             return  # the client went away
         keeps = head.keeps and not self._face.ending and not self._ended
         end = b"\r\n" if keeps else b"connection: close\r\n\r\n"
-        self._transport.write(self._face.granted(len(response)) + end + response)
-        self._face.answered(self._begun)
+        self._transport.write(self._face.granted(status, len(body)) + end + body)
         if not keeps and not self._received:
             self._transport.close()  # nothing that was not read can take the answer along
             return
         self._over(keeps=keeps)
+        self._go_on()
+
+    def refuse(self, problem: Problem) -> None:
+        """The same for a question that is not answered, some time after it was asked."""
+        head = self._head
+        if head is None or self._transport.is_closing():
+            return
+        keeps = head.keeps and not self._face.ending and not self._ended
+        self._refuse(problem, head.language, keeps=keeps)
+        if keeps:
+            self._over(keeps=True)
+            self._go_on()
+
+    def abandon(self) -> None:
+        """There will be no answer, by a fault of ours."""
+        self._transport.abort()
+
+    def _go_on(self) -> None:
         if self._received:
             self._transport.resume_reading()
             self._proceed()
-
-    def abandon(self) -> None:
-        self._transport.abort()
 
     def _over(self, *, keeps: bool) -> None:
         self._head = self._chunks = None
@@ -254,13 +289,16 @@ class Connection(asyncio.Protocol):
         self._stage, self._since = _NOTHING, self._time()
 
     def _refuse_head(self, problem: Problem) -> None:
-        """Refused for what its head says: the connection is kept if the body is here whole."""
+        """Refused for what it says: the connection is kept if the body is here whole."""
         head = self._head
         assert head is not None  # noqa: S101 - judged before
         length = head.length
-        keeps = length is not None and length <= len(self._received) and head.keeps
-        if keeps and length:
-            self._received = self._received[length:]
+        if self._stage is _ANSWER:  # the question was read, and is none
+            keeps = head.keeps
+        else:
+            keeps = length is not None and length <= len(self._received) and head.keeps
+            if keeps and length:
+                self._received = self._received[length:]
         self._refuse(problem, head.language, keeps=keeps, bare=head.method == "HEAD")
         if keeps:
             self._over(keeps=True)
@@ -304,7 +342,7 @@ class Connection(asyncio.Protocol):
                 expected=f"a question within {_SENDING.seconds:.0f} s",
                 found="none",
             )
-            self._face.timestamping.turned_away(late)
+            self._door.turned_away(late)
             self._refuse(late, self._head.language if self._head else "", keeps=False)
         elif self._stage is _NOTHING and not self._clogged:
             self._transport.close()
@@ -315,6 +353,7 @@ class Connection(asyncio.Protocol):
         """End our half; who sends without looking still reads why he was refused."""
         self._head = self._chunks = None
         self._received = b""
+        self._forget_parts()
         self._stage, self._since = _LEAVING, self._time()
         self._face.moved.set()
         if self._ended or self._transport.is_closing():

@@ -1,11 +1,11 @@
 """Many small requests become few large ones: what arrives together is added together.
 
-An endpoint awaits its own. Three stages, each a thread that takes whatever has gathered: into
-the ledger in one transaction, under one checkpoint, under one quorum; after each, those who
-wait for no more are woken with one call into each event loop. So nobody waits for a thread, and
-a checkpoint has all that was sequenced while the one before was made. A request is answered
-only for what is durable; when the ledger is in trouble, or has a fault of ours, everybody who
-waits there is told.
+An endpoint awaits its own, or is told. Three stages, each a thread that takes whatever has
+gathered: into the ledger in one transaction, under one checkpoint, under one quorum; after
+each, those who wait for no more are told with one call into each event loop. So nobody waits
+for a thread, and a checkpoint has all that was sequenced while the one before was made. A
+request is answered only for what is durable; when the ledger is in trouble, or has a fault of
+ours, everybody who waits there is told.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final, Literal, Protocol
 
@@ -74,15 +75,17 @@ def _place(shard: str) -> list[int]:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class Waiting:
+    """A request; `tell` is called once, in its loop."""
+
     commitments: list[bytes]
     until: Until
     loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Added]"
+    tell: Callable[[Added | Exception], None]
     entries: list[Numbered] = field(default_factory=list)  # once they are sequenced
 
 
-_Told = list[tuple[_Waiting, Added | Exception]]
+_Told = list[tuple[Waiting, Added | Exception]]
 
 
 class _Stage:
@@ -91,16 +94,16 @@ class _Stage:
     def __init__(
         self,
         name: str,
-        work: Callable[[list[_Waiting]], None],
+        work: Callable[[list[Waiting]], None],
         tell: Callable[[_Told], None],
         most: int = MOST_WAITING,
     ) -> None:
         self._name, self._work, self._tell, self._most = name, work, tell, most
         self._came = threading.Condition()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._runs = False
 
-    def put(self, came: Iterable[_Waiting]) -> None:
+    def put(self, came: Iterable[Waiting]) -> None:
         with self._came:
             self._waiting += came
             if self._waiting and not self._runs:
@@ -115,7 +118,7 @@ class _Stage:
             except Exception as error:  # noqa: BLE001 - told to all who would wait for ever
                 self._tell([(one, error) for one in taken])
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         """What has gathered, up to one transaction; none when nobody came for a while."""
         with self._came:
             if not self._waiting and not self._came.wait_for(
@@ -147,20 +150,28 @@ class Crowd:
     async def add(self, commitments: list[bytes], until: Until) -> Added:
         """As soon as they are durable; or under a signed checkpoint; or that is cosigned."""
         loop = asyncio.get_running_loop()
+        future: asyncio.Future[Added] = loop.create_future()
+        self.admit(len(commitments))
+        self.put((Waiting(commitments, until, loop, partial(_settle, future)),))
+        return await future
+
+    def admit(self, count: int) -> None:
+        """There is room for so many; they must be put in next."""
         with self._counting:
-            if self._inside + len(commitments) > MOST_WAITING:
+            if self._inside + count > MOST_WAITING:
                 raise Unavailable(
                     "ledger.crowded",
                     expected=f"fewer than {MOST_WAITING} commitments waiting",
                     found="more than the ledger takes in at once",
                     act="send it again in a moment",
                 )
-            self._inside += len(commitments)
-        one = _Waiting(commitments, until, loop, loop.create_future())
-        self._sequencing.put((one,))
-        return await one.future
+            self._inside += count
 
-    def _sequence(self, taken: list[_Waiting]) -> None:
+    def put(self, came: Iterable[Waiting]) -> None:
+        """Each is told, as `add` says; or what kept it."""
+        self._sequencing.put(came)
+
+    def _sequence(self, taken: list[Waiting]) -> None:
         numbers = iter(
             self._adder.add_commitments([each for one in taken for each in one.commitments])
         )
@@ -168,19 +179,19 @@ class Crowd:
             one.entries = list(islice(numbers, len(one.commitments)))
         self._checkpointing.put(self._told(taken, "sequenced"))
 
-    def _checkpoint(self, taken: list[_Waiting]) -> None:
+    def _checkpoint(self, taken: list[Waiting]) -> None:
         last = _last(taken)
         if not all(self._adder.wait_for_checkpoint(one, WAIT_SECONDS) for one in last):
             self._tell([(one, Added(one.entries, "sequenced")) for one in taken])
             return
         self._cosigning.put(self._told(taken, "checkpointed"))
 
-    def _cosign(self, taken: list[_Waiting]) -> None:
+    def _cosign(self, taken: list[Waiting]) -> None:
         for one in _last(taken):
             self._adder.wait_for_quorum(one)
         self._told(taken, "cosigned")
 
-    def _told(self, taken: list[_Waiting], state: Until) -> list[_Waiting]:
+    def _told(self, taken: list[Waiting], state: Until) -> list[Waiting]:
         """Tell those who wait for no more; gives the others."""
         self._tell([(one, Added(one.entries, state)) for one in taken if one.until == state])
         return [one for one in taken if one.until != state]
@@ -197,7 +208,7 @@ class Crowd:
                 loop.call_soon_threadsafe(_resolve, ours)
 
 
-def _last(taken: Sequence[_Waiting]) -> list[Numbered]:
+def _last(taken: Sequence[Waiting]) -> list[Numbered]:
     """The greatest number in each shard: nearly always there is one."""
     last: dict[str, int] = {}
     for one in taken:
@@ -209,9 +220,13 @@ def _last(taken: Sequence[_Waiting]) -> list[Numbered]:
 
 def _resolve(told: _Told) -> None:
     for one, result in told:
-        if one.future.done():
-            continue  # who asked has gone
-        if isinstance(result, Added):
-            one.future.set_result(result)
-        else:
-            one.future.set_exception(result)
+        one.tell(result)
+
+
+def _settle(future: "asyncio.Future[Added]", result: Added | Exception) -> None:
+    if future.done():
+        return  # who asked has gone
+    if isinstance(result, Added):
+        future.set_result(result)
+    else:
+        future.set_exception(result)

@@ -1,7 +1,8 @@
 """The head of an HTTP/1.1 request, judged by h11 once for each spelling of it.
 
-For `guzheng tsa`, where a client that asks a thousand times sends the same head a thousand
-times: the verdict on the very octets is remembered, and nothing passes that h11 would refuse.
+For `guzheng tsa` and `guzheng ledger front`, where a client that asks a thousand times sends
+the same head a thousand times: the verdict on the very octets is remembered, and nothing passes
+that h11 would refuse.
 It is stricter than h11 in what two readers may see differently (RFC 9112 §2.2, §5.2, §6.1): a
 line ends with CR LF and with nothing else, no field is folded, and a length beside a transfer
 coding is refused.
@@ -29,9 +30,11 @@ class Head(NamedTuple):
 
     method: str
     path: str
+    query: str
     media_type: str | None
     length: int | None
     forwarded: str | None
+    authorization: str
     language: str
     keeps: bool
     waits: bool  # for 100 Continue, before it sends the body
@@ -56,15 +59,18 @@ def judged(octets: bytes) -> Head:
     for name, value in request.headers:
         text = value.decode("latin-1")
         fields[name] = f"{fields[name]}, {text}" if name in fields else text
+    path, query = _parts_of(request.target)
     chunked = b"transfer-encoding" in fields
     if chunked and (b"content-length" in fields or request.http_version != b"1.1"):
         raise Malformed
     return Head(
         method=request.method.decode("ascii"),
-        path=_path_of(request.target),
+        path=path,
+        query=query,
         media_type=fields.get(b"content-type"),
         length=None if chunked else int(fields.get(b"content-length", "0")),
         forwarded=fields.get(b"x-forwarded-for"),
+        authorization=fields.get(b"authorization", ""),
         language=fields.get(b"accept-language", ""),
         keeps=request.http_version == b"1.1"
         and "close" not in _listed(fields.get(b"connection", "")),
@@ -79,14 +85,15 @@ class Chunks:
         self._connection = h11.Connection(h11.SERVER)
         self._connection.receive_data(head)
         self._connection.next_event()
-        self.body = b""
+        self._parts: list[bytes] = []
+        self._size = 0
         self.rest = b""  # what came after it
 
     def complete(self, octets: bytes, limit: int) -> bool:
         """Whether all of it is here, or more of it than `limit`; or `Malformed`."""
         if octets:  # none would tell h11 that the other side ended
             self._connection.receive_data(octets)
-        while len(self.body) <= limit:
+        while self._size <= limit:
             try:
                 event = self._connection.next_event()
             except h11.RemoteProtocolError as error:
@@ -96,15 +103,21 @@ class Chunks:
                 return True
             if not isinstance(event, h11.Data):
                 return False
-            self.body += bytes(event.data)
+            self._parts.append(bytes(event.data))
+            self._size += len(event.data)
         return True
 
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._parts)
 
-def _path_of(target: bytes) -> str:
-    path = target.decode("ascii").partition("?")[0]
+
+def _parts_of(target: bytes) -> tuple[str, str]:
+    """Path and query."""
+    path, _, query = target.decode("ascii").partition("?")
     if path.startswith(("http://", "https://")):  # absolute-form: RFC 9112 §3.2.2
         path = "/" + path.partition("://")[2].partition("/")[2]
-    return path
+    return path, query
 
 
 def _listed(value: str) -> set[str]:

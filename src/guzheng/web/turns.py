@@ -22,7 +22,7 @@ from guzheng.fix.authority import Answer
 class Asker(Protocol):
     """Who asked, and is told the answer once."""
 
-    def tell(self, response: bytes) -> None: ...
+    def tell(self, body: bytes, /) -> None: ...
 
     def abandon(self) -> None:
         """There will be no answer, by a fault of ours."""
@@ -32,8 +32,8 @@ class Asker(Protocol):
 _TOGETHER: Final = 16
 _QUICK_SECONDS: Final = 0.000_25  # RSA and SM2 take longer; they are signed beside the disk
 
-_Asked = tuple[bytes, str, bool, Asker]
-_Signed = tuple[list[Answer], list[Asker]]
+_Asked = tuple[bytes, str, bool, Asker, float]
+_Signed = tuple[list[Answer], list[tuple[Asker, float]]]  # each with when it had asked
 
 
 class Turns:
@@ -44,7 +44,7 @@ class Turns:
         self._loop = loop
         self._asked: list[_Asked] = []
         self._answers: list[Answer] = []
-        self._askers: list[Asker] = []
+        self._askers: list[tuple[Asker, float]] = []
         self._flushing = self._planned = False
         self._worth = 1
         self._batches: queue.SimpleQueue[_Signed | None] = queue.SimpleQueue()
@@ -52,7 +52,8 @@ class Turns:
         self._thread.start()
 
     def ask(self, question: bytes, client: str, asker: Asker, *, only_sm2: bool) -> None:
-        self._asked.append((question, client, only_sm2, asker))
+        begun = self._timestamping.monotonic()
+        self._asked.append((question, client, only_sm2, asker, begun))
         if not self._flushing or len(self._asked) >= self._worth:
             self._plan()
 
@@ -69,28 +70,32 @@ class Turns:
             answers = self._signed(asked)
         finally:
             if not answers:  # our bug, which the loop tells: nobody may wait for ever
-                for *_, asker in asked:
+                for *_, asker, _ in asked:
                     asker.abandon()
         took = self._timestamping.monotonic() - begun
         self._worth = _TOGETHER if took < _QUICK_SECONDS * len(asked) else 1
-        for answer, (*_, asker) in zip(answers, asked, strict=True):
+        told: list[float] = []
+        for answer, (*_, asker, since) in zip(answers, asked, strict=True):
             if answer.group is None:
                 asker.tell(answer.response_der)
+                told.append(since)
             else:
                 self._answers.append(answer)
-                self._askers.append(asker)
+                self._askers.append((asker, since))
+        if told:
+            self._took(told)
         if not self._flushing:
             self._next()
 
     def _signed(self, asked: list[_Asked]) -> list[Answer]:
         """In the order of the questions."""
-        usual = [(question, client) for question, client, only_sm2, _ in asked if not only_sm2]
+        usual = [(question, client) for question, client, only_sm2, *_ in asked if not only_sm2]
         if len(usual) == len(asked):
             return self._timestamping.issue_all(usual)
         of_usual = iter(self._timestamping.issue_all(usual))
         return [
             self._timestamping.issue_sm2(question, client) if only_sm2 else next(of_usual)
-            for question, client, only_sm2, _ in asked
+            for question, client, only_sm2, *_ in asked
         ]
 
     def _next(self) -> None:
@@ -112,12 +117,18 @@ class Turns:
             if batch:  # our bug: without a journal this process must end, and another begins
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    def _tell(self, askers: list[Asker], responses: list[bytes]) -> None:
+    def _tell(self, askers: list[tuple[Asker, float]], responses: list[bytes]) -> None:
         self._next()  # the disk works while these are sent
         if self._asked:
             self._plan()
-        for asker, response in zip(askers, responses, strict=True):
+        for (asker, _), response in zip(askers, responses, strict=True):
             asker.tell(response)
+        self._took([since for _, since in askers])
+
+    def _took(self, since: list[float]) -> None:
+        """How long the answers took that were told just now; counted all at once."""
+        now = self._timestamping.monotonic()
+        self._timestamping.took_all([now - one for one in since])
 
     def end(self) -> None:
         self._batches.put(None)
