@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
 
-import httpx
-
 from guzheng.accounts.realnames import Statement
 from guzheng.proof import canonical
 from guzheng.proof.errors import Malformed
@@ -51,10 +49,14 @@ class HttpRegister:
 
     def __init__(self, name: str, address: str, key: str) -> None:
         self.name = name
+        import httpx  # where it is needed: most installations ask no register
+
         self._url, self._key = httpx.URL(address), key
         self._tls = ssl.create_default_context()
 
     def compare(self, statement: Statement) -> Compared:
+        import httpx
+
         said = {"kind": statement.kind, "name": statement.name, "number": statement.number}
         try:
             with (
@@ -108,6 +110,8 @@ def open_register(name: str, address: str, key_file: str) -> NameRegister | None
     """What the settings name; None where they name none. Raises Refused."""
     if not address:
         return None
+    import httpx
+
     url = httpx.URL(address)
     if not name or not (url.scheme == "https" or (url.scheme == "http" and url.host in _HERE)):
         raise _unusable("name_register and an https:// address", url.host or "no host")

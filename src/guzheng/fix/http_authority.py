@@ -11,10 +11,13 @@ the configuration says, octet for octet.
 import ssl
 import time
 from collections.abc import Callable
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from guzheng.refusals import Refused, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
 MAX_ANSWER_OCTETS = 64 * 1024  # proof.timestamp reads no more; real answers have 1 to 12 kB
@@ -34,6 +37,8 @@ class HttpAuthority:
         proxy_url: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        import httpx  # where it is needed: most commands ask nobody
+
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -55,6 +60,8 @@ class HttpAuthority:
 
     def respond(self, request_der: bytes) -> bytes:
         """TimeStampReq → TimeStampResp, both DER; `Unavailable` if there is none to be had."""
+        import httpx
+
         deadline = self._monotonic() + self._timeout_seconds
         try:
             with (
@@ -87,8 +94,8 @@ class HttpAuthority:
                 found=str(error) or type(error).__name__,
             ) from error
 
-    def _require_reply(self, response: httpx.Response) -> None:
-        if response.status_code != httpx.codes.OK:
+    def _require_reply(self, response: "httpx.Response") -> None:
+        if response.status_code != HTTPStatus.OK:
             found = f"HTTP {response.status_code} {response.reason_phrase}"
             if response.has_redirect_location:
                 found += f" to {response.headers['location']}"
@@ -99,7 +106,7 @@ class HttpAuthority:
                 "fix.authority-not-rfc3161", expected=f"Content-Type {REPLY}", found=kind
             )
 
-    def _octets_of(self, response: httpx.Response, deadline: float) -> bytes:
+    def _octets_of(self, response: "httpx.Response", deadline: float) -> bytes:
         answer = bytearray()
         for part in response.iter_raw():
             answer += part

@@ -4,8 +4,6 @@ Takes the prefix of the log; gives octets, bounded in length and time, and belie
 them. Whatever goes wrong out there is `Unavailable`.
 """
 
-import httpx
-
 from guzheng.proof import tree
 from guzheng.proof.tiles import WIDTH, Tile
 from guzheng.refusals import Refused, Unavailable
@@ -18,6 +16,8 @@ class Place:
     """A log, or a mirror of one, under a URL."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        import httpx  # where it is needed: most commands ask nobody
+
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL:
@@ -46,6 +46,8 @@ class Place:
         return whole[: tile.width * tree.HASH_SIZE]
 
     def _read(self, path: str, most: int) -> bytes:
+        import httpx
+
         answer = bytearray()
         try:
             with httpx.stream(

@@ -16,13 +16,16 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from guzheng.proof import instant, policy
 from guzheng.proof.errors import ProofError
 from guzheng.proof.note import Checkpoint, Note, Signature, VerifierKey, require_checkpoint
 from guzheng.refusals import Refused, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 SIZE_TYPE = "text/x.tlog.size"
 MAX_ANSWER_OCTETS = 64 * 1024  # a checkpoint with a dozen post-quantum signatures
@@ -67,11 +70,11 @@ class HttpWitness:
         lines = [f"old {old}", *(b64encode(one).decode() for one in proof), "", ""]
         body = "\n".join(lines).encode() + note
         status, kind, answer = self._answer("POST", f"{self.asked_at}/add-checkpoint", body)
-        if status == httpx.codes.CONFLICT and kind == SIZE_TYPE:
+        if status == HTTPStatus.CONFLICT and kind == SIZE_TYPE:
             if size := _SIZE.fullmatch(answer):
                 raise OtherSize(int(size[1]))
             raise self._unsound("a size and a newline", repr(answer[:40]))
-        if status != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise self._declined(status, answer)
         return self._after(note, answer)
 
@@ -106,9 +109,9 @@ class HttpWitness:
         The log's own signature is demanded too: a witness alone cannot say what a log did."""
         place = sha256(log.name.encode()).hexdigest()
         status, _, answer = self._answer("GET", f"{self._shown}/{place}/checkpoint", None)
-        if status == httpx.codes.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return None
-        if status != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise self._declined(status, answer)
         try:
             note = Note.parse(answer)
@@ -129,6 +132,8 @@ class HttpWitness:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> tuple[int, str, bytes]:
+        import httpx
+
         wait = seconds or self._timeout_seconds
         deadline = self._monotonic() + wait
         answer = bytearray()
@@ -151,8 +156,10 @@ class HttpWitness:
         except httpx.HTTPError as error:
             raise self._silent(str(error) or type(error).__name__) from error
 
-    def _opened(self) -> httpx.Client:
+    def _opened(self) -> "httpx.Client":
         """The client, made when first wanted; it keeps its connection, and ends with us."""
+        import httpx
+
         with self._opening:
             if self._client is None:
                 secure = "https:" in (self.asked_at[:6], self._shown[:6])
@@ -193,6 +200,8 @@ class HttpWitness:
 
 
 def _prefix(name: str, url: str) -> str:
+    import httpx  # where it is needed: most commands ask nobody
+
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -3,8 +3,6 @@
 import ssl
 from collections.abc import Mapping
 
-import httpx
-
 from guzheng.refusals import Refused, Unavailable
 
 MAX_ANSWER_OCTETS = 4 << 20  # a receipt with its logs stays far below
@@ -15,6 +13,8 @@ class Asker:
     """Asks one address. Redirects are not followed, proxies not guessed."""
 
     def __init__(self, name: str, url: str, *, timeout_seconds: float) -> None:
+        import httpx  # where it is needed: most commands ask nobody
+
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -33,6 +33,8 @@ class Asker:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body; `Unavailable` when there is none to be had."""
+        import httpx
+
         url = str(self._url).rstrip("/") + path if path else self._url
         answer = bytearray()
         try:
