@@ -54,7 +54,7 @@ ANSWERING = [
 
 OF_OTHER_THINGS = {
     *("roots", "doctor", "keys", "journal", "ledger", "orders", "schedules"),
-    *("accounts", "rehearse", "documents"),
+    *("accounts", "rehearse", "documents", "secrets"),
 }
 
 

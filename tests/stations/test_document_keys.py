@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from guzheng.accounts.documentkeys import MARKS_FILE, RETIRED_AFTER, DocumentKeys
 from guzheng.accounts.documents import Vault, open_vault
+from guzheng.accounts.generations import DOCUMENTS as FAMILY
+from guzheng.accounts.generations import RETIRED_AFTER, Generations
 from guzheng.accounts.realnames import FOLDER, place_of
 from guzheng.app import Platform, open_parts
 from guzheng.config import Config
@@ -62,53 +63,57 @@ def house(tmp_path: Path) -> House:
 def test_every_document_is_sealed_anew_and_the_old_key_goes(house: House) -> None:
     before = house.vault()
     mark, kept = before.mark("11010519491231002X"), read(house.parts.blobs, house.places[0])
-    assert house.names.documents_by_key() == {1: DOCUMENTS}
-    assert house.names.turn_key() == 2
+    assert house.names.key.counts() == {1: DOCUMENTS}
+    assert house.names.key.turn() == 2
     assert before.read(house.places[0]) == house.places[0].encode(), "both open"
     before.put(place_of(ids.new("na", AT, os.urandom), 1), b"meanwhile")
-    assert house.names.documents_by_key() == {1: DOCUMENTS, 2: 1}, "who runs on turns, too"
-    assert house.names.reseal() == (DOCUMENTS, ())
-    assert house.names.reseal() == (0, ())
+    assert house.names.key.counts() == {1: DOCUMENTS, 2: 1}, "who runs on turns, too"
+    assert house.names.key.reseal() == (DOCUMENTS, ())
+    assert house.names.key.reseal() == (0, ())
     assert read(house.parts.blobs, house.places[0]) != kept
     house.require_all()
-    assert house.names.retire_keys() == (), "not on the day it is turned away from"
+    assert house.names.key.retire() == (), "not on the day it is turned away from"
     house.clock.at += RETIRED_AFTER
-    assert house.names.retire_keys() == (1,)
+    assert house.names.key.retire() == (1,)
     assert not (house.keys / "documents.key").exists()
     house.require_all()
     assert house.vault().mark("11010519491231002X") == mark, "rows never change"
-    assert house.names.turn_key() == 3
-    assert house.names.reseal() == (DOCUMENTS + 1, ())
+    assert house.names.key.turn() == 3
+    assert house.names.key.reseal() == (DOCUMENTS + 1, ())
     house.require_all()
-    for name in ("documents-2.key", "documents-3.key", MARKS_FILE):
+    for name in ("documents-2.key", "documents-3.key", FAMILY.marks_file):
         assert (house.keys / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_under_which_something_lies_stays(house: House) -> None:
-    house.names.turn_key()
+    house.names.key.turn()
     house.clock.at += RETIRED_AFTER
-    assert house.names.retire_keys() == ()
+    assert house.names.key.retire() == ()
     broken = house.places[0]
     octets = read(house.parts.blobs, broken)
     house.parts.blobs.replace(broken, octets[:-1] + bytes([octets[-1] ^ 1]))
-    assert house.names.reseal() == (DOCUMENTS - 1, (broken,)), "one holds up no other"
-    assert house.names.retire_keys() == ()
+    assert house.names.key.reseal() == (DOCUMENTS - 1, (broken,)), "one holds up no other"
+    assert house.names.key.retire() == ()
     assert (house.keys / "documents.key").exists()
     house.parts.blobs.replace(broken, octets)
-    assert house.names.reseal() == (1, ())
-    assert house.names.retire_keys() == (1,)
+    assert house.names.key.reseal() == (1, ())
+    assert house.names.key.retire() == (1,)
 
 
 def test_a_document_is_bound_to_its_place_and_its_key(house: House) -> None:
-    house.names.turn_key()
-    house.names.reseal()
+    house.names.key.turn()
+    house.names.key.reseal()
     one, other = house.places[:2]
     octets = read(house.parts.blobs, one)
     house.parts.blobs.replace(other, octets)
-    for wrong in (octets, octets[:4] + b"\0\1" + octets[6:], b"GZD1" + octets[6:], b"GZD2"):
+    never = octets[:4] + b"\0\7" + octets[6:]
+    first = octets[:4] + b"\0\1" + octets[6:]
+    for wrong in (octets, first, never, b"GZD1" + octets[6:], b"GZD2"):
         house.parts.blobs.replace(other, wrong)
         with pytest.raises(Refused):
             house.vault().read(other)
+    assert not (house.keys / "documents-7.key").exists(), "a label makes no key"
+    assert house.names.key.turn() == 3
 
 
 def test_a_machine_without_the_key_seals_under_no_other(house: House, tmp_path: Path) -> None:
@@ -121,14 +126,14 @@ def test_a_machine_without_the_key_seals_under_no_other(house: House, tmp_path: 
         return open_vault(elsewhere, parts.accounts, parts.blobs, house.clock, parts.entropy)
 
     running = there()
-    house.names.turn_key()
+    house.names.key.turn()
     place = place_of(ids.new("na", AT, os.urandom), 1)
     for attempt in (lambda: running.put(place, b"x"), there):
         with pytest.raises(Refused, match=r"accounts\.documents-key"):
             attempt()
     assert list(elsewhere.iterdir()) == [elsewhere / "documents.key"]
     assert running.read(house.places[0]) == house.places[0].encode()
-    for name in ("documents-2.key", MARKS_FILE):
+    for name in ("documents-2.key", FAMILY.marks_file):
         (elsewhere / name).write_bytes((house.keys / name).read_bytes())
     there().put(place, b"x")
     assert house.vault().read(place) == b"x"
@@ -137,9 +142,9 @@ def test_a_machine_without_the_key_seals_under_no_other(house: House, tmp_path: 
 def test_a_file_that_was_prepared_is_the_next_key(house: House) -> None:
     prepared = os.urandom(32)
     (house.keys / "documents-2.key").write_bytes(prepared)
-    assert house.names.turn_key() == 2
+    assert house.names.key.turn() == 2
     assert (house.keys / "documents-2.key").read_bytes() == prepared
-    keys = DocumentKeys(house.keys, house.parts.accounts, house.clock, os.urandom)
+    keys = Generations(FAMILY, house.keys, house.parts.accounts, house.clock, os.urandom)
     assert keys.current() == 2
     assert keys.retirable() == ()
 
@@ -160,13 +165,13 @@ def dying(self, name, octets):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
 type(blobs).replace = dying
-platform.names.reseal()
+platform.names.key.reseal()
 """
 
 
 @pytest.mark.parametrize("at", ["before", "after"])
 def test_who_is_killed_goes_on(house: House, at: str) -> None:
-    house.names.turn_key()
+    house.names.key.turn()
     died = subprocess.run(
         [sys.executable, "-c", KILLED, str(house.config.data), at],
         capture_output=True,
@@ -177,7 +182,7 @@ def test_who_is_killed_goes_on(house: House, at: str) -> None:
     assert died.returncode == -9, died.stderr.decode()
     house.require_all()
     again = {"before": DOCUMENTS - 2, "after": DOCUMENTS - 3}[at]
-    assert house.names.reseal() == (again, ())
+    assert house.names.key.reseal() == (again, ())
     house.require_all()
     assert len(list(house.parts.blobs.names(FOLDER))) == DOCUMENTS
 

@@ -20,6 +20,7 @@ from guzheng.store.records import reading, writing
 from tests import engines
 from tests.receivers import Heard, receiver
 from tests.stations.firms import AT, STAFF, Firm
+from tests.stations.people_house import OneKey
 
 ALL = frozenset(KINDS)
 URL = "https://hooks.example/in"
@@ -40,8 +41,7 @@ def firm(engine: Engine) -> Firm:
 @pytest.fixture
 def hooks(engine: Engine, firm: Firm) -> Hooks:
     del firm  # whose tables come first
-    key = os.urandom(32)
-    return Hooks(engine, os.urandom, Sealing(lambda: key, os.urandom))
+    return Hooks(engine, os.urandom, Sealing(OneKey(), os.urandom))
 
 
 @pytest.fixture
@@ -216,6 +216,8 @@ def test_the_secret_is_sealed_and_history_stays(
     one, secret = hooks.add(firm.by(), URL, ALL, AT)
     with reading(engine) as connection:
         rows = repr(connection.execute(text("SELECT * FROM webhook_endpoint")).all())
+        rows += repr(connection.execute(text("SELECT * FROM webhook_sealed")).all())
+    assert one.endpoint in rows.partition("]")[2]
     assert hooks.keys_of(one.endpoint, AT)[0].hex() not in rows
     assert secret.removeprefix("whsec_") not in rows
     with (

@@ -9,7 +9,7 @@ Kept under AES-256-GCM (NIST SP 800-38D), the place bound to the octets, so that
 cannot stand for another. The key is `keys/documents.key` (0600), for this machine and for S3
 alike; which key it is is written into the database when the first document comes, and from then
 on no other is taken: a lost key is restored from its copy. Another one is turned to
-(`documentkeys`), and what lies under those before is sealed anew (`reseal`), a document at a
+(`generations`), and what lies under those before is sealed anew (`reseal`), a document at a
 time, each in one step: whoever is killed in between goes on.
 """
 
@@ -19,18 +19,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Engine
 
-from guzheng.accounts.documentkeys import DocumentKeys
-from guzheng.accounts.keyfiles import MARK
+from guzheng.accounts.generations import DOCUMENTS, Generations, Keys
 from guzheng.accounts.name_tables import create
 from guzheng.painting import SHARED, CannotDraw, NotDrawn, Wanted
 from guzheng.refusals import Refused, Unavailable
-from guzheng.store.added import create_tables
 from guzheng.store.blobs import Blobs, NotKept, read
 from guzheng.store.records import writing
 
@@ -103,16 +101,6 @@ def _unreadable(found: str) -> Refused:
         expected=f"a picture that can be drawn, of at most {PIXELS:,} pixels",
         found=found,
     )
-
-
-class Keys(Protocol):
-    """`documentkeys` has them."""
-
-    def current(self) -> int: ...
-
-    def key(self, generation: int) -> bytes: ...
-
-    def marks(self) -> bytes: ...
 
 
 class Vault:
@@ -203,7 +191,6 @@ def open_vault(
     """With the key in this folder; it is made when no document was ever sealed."""
     with writing(engine) as connection:
         create(connection)
-        create_tables(connection, (MARK,))
-    keys = DocumentKeys(folder, engine, now, entropy)
+    keys = Generations(DOCUMENTS, folder, engine, now, entropy)
     keys.key(keys.current())  # made, or found to be lost, before anything is asked of it
     return Vault(blobs, keys, entropy)

@@ -1,8 +1,10 @@
 """The tables of webhooks: who is to be told, what happened, and how each telling went.
 
-Endpoints, their later secrets, their ends, messages and attempts are only added to. What is
-still to be told is a row for each message and endpoint, which changes: when it is due, and how
-often it was tried.
+Endpoints, their later secrets, their ends, messages and attempts are only added to. Two kinds
+of row change: what is still to be told, for each message and endpoint (when it is due, how
+often it was tried); and the secrets as they lie sealed, which go when their endpoint ends, and
+are sealed anew under another key. Where an endpoint has none of these, its own row has it: it
+was made before there were such rows.
 """
 
 from sqlalchemy import (
@@ -26,7 +28,7 @@ ENDPOINT = Table(
     text_column("account"),
     text_column("url"),
     text_column("kinds"),  # what it is told of, with a blank between
-    text_column("secret"),  # sealed: it must be read again for each signature
+    text_column("secret"),  # empty: it lies below
     text_column("by_person"),
     text_column("made_at"),
     Index("webhook_endpoint_of_account", "account", "endpoint"),
@@ -37,8 +39,16 @@ SECRET = Table(
     METADATA,
     text_column("endpoint", key=True),
     Column("number", NUMBER, primary_key=True, autoincrement=False),  # the first is above, as 0
-    text_column("secret"),  # sealed
+    text_column("secret"),  # likewise
     text_column("made_at"),
+    sqlite_strict=True,
+)
+SEALED = Table(
+    "webhook_sealed",
+    METADATA,
+    text_column("endpoint", key=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    text_column("secret"),  # it must be read again for each signature
     sqlite_strict=True,
 )
 ENDPOINT_END = Table(
@@ -89,4 +99,5 @@ ATTEMPT = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    create_tables(connection, (ENDPOINT, SECRET, ENDPOINT_END, MESSAGE, ATTEMPT), (DELIVERY,))
+    only_added = (ENDPOINT, SECRET, ENDPOINT_END, MESSAGE, ATTEMPT)
+    create_tables(connection, only_added, (DELIVERY, SEALED))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from guzheng.accounts.acting import Acting, Permission
 from guzheng.accounts.hook_tables import (
@@ -21,6 +21,7 @@ from guzheng.accounts.hook_tables import (
     ENDPOINT,
     ENDPOINT_END,
     MESSAGE,
+    SEALED,
     SECRET,
     create,
 )
@@ -90,10 +91,11 @@ class Hooks:
             "account": made.account,
             "url": url,
             "kinds": " ".join(made.kinds),
-            "secret": self._sealing.sealed(octets, made.endpoint),
+            "secret": "",
             "by_person": by.person,
             "made_at": instant.encode(now),
         }
+        kept = self._kept(made.endpoint, 0, octets)
         with writing(self._engine) as connection:
             require_standing(connection, by, Permission.MEMBERS)
             active = [one for one in _endpoints(connection, by.account) if not one.ended]
@@ -102,6 +104,7 @@ class Hooks:
                     "webhooks.too-many", expected=f"≤ {_LARGEST}", found=str(len(active))
                 )
             connection.execute(insert(ENDPOINT), row)
+            connection.execute(insert(SEALED), kept)
             append(connection, by, "webhook-made", now, said=made.endpoint)
         return made, SECRET_PREFIX + base64.b64encode(octets).decode()
 
@@ -129,13 +132,24 @@ class Hooks:
         """What its messages are signed with now, the newest first: one, or two for a time."""
         first = select(ENDPOINT.c.secret).where(ENDPOINT.c.endpoint == endpoint)
         later = select(SECRET).where(SECRET.c.endpoint == endpoint)
+        lying = select(SEALED.c.number, SEALED.c.secret).where(SEALED.c.endpoint == endpoint)
         with reading(self._engine) as connection:
-            sealed = [(connection.execute(first).scalar_one(), endpoint)]
+            sealed = {0: connection.execute(first).scalar_one()}
             rows = connection.execute(later.order_by(SECRET.c.number)).all()
-        sealed += [(row.secret, _place(endpoint, row.number)) for row in rows]
+            below = {row.number: row.secret for row in connection.execute(lying)}
+        sealed |= {row.number: row.secret for row in rows} | below
+        if not all(sealed.values()):
+            raise Refused("webhooks.ended", expected="one that is told things", found="ended")
         fresh = bool(rows) and now - instant.parse(rows[-1].made_at) < OVERLAP
-        signing = sealed[-2:] if fresh else sealed[-1:]
-        return tuple(self._sealing.opened(*one) for one in reversed(signing))
+        signing = sorted(sealed.items())[-2 if fresh else -1 :]
+        return tuple(
+            self._sealing.opened(secret, place_of(endpoint, number))
+            for number, secret in reversed(signing)
+        )
+
+    def _kept(self, endpoint: str, number: int, octets: bytes) -> dict[str, object]:
+        secret = self._sealing.sealed(octets, place_of(endpoint, number))
+        return {"endpoint": endpoint, "number": number, "secret": secret}
 
     def rotate(self, by: Acting, endpoint: str, now: datetime) -> str:
         """Another secret, told this once; the one before signs too for a day. Refused while two
@@ -144,10 +158,21 @@ class Hooks:
         if one.ended:
             raise Refused("webhooks.ended", expected="one that is told things", found=one.ended)
         octets = self._entropy(_SECRET_OCTETS)
-        last = select(SECRET).where(SECRET.c.endpoint == endpoint)
+        wanted = select(SECRET).where(SECRET.c.endpoint == endpoint)
+        wanted = wanted.order_by(SECRET.c.number.desc()).limit(1)
+        with reading(self._engine) as connection:
+            before = connection.execute(wanted).first()
+        number = (before.number if before is not None else 0) + 1
+        kept = self._kept(endpoint, number, octets)  # may enter a key, which is a write
+        row = {
+            "endpoint": endpoint,
+            "number": number,
+            "secret": "",
+            "made_at": instant.encode(now),
+        }
         with writing(self._engine) as connection:
             require_standing(connection, by, Permission.MEMBERS)
-            latest = connection.execute(last.order_by(SECRET.c.number.desc()).limit(1)).first()
+            latest = connection.execute(wanted).first()  # whoever was first did so a moment ago
             if latest is not None and now - instant.parse(latest.made_at) < OVERLAP:
                 raise Refused(
                     "webhooks.rotated-lately",
@@ -155,14 +180,8 @@ class Hooks:
                     found=instant.beijing(now),
                     act="wait until the former secret has ended, or remove the webhook",
                 )
-            number = (latest.number if latest is not None else 0) + 1
-            row = {
-                "endpoint": endpoint,
-                "number": number,
-                "secret": self._sealing.sealed(octets, _place(endpoint, number)),
-                "made_at": instant.encode(now),
-            }
             connection.execute(insert(SECRET), row)
+            connection.execute(insert(SEALED), kept)
             append(connection, by, "webhook-rotated", now, said=endpoint)
         return SECRET_PREFIX + base64.b64encode(octets).decode()
 
@@ -238,9 +257,9 @@ class Hooks:
         return name
 
 
-def _place(endpoint: str, number: int) -> str:
-    """Where a later secret is sealed to; it opens nowhere else."""
-    return f"{endpoint} {number}"
+def place_of(endpoint: str, number: int) -> str:
+    """Where a secret is sealed to; it opens nowhere else."""
+    return f"{endpoint} {number}" if number else endpoint
 
 
 def _untold(
@@ -257,7 +276,9 @@ def _untold(
 
 
 def end(connection: Connection, endpoint: str, kind: str, now: datetime) -> bool:
+    """It is told nothing any more, and what signed is kept no longer."""
     row = {"endpoint": endpoint, "kind": kind, "observed_at": instant.encode(now)}
+    connection.execute(delete(SEALED).where(SEALED.c.endpoint == endpoint))
     return insert_missing(connection, ENDPOINT_END, row)
 
 

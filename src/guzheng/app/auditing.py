@@ -38,6 +38,8 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "exhibit.ended": frozenset({"exhibit", "kind", "missing"}),
     "documents.key": frozenset({"generation"}),
     "documents.retired": frozenset({"generation"}),
+    "accounts.key": frozenset({"generation"}),
+    "accounts.retired": frozenset({"generation"}),
     "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
 }
 _AGAIN_SECONDS: Final = 60

@@ -8,15 +8,15 @@ documents are deleted (`name_document_days`); their digests and the decision sta
 Nothing here is asked with accounts switched off: the seat has no name to attest.
 """
 
-import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 from guzheng.accounts import Acting, Permission
-from guzheng.accounts.documentkeys import DocumentKeys
 from guzheng.accounts.documents import Document, Vault, media_type_of, open_vault, preview
+from guzheng.accounts.generations import DOCUMENTS
 from guzheng.accounts.realnames import (
     AGREES,
     APPROVED,
@@ -40,8 +40,8 @@ from guzheng.accounts.realnames import (
     place_of,
 )
 from guzheng.accounts.registers import open_register
-from guzheng.app.auditing import Audit
 from guzheng.app.parts import Parts
+from guzheng.app.turning import Lying, Turning
 from guzheng.config import Config
 from guzheng.proof.digest import sha256
 from guzheng.proof.manifest import AttestedApplicant
@@ -288,49 +288,15 @@ class Naming:
 
     # ---- the key ---------------------------------------------------------------------
 
-    def documents_by_key(self) -> dict[int, int]:
-        """Of each key, how many documents lie under it; the one that seals is among them."""
-        vault, keys = self._vault(), self._keys()
-        found = {keys.current(): 0}
+    @property
+    def key(self) -> Turning:
+        """The key that documents are sealed under, and what lies under those before."""
+        return Turning(self._parts, DOCUMENTS, _LEASE, self._lying)
+
+    def _lying(self) -> Iterator[Lying]:
+        vault = self._vault()
         for name in list(self._parts.blobs.names(FOLDER)):
-            with contextlib.suppress(Refused):  # deleted at this moment
-                generation = vault.generation(name)
-                found[generation] = found.get(generation, 0) + 1
-        return found
-
-    def turn_key(self) -> int:
-        """Seal under another key from now on; gives its number."""
-        generation = self._keys().turn()
-        Audit(self._parts.data, self._parts.now).tell("documents.key", generation=generation)
-        return generation
-
-    def reseal(self) -> tuple[int, tuple[str, ...]]:
-        """Seal anew what lies under keys before; gives how many, and those that no key opens.
-        May run again at any time, beside everything else; killed in between, it goes on."""
-        vault, done, damaged = self._vault(), 0, []
-        with leased(self._parts.leases, _LEASE, wait=True):
-            for name in list(self._parts.blobs.names(FOLDER)):
-                try:
-                    done += vault.reseal(name)
-                except Refused as refused:
-                    if refused.code != "accounts.document-not-found":
-                        damaged.append(name)
-        return done, tuple(damaged)
-
-    def retire_keys(self) -> tuple[int, ...]:
-        """Remove the files of keys under which nothing lies, a day after they were turned away
-        from; gives their numbers."""
-        by_key, keys = self.documents_by_key(), self._keys()
-        over = tuple(one for one in keys.retirable() if not by_key.get(one))
-        for one in over:
-            keys.retire(one)
-            Audit(self._parts.data, self._parts.now).tell("documents.retired", generation=one)
-        return over
-
-    def _keys(self) -> DocumentKeys:
-        self._vault()  # or there is no table to ask
-        parts = self._parts
-        return DocumentKeys(parts.data / "keys", parts.accounts, parts.now, parts.entropy)
+            yield Lying(name, partial(vault.generation, name), partial(vault.reseal, name))
 
     # ---- now and then ----------------------------------------------------------------
 

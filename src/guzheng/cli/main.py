@@ -14,7 +14,6 @@ import click
 from guzheng.cli import (
     accounts,
     capturing,
-    documents,
     ending,
     evidence,
     keeping,
@@ -27,6 +26,7 @@ from guzheng.cli import (
     repeating,
     running,
     timestamping,
+    turning,
     upkeep,
 )
 from guzheng.cli.options import Common, options
@@ -60,7 +60,7 @@ for family in (
     running.COMMANDS,
     upkeep.COMMANDS,
     ending.COMMANDS,
-    documents.COMMANDS,
+    turning.COMMANDS,
     keeping.COMMANDS,
     keys.COMMANDS,
     ledger.COMMANDS,
