@@ -132,6 +132,8 @@ def test_a_reader_of_the_draft_misses_its_profile_and_nothing_else(tmp_path: Pat
         ({"from_cache": True}, "from-cache"),
         ({"from_worker": True}, "from-service-worker"),
         ({"kind": "websocket"}, "websocket"),
+        ({"kind": "websocket", "status": 0}, "unfinished"),
+        ({"kind": "websocket", "status": 0, "failed_because": "refused"}, "failed"),
     ],
 )
 def test_the_outcome_of_a_request(more: dict[str, object], outcome: str) -> None:

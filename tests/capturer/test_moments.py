@@ -93,6 +93,26 @@ def test_nobody_is_waited_for_beyond_the_time(tmp_path: Path) -> None:
     assert (made.answer, made.token) == ("capture.moment-not-answered", None)
 
 
+def test_the_clock_is_taken_as_far_as_it_is_known(tmp_path: Path) -> None:
+    reading = {
+        "standing": "verified" * 99, "offset_microseconds": -7, "bound_microseconds": True,
+        "more": "x", "source": ["no text"],
+    }  # fmt: skip
+    said = json.dumps({"clock": "before", "reading": reading}).encode() + b"\n"
+    other = json.dumps({"clock": "after", "reading": "none"}).encode() + b"\n"
+    with asking(tmp_path, said, other) as moments:
+        moments.offered = ("clock",)
+
+        async def both() -> None:
+            await moments.look_at_clock("before")
+            await moments.look_at_clock("after")
+
+        asyncio.run(both())
+    standing = ("verified" * 99)[:200]
+    assert moments.clocks == {"before": {"standing": standing, "offset_microseconds": -7}}
+    assert moments.journal.notes == []
+
+
 def test_a_name_that_is_not_offered_is_not_asked_for(tmp_path: Path) -> None:
     with asking(tmp_path) as moments:
         moments.offered = ()

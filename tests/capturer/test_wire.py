@@ -188,6 +188,8 @@ _connections = st.builds(
             st.lists(_text, max_size=3).map(tuple),
             st.none() | st.booleans(),
             _text,
+            st.lists(_text, max_size=3).map(tuple),
+            st.none() | st.integers(0, 2**31),
         ),
         max_size=3,
     ).map(tuple),

@@ -23,6 +23,7 @@ _MAIN = """<!doctype html><html><head><meta charset="utf-8"><title>取证页</ti
 <img srcset="/img/one.png 1x, /img/two.png 2x" src="/img/none.png" width="20" height="20">
 <video preload="none" src="/film.webm"></video>
 <iframe src="STRANGER/frame" width="300" height="100"></iframe>
+<div id="airy">槽内的文字</div><div id="shut"></div><div id="unseen" hidden></div>
 <div style="height:3000px"></div>
 <img loading="lazy" src="/img/deep.png" width="10" height="10">
 <div id="notice" style="position:fixed;left:0;right:0;bottom:0;background:#fff">
@@ -30,6 +31,12 @@ _MAIN = """<!doctype html><html><head><meta charset="utf-8"><title>取证页</ti
 <button onclick="notice.remove(); document.title = 'closed'">拒绝</button>
 <button>全部接受</button><a href="/policy">关闭</a></div>
 <script>
+const tree = airy.attachShadow({mode: 'open'});
+tree.innerHTML = '<style>p{color:red}</style>树中'
+  + '<p>树里的文字 <span id=deeper></span></p><slot></slot>';
+tree.getElementById('deeper').attachShadow({mode: 'open'}).innerHTML = '<i>更深的文字</i>';
+shut.attachShadow({mode: 'closed'}).innerHTML = '<p>封闭的文字</p>';
+unseen.attachShadow({mode: 'open'}).innerHTML = '<p>看不见的文字</p>';
 console.log('said', 7, {a: 1}); console.error('错误');
 setTimeout(() => { throw Error('boom') }, 0);
 navigator.serviceWorker.register('/service.js');
@@ -62,7 +69,7 @@ _SCRIPTS = {
 
 
 _FLOOD = """<!doctype html><title>flood</title><p>seen<div hidden id=deep></div><script>
-deep.innerHTML = '<b></b>'.repeat(110000);
+deep.attachShadow({mode: 'closed'}).innerHTML = '<b></b>'.repeat(310000);
 for (let n = 0; n < 20000; n++) console.log('flood', n);
 const socket = new WebSocket(location.origin.replace('http', 'ws') + '/flood-socket');
 </script>"""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -22,6 +23,7 @@ class Nameserver:
 
     address: str
     port: int
+    alias: str = ""  # every name leads to this one, which has the addresses
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -31,12 +33,17 @@ class Nameserver:
 
 @contextlib.contextmanager
 def answering(
-    answers: Answers, *, address: str = "127.0.0.1", port: int = 0, authenticated: bool = False
+    answers: Answers,
+    *,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    authenticated: bool = False,
+    alias: str = "",
 ) -> Iterator[Nameserver]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind((address, port))
         door.settimeout(0.2)
-        server = Nameserver(address, door.getsockname()[1])
+        server = Nameserver(address, door.getsockname()[1], alias)
         over = threading.Event()
 
         def serve() -> None:
@@ -72,5 +79,10 @@ def _reply(
     version = {dns.rdatatype.A: 4, dns.rdatatype.AAAA: 6}.get(asked.rdtype, 0)
     fitting = [one for one in found if ipaddress.ip_address(one).version == version]
     if fitting:
-        reply.answer.append(dns.rrset.from_text(asked.name, 1, "IN", asked.rdtype, *fitting))
+        owner = asked.name
+        if server.alias:
+            owner = dns.name.from_text(server.alias)
+            led = dns.rrset.from_text(asked.name, 300, "IN", "CNAME", owner.to_text())
+            reply.answer.append(led)
+        reply.answer.append(dns.rrset.from_text(owner, 1, "IN", asked.rdtype, *fitting))
     return reply.to_wire()

@@ -216,6 +216,18 @@ def test_the_notice_is_shown_before_and_closed_as_ordered(seen: Seen) -> None:
     assert "隐私政策" not in seen.octets("text.txt").decode()
 
 
+def test_text_of_shadow_trees_is_kept_or_said_to_lie_elsewhere(seen: Seen) -> None:
+    """Whole pages are made of them, and `innerText` passes over them all."""
+    text = seen.octets("text.txt").decode()
+    for one in ("取证", "树中", "树里的文字", "更深的文字", "槽内的文字"):
+        assert text.count(one) == 1, one
+    for one in ("看不见的文字", "color:red", "封闭的文字"):
+        assert one not in text
+    assert "capture.text-without-closed" in seen.captured.record.notes
+    assert "封闭的文字" in seen.octets("dom.html").decode()
+    assert "封闭的文字" in json.loads(seen.octets("layout.json"))["strings"]
+
+
 def test_structure_text_and_the_page_in_one_file(seen: Seen) -> None:
     assert "第 16 段" in seen.octets("text.txt").decode()
     layout = json.loads(seen.octets("layout.json"))

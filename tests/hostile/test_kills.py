@@ -14,6 +14,7 @@ import pytest
 from guzheng.capturer import cgroup, leftovers
 from tests.hostile.capturing import (
     ROOT,
+    Captured,
     capture,
     command_for,
     order_of,
@@ -65,6 +66,28 @@ def test_a_browser_that_is_killed_is_a_failed_capture(traps: Site, tmp_path: Pat
     assert b'"code":"capture.browser-died"' in (tmp_path / "out/failure.json").read_bytes()
     assert not Path(folder).exists()
     assert not programs_naming(folder)
+
+
+def test_a_comparison_that_is_killed_costs_a_note_and_no_capture(
+    traps: Site, tmp_path: Path
+) -> None:
+    """The program that opens the transcript: what was captured is whole without it."""
+    running = _started(tmp_path, f"{traps.address}/long", b"page.loaded")
+    deadline = time.monotonic() + 60
+    while not (found := programs_naming(f"guzheng.transcript\0{tmp_path}/out")):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.02)
+    os.kill(found[0], signal.SIGKILL)
+    running.communicate(timeout=100)
+    assert running.returncode == 0
+    captured = Captured(0, tmp_path / "out", [], "")
+    assert captured.record.completeness is None
+    assert "capture.wire-not-compared" in captured.record.notes
+    names = {one.name for one in captured.record.artefacts}
+    assert {"page.wacz", "transcript.zip", "screenshot-000.png"} <= names
+    assert "trace.json" not in names
+    assert names == {one.name for one in (captured.out / "items").iterdir()}
 
 
 @pytest.mark.parametrize("moment", [b"page.opening", b"page.printed", b"browser.stopped"])

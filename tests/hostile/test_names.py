@@ -82,10 +82,10 @@ def _system(first: tuple[str, ...], then: tuple[str, ...] = ()) -> Iterator[Name
 
 
 @contextlib.contextmanager
-def _system_of(answers: Answers) -> Iterator[Nameserver]:
+def _system_of(answers: Answers, alias: str = "") -> Iterator[Nameserver]:
     with contextlib.ExitStack() as stack:
         try:
-            serving = answering(answers, address=_own_address(), port=53)
+            serving = answering(answers, address=_own_address(), port=53, alias=alias)
             server = stack.enter_context(serving)
         except OSError as error:
             pytest.skip(f"may not listen on port 53 here: {error.strerror}")
@@ -129,7 +129,7 @@ def test_a_resolver_that_flips_is_asked_once_and_stays_with_its_answer(
         assert one.agreement == "different"
         assert one.resolvers == (
             Resolution("system", ("127.0.0.1",)),
-            Resolution(others[0], ("127.0.0.3",), authenticated=True),
+            Resolution(others[0], ("127.0.0.3",), authenticated=True, ttl_seconds=1),
             Resolution(others[1], (), authenticated=False, failure="NXDOMAIN"),
         )
 
@@ -185,6 +185,20 @@ def test_two_resolvers_that_agree(tmp_path: Path, port: int) -> None:
         (found,) = _ask(tmp_path, system, port, 1, other.spelled)
     assert found.agreement == "same"
     assert found.resolvers[1].authenticated is True
+
+
+def test_what_a_name_led_to_and_for_how_long_is_kept(tmp_path: Path, port: int) -> None:
+    """The contract of a content network stands in the aliases; the system tells the last."""
+    edge = "edge.guzheng.test"
+    with (
+        _system_of(lambda *_: ("127.0.0.1",), alias=edge) as system,
+        answering(lambda *_: ("127.0.0.1",), alias="Other.Guzheng.Test") as other,
+    ):
+        (found,) = _ask(tmp_path, system, port, 1, other.spelled)
+    assert found.outcome == "connected"
+    ours, theirs = found.resolvers
+    assert (ours.aliases, ours.ttl_seconds) == ((edge,), None)
+    assert (theirs.aliases, theirs.ttl_seconds) == (("other.guzheng.test",), 1)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ pywb).
 import hashlib
 import html
 import json
+import os
 import struct
 import urllib.request
 import zipfile
@@ -281,6 +282,9 @@ def test_tls_with_a_key_that_the_order_names(tmp_path: Path) -> None:
     assert tls.protocol == "TLS 1.3"
     assert tls.issuer == "Trap Root"
     assert tls.chain[0] == Digest("sha256", hashlib.sha256(site.leaf_der).digest())
+    logged = captured.environment["certificate_transparency"]
+    assert isinstance(logged, dict)
+    assert logged[tls.host]["timestamps"] == []  # nobody logged it
 
 
 def test_the_environment_report_says_what_was_and_was_not_looked_at(plain: Captured) -> None:
@@ -291,7 +295,13 @@ def test_the_environment_report_says_what_was_and_was_not_looked_at(plain: Captu
     assert isinstance(browser, dict)
     assert profile["entries_at_start"] == []
     assert profile["cookies_at_start"] == 0
-    assert environment["not_checked"]
+    assert "network-owner" in json.dumps(environment["not_checked"])
+    room = environment["room"]
+    assert isinstance(room, dict)
+    assert room["exhibit"] == captured.record.exhibit
+    assert room["uid_of_browser"] != os.getuid() or "grade.own-user" in captured.record.missing
+    if "grade.network-namespace" not in captured.record.missing:
+        assert str(room["network_namespace"]).startswith("net:[")
     cage = browser["sandboxed_processes"]
     if captured.sandbox == "namespace":
         assert cage["renderers"] == cage["seccomp_filtered"] == cage["own_namespace"] > 0

@@ -84,6 +84,16 @@ def test_opening_and_closing_are_stamped_and_on_the_record(captured: Captured) -
     assert "capture.moment-not-stamped" not in str(record.fields["notes"])
 
 
+def test_how_the_clock_stood_before_and_after_is_written_down(captured: Captured) -> None:
+    report = json.loads(captured.papers["items/environment.json"])
+    told = report["clock"]["claimed_by_platform"]
+    assert set(told) == {"before", "after"}
+    for one in told.values():
+        assert one["standing"] == captured.platform.clock().standing
+        assert one["source"]
+    assert report["room"]["exhibit"] == captured.exhibit
+
+
 def test_every_step_passes_and_the_times_are_told(captured: Captured) -> None:
     report = captured.judged()
     assert [one for one in report.findings if one.outcome is not Outcome.PASSED] == []

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 from guzheng.intake import running
@@ -21,14 +22,19 @@ open(sys.argv[1], 'w').write(sys.stdin.read())
 """
 
 
-def asked(folder: Path, *lines: str, moments: running.Moments | None) -> list[dict[str, str]]:
+def asked(
+    folder: Path,
+    *lines: str,
+    moments: running.Moments | None,
+    clock: Callable[[], dict[str, object]] | None = None,
+) -> list[dict[str, str]]:
     heard = folder / "heard"
     process = subprocess.Popen(
         [sys.executable, "-c", ASKER, str(heard), *lines],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    steps = list(running._progress(process, moments))
+    steps = list(running._progress(process, moments, clock))
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
@@ -59,6 +65,15 @@ def test_each_moment_is_answered_once_and_nothing_else_is(tmp_path: Path) -> Non
     assert [one["stamp"] for one in said] == ["opening", "closing"]
     assert [one["token"] for one in said] == ["dG9rZW4="] * 2
     assert counted == [Digest.parse(DIGEST)] * 2
+
+
+def test_the_clock_is_told_before_and_after_and_not_oftener(tmp_path: Path) -> None:
+    lines = [json.dumps({"clock": when}) for when in ("before", "after", "again")]
+    reading: dict[str, object] = {"standing": "verified", "offset_microseconds": -12}
+    said = asked(tmp_path, *lines, moments=stamps([]), clock=lambda: reading)
+    assert said == [{"clock": when, "reading": reading} for when in ("before", "after")]
+    assert asked(tmp_path, *lines, moments=stamps([])) == []
+    assert asked(tmp_path, *lines, moments=None, clock=lambda: reading) == []
 
 
 def test_an_authority_that_is_away_is_told_and_the_capture_goes_on(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 EXHIBIT = "ex_" + "0" * 26
@@ -182,3 +183,20 @@ def make_site(folder: Path, kind: str) -> Site:
     private = serialization.PrivateFormat.PKCS8
     site.key.write_bytes(key.private_bytes(PEM, private, serialization.NoEncryption()))
     return site
+
+
+def status_of(site: Site) -> bytes:
+    """The answer of an OCSP responder about it, signed by itself: its own authority."""
+    leaf = x509.load_der_x509_certificate(site.leaf)
+    key = serialization.load_pem_private_key(site.key.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            leaf, leaf, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, now, None, None, None
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, leaf)
+        .sign(key, hashes.SHA256())
+        .public_bytes(DER)
+    )

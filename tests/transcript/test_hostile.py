@@ -75,15 +75,19 @@ def opened(path: Path) -> None:
         list(transcript.times(told))
 
 
-def test_the_form_is_accepted(tmp_path: Path) -> None:
-    pack(tmp_path / "t.zip", members())
-    opened(tmp_path / "t.zip")
-
-
 def _changed(change: Callable[[Any], object]) -> dict[str, bytes]:
     index = json.loads(members()["index.json"])
     change(index)
     return members(**{"index.json": spelled(index)})
+
+
+_TOLD = {"resolver": "1.1.1.1", "answers": [], "aliases": ["edge.test"], "ttl_seconds": 60}
+
+
+@pytest.mark.parametrize("more", [{}, {"resolvers": [_TOLD]}])
+def test_the_form_is_accepted(tmp_path: Path, more: dict[str, object]) -> None:
+    pack(tmp_path / "t.zip", _changed(lambda one: one["connections"][0].update(more)))
+    opened(tmp_path / "t.zip")
 
 
 @pytest.mark.parametrize(

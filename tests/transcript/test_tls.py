@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from guzheng.proof.digest import sha256
+from guzheng.proof.errors import Malformed
+from guzheng.transcript import telling
 from guzheng.transcript.container import Transcript, open_source
 from guzheng.transcript.keylog import KeyLog
+from guzheng.transcript.tls import messages
 from guzheng.transcript.wire import Opened, open_all
-from tests.transcript.recording import Recorder, make_site
+from tests.transcript.recording import Recorder, make_site, status_of
 from tests.transcript.servers import PAGE, s_server, tls_server
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -66,6 +70,52 @@ CASES = [
     ("TLSv1.2", "ECDHE-RSA-CHACHA20-POLY1305", "rsa", "rsa_p"),
     ("TLSv1.2", "ECDHE-ECDSA-CHACHA20-POLY1305", "p256", "ecdsa_secp256r1_sha256"),
 ]
+
+
+@pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
+def test_the_status_that_a_site_staples_is_told(
+    tmp_path: Path, sites: Path, version: str
+) -> None:
+    """Whether the certificate was said to be revoked at that time: asked for, and kept."""
+    site, key_log = make_site(sites, "p256"), tmp_path / "keys.log"
+    status = status_of(site)
+    (tmp_path / "status.der").write_bytes(status)
+    with s_server(site, version, "-status_file", str(tmp_path / "status.der")) as port:
+        recorder = Recorder(port)
+        subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof",
+             "-status", "-keylogfile", str(key_log)],
+            input=b"GET /any HTTP/1.0\r\n\r\n", capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        recorder.pack(tmp_path)
+    (one,) = opened(tmp_path, key_log)
+    assert one.faults == []
+    assert one.session is not None
+    assert one.session.ocsp == status
+    told = telling._connection(one)
+    assert told["ocsp"] == {"octets": len(status), "digest": str(sha256(status))}
+    assert "timestamps" not in told
+
+
+def test_certificate_timestamps_are_told_as_they_came() -> None:
+    """RFC 8446 §4.4.2: with the certificate; a broken staple spoils no handshake."""
+    scts = b"\x18\x04\x00\x03abc"
+
+    def message(extensions: bytes) -> bytes:
+        entry = b"\x00\x00\x04leaf" + len(extensions).to_bytes(2, "big") + extensions
+        body = b"\x00" + len(entry).to_bytes(3, "big") + entry
+        return bytes((messages.CERTIFICATE,)) + len(body).to_bytes(3, "big") + body
+
+    whole = b"\x00\x12" + len(scts).to_bytes(2, "big") + scts
+    assert messages.stapled(message(whole)) == (b"", scts)
+    assert messages.stapled(message(b"")) == (b"", b"")
+    for broken in (
+        whole[:-1],
+        b"\x00\x05\x00\x02\x01\x00",
+        b"\x00\x05\x00\x04\x02\x00\x00\x00",
+    ):
+        with pytest.raises(Malformed):
+            messages.stapled(message(broken))
 
 
 @pytest.mark.parametrize(("version", "cipher", "kind", "scheme"), CASES)

@@ -50,6 +50,7 @@ from guzheng.app.views import (
     ExhibitView,
     LedgerStanding,
     ShardView,
+    clock_facts,
     clock_reading_of,
 )
 from guzheng.app.walking import Walking
@@ -238,6 +239,7 @@ class Platform:
                 config.data / "keys" / "captures",
                 config.second_resolvers,
                 warm=intake.Warm(config.data / "waiting", config.captures_waiting),
+                clock=lambda: clock_facts(parts.gate.look()),
             ),
             leases=parts.leases,
             now=parts.now,

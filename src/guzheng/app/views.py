@@ -11,6 +11,7 @@ from guzheng.proof.errors import ProofError
 from guzheng.refusals import Problem, Refused
 
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,22 @@ def clock_reading_of(sight: Sight) -> ClockReading:
         silent=sight.silent,
         false=sight.false,
     )
+
+
+def clock_facts(sight: Sight) -> dict[str, object]:
+    """What a capture writes down of it, before and after: in whole microseconds, as papers
+    have no fractions. What is not known is absent."""
+    facts: dict[str, object] = {
+        "standing": sight.standing.value,
+        "profile": sight.profile,
+        "source": sight.source[:200],
+    }
+    for name, span in (("offset", sight.offset), ("bound", sight.bound)):
+        if span is not None:
+            facts[f"{name}_microseconds"] = span // _MICROSECOND
+    if sight.synced_at is not None:
+        facts["measured_at"] = instant.encode(sight.synced_at)
+    return facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ class Act:
     async def _see(self, items: Path) -> None:
         url = require_url(self.order.url)
         opened = asyncio.create_task(self.moments.open(self.order, self.surroundings.software))
+        looked = asyncio.create_task(self.moments.look_at_clock("before"))
         egress, browser = self.stage.egress, self.stage.browser
         if browser is None or egress is None:
             egress, browser = await self.stage.prepare(begin=url)
@@ -171,6 +172,7 @@ class Act:
         self.start = await self._look_at_start(browser)
         visit = self._visit(browser, egress)
         await opened  # while the browser started: before anything of the page is asked for
+        await looked
         await self.making.begin(visit)
         self.readying = asyncio.create_task(self._ready_comparing())
         await visit.go()
@@ -241,7 +243,9 @@ class Act:
         await draft.chains.keep(visit.devtools, self.targets.main, self.recorder.exchanges)
 
     async def _write_environment(self, items: Path, start: Start) -> None:
-        report = await self.stage.report(start, self.draft.chains.value())
+        await self.moments.look_at_clock("after")
+        clocks = self.moments.clocks
+        report = await self.stage.report(start, self.draft.chains, clocks)
         if report is not None:
             (items / _ENVIRONMENT).write_bytes(report)
             self.names.append(_ENVIRONMENT)

@@ -50,6 +50,7 @@ class Egress:
     resolvers: tuple[str, ...] = ()
     vantage: Vantage | None = None
     fail: Callable[[], None] = lambda: None
+    network: str = ""  # the kernel's name for the browser's own; empty: it is this machine's
     connections: list[Connection] = field(default_factory=list)
     octets: int = 0
     octets_spent: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,6 +75,7 @@ class Egress:
         if self.uid is not None:
             os.chown(self.folder, self.uid, self.uid)
         self._door = door = namespace.open_door()
+        self.network = door.network
         handed = [door.listener.fileno()] + ([] if door.table is None else [door.table])
         self._handed = (door.listener.fileno(), door.table)
         port = door.port

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from guzheng.capturer import machine, routes
+from guzheng.capturer.chains import Chains
 from guzheng.capturer.confinement import Confinement
 from guzheng.capturer.grades import Grade
 from guzheng.capturer.packages import Installed, Program
@@ -20,7 +21,9 @@ from guzheng.capturer.timekeeping import Timekeeping, ask_kernel
 SCHEMA = "guzheng.environment/1"
 NOT_CHECKED = (
     "public-address",  # under which address others see this machine
-    "machine-below",  # the host of a virtual machine or a container, its firmware
+    "network-owner",  # whose the addresses contacted are: the registries were not asked
+    "certificate-revocation",  # what sites stapled is in the transcript; nobody was asked
+    "machine-below",  # the host of a virtual machine or a container, its image, its firmware
 )
 # Each loads code into, or looks into, every program that is started with it.
 PRELOADING = ("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "SSLKEYLOGFILE")
@@ -94,20 +97,27 @@ def report(
     confinement: Confinement,
     grade: Grade,
     *,
+    room: Mapping[str, object],
     browser: Mapping[str, object],
     flags: Sequence[str],
     connections: Sequence[Contact],
-    certificates: Mapping[str, list[str]],
+    certificates: Chains,
+    clocks: Mapping[str, object],
 ) -> dict[str, object]:
     """The value of items/environment.json."""
     peers = dict.fromkeys(one.peer for one in connections if one.peer)
     return {
         "schema": SCHEMA,
         **grade.value(),
+        "room": dict(room),
         "machine": machine.machine(),
         "kernel": machine.kernel(),
         "limits": confinement.value(),
-        "clock": {"before": start.clock.value(), "after": ask_kernel().value()},
+        "clock": {
+            "before": start.clock.value(),
+            "after": ask_kernel().value(),
+            "claimed_by_platform": dict(clocks),
+        },
         "software": software(),
         "browser": {
             "program": program.path,
@@ -139,6 +149,7 @@ def report(
             "default_routes": routes.default_routes(),
             "local_addresses": {one: routes.local_address_towards(one) for one in peers},
         },
-        "certificates_der": dict(certificates),
+        "certificates_der": certificates.value(),
+        "certificate_transparency": certificates.transparency(),
         "not_checked": list(NOT_CHECKED),
     }

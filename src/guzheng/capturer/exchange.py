@@ -105,7 +105,7 @@ class Exchange:
         self.outcome, self.why = self._judge()
 
     def _judge(self) -> tuple[str, str]:
-        if self.kind == "websocket":
+        if self.kind == "websocket" and self.status:
             return WEBSOCKET, (
                 self.failed_because
                 or f"{self.frames_sent} frames sent, {self.frames_received} received"

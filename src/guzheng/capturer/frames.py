@@ -35,12 +35,11 @@ from guzheng.capturer.limits import (
     SNAPSHOT_SECONDS,
     TEXT_OCTETS,
 )
-from guzheng.capturer.snapshots import LAYOUT, TEXT
+from guzheng.capturer.snapshots import LAYOUT, NODES, TEXT, has_closed_tree
 from guzheng.proof import canonical
 
 SCHEMA = "guzheng.frames/1"
 NAME = "frames.json"
-_NODES = "document.getElementsByTagName('*').length"
 _URL = 8000
 _AT_ONCE = 6  # frames that are asked at the same time
 _DEEP = 64  # frames within frames; Chromium itself stops far sooner
@@ -165,7 +164,7 @@ class Frames:
             one.owner = int(number(holder, "backendNodeId"))
         if one.why:
             return
-        counted = await self._evaluate(one, _NODES, by_value=True)
+        counted = await self._evaluate(one, NODES, by_value=True)
         one.nodes = int(number(counted, "value"))
 
     def _require_few_nodes(self, found: Sequence[Frame]) -> None:
@@ -182,6 +181,8 @@ class Frames:
         self._keep(one, "text", text(said, "value").encode("utf-8", "replace") + b"\n")
         if one.has_own_process:
             answer = await self._ask(*LAYOUT, one.session)
+            if has_closed_tree(answer):
+                self.journal.note("capture.text-without-closed")
             if listing(answer, "documents"):
                 self._keep(one, "layout", spell(answer))
 

@@ -28,6 +28,19 @@ from guzheng.proof.manifest import Item
 from guzheng.proof.note import Checkpoint, Note
 
 PATIENCE_SECONDS = 20  # an authority that is slower is not waited for
+CLOCK = "clock"  # what may be asked besides the stamps
+_CLOCK_SECONDS = 5  # it is known, and only has to be said
+_LONGEST = 200  # of one text in it
+_READING = frozenset(
+    {
+        "standing",
+        "profile",
+        "source",
+        "offset_microseconds",
+        "bound_microseconds",
+        "measured_at",
+    }
+)
 _LINE_OCTETS = 256 * 1024  # an answer; a token with three certificates has some 6,000
 _STAMPED, _NOT_OFFERED = "stamped", "capture.moment-not-offered"
 _NO_ANSWER = "capture.moment-not-answered"
@@ -46,11 +59,22 @@ class Desk:
 
     async def stamp(self, name: str, digest: Digest, seconds: float) -> dict[str, object]:
         """The answer; empty when none came in time, or nobody is there."""
+        return await self._asked(name, {"stamp": name, "digest": str(digest)}, seconds)
+
+    async def clock(self, when: str, seconds: float) -> dict[str, object]:
+        """How the platform's clock stands, by its word; empty likewise."""
+        said = await self._asked(f"{CLOCK} {when}", {CLOCK: when}, seconds)
+        reading = said.get("reading")
+        return reading if isinstance(reading, dict) else {}
+
+    async def _asked(
+        self, name: str, line: Mapping[str, str], seconds: float
+    ) -> dict[str, object]:
         loop = asyncio.get_running_loop()
         if not self._open(loop):
             return {}
         answer = self._awaited[name] = loop.create_future()
-        self.ask({"stamp": name, "digest": str(digest)})
+        self.ask(line)
         try:
             async with asyncio.timeout(seconds):
                 said: dict[str, object] = await answer
@@ -89,7 +113,8 @@ class Desk:
         except ValueError:
             return
         if isinstance(said, dict):
-            answer = self._awaited.get(str(said.get("stamp")))
+            clock = f"{CLOCK} {said.get(CLOCK)}"
+            answer = self._awaited.get(str(said["stamp"]) if "stamp" in said else clock)
             if answer is not None and not answer.done():
                 answer.set_result(said)
 
@@ -107,6 +132,14 @@ class Moments:
     until: float
     made: list[Moment] = field(default_factory=list)
     opening: Opening | None = None
+    clocks: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+
+    async def look_at_clock(self, when: str) -> None:
+        """`before` the page, `after` it: for the report of the environment, as a claim."""
+        if CLOCK in self.offered:
+            said = await self.desk.clock(when, _CLOCK_SECONDS)
+            if reading := _reading_in(said):
+                self.clocks[when] = reading
 
     async def open(self, order: CaptureOrder, software: str) -> None:
         """Before anything of the page is asked for."""
@@ -161,6 +194,14 @@ class Moments:
         path = self.folder / paper
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(octets)
+
+
+def _reading_in(said: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: one[:_LONGEST] if isinstance(one, str) else one
+        for name, one in said.items()
+        if name in _READING and isinstance(one, (str, int)) and not isinstance(one, bool)
+    }
 
 
 def _token_in(said: dict[str, object]) -> tuple[bytes, str]:

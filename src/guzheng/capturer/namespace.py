@@ -15,6 +15,7 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET, sched(7)
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1  # netdevice(7)
@@ -34,6 +35,12 @@ class Door:
     def port(self) -> int:
         port: int = self.listener.getsockname()[1]
         return port
+
+    @property
+    def network(self) -> str:
+        """The kernel's name for it; empty: it is this machine's."""
+        held = self.namespace
+        return "" if held is None else str(Path(f"/proc/self/fd/{held}").readlink())
 
     @property
     def prefix(self) -> tuple[str, ...]:

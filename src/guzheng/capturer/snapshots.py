@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guzheng.capturer import world
-from guzheng.capturer.devtools import CommandRefused, Devtools, Values, listing, spell, text
+from guzheng.capturer.devtools import (
+    CommandRefused,
+    Devtools,
+    Values,
+    as_object,
+    inner,
+    listing,
+    number,
+    spell,
+    text,
+)
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import (
     LAYOUT_NODES,
@@ -24,8 +34,37 @@ COMPUTED_STYLES = (
     "display", "visibility", "opacity", "position", "z-index", "overflow",
     "color", "background-color", "background-image", "font-size",
 )  # fmt: skip
-_NODES = "document.getElementsByTagName('*').length"
-TEXT = "(document.body || document.documentElement || {innerText: ''}).innerText.slice(0, %d)"
+NODES = """(() => {
+  const roots = [document];
+  let count = 0;
+  for (let at = 0; at < roots.length; at++) for (const one of roots[at].querySelectorAll('*')) {
+    count++;
+    if (one.shadowRoot) roots.push(one.shadowRoot);
+  }
+  return count;
+})()"""
+_NODES_OF_AN_ELEMENT = 3  # texts too, and what scripts hold on to
+# `innerText` passes over shadow trees, in which whole pages live: what is in the open ones
+# follows it, tree by tree.
+TEXT = """((limit) => {
+  const root = document.body || document.documentElement;
+  if (!root) return '';
+  const parts = [root.innerText || ''], trees = [];
+  const is = (one, how) => getComputedStyle(one).display === how;
+  const isThere = one => one.checkVisibility() || is(one, 'contents');
+  const look = from => from.querySelectorAll('*').forEach(one => {
+    if (one.shadowRoot && isThere(one)) trees.push(one.shadowRoot);
+  });
+  look(root.parentNode || root);
+  for (let at = 0; at < trees.length; at++) {
+    for (const one of trees[at].childNodes) {
+      if (one.nodeType === 3) parts.push(one.data.trim());
+      else if (one.nodeType === 1 && isThere(one)) parts.push(one.innerText || '');
+    }
+    look(trees[at]);
+  }
+  return parts.filter(Boolean).join('\\n').slice(0, limit);
+})(%d)"""
 LAYOUT: tuple[str, Values] = (
     "DOMSnapshot.captureSnapshot",
     {"computedStyles": COMPUTED_STYLES, "includePaintOrder": True, "includeDOMRects": True},
@@ -71,11 +110,15 @@ class Snapshots:
         return True
 
     async def _count_nodes(self) -> int:
+        """By what the document shows, and by what the browser holds: a script can hide a tree
+        from every other script, and the layout would have all of it."""
         try:
-            count = await world.ask(self.devtools, self.session, self.frame, _NODES)
+            count = await world.ask(self.devtools, self.session, self.frame, NODES)
+            held = await self._ask("Memory.getDOMCounters", {})
         except (CommandRefused, TimeoutError):
             return 0
-        return count if isinstance(count, int) else 0
+        seen = count if isinstance(count, int) else 0
+        return max(seen, int(number(held, "nodes")) // _NODES_OF_AN_ELEMENT)
 
     async def _read_text(self) -> bytes:
         """What a person could select and copy, in the order of the document, UTF-8."""
@@ -92,6 +135,8 @@ class Snapshots:
 
     async def _read_layout(self) -> bytes:
         answer = await self._ask(*LAYOUT)
+        if has_closed_tree(answer):
+            self.journal.note("capture.text-without-closed")
         return spell(answer) if listing(answer, "documents") else b""
 
     async def _read_mhtml(self) -> bytes:
@@ -101,6 +146,16 @@ class Snapshots:
 
     async def _ask(self, method: str, values: Values) -> Values:
         return await self.devtools.call(method, values, self.session, seconds=SNAPSHOT_SECONDS)
+
+
+def has_closed_tree(layout: Values) -> bool:
+    """A shadow tree that no script can enter, ours included: its text is not in text.txt."""
+    words = listing(layout, "strings")
+    closed = words.index("closed") if "closed" in words else -1
+    return closed >= 0 and any(
+        closed in listing(inner(as_object(one), "nodes", "shadowRootType"), "value")
+        for one in listing(layout, "documents")
+    )
 
 
 def _kind(name: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from guzheng.capturer import browser as chromium
 from guzheng.capturer import environment, packages
 from guzheng.capturer.cgroup import Caps
+from guzheng.capturer.chains import Chains
 from guzheng.capturer.checksums import Checksums
 from guzheng.capturer.confinement import Confinement, confine
 from guzheng.capturer.devtools import EventListener
@@ -137,7 +138,9 @@ class Stage:
             time_zone=TIME_ZONE,
         )
 
-    async def report(self, start: Start, certificates: Mapping[str, list[str]]) -> bytes | None:
+    async def report(
+        self, start: Start, certificates: Chains, clocks: Mapping[str, object]
+    ) -> bytes | None:
         """The environment report; none before the stage is set whole and the browser known."""
         if self.browser is None or self.egress is None:
             return None
@@ -152,6 +155,7 @@ class Stage:
             start,
             self.confinement,
             self.grade,
+            room=self._room(launch),
             browser={
                 "product": self.browser.product,
                 "sandbox": str(self.browser.sandbox),
@@ -162,8 +166,22 @@ class Stage:
             flags=launch.flags,
             connections=self.egress.connections,
             certificates=certificates,
+            clocks=clocks,
         )
         return canonical.encode(value)
+
+    def _room(self, launch: chromium.Launch) -> dict[str, object]:
+        """What was made for this job alone, and is gone after it; no two have one."""
+        room: dict[str, object] = {
+            "exhibit": self.order.exhibit,
+            "folder": launch.job_folder.name,
+            "uid_of_browser": launch.uid,
+        }
+        if self.egress is not None and self.egress.uid is not None:
+            room["uid_of_tunnel"] = self.egress.uid
+        if self.egress is not None and self.egress.network:
+            room["network_namespace"] = self.egress.network
+        return room
 
     def cause_of(self, failure: CaptureFailed) -> CaptureFailed:
         """A death whose cause the kernel knows; anything else is what it is."""

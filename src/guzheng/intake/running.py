@@ -27,6 +27,8 @@ from guzheng.proof.fields import to_base64
 from guzheng.proof.moments import NAMES
 from guzheng.refusals import Problem, Unavailable
 
+_CLOCK = "clock"
+_OFTEN = 2  # before the page, and after it
 GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
 _LINE_OCTETS = 64 * 1024  # of what it tells: one that was taken over could talk for ever
 Tell = Callable[[str, str], None]
@@ -48,6 +50,8 @@ class Capturing:
     resolvers: tuple[str, ...] = ()  # compared with the system's
     ended: threading.Event = field(default_factory=threading.Event)  # set by `end_captures`
     warm: Warm | None = None  # capturers that were started ahead
+    # How this platform's clock stands against its sources of time; None: nobody is asked.
+    clock: Callable[[], Mapping[str, object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def _wanted(order: Order, capturing: Capturing, moments: Moments | None) -> dict
     if order.vantage and (way := capturing.ways.get(order.vantage)):
         wanted["vantage"] = {"name": order.vantage, **way}
     if moments is not None:
-        wanted["moments"] = list(NAMES)
+        wanted["moments"] = [*NAMES, *([_CLOCK] if capturing.clock is not None else [])]
     if moments is not None and moments.before is not None:
         wanted["not_before"] = moments.before.decode()
     return wanted
@@ -121,7 +125,7 @@ def _watched(
     timer = _alarm(process.pid, capturing.seconds + GRACE_SECONDS)
     watch = Watch(process, lambda: capturing.stopping(order.exhibit))
     try:
-        for step, detail in _progress(process, moments):
+        for step, detail in _progress(process, moments, capturing.clock):
             watch.heard()
             tell(step, detail)
         status = process.wait()
@@ -139,9 +143,12 @@ def _watched(
 
 
 def _progress(
-    process: subprocess.Popen[bytes], moments: Moments | None
+    process: subprocess.Popen[bytes],
+    moments: Moments | None,
+    clock: Callable[[], Mapping[str, object]] | None = None,
 ) -> Iterator[tuple[str, str]]:
     unasked = set(NAMES)  # each once: a capturer that a page took over gets no more tokens
+    looks = _OFTEN if moments is not None and clock is not None else 0
     stdout = process.stdout
     for line in iter(lambda: stdout.readline(_LINE_OCTETS) if stdout else b"", b""):
         try:
@@ -153,6 +160,9 @@ def _progress(
         elif isinstance(said, dict) and moments is not None and said.get("stamp") in unasked:
             unasked.discard(said["stamp"])
             _answer(process, said["stamp"], str(said.get("digest")), moments)
+        elif isinstance(said, dict) and _CLOCK in said and clock is not None and looks:
+            looks -= 1
+            _say(process, {_CLOCK: str(said[_CLOCK])[:20], "reading": dict(clock())})
 
 
 def _answer(process: subprocess.Popen[bytes], name: str, digest: str, moments: Moments) -> None:
@@ -164,9 +174,13 @@ def _answer(process: subprocess.Popen[bytes], name: str, digest: str, moments: M
         said["refused"] = problem.code
     except ProofError as error:
         said["refused"] = error.code
+    _say(process, said)
+
+
+def _say(process: subprocess.Popen[bytes], said: Mapping[str, object]) -> None:
     with contextlib.suppress(OSError):  # it has ended, or waits no more
         if process.stdin:
-            process.stdin.write(canonical.encode(said) + b"\n")
+            process.stdin.write(canonical.encode(dict(said)) + b"\n")
             process.stdin.flush()
 
 

@@ -27,12 +27,15 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What one resolver answered. `authenticated`: its AD bit, where it has one."""
+    """What one resolver answered. `authenticated`: its AD bit, where it has one; `aliases`
+    and `ttl_seconds` as in docs/spec/transcript.md §3.1."""
 
     resolver: str
     answers: tuple[str, ...]
     authenticated: bool | None
     failure: str
+    aliases: tuple[str, ...] = ()
+    ttl_seconds: int | None = None
 
     @classmethod
     def read(cls, value: object) -> "Resolved":
@@ -45,6 +48,8 @@ class Resolved:
             fields.texts("answers"),
             said,
             fields.text_or_none("failure", longest=300) or "",
+            fields.texts("aliases", most=100) if fields.has("aliases") else (),
+            fields.count("ttl_seconds") if fields.has("ttl_seconds") else None,
         )
         fields.end()
         return one

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from guzheng.proof.digest import sha256
 from guzheng.proof.errors import Undecided
 from guzheng.proof.report import Finding, Outcome
 from guzheng.transcript.checking import Examined
@@ -55,6 +56,9 @@ def _connection(one: Opened) -> dict[str, object]:
             "finished": session.finished == (True, True),
             "retried": session.retried,
         }
+        for name, octets in (("ocsp", session.ocsp), ("timestamps", session.timestamps)):
+            if octets:
+                value[name] = {"octets": len(octets), "digest": str(sha256(octets))}
     if one.resumed_of is not None:
         value["resumed_of"] = one.resumed_of
     if one.faults:

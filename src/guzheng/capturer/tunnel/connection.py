@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from guzheng.proof.fields import Fields
 
 _MOST_ANSWERS = 256  # a DNS answer over UDP has room for fewer
+MOST_ALIASES = 32  # twice as many as are followed of one question
 _EMPTY = (
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
 )
@@ -16,15 +17,24 @@ _EMPTY = (
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What one resolver said. `authenticated`: its AD bit (RFC 4035 §3.2.3), if it has one."""
+    """What one resolver said. `authenticated`: its AD bit (RFC 4035 §3.2.3), if it has one.
+
+    `aliases`: the names that the name led to (CNAME); of the system the last alone.
+    `ttl_seconds`: how long the answer may be kept, where the resolver tells it."""
 
     resolver: str
     answers: tuple[str, ...] = ()
     authenticated: bool | None = None
     failure: str = ""
+    aliases: tuple[str, ...] = ()
+    ttl_seconds: int | None = None
 
     def value(self) -> dict[str, object]:
         value: dict[str, object] = {"resolver": self.resolver, "answers": list(self.answers)}
+        if self.aliases:
+            value["aliases"] = list(self.aliases)
+        if self.ttl_seconds is not None:
+            value["ttl_seconds"] = self.ttl_seconds
         if self.authenticated is not None:
             value["authenticated"] = self.authenticated
         if self.failure:
@@ -42,6 +52,8 @@ class Resolution:
             fields.texts("answers", most=_MOST_ANSWERS),
             authenticated,
             fields.text_or_none("failure", longest=200) or "",
+            fields.texts("aliases", most=MOST_ALIASES) if fields.has("aliases") else (),
+            fields.count("ttl_seconds") if fields.has("ttl_seconds") else None,
         )
         fields.end()
         return resolution

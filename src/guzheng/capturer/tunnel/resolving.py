@@ -10,15 +10,16 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from guzheng.addresses import resolver_address
 from guzheng.capturer.limits import RESOLVE_SECONDS, SECOND_RESOLVER_SECONDS
-from guzheng.capturer.tunnel.connection import Resolution
+from guzheng.capturer.tunnel.connection import MOST_ALIASES, Resolution
 
 SYSTEM = "system"
 _OURS_ALONE = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".onion")
 _LONGEST_FAILURE = 200
+_LONGEST_NAME = 300  # 255 octets in DNS; an odd octet is spelled with four characters
 
 
 class NotResolved(Exception):
@@ -30,7 +31,7 @@ class Names:
     """One memory for one capture: a second answer to the same name could be another one."""
 
     resolvers: tuple[str, ...]
-    _system: dict[str, asyncio.Task[tuple[str, ...]]] = field(default_factory=dict)
+    _system: dict[str, asyncio.Task[Resolution]] = field(default_factory=dict)
     _others: dict[str, list[asyncio.Task[Resolution]]] = field(default_factory=dict)
 
     async def look_up(self, host: str) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ class Names:
                     asyncio.create_task(_ask(one, host)) for one in self.resolvers
                 ]
         try:
-            return await asyncio.shield(self._system[host])
+            return (await asyncio.shield(self._system[host])).answers
         except TimeoutError as error:
             raise NotResolved("the resolver did not answer") from error
         except (OSError, UnicodeError) as error:
@@ -54,8 +55,7 @@ class Names:
         if task is None or not task.done():
             return ()
         failed = task.cancelled() or task.exception() is not None
-        answers = () if failed else task.result()
-        ours = Resolution(SYSTEM, answers, failure="no address" if failed else "")
+        ours = Resolution(SYSTEM, failure="no address") if failed else task.result()
         others = tuple(
             one.result()
             if one.done() and not one.cancelled()
@@ -80,11 +80,20 @@ class Names:
         return (*self._system.values(), *others)
 
 
-async def _ask_system(host: str) -> tuple[str, ...]:
+async def _ask_system(host: str) -> Resolution:
+    """Its addresses, and the name that they are of, if that is another (AI_CANONNAME)."""
     loop = asyncio.get_running_loop()
+    kind, flags = socket.SOCK_STREAM, socket.AI_CANONNAME
     async with asyncio.timeout(RESOLVE_SECONDS):
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+        found = await loop.getaddrinfo(host, None, type=kind, flags=flags)
+    answers = tuple(dict.fromkeys(str(one[4][0]) for one in found))
+    last = next((_name(one[3]) for one in found if one[3]), "")
+    is_alias = last not in {"", _name(host), *answers}
+    return Resolution(SYSTEM, answers, aliases=(last,) if is_alias else ())
+
+
+def _name(text: str) -> str:
+    return text.lower().rstrip(".")[:_LONGEST_NAME]
 
 
 async def rehearse() -> None:
@@ -115,17 +124,21 @@ async def _ask(resolver: str, host: str) -> Resolution:
     except (dns.exception.DNSException, OSError, UnicodeError, ValueError) as error:
         words = f"{type(error).__name__}: {error}"
         return Resolution(resolver, failure=words[:_LONGEST_FAILURE])
-    failure = four[2] or six[2]
-    found = tuple(dict.fromkeys(four[0] + six[0]))
+    found = tuple(dict.fromkeys(four.answers + six.answers))
+    aliases = tuple(dict.fromkeys(four.aliases + six.aliases))
+    kept = [one.ttl_seconds for one in (four, six) if one.ttl_seconds is not None]
     return Resolution(
-        resolver, found, authenticated=four[1] and six[1], failure="" if found else failure
+        resolver,
+        found,
+        authenticated=bool(four.authenticated and six.authenticated),
+        failure="" if found else four.failure or six.failure,
+        aliases=aliases[:MOST_ALIASES],
+        ttl_seconds=min(kept) if kept else None,
     )
 
 
-async def _query(
-    host: str, kind: str, address: str, port: int
-) -> tuple[tuple[str, ...], bool, str]:
-    """Addresses, whether all of it was authenticated, and the response's code if not 0."""
+async def _query(host: str, kind: str, address: str, port: int) -> Resolution:
+    """Of one family; `failure` is the response's code if that is not 0."""
     import dns.asyncquery
     import dns.flags
     import dns.message
@@ -139,11 +152,18 @@ async def _query(
         question, address, timeout=SECOND_RESOLVER_SECONDS, port=port
     )
     code = dns.rcode.to_text(answer.rcode())
-    addresses: tuple[str, ...] = ()
-    if isinstance(answer, dns.message.QueryMessage) and answer.rcode() == dns.rcode.NOERROR:
-        found = answer.resolve_chaining().answer
-        addresses = tuple(
-            str(ipaddress.ip_address(one.to_text())) for one in (() if found is None else found)
-        )
-    authenticated = bool(answer.flags & dns.flags.AD)
-    return addresses, authenticated, "" if code == "NOERROR" else code
+    said = Resolution(
+        address,
+        authenticated=bool(answer.flags & dns.flags.AD),
+        failure="" if code == "NOERROR" else code,
+    )
+    if code != "NOERROR" or not isinstance(answer, dns.message.QueryMessage):
+        return said
+    chain = answer.resolve_chaining()
+    found = () if chain.answer is None else chain.answer
+    return replace(
+        said,
+        answers=tuple(str(ipaddress.ip_address(one.to_text())) for one in found),
+        aliases=tuple(_name(one[0].target.to_text()) for one in chain.cnames),
+        ttl_seconds=chain.minimum_ttl if found else None,
+    )

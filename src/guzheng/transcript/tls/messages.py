@@ -18,6 +18,7 @@ CLIENT_KEY_EXCHANGE, FINISHED, CERTIFICATE_STATUS = 16, 20, 22
 COMPRESSED_CERTIFICATE, MESSAGE_HASH = 25, 254
 
 _SERVER_NAME, _ALPN, _TICKET_12, _PRE_SHARED_KEY = 0, 16, 35, 41
+_STATUS, _TIMESTAMPS = 5, 18
 _EARLY_DATA, _VERSIONS, _ECH = 42, 43, 0xFE0D
 RETRY = hashlib.sha256(b"HelloRetryRequest").digest()  # RFC 8446 §4.1.3
 TLS_12, TLS_13 = 0x0303, 0x0304
@@ -41,6 +42,7 @@ class ServerHello:
     version: int
     alpn: str
     resumes: int | None  # which of the client's tickets, in TLS 1.3
+    timestamps: bytes = b""  # SCTs, which stand here in TLS 1.2
 
     @property
     def is_retry(self) -> bool:
@@ -78,7 +80,8 @@ def server_hello(message: bytes) -> ServerHello:
         version = Cursor(found[_VERSIONS], "supported_versions").number(2)
     chosen = found.get(_PRE_SHARED_KEY)
     resumes = None if chosen is None else Cursor(chosen, "pre_shared_key").number(2)
-    return ServerHello(random, session, suite, version, _protocol(found), resumes)
+    given = found.get(_TIMESTAMPS, b"")
+    return ServerHello(random, session, suite, version, _protocol(found), resumes, given)
 
 
 def encrypted_extensions(message: bytes) -> tuple[str, bool]:
@@ -90,6 +93,11 @@ def encrypted_extensions(message: bytes) -> tuple[str, bool]:
 
 def certificates(message: bytes, *, modern: bool) -> tuple[bytes, ...]:
     """DER of each certificate as it was sent, leaf first; compressed ones (RFC 8879) too."""
+    return tuple(one for one, _ in entries(message, modern=modern))
+
+
+def entries(message: bytes, *, modern: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """Each certificate, and the extensions that came with it (RFC 8446 §4.4.2)."""
     body = Cursor(message[4:], "Certificate")
     if message[0] == COMPRESSED_CERTIFICATE:
         body = Cursor(_decompressed(body), "Certificate")
@@ -97,15 +105,40 @@ def certificates(message: bytes, *, modern: bool) -> tuple[bytes, ...]:
         body.vector(1)
     listed = body.inner(3)
     body.end()
-    found: list[bytes] = []
+    found: list[tuple[bytes, bytes]] = []
     while listed.left:
-        found.append(listed.vector(3))
-        if modern:
-            listed.vector(2)
+        one = listed.vector(3)
+        found.append((one, listed.vector(2) if modern else b""))
         if len(found) > CERTIFICATES:
             wanted = f"at most {CERTIFICATES} certificates"
             raise Malformed("transcript.tls-malformed", wanted, "more")
     return tuple(found)
+
+
+def stapled(message: bytes) -> tuple[bytes, bytes]:
+    """What the site sent with its own certificate in TLS 1.3: the answer of OCSP
+    (RFC 6066 §8) and the list of SCTs (RFC 6962 §3.3); empty what it did not send."""
+    listed = entries(message, modern=True)
+    if not listed:
+        return b"", b""
+    octets = listed[0][1]
+    found = _extensions(Cursor(len(octets).to_bytes(2, "big") + octets, "CertificateEntry"))
+    status = found.get(_STATUS)
+    return b"" if status is None else _ocsp(status), found.get(_TIMESTAMPS, b"")
+
+
+def status_12(message: bytes) -> bytes:
+    """The answer of OCSP in CertificateStatus of TLS 1.2."""
+    return _ocsp(message[4:])
+
+
+def _ocsp(content: bytes) -> bytes:
+    body = Cursor(content, "CertificateStatus")
+    kind, answer = body.number(1), body.vector(3)
+    body.end()
+    if kind != 1:
+        raise Malformed("transcript.tls-malformed", "a status of OCSP", f"type {kind}")
+    return answer
 
 
 def verification(message: bytes) -> tuple[int, bytes]:

@@ -4,6 +4,7 @@ RFC 8446 §4 and RFC 5246 §7. The steps are told one by one to `Handshake`, so 
 whose signature is bad can still be read, and one that cannot be read still shows what it is.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ class Session:
     alpn: str = ""
     server_name: str = ""
     certificates: tuple[bytes, ...] = ()
+    ocsp: bytes = b""  # the answer of OCSP that the site sent with its certificate
+    timestamps: bytes = b""  # likewise its list of SCTs (RFC 6962 §3.3)
     scheme: str = ""  # by which the site signed
     retried: bool = False  # HelloRetryRequest
     finished: tuple[bool, bool] = (False, False)  # the client's, the server's: both fit
@@ -175,6 +178,8 @@ class _Opening:
         if asked:
             message = self._take(self.server, *kinds)
         self.session.certificates = messages.certificates(message, modern=True)
+        with contextlib.suppress(Malformed):  # what came beside it makes no handshake worse
+            self.session.ocsp, self.session.timestamps = messages.stapled(message)
         over = signatures.CONTEXT_13 + self._digest(suite)
         scheme, signature = messages.verification(
             self._take(self.server, messages.CERTIFICATE_VERIFY)
@@ -242,6 +247,7 @@ class _Opening:
         self, suite: Suite, message: bytes, hello: ClientHello, answer: ServerHello
     ) -> None:
         self.session.certificates = messages.certificates(message, modern=False)
+        self.session.timestamps = answer.timestamps
         asked = False
         signed = not suite.signed
         while True:
@@ -263,7 +269,8 @@ class _Opening:
                 case messages.SERVER_HELLO_DONE:
                     break
                 case _:
-                    pass
+                    with contextlib.suppress(Malformed):
+                        self.session.ocsp = messages.status_12(message)
         if not signed:
             raise Malformed("transcript.tls-malformed", "ServerKeyExchange", "none")
         held = asked and bool(
