@@ -118,7 +118,7 @@ def test_xorriso_reads_it(tmp_path: Path, maker: str | None) -> None:
     image = made(tmp_path, maker).path
     out = tmp_path / "read"
     subprocess.run(
-        ["xorriso", "-osirrox", "on", "-indev", str(image), "-extract", "/", str(out)],
+        ["xorriso", "-osirrox", "on", "-indev", f"stdio:{image}", "-extract", "/", str(out)],
         check=True,
         capture_output=True,
     )
