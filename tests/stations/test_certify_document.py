@@ -226,7 +226,25 @@ def test_how_complete_the_archive_is_stands_there_with_reasons() -> None:
     assert "2 项：浏览器没有得到应答\n" in text
     assert "1 项：never-heard-of\n" in text
     assert "有 1 条连接未能打开" in text
+    assert text.count("GET https://a.example/ [not-recorded]") == 2
+    assert "取证记录 capture.json 列出" not in text
+    assert "以下原因" not in text
     assert "完整性" not in said(document_of(facts("web"), GIVEN))
+
+
+def test_of_many_gaps_it_says_which_are_named_and_where_the_rest_stands() -> None:
+    """A record names a thousand: the certificate must not say that it names each."""
+    gap = {"method": "GET", "url": "https://a.example/" + "a" * 999, "why": "not-recorded"}
+    figure = {
+        "requested": 5000, "recorded": 9, "seen_on_wire": 9, "unopened": 0,
+        "missing_in_all": 4991, "missing": [gap] * 100,
+    }  # fmt: skip
+    text = said(document_of(facts("web", capture=CAPTURE | {"completeness": figure}), GIVEN))
+    assert "不全或缺失 4991 项" in text
+    assert "以下原因为其中前 100 项的原因" in text
+    assert text.count("[not-recorded]") == 12
+    assert "以上列出 12 项；取证记录 capture.json 列出前 1,000 项" in text
+    assert "a" * 200 not in text.replace("\n", "")
 
 
 def test_the_grade_of_the_surroundings_is_printed_with_what_was_missing() -> None:

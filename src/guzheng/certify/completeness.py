@@ -1,6 +1,7 @@
 """The row of a web capture's certificate that says how complete the archive is.
 
-Counts and a short list, as docs/spec/completeness.md §3 defines them; the record has every gap.
+Counts and a short list, as docs/spec/completeness.md §3 defines them. The certificate names the
+first gaps and says where the rest stand: the record has a thousand, `guzheng transcript` all.
 """
 
 from collections import Counter
@@ -14,27 +15,38 @@ from guzheng.proof.fields import Fields
 LABEL = Phrase("完整性", "Completeness")
 FIGURE = Phrase(
     "网页请求 {requested} 项；存档 {recorded} 项；在传输原文中看到 {seen_on_wire} 项；"
-    "不全或缺失 {missing_in_all} 项（逐项见取证记录）",
+    "不全或缺失 {missing_in_all} 项",
     "requested by the page {requested}; recorded {recorded}; seen on the wire {seen_on_wire}; "
-    "missing or not whole {missing_in_all} (each by name on the capture record)",
+    "missing or not whole {missing_in_all}",
+)
+REASONS_OF = Phrase(
+    "以下原因为其中前 {listed} 项的原因",
+    "the reasons below are those of the first {listed}",
+)
+REST = Phrase(
+    "以上列出 {named} 项；取证记录 capture.json 列出前 1,000 项，"
+    "其余用 guzheng transcript 逐项列出",
+    "{named} are named above; the capture record (capture.json) names the first 1,000, and "
+    "guzheng transcript all of them",
 )
 UNOPENED = Phrase(
     "有 {unopened} 条连接未能打开，其中内容无从得知",
     "connections that could not be opened: {unopened}; what they held is not known",
 )
 _LONGEST = 65536
+_NAMED, _CUT = 12, 160  # of the gaps, and characters of an address
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """`gaps` are counted by reason, as far as they are listed."""
+    """`gaps`: method, address and reason, as far as they are listed."""
 
     requested: int
     recorded: int
     seen_on_wire: int
     unopened: int
     missing_in_all: int
-    gaps: tuple[tuple[str, int], ...]
+    gaps: tuple[tuple[str, str, str], ...]
 
     @classmethod
     def read(cls, value: object) -> "Completeness":
@@ -45,7 +57,7 @@ class Completeness:
             seen_on_wire=fields.count("seen_on_wire"),
             unopened=fields.count("unopened"),
             missing_in_all=fields.count("missing_in_all"),
-            gaps=_by_reason(fields.items("missing", most=1000)),
+            gaps=tuple(map(_gap, fields.items("missing", most=1000))),
         )
         fields.end()
         return figure
@@ -58,28 +70,33 @@ class Completeness:
             "missing_in_all": self.missing_in_all,
         }
         lines = [*pen.both(FIGURE.filled(**facts))]
-        for why, count in self.gaps:
-            lines += pen.both(_named(why, count))
+        if self.missing_in_all > len(self.gaps):
+            lines += pen.both(REASONS_OF.filled(listed=len(self.gaps)), "warn")
+        for why, count in sorted(Counter(why for _, _, why in self.gaps).items()):
+            lines += pen.both(_counted(why, count))
+        for method, url, why in self.gaps[:_NAMED]:
+            lines.append(pen.line(f"· {method} {_short(url)} [{why}]", "mute"))
+        if self.missing_in_all > (named := min(len(self.gaps), _NAMED)):
+            lines += pen.both(REST.filled(named=named))
         if self.unopened:
             lines += pen.both(UNOPENED.filled(unopened=self.unopened), "warn")
         return [pen.row(LABEL, *lines)]
 
 
-def _by_reason(listed: list[object]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(map(_reason, listed)).items()))
-
-
-def _reason(value: object) -> str:
+def _gap(value: object) -> tuple[str, str, str]:
     fields = Fields(value, "certificate.capture.completeness.missing")
+    method, url = (fields.text(name, longest=_LONGEST) for name in ("method", "url"))
     why = fields.text("why")
-    for name in ("method", "url"):
-        fields.text(name, longest=_LONGEST)
     fields.text_or_none("detail")
     fields.end()
-    return why
+    return method[:20], url, why
 
 
-def _named(why: str, count: int) -> Phrase:
+def _short(url: str) -> str:
+    return url if len(url) <= _CUT else f"{url[: _CUT - 1]}…"
+
+
+def _counted(why: str, count: int) -> Phrase:
     """A reason of a later version stands as it is."""
     code = f"transcript.missing.{why}"
     zh, en = (words.find_words(code, one) or why for one in words.LANGUAGES)
