@@ -158,6 +158,8 @@ class Postgres:
                 "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
                 "shared_buffers = 16MB\nmax_connections = 60\nwal_level = replica\n"
                 "fsync = on\nmax_wal_senders = 4\nhot_standby = on\n"
+                # In its own folder: what a killed server leaves in /dev/shm stays there.
+                "dynamic_shared_memory_type = mmap\n"
                 "log_min_messages = fatal\nautovacuum = off\n"
             )
         return cls(folder, free_port())
