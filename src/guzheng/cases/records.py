@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     func,
     insert,
-    inspect,
     select,
 )
 
@@ -29,7 +28,7 @@ from guzheng.cases.course import EXHIBIT, NUMBERED, PARTS, REMOVED, SET, Case, E
 from guzheng.cases.values import Exhibited, Facts, Sequence, Stated
 from guzheng.proof import canonical, instant
 from guzheng.refusals import Refused
-from guzheng.store import ids
+from guzheng.store import ids, tables
 from guzheng.store.columns import NUMBER, text_column
 from guzheng.store.records import SQLITE, reading, writing
 
@@ -63,10 +62,8 @@ ENTRY = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it: rows are only added."""
-    missing = [one for one in (CASE, ENTRY) if not inspect(connection).has_table(one.name)]
-    METADATA.create_all(connection)
-    for index in ENTRY.indexes:  # one came later than its table
-        index.create(connection, checkfirst=True)
+    missing = tables.make(connection, (CASE, ENTRY))
+    tables.make_indexes(connection, ENTRY)
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
         connection.exec_driver_sql(
@@ -100,8 +97,7 @@ class Cases:
         self._engine, self._words_of = engine, words_of
         with writing(engine) as connection:
             create(connection)
-            if not inspect(connection).has_table(naming.CASE_WORD.name):
-                naming.METADATA.create_all(connection)
+            if tables.make(connection, naming.METADATA.sorted_tables):
                 self._name_all(connection)
 
     # ---- in --------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    inspect,
 )
 
+from guzheng.store import tables
 from guzheng.store.columns import NUMBER, text_column
 from guzheng.store.records import SQLITE
 
@@ -139,16 +139,14 @@ _ALL = (COMMISSION, EVENT, QUOTA, BATCH, SCHEDULE, SCHEDULE_EVENT, SLOT)
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    missing = [one for one in _ALL if not inspect(connection).has_table(one.name)]
-    METADATA.create_all(connection)
+    missing = tables.make(connection, _ALL)
     for table in _ALL:
-        there = {one["name"] for one in inspect(connection).get_columns(table.name)}
+        there = tables.columns(connection, table)
         for name in {one.name for one in table.columns} - there:
             connection.exec_driver_sql(
                 f"ALTER TABLE {table.name} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
             )
-    for index in QUOTA.indexes:  # one that came later than its table
-        index.create(connection, checkfirst=True)
+    tables.make_indexes(connection, QUOTA)
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
         connection.exec_driver_sql(

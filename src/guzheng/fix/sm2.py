@@ -16,6 +16,7 @@ import ctypes
 import weakref
 from collections.abc import Callable
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_ubyte, c_ulong, c_void_p
+from functools import cache
 from typing import Any, cast
 
 from guzheng.fix import der
@@ -202,6 +203,7 @@ class Sm2Scalars:
         return self._keys[secret]
 
 
+@cache  # a process has one, which stays as it was tested
 def open_libcrypto(name: str = LIBRARY) -> Libcrypto:
     """The system's libcrypto, once it has shown that it does SM2; else `Unavailable`."""
     try:

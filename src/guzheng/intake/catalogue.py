@@ -29,7 +29,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     select,
     update,
 )
@@ -39,6 +38,7 @@ from guzheng.intake.order import Order
 from guzheng.proof import instant, package
 from guzheng.proof.digest import Digest
 from guzheng.proof.errors import ProofError
+from guzheng.store import tables
 from guzheng.store.records import reading
 
 GOING, CERTIFIED, REFUSED = "going", "certified", "refused"
@@ -120,14 +120,12 @@ class Entered:
 def create(connection: Connection) -> None:
     """Make what is not there yet; who made what is in a line since one version, and `rebuild`
     tells it of lines that are older."""
-    if inspect(connection).has_table(CATALOGUE.name):
-        known = {one["name"] for one in inspect(connection).get_columns(CATALOGUE.name)}
-        if CATALOGUE.c.person.name not in known:
+    if tables.is_there(connection, CATALOGUE):
+        if CATALOGUE.c.person.name not in tables.columns(connection, CATALOGUE):
             added = CreateColumn(CATALOGUE.c.person).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {CATALOGUE.name} ADD COLUMN {added}")
-        for one in CATALOGUE.indexes:
-            one.create(connection, checkfirst=True)
-    TABLES.create_all(connection)
+        tables.make_indexes(connection, CATALOGUE)
+    tables.make(connection, TABLES.sorted_tables)
 
 
 def enter(connection: Connection, entered: Sequence[Entered]) -> None:

@@ -26,7 +26,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     select,
 )
 from sqlalchemy import update as change
@@ -36,6 +35,7 @@ from guzheng.intake.order import PAPER, Order
 from guzheng.proof import canonical, instant, package
 from guzheng.proof.digest import Digest, sha256
 from guzheng.proof.errors import ProofError
+from guzheng.store import tables
 from guzheng.store.records import insert_missing, reading, writing
 
 _tables = MetaData()
@@ -83,10 +83,9 @@ class ExhibitIndex:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         with writing(engine) as connection:
-            unknown = not inspect(connection).has_table(fingerprints.FINGERPRINT.name)
-            _tables.create_all(connection)
-            fingerprints.TABLES.create_all(connection)
-            heldup.TABLES.create_all(connection)
+            unknown = not tables.is_there(connection, fingerprints.FINGERPRINT)
+            for some in (_tables, fingerprints.TABLES, heldup.TABLES):
+                tables.make(connection, some.sorted_tables)
             if unknown:  # made by a version that had none
                 for row in connection.execute(select(_exhibit)).all():
                     _enter_listed(connection, row)
@@ -99,7 +98,7 @@ class ExhibitIndex:
 
     def _list_unlisted(self, connection: Connection) -> None:
         """Lines of a version that had no catalogue; `rebuild` knows their addresses too."""
-        unlisted = not inspect(connection).has_table(catalogue.CATALOGUE.name)
+        unlisted = not tables.is_there(connection, catalogue.CATALOGUE)
         catalogue.create(connection)
         if not unlisted:
             return

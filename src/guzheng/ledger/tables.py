@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from guzheng.proof.manifest import LEAF_LABEL
+from guzheng.store import tables
 from guzheng.store.columns import NUMBER
 from guzheng.store.records import SQLITE
 
@@ -74,10 +75,8 @@ class Tables:
 
     def create(self, connection: Connection) -> None:
         """Make what is not there; a ledger of before gets the table of its end."""
-        on_server = connection.dialect.name != SQLITE
-        present = set(inspect(connection).get_table_names()) if on_server else set[str]()
-        self._metadata.create_all(connection)
-        if not on_server:
+        if connection.dialect.name == SQLITE:
+            tables.make(connection, self._metadata.sorted_tables)
             for statement in self._indexes():
                 connection.exec_driver_sql(statement)
             for number, guard in enumerate(self._guards()):
@@ -85,6 +84,8 @@ class Tables:
                     f"CREATE TRIGGER IF NOT EXISTS entry_guard{self._ending}_{number} {guard}"
                 )
             return
+        present = set(inspect(connection).get_table_names())
+        self._metadata.create_all(connection)
         fresh = [one for one in self._metadata.tables if one not in present]
         for statement in self._server_guards(fresh):
             connection.exec_driver_sql(statement)

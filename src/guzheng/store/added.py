@@ -6,8 +6,9 @@ in such tables, and what may change lies in others.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Table, inspect
+from sqlalchemy import Connection, Table
 
+from guzheng.store import tables
 from guzheng.store.records import SQLITE
 
 _FUNCTION = (
@@ -23,10 +24,8 @@ def create_tables(
 
     All of these belong to one drawer of `store.records`: its writers take turns, so two
     programs that start together do not make the same table twice."""
-    present = inspect(connection)
-    missing = [one for one in only_added if not present.has_table(one.name)]
-    for table in (*missing, *changing):
-        table.create(connection, checkfirst=True)
+    made = tables.make(connection, (*only_added, *changing))
+    missing = [one for one in made if one in only_added]
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
         connection.exec_driver_sql(_FUNCTION)
