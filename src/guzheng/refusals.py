@@ -3,8 +3,13 @@
 `Refused`: a rule or the caller; doing it again changes nothing until somebody acts.
 `Unavailable`: an outside party or a resource failed; trying again may help.
 Anything else that is raised is our own bug. Each says what was expected, what was found and
-who must act; `code` is stable, and words/ holds its sentence in each language.
+who must act; `code` is stable, and words/ holds its sentence in each language. What they say
+may hold identifiers that an operator has named himself, such as those of editions; `names`
+has these names by language, so that a page shows no identifier.
 """
+
+from collections.abc import Mapping
+from typing import Self
 
 
 class Problem(Exception):
@@ -13,9 +18,15 @@ class Problem(Exception):
     retry_seconds = 0  # how long to wait before asking again; 0: that would change nothing
 
     def __init__(
-        self, code: str, *, expected: str = "", found: str = "", act: str = ""
+        self,
+        code: str,
+        *,
+        expected: str = "",
+        found: str = "",
+        act: str = "",
     ) -> None:
         self.code = code
+        self.names: Mapping[str, Mapping[str, str]] = {}
         self.expected = expected
         self.found = found
         self.act = act
@@ -27,6 +38,11 @@ class Problem(Exception):
         if act:
             parts.append(act)
         super().__init__("; ".join(parts))
+
+    def naming(self, names: Mapping[str, Mapping[str, str]]) -> Self:
+        """The same, with names for identifiers that it says."""
+        self.names = names
+        return self
 
 
 class Refused(Problem):

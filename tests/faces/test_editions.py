@@ -96,7 +96,7 @@ def test_a_function_is_refused_until_it_is_granted_and_old_things_stay(shop: Sho
     assert refused.status_code == 402
     assert "accounts.not-in-edition" in refused.text
     assert WHERE in refused.text
-    assert "cases: standard, professional, full" in refused.text
+    assert "有“案卷”功能的版本：标准版、专业版、完整版" in refused.text
     for form in ("/cases/new", "/shares/new", "/packages/new"):
         early = shop.asks("anne", "GET", form)
         assert (early.status_code, 'href="/me/edition"' in early.text) == (402, True)

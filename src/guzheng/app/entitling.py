@@ -113,7 +113,7 @@ class Entitling:
                 expected=f"{function}: {', '.join(having)}{f' — {url}' if url else ''}",
                 found=standing.edition.edition,
                 act="look at /me/edition; the operator grants more",
-            )
+            ).naming({one.edition: one.names for one in self.editions})
 
     def allowance_of(self, account: str, function: str = CAPTURE) -> Allowance:
         """The lots that a unit may be held from; None: no limit. Raises Refused where the

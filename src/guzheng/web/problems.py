@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 from guzheng import words
 from guzheng.refusals import Problem, Unavailable
+from guzheng.web.telling import NOTHING_TOLD, Told, told_of
 
 RETRY_AFTER_SECONDS = 15
 
@@ -99,7 +100,7 @@ _STATUS_OF_ENDING = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One error as a person or a program is told it."""
+    """One error as a program is told it, and (`told`) as a person reads it on a page."""
 
     code: str
     status: HTTPStatus
@@ -108,6 +109,7 @@ class Trouble:
     found: str = ""
     act: str = ""
     retry_seconds: int = 0
+    told: Told = NOTHING_TOLD
 
 
 def status_of(code: str) -> HTTPStatus:
@@ -121,14 +123,32 @@ def status_of(code: str) -> HTTPStatus:
 def trouble_of(problem: Problem, language: words.Language) -> Trouble:
     """The one mapping of the two families to HTTP."""
     unavailable = isinstance(problem, Unavailable)
+
+    def act(*, sees_expected: bool) -> str:
+        return act_of(
+            problem.code,
+            problem.act,
+            language,
+            unavailable=unavailable,
+            sees_expected=sees_expected,
+        )
+
+    told = told_of(
+        problem.code,
+        {"expected": problem.expected, "found": problem.found},
+        language,
+        names=problem.names,
+        act=act,
+    )
     return Trouble(
         code=problem.code,
         status=HTTPStatus.SERVICE_UNAVAILABLE if unavailable else status_of(problem.code),
         title=sentence(problem.code, language),
-        expected=expected_of(problem.code, problem.expected, language),
+        expected=told.expected or problem.expected,
         found=problem.found,
-        act=act_of(problem.code, problem.act, language, unavailable=unavailable),
+        act=told.act,
         retry_seconds=RETRY_AFTER_SECONDS if unavailable else problem.retry_seconds,
+        told=told,
     )
 
 
@@ -136,12 +156,6 @@ def sentence(code: str, language: words.Language) -> str:
     """The words of a code; a code from a later version is shown as it is, never hidden."""
     known = words.find_words(code, language) or words.find_words(f"proof.{code}", language)
     return known or words.say("web.unknown-code", language, code=code)
-
-
-def expected_of(code: str, expected: str, language: words.Language) -> str:
-    """What was wanted, in the reader's language where the code has words for it."""
-    named = f"permission.{expected}" if code == "accounts.not-permitted" else f"expected.{code}"
-    return words.find_words(named, language) or expected
 
 
 # Whom the platform's own note names first, and the words for that party.
@@ -155,10 +169,17 @@ _PARTIES = {
 }
 
 
-def act_of(code: str, act: str, language: words.Language, *, unavailable: bool = False) -> str:
-    """Who must act, in the reader's language: by the code, else by the party that is named.
-
-    `act` itself is a note in English; it is shown only where English is read."""
+def act_of(
+    code: str,
+    act: str,
+    language: words.Language,
+    *,
+    unavailable: bool = False,
+    sees_expected: bool = True,
+) -> str:
+    """Who must act, in the reader's language: by the code, else by the party that is named,
+    else by what kind of refusal it is. `act` itself is a note in English; it is shown only
+    where English is read. `sees_expected`: nobody is sent to a line that is not there."""
     if known := words.find_words(f"act.{code}", language):
         return known
     if act and language == "en":
@@ -166,7 +187,16 @@ def act_of(code: str, act: str, language: words.Language, *, unavailable: bool =
     for name, party in _PARTIES.items():
         if act.startswith(name):
             return words.say(f"act.{party}", language)
-    return words.say("act.retry" if unavailable else "act.caller", language)
+    if "the operator" in act:
+        return words.say("act.operator", language)
+    if unavailable:
+        return words.say("act.retry", language)
+    status = status_of(code)
+    if status == HTTPStatus.NOT_FOUND:
+        return words.say("act.not-found", language)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return words.say("act.too-large", language)
+    return words.say("act.caller" if sees_expected else "act.caller-plain", language)
 
 
 def headers_of(trouble: Trouble) -> dict[str, str]:
@@ -215,4 +245,5 @@ def fault(number: str, language: words.Language) -> Trouble:
         title=words.say("web.fault", language),
         found=number,
         act=words.say("act.report-fault", language),
+        told=Told(found=number),
     )
