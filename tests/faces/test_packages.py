@@ -134,6 +134,7 @@ def test_what_does_not_fit_is_said_before_anything_is_made(
     assert answer.status_code == 422
     assert "不能原样写入光盘" in answer.text
     assert "以 zip 或 U 盘提交" in answer.text, "with its cure"
+    assert "a;b.txt：要求 UCS-2" in answer.text
     assert face.client.get("/packages").text.count("/packages/pk_") == before
 
 

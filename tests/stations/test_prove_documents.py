@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.app import Platform
-from guzheng.app.packaging import BESIDE_RESERVE
+from guzheng.app.packaging import Packaging
 from guzheng.app.volumes import DOCUMENTS, WantedPackage
 from guzheng.config import Config
 from guzheng.intake import Upload
@@ -272,16 +272,21 @@ def test_several_volumes_are_each_whole(
     platform: Platform, wanted: WantedPackage, tmp_path: Path
 ) -> None:
     profiles = tmp_path / "courts.toml"
-    extents = [platform.packaging.extent(one.exhibit) for one in wanted.selection.entries]
-    capacity = BESIDE_RESERVE + max(one.size("zip") for one in extents) + 1000
-    profiles.write_text(
-        f'[small]\nzh="小"\nen="small"\ncontainer="zip"\ncapacity={capacity}\nfile_limit=0\n'
-        'types=[]\nsource_zh="测试"\nsource_en="a test"\n'
-    )
-    small = replace(
-        platform.packaging, config=replace(platform.config, court_profiles=str(profiles))
-    )
     onto = replace(wanted, profile="small", documents=("catalogue",))
+
+    def of(capacity: int) -> Packaging:
+        profiles.write_text(
+            f'[small]\nzh="小"\nen="small"\ncontainer="zip"\ncapacity={capacity}\n'
+            'file_limit=0\ntypes=[]\nsource_zh="测试"\nsource_en="a test"\n'
+        )
+        config = replace(platform.config, court_profiles=str(profiles))
+        return replace(platform.packaging, config=config)
+
+    assert not of(10_000_000).check(onto).violations, "what courts take online is often so much"
+    excesses = of(1).check(onto).blocking
+    assert {one.code for one in excesses} == {"package.exhibit-too-large"}
+    assert {one.expected for one in excesses} == {"1"}
+    small = of(max(int(one.found.replace(",", "")) for one in excesses))
     checked = small.check(onto)
     assert [one.code for one in checked.violations] == ["package.several-volumes"]
     made = small.write(onto, tmp_path)

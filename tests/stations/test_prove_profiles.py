@@ -16,7 +16,7 @@ from guzheng.prove.profiles import (
     volumes,
 )
 from guzheng.refusals import Refused
-from guzheng.words import LANGUAGES, find_words
+from guzheng.words import LANGUAGES, find_words, say
 
 ITEM = "exhibits/ex_1/items/"
 
@@ -51,6 +51,9 @@ def test_sizes_of_discs() -> None:
 def test_what_does_not_fit_is_named() -> None:
     large = Extent("ex_1", {ITEM + "film.mp4": 5 << 20})
     assert codes(profile("iso", 4 << 20), large) == ["package.exhibit-too-large"]
+    (excess,) = violations(profile("zip", 4 << 20), [large], 300_000)
+    assert excess.expected == f"{4 << 20:,}", "the limit as the court states it"
+    assert excess.found == f"{large.size('zip') + 300_000:,}"
     assert codes(profile("folder", 0, 4 << 20), large) == ["package.file-too-large"]
     assert codes(profile("folder", 0, 0, "pdf"), large) == ["package.type-not-taken"]
     assert codes(profile("zip", 0, 0, "zip"), large) == []
@@ -122,8 +125,8 @@ def test_every_violation_has_words_and_a_cure() -> None:
         "package.type-not-taken",
         "package.several-volumes",
         "package.name-not-for-disc",
-        "package.volume-too-large",
     ):
         for language in LANGUAGES:
             assert find_words(code, language)
+            assert say(f"excess.{code}", language, subject="a.mp4", expected="1", found="2")
             assert find_words(f"cure.{code}", language)

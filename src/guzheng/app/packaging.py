@@ -27,7 +27,9 @@ from guzheng.proof.report import Outcome, Report
 from guzheng.refusals import Problem, Refused
 from guzheng.store.blobs import read
 
-BESIDE_RESERVE = 24 << 20  # octets kept for documents, until they are printed
+# Octets that are kept for documents until they are printed: verify.html and the fonts of each;
+# what each exhibit adds to them; what each of its members adds to VERIFY.md and SHA256SUMS.
+_RESERVED, _FOR_EXHIBIT, _FOR_MEMBER = 2 << 20, 64 << 10, 1 << 10
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 REHEARSAL_FILE = "质证预演.pdf"
 
@@ -75,11 +77,13 @@ class Packaging:
         for one in wanted.selection.entries:
             self.require_finished(one.exhibit)
         extents = [self.extent(one.exhibit) for one in wanted.selection.entries]
+        members = sum(len(one.members) for one in extents)
+        beside = _RESERVED + _FOR_EXHIBIT * len(extents) + _FOR_MEMBER * members
         page_wanted = "page" in wanted.documents
         return Precheck(
             profile,
-            prove.violations(profile, extents, BESIDE_RESERVE, self._burner),
-            tuple(tuple(one) for one in prove.volumes(profile, extents, BESIDE_RESERVE)),
+            prove.violations(profile, extents, beside, self._burner),
+            tuple(tuple(one) for one in prove.volumes(profile, extents, beside)),
             sum(sum(one.members.values()) for one in extents),
             ("page",) if page_wanted and prove.verify_page() is None else (),
             self._burner if profile.container == "iso" else "",

@@ -16,7 +16,7 @@ from guzheng.proof import canonical
 from guzheng.proof.report import Outcome
 from guzheng.prove import Chosen, Selection
 from guzheng.refusals import Problem, Refused
-from guzheng.words import find_words
+from guzheng.words import find_words, say
 
 _DOCUMENTS = {"label": "labels"} | {
     one: one for one in ("catalogue", "disclosure", "certification", "page", "rehearsal")
@@ -119,9 +119,13 @@ def _volumes(platform: Platform, wanted: WantedPackage, into: Path, speaker: Spe
         speaker.note(
             "cli.package-violation",
             what=_said(speaker, one.code),
-            subject=legible(one.subject),
-            expected=one.expected,
-            found=legible(one.found),
+            excess=say(
+                f"excess.{one.code}",
+                speaker.language,
+                subject=legible(one.subject),
+                expected=one.expected,
+                found=legible(one.found),
+            ),
             cure=_said(speaker, f"cure.{one.code}"),
         )
     if checked.absent:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
-from guzheng.proof import der, sm2_x509
+from guzheng.proof import sm2_x509
 from guzheng.proof.errors import Malformed, ProofError, Refuted, UnknownKey, require
 
 MAX_DEPTH = 6  # leaf, up to four intermediates, root
@@ -42,18 +42,21 @@ _UNREADABLE = (
 @lru_cache(REMEMBERED)
 def parse_certificate(encoded: bytes) -> x509.Certificate:
     """An X.509 certificate whose names, dates, key and extensions can all be read."""
-    _require_whole_octets(encoded)
     try:
         found = x509.load_der_x509_certificate(encoded)
         _ = (found.extensions, found.subject, found.issuer)
         _ = (found.not_valid_before_utc, found.not_valid_after_utc)
+        # A certificate ends with its signature, and before that the number of bits of it that
+        # are unused: no signature covers these, and libraries pass over them.
+        unused = encoded[-1 - len(found.signature)]
     except _UNREADABLE as error:
         why = str(error)[:80]
         raise Malformed("chain.certificate-malformed", "an X.509 certificate", why) from error
+    wanted = "a signature of whole octets"
+    require(unused == 0, Malformed, "chain.certificate-malformed", wanted, unused)
     readable = find_public_key(found) is not None
-    require(
-        readable, Malformed, "chain.certificate-malformed", "a known kind of key", "another"
-    )
+    wanted = "a known kind of key"
+    require(readable, Malformed, "chain.certificate-malformed", wanted, "another")
     return found
 
 
@@ -69,15 +72,6 @@ def find_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes 
         return certificate.public_key()
     except _UNREADABLE:
         return sm2_x509.find_key(certificate)
-
-
-def _require_whole_octets(encoded: bytes) -> None:
-    """The signature has no unused bits, which no signature covers and libraries pass over."""
-    whole = der.parse(encoded, der.SEQUENCE, "Certificate")
-    signature = whole.parts("Certificate", der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)[2]
-    unused = signature.content[:1]
-    expected = "a signature of whole octets"
-    require(unused == b"\0", Malformed, "chain.certificate-malformed", expected, unused)
 
 
 def parse_pem_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -113,9 +107,9 @@ def require_sole_critical_purpose(certificate: x509.Certificate, purpose: str) -
     usage = extension_of(certificate, x509.ExtendedKeyUsage)
     found = [one.dotted_string for one in usage.value] if usage else []
     critical = usage is not None and usage.critical
-    shown = f"{found}, critical: {critical}"
-    fits = critical and found == [purpose]
-    require(fits, Refuted, "chain.purpose-wrong", f"{purpose}, alone and critical", shown)
+    if not critical or found != [purpose]:
+        shown = f"{found}, critical: {critical}"
+        raise Refuted("chain.purpose-wrong", f"{purpose}, alone and critical", shown)
 
 
 def require_path(
@@ -214,21 +208,21 @@ def _require_usable(certificate: x509.Certificate, depth: int, at: datetime) -> 
 
 def _require_may_stand(certificate: _Certificate, depth: int) -> None:
     for extension in certificate.extensions:
-        known = not extension.critical or extension.oid in _UNDERSTOOD
-        found = extension.oid.dotted_string
-        require(known, Refuted, "chain.extension-unknown", "known critical extensions", found)
+        if extension.critical and extension.oid not in _UNDERSTOOD:
+            wanted, found = "known critical extensions", extension.oid.dotted_string
+            raise Refuted("chain.extension-unknown", wanted, found)
     if depth > 0:
-        _require_issuer(certificate, depth, certificate.subject.rfc4514_string())
+        _require_issuer(certificate, depth)
 
 
-def _require_issuer(certificate: x509.Certificate, depth: int, name: str) -> None:
+def _require_issuer(certificate: x509.Certificate, depth: int) -> None:
     constraints = extension_of(certificate, x509.BasicConstraints)
     longest = constraints.value.path_length if constraints else None
     # path_length counts the intermediates below, the leaf excepted: RFC 5280 §4.2.1.9.
-    may = constraints is not None and constraints.value.ca
-    may = may and (longest is None or depth - 1 <= longest)
-    wanted = f"{name} may issue at depth {depth}"
-    require(may, Refuted, "chain.not-an-issuer", wanted, constraints and constraints.value)
+    if not (constraints and constraints.value.ca and (longest is None or depth <= longest + 1)):
+        wanted = f"{certificate.subject.rfc4514_string()} may issue at depth {depth}"
+        raise Refuted("chain.not-an-issuer", wanted, constraints and constraints.value)
     usage = extension_of(certificate, x509.KeyUsage)
-    may = usage is None or usage.value.key_cert_sign
-    require(may, Refuted, "chain.not-an-issuer", f"{name} with keyCertSign", "without")
+    if usage and not usage.value.key_cert_sign:
+        wanted = f"{certificate.subject.rfc4514_string()} with keyCertSign"
+        raise Refuted("chain.not-an-issuer", wanted, "without")

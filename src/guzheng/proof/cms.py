@@ -90,7 +90,6 @@ def digest_name(algorithm: Element) -> str:
     return DIGESTS[found]
 
 
-@lru_cache(64)
 def _algorithm(element: Element) -> str:
     """The name of an algorithm whose parameters are absent or NULL."""
     element.require(der.SEQUENCE, "AlgorithmIdentifier")
@@ -106,10 +105,8 @@ def _algorithm(element: Element) -> str:
 def forget() -> None:
     """As if no token had been seen yet: see chain.forget, which it calls."""
     chain.forget()
-    for remembering in (_sequences, _certificates, _readable, _attribute_parts, _only):
-        remembering.cache_clear()
-    for judged in (_algorithm, _require_signer):
-        judged.cache_clear()
+    _readable.cache_clear()
+    _require_signer.cache_clear()
 
 
 def _require_version(element: Element, *wanted: int) -> None:
@@ -127,7 +124,7 @@ def parse(octets: bytes) -> SignedContent:
     require(kind == SIGNED_DATA, Malformed, "cms.not-signed-data", SIGNED_DATA, kind)
     signed = explicit.parts("ContentInfo.content", der.SEQUENCE)[0].reader("SignedData")
     version = signed.take(der.INTEGER)
-    announced = _sequences(signed.take(der.SET).content, "digestAlgorithms")
+    announced = signed.take(der.SET).reader("digestAlgorithms").all(der.SEQUENCE)
     content_type, content = _encapsulated(signed.take(der.SEQUENCE))
     enclosed = signed.optional(der.context(0))
     held = _certificates(enclosed.content) if enclosed else ()
@@ -147,12 +144,6 @@ def parse(octets: bytes) -> SignedContent:
     return found
 
 
-@lru_cache(chain.REMEMBERED)
-def _sequences(content: bytes, what: str) -> tuple[Element, ...]:
-    return tuple(der.Reader(content, what).all(der.SEQUENCE))
-
-
-@lru_cache(chain.REMEMBERED)
 def _certificates(content: bytes) -> tuple[bytes, ...]:
     held = tuple(one.encoded for one in der.Reader(content, "certificates").all(der.SEQUENCE))
     few = len(held) <= MAX_CERTIFICATES
@@ -232,25 +223,13 @@ def _attributes(element: Element) -> dict[str, Element]:
     """Type → its one value; RFC 5652 §11 allows the ones we read a single value, once."""
     found: dict[str, Element] = {}
     for one in element.reader("attributes").all(der.SEQUENCE):
-        kind, values = _attribute_parts(one.content)
+        named, values = one.parts("Attribute", der.OID, der.SET)
+        kind, reader = der.oid(named), values.reader("attribute values")
         if kind in found:
             raise Refuted("cms.attribute-duplicated", f"{kind} once", "twice")
-        found[kind] = _only(values)
+        found[kind] = reader.take()
+        reader.end()
     return found
-
-
-@lru_cache(chain.REMEMBERED)
-def _attribute_parts(content: bytes) -> tuple[str, bytes]:
-    named, values = der.Reader(content, "Attribute").exactly(der.OID, der.SET)
-    return der.oid(named), values.content
-
-
-@lru_cache(chain.REMEMBERED)
-def _only(values: bytes) -> Element:
-    reader = der.Reader(values, "attribute values")
-    value = reader.take()
-    reader.end()
-    return value
 
 
 def require_signature(

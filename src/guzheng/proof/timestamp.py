@@ -8,7 +8,6 @@ them, and not that they are true.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography import x509
@@ -150,8 +149,6 @@ _SEEN: dict[int, tuple[_Seen, ...]] = {}
 def forget() -> None:
     """As if no token had been seen yet."""
     _SEEN.clear()
-    _require_granted.cache_clear()
-    _accuracy.cache_clear()
     cms.forget()
 
 
@@ -199,7 +196,6 @@ def _parse_whole(octets: bytes) -> TimestampToken:
     return _token(token.encoded)
 
 
-@lru_cache(64)
 def _require_granted(content: bytes) -> None:
     """PKIStatusInfo: granted, or grantedWithMods (RFC 3161 §2.4.2)."""
     status = der.Reader(content, "PKIStatusInfo")
@@ -263,7 +259,6 @@ def _require_uncritical(extensions: der.Element) -> None:
         require(critical is None, Refuted, "timestamp.extension-unknown", wanted, name)
 
 
-@lru_cache(64)
 def _accuracy(element: der.Element) -> timedelta:
     """Accuracy (RFC 3161 §2.4.2): seconds, [0] millis and [1] micros of 1 to 999 each."""
     reader = element.reader("Accuracy")
