@@ -49,11 +49,8 @@ class Answer(NamedTuple):
     failure: Failure | None
 
 
-class _Draft(NamedTuple):
-    """What is about to be signed."""
-
-    tst_info_der: bytes
-    with_certificates: bool
+# What the clock says, the policy this puts a token under, and how time and bound are written.
+_Told = tuple[Reading, bytes, bytes]
 
 
 def _answer(signed: bytes | Unavailable, group: Group) -> Answer:
@@ -112,7 +109,7 @@ class LocalAuthority:
         self._clock = clock
         self._serial = serial
         self._journal = journal or Unrecorded()
-        self._moment: tuple[Reading, bytes, bytes] | None = None
+        self._moment: _Told | None = None
         self.signer = sha256(certificate_der).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -137,24 +134,21 @@ class LocalAuthority:
         First all is drafted that will be signed, then its lines go into the journal, then all
         of it is signed: a signature needs the processor's cache for itself, and so each of them
         costs a fifth less."""
-        drafts = [self._drafted(request_der) for request_der, _ in asked]
-        wanted = [
-            (draft, client)
-            for draft, (_, client) in zip(drafts, asked, strict=True)
-            if isinstance(draft, _Draft)
-        ]
+        lines, wanted, refused = self._drafted(asked)
         if not wanted:
-            return [one for one in drafts if isinstance(one, Answer)]
+            return list(refused.values())
         try:
-            group = self._journal.append(
-                [(draft.tst_info_der, client) for draft, client in wanted], signer=self.signer
-            )
+            group = self._journal.append(lines, signer=self.signer)
         except Unavailable as error:
             failed = rejected(Failure.SYSTEM_FAILURE, error.code)
-            return [failed if isinstance(one, _Draft) else one for one in drafts]
-        signed = iter(self._template.granted([draft for draft, _ in wanted]))
+            return [refused.get(at, failed) for at in range(len(asked))]
+        signed = self._template.granted(wanted)
+        if not refused:
+            return [_answer(one, group) for one in signed]
+        rest = iter(signed)
         return [
-            _answer(next(signed), group) if isinstance(one, _Draft) else one for one in drafts
+            refused[at] if at in refused else _answer(next(rest), group)
+            for at in range(len(asked))
         ]
 
     def commit(self, answer: Answer) -> None:
@@ -162,13 +156,37 @@ class LocalAuthority:
         if answer.group is not None:
             self._journal.commit(answer.group)
 
-    def _drafted(self, request_der: bytes) -> _Draft | Answer:
-        try:
-            return self._draft_of(request.parse(request_der))
-        except Rejection as rejection:
-            return rejected(rejection.failure, rejection.text)
+    def _drafted(
+        self, asked: Sequence[tuple[bytes, str]]
+    ) -> tuple[list[tuple[bytes, str]], list[tuple[bytes, bool]], dict[int, Answer]]:
+        """Each TSTInfo that will be signed, with its client and with its wish; and by place
+        those questions that are answered without.
 
-    def _draft_of(self, asked: request.TimestampRequest) -> _Draft:
+        The clock is read once for all: each of them was here before it was read, so what is
+        stamped existed at that time."""
+        lines: list[tuple[bytes, str]] = []
+        wanted: list[tuple[bytes, bool]] = []
+        refused: dict[int, Answer] = {}
+        told: _Told | None = None
+        for at, (request_der, client) in enumerate(asked):
+            try:
+                one = request.parse(request_der)
+                self._require_stamped(one)
+                told = told or self._told()
+                if one.policy_der:
+                    _require_policy(one.policy_der, told)
+            except Rejection as rejection:
+                refused[at] = rejected(rejection.failure, rejection.text)
+                continue
+            tst_info_der = tokens.tst_info(
+                one, policy_der=told[1], serial=self._serial(), moment_der=told[2]
+            )
+            lines.append((tst_info_der, client))
+            wanted.append((tst_info_der, one.wants_certificate))
+        return lines, wanted, refused
+
+    def _require_stamped(self, asked: request.TimestampRequest) -> None:
+        """A hash and a policy that this authority has."""
         if not self._stamps_sm3 and request.is_sm3(asked):
             raise Rejection(Failure.BAD_ALG, "SM3 is stamped by an SM2 authority")
         wanted = asked.policy_der
@@ -176,18 +194,9 @@ class LocalAuthority:
             raise Rejection(
                 Failure.UNACCEPTED_POLICY, f"the policies are {' and '.join(self._policy_oids)}"
             )
-        reading, policy_der, moment_der = self._told()
-        if wanted and wanted != policy_der:
-            stands = "verified" if reading.verified else "not verified"
-            raise Rejection(Failure.UNACCEPTED_POLICY, f"the clock is {stands}")
-        tst_info_der = tokens.tst_info(
-            asked, policy_der=policy_der, serial=self._serial(), moment_der=moment_der
-        )
-        return _Draft(tst_info_der, asked.wants_certificate)
 
-    def _told(self) -> tuple[Reading, bytes, bytes]:
-        """What the clock says now, the policy this puts a token under, and how it is written:
-        encoded once for all tokens that share one reading."""
+    def _told(self) -> _Told:
+        """Encoded once for all tokens that share one reading."""
         reading, known = self._read(), self._moment
         if known is None or known[0] is not reading:
             policy_der = self._measured_policy_der if reading.verified else self._policy_der
@@ -207,6 +216,13 @@ class LocalAuthority:
                 Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
             )
         return reading
+
+
+def _require_policy(wanted: bytes, told: _Told) -> None:
+    reading, policy_der, _ = told
+    if wanted != policy_der:
+        stands = "verified" if reading.verified else "not verified"
+        raise Rejection(Failure.UNACCEPTED_POLICY, f"the clock is {stands}")
 
 
 def rejected(failure: Failure, text: str) -> Answer:

@@ -32,6 +32,7 @@ def _length(size: int) -> bytes:
 
 
 _LENGTHS = tuple(map(_length, range(2048)))  # a token's, ready made
+_SEQUENCES = tuple(_SEQUENCE + length for length in _LENGTHS)
 
 
 def header(tag: bytes, size: int) -> bytes:
@@ -46,7 +47,9 @@ def tlv(tag: bytes, content: bytes) -> bytes:
 
 
 def sequence(*parts: bytes) -> bytes:
-    return tlv(_SEQUENCE, b"".join(parts))
+    content = b"".join(parts)
+    size = len(content)
+    return (_SEQUENCES[size] if size < 2048 else header(_SEQUENCE, size)) + content
 
 
 def set_of(parts: Iterable[bytes]) -> bytes:

@@ -75,16 +75,18 @@ class TokenTemplate:
         where the key was `Unavailable`, that.
 
         Between two signatures nothing else runs, since each needs the processor's cache."""
-        # Length and content; signed as the SET OF it is, written under [0]: RFC 5652 §5.4.
-        before, after, digest = self._attributes_before, self._attributes_after, self._digest
-        attributes = [before + digest(tst_info_der) + after for tst_info_der, _ in wanted]
-        signatures = self._signatures([b"\x31" + one for one in attributes])
+        # Signed as the SET OF that it is, written under [0]: RFC 5652 §5.4.
+        before, after = b"\x31" + self._attributes_before, self._attributes_after
+        digest = self._digest
+        digests = [digest(tst_info_der) for tst_info_der, _ in wanted]
+        signatures = self._signatures([before + one + after for one in digests])
+        response = self._response
         return [
             signature
             if isinstance(signature, Unavailable)
-            else self._response(tst_info_der, one, signature, with_certificates)
+            else response(tst_info_der, one, signature, with_certificates)
             for (tst_info_der, with_certificates), one, signature in zip(
-                wanted, attributes, signatures, strict=True
+                wanted, digests, signatures, strict=True
             )
         ]
 
@@ -101,37 +103,37 @@ class TokenTemplate:
     def _response(
         self,
         tst_info_der: bytes,
-        attributes: bytes,
+        digest: bytes,
         signature: bytes,
         with_certificates: bool,  # noqa: FBT001 - of this class only
     ) -> bytes:
         certificates = self._certificates if with_certificates else b""
         sizes = (len(tst_info_der), len(signature), len(certificates))
         before, between, after = self._frames.get(sizes) or self._frame(sizes, certificates)
-        return b"".join((before, tst_info_der, between, attributes, after, signature))
+        return b"".join((before, tst_info_der, between, digest, after, signature))
 
     def _frame(
         self, sizes: tuple[int, int, int], certificates: bytes
     ) -> tuple[bytes, bytes, bytes]:
-        """All octets around content, attributes and signature: their sizes alone decide them.
+        """All octets around content, its digest and signature: their sizes alone decide them.
 
         Written from the inside out, with zeros where the three will be, then cut at them."""
         tst_info_der, signature = bytes(sizes[0]), bytes(sizes[1])
-        attributes = self._attributes_before + self._digest(b"") + self._attributes_after
-        after = self._signer_after + der.header(b"\x04", len(signature))
-        signer = der.tlv(
-            b"\x30", self._signer_before + b"\xa0" + attributes + after + signature
-        )
+        digest = self._digest(b"")
+        until = self._signer_before + b"\xa0" + self._attributes_before
+        after = self._attributes_after + self._signer_after
+        after += der.header(b"\x04", len(signature))
+        signer = der.tlv(b"\x30", until + digest + after + signature)
         content = der.tlv(b"\x30", _TST_INFO + der.tlv(b"\xa0", der.octet_string(tst_info_der)))
         signers = der.tlv(b"\x31", signer)
         signed = self._before_content + content + certificates + signers
         token = der.tlv(b"\x30", _SIGNED_DATA + der.tlv(b"\xa0", der.tlv(b"\x30", signed)))
         whole = der.tlv(b"\x30", _GRANTED + token)
-        attributes_at = len(whole) - len(signature) - len(after) - len(attributes)
+        digest_at = len(whole) - len(signature) - len(after) - len(digest)
         content_end = len(whole) - len(signers) - len(certificates)
         frame = (
             whole[: content_end - len(tst_info_der)],
-            whole[content_end:attributes_at],
+            whole[content_end:digest_at],
             after,
         )
         if len(self._frames) < _MAX_FRAMES:
