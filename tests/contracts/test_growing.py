@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guzheng.app.waiting import Waiting, waiting_in
+from guzheng.app.waiting import Waiting, after, waiting_in
 from guzheng.intake import Here
 from guzheng.intake.uploads import Arriving, Part
 from guzheng.proof import instant
@@ -120,33 +120,57 @@ def whole_of(waiting: Waiting, one: Arriving) -> str:
 
 
 @pytest.mark.parametrize("hands", ["aaaa", "abab", "abba", "aabb"])
+@pytest.mark.parametrize("alone", ["yyyy", "nnnn", "ynyn", "nyny", "nnyy"])
 def test_whoever_takes_it_up_the_digest_is_of_what_is_there(
-    open_place: Callable[[], Waiting], hands: str
+    open_place: Callable[[], Waiting], hands: str, alone: str
 ) -> None:
     places = {"a": open_place(), "b": open_place()}
-    parts: tuple[Part, ...] = ()
-    for number, hand in enumerate(hands):
-        parts = (*parts, places[hand].take("up_1", parts, [bytes([number]) * 100_000]))
     octets = b"".join(bytes([number]) * 100_000 for number in range(4))
-    one = upload(parts, sha256=hashlib.sha256(octets).hexdigest())
-    assert b"".join(places["a"].octets(one)) == octets
-    assert whole_of(places["a"], one) == one.sha256
+    parts: tuple[Part, ...] = ()
+    for number, (hand, one) in enumerate(zip(hands, alone, strict=True)):
+        chunks = [bytes([number]) * 100_000]
+        part = places[hand].take("up_1", parts, chunks, alone=one == "y")
+        parts = after(parts, part)
+        assert sum(one.size for one in parts) == (number + 1) * 100_000
+        for one_part in parts:
+            said = octets[one_part.begins : one_part.begins + one_part.size]
+            assert one_part.sha256 == hashlib.sha256(said).hexdigest()
+    one_upload = upload(parts, sha256=hashlib.sha256(octets).hexdigest())
+    assert b"".join(places["a"].octets(one_upload)) == octets
+    assert whole_of(places["a"], one_upload) == one_upload.sha256
     with pytest.raises(Refused, match=r"upload\.digest-differs"):
         whole_of(places["b"], upload(parts, sha256="0" * 64))
 
 
+def test_in_one_hand_it_is_one_part_however_often_it_is_counted(
+    blobs: DirectoryBlobs,
+) -> None:
+    """So its octets are hashed once; those under a checksum of their own are twice."""
+    waiting = waiting_in(blobs, lambda size: b"0" * size)
+    parts: tuple[Part, ...] = ()
+    for number in range(3):
+        parts = after(parts, waiting.take("up_1", parts, [b"%d" % number], alone=False))
+        assert [(one.begins, one.size) for one in parts] == [(0, number + 1)]
+    parts = after(parts, waiting.take("up_1", parts, [b"alone"], alone=True))
+    assert [(one.begins, one.size) for one in parts] == [(0, 3), (3, 5)]
+    parts = after(parts, waiting.take("up_1", parts, [b"!"], alone=False))
+    assert [(one.begins, one.size) for one in parts] == [(0, 9)]
+    assert parts[0].sha256 == hashlib.sha256(b"012alone!").hexdigest()
+
+
+@pytest.mark.parametrize("alone", [True, False])
 def test_what_was_taken_but_not_counted_is_no_part_of_the_digest(
-    open_place: Callable[[], Waiting],
+    open_place: Callable[[], Waiting], alone: bool
 ) -> None:
     """One hand took octets, its row failed; another hand took others of the same length."""
     one, other = open_place(), open_place()
-    one.take("up_1", (), [b"1" * 1000])
-    parts: tuple[Part, ...] = (other.take("up_1", (), [b"2" * 1000]),)
-    parts = (*parts, one.take("up_1", parts, [b"3" * 1000]))
+    one.take("up_1", (), [b"1" * 1000], alone=alone)
+    parts: tuple[Part, ...] = (other.take("up_1", (), [b"2" * 1000], alone=alone),)
+    parts = after(parts, one.take("up_1", parts, [b"3" * 1000], alone=alone))
     right = hashlib.sha256(b"2" * 1000 + b"3" * 1000).hexdigest()
     assert whole_of(one, upload(parts)) == right
-    dropped = one.take("up_1", parts, [b"4"])
+    dropped = one.take("up_1", parts, [b"4"], alone=True)
     one.drop(dropped)
-    parts = (*parts, one.take("up_1", parts, [b"5"]))
+    parts = after(parts, one.take("up_1", parts, [b"5"], alone=alone))
     right = hashlib.sha256(b"2" * 1000 + b"3" * 1000 + b"5").hexdigest()
     assert whole_of(one, upload(parts)) == right

@@ -19,7 +19,7 @@ import pytest
 
 from guzheng.app import Platform
 from guzheng.app.parts import open_parts
-from guzheng.app.uploading import PART, Uploading
+from guzheng.app.uploading import Uploading
 from guzheng.app.waiting import waiting_in
 from guzheng.config import Config
 from guzheng.proof import instant
@@ -111,10 +111,9 @@ def test_piece_by_piece_to_a_deposit(own: tuple[Face, Platform]) -> None:
         assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(at))
         if at < len(file):
             assert offset_of(face.client, address) == at
-            parts = face.client.get(address).json()["parts"]
-            for one in parts:
-                piece = file[one["offset"] : one["offset"] + one["size"]]
-                assert one["sha256"] == hashlib.sha256(piece).hexdigest()
+            (part,) = face.client.get(address).json()["parts"]
+            said = {"offset": 0, "size": at, "sha256": hashlib.sha256(file[:at]).hexdigest()}
+            assert part == said, "one part, which grows"
         exhibit = answer.headers.get("guzheng-exhibit", "")
     assert face.client.head(address, headers=TUS).headers["guzheng-exhibit"] == exhibit
     again = send(face.client, address, at, b"")
@@ -368,35 +367,48 @@ def server(data: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         program.wait()
 
 
+class Gone(Exception):
+    """The sender sends no more."""
+
+
 def test_killed_half_way(tmp_path: Path) -> None:
     """`kill -9` while octets come in, again when all are there: one deposit, the same hash."""
     data, port = tmp_path / "data", free_port()
-    file = octets(3 * PART)
+    file, piece = octets(32 << 20), 256 << 10
     address = f"http://127.0.0.1:{port}"
+    told = 0
     with server(data, port) as program, httpx.Client(base_url=address, timeout=60) as client:
         place = begin(client, len(file))
 
         def half() -> Iterator[bytes]:
-            for at in range(0, len(file) // 2, 1 << 20):
-                yield file[at : at + (1 << 20)]
-            while offset_of(client, place) < PART:
+            nonlocal told
+            for at in range(0, len(file) // 2, piece):
+                yield file[at : at + piece]
+            for at in range(len(file) // 2, len(file) - piece, piece):
+                if told := offset_of(client, place):
+                    break
+                yield file[at : at + piece]
                 time.sleep(0.1)
             os.kill(program.pid, signal.SIGKILL)
-            yield file[len(file) // 2 :]
+            raise Gone
 
-        with pytest.raises(httpx.HTTPError), httpx.Client(base_url=address) as sender:
+        with pytest.raises(Gone), httpx.Client(base_url=address) as sender:
             sender.patch(
                 place,
                 content=half(),
                 headers={
                     **TUS,
                     "Content-Type": "application/offset+octet-stream",
+                    "Content-Length": str(len(file)),
                     "Upload-Offset": "0",
                 },
             )
+    assert told, "what comes is counted while it comes"
     with server(data, port), httpx.Client(base_url=address, timeout=60) as client:
         at = offset_of(client, place)
-        assert PART <= at < len(file), "what was acknowledged is there"
+        assert told <= at < len(file), "what was acknowledged is there"
+        (part,) = client.get(place).json()["parts"]
+        assert part["sha256"] == hashlib.sha256(file[:at]).hexdigest()
         exhibit = send(client, place, at, file[at:]).headers["guzheng-exhibit"]
         listed = client.get("/api/exhibits").json()["exhibits"]
         assert [one["exhibit"] for one in listed] == [exhibit]

@@ -17,7 +17,7 @@ from typing import Final
 from guzheng import intake
 from guzheng.app.originals import Originals
 from guzheng.app.parts import Parts
-from guzheng.app.waiting import waiting_in
+from guzheng.app.waiting import after, waiting_in
 from guzheng.config import Config
 from guzheng.intake.rules import item_name, stated
 from guzheng.intake.uploads import FOLDER, KEPT, Arriving, Part, UploadRows
@@ -27,7 +27,9 @@ from guzheng.road import Road
 from guzheng.store import ids
 from guzheng.store.lease import leased
 
-PART: Final = 16 << 20  # octets that a killed server may have to be sent again, at most
+COUNTED: Final = 64 << 20  # octets that a killed server may have to be sent again, at most
+COUNTED_SECONDS: Final = 2.0  # and those of so much time, while they come
+_WORTH: Final = 1 << 20  # octets below which time alone is no reason to wait for the disk
 CHECKED: Final = 64 << 20  # octets that can be sent under one checksum
 ROOM: Final = 256 << 20  # octets that stay free, whatever comes
 _CUT: Final = frozenset({"web.cut-off"})
@@ -180,18 +182,31 @@ class Uploading:
         here = one.parts
         while body.more():
             hashed = _Hashed(checksum)
-            most = CHECKED if checksum else PART
+            octets = body.taken(CHECKED) if checksum else self._awhile(body)
             try:
-                part = self._waiting.take(one.upload, here, hashed.through(body.taken(most)))
+                part = self._waiting.take(
+                    one.upload, here, hashed.through(octets), alone=checksum is not None
+                )
             except Unavailable as problem:
                 raise _room_of(problem) from problem
             if checksum and (body.cut or body.more() or not hashed.fits(part)):
                 self._waiting.drop(part)  # of a checksum, all or nothing
                 raise body.cut or _checksum_differs(checksum)
             self._rows.add(one.upload, part, expires_at=self._expires())
-            here = (*here, part)
+            here = after(here, part)
         if body.cut:
             raise body.cut
+
+    def _awhile(self, body: "_Body") -> Iterator[bytes]:
+        """What comes until it is time to count it: a wait for the disk, and a row."""
+        begun = self._parts.now()
+        octets = 0
+        for chunk in body.taken(COUNTED):
+            yield chunk
+            octets += len(chunk)
+            seconds = (self._parts.now() - begun).total_seconds()
+            if octets >= _WORTH and seconds >= COUNTED_SECONDS:
+                return
 
     def _finish(self, one: Arriving) -> None:
         try:

@@ -2,7 +2,9 @@
 
 In one file that grows, where the store can (a directory): at the end it is given its name in
 the exhibit, and no octet is written a second time. The whole is hashed while it comes in, and
-that is the digest it is deposited under, as of any deposit; only an upload that another process
+that is the digest it is deposited under, as of any deposit; what is counted meanwhile is one
+part that grows, under the digest of all so far, so that nothing is hashed twice. Only what
+comes under a checksum is a part with a digest of its own; and an upload that another process
 took up again is read at the end, and then each part must have the digest it came with.
 Elsewhere (S3) each part is a blob of its own, read again and copied at the end."""
 
@@ -30,8 +32,11 @@ class Waiting(Protocol):
     @property
     def copies(self) -> int: ...
 
-    def take(self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes]) -> Part:
-        """Keep these octets behind those parts; durable on return."""
+    def take(
+        self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes], *, alone: bool
+    ) -> Part:
+        """Keep these octets behind those parts; durable on return. The part given back stands
+        for every octet from where it begins on; `alone`: for these octets and no others."""
         ...
 
     def drop(self, part: Part) -> None:
@@ -59,8 +64,11 @@ class _Parted:
     def __init__(self, blobs: Blobs, entropy: Callable[[int], bytes]) -> None:
         self._blobs, self._entropy = blobs, entropy
 
-    def take(self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes]) -> Part:
-        begins = _end_of(before)
+    def take(
+        self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes], *, alone: bool
+    ) -> Part:
+        del alone  # a blob never grows
+        begins = end_of(before)
         place = f"{FOLDER}{upload}/{begins:016d}-{self._entropy(4).hex()}"
         received = keep_stream(self._blobs, place, chunks)
         return Part(begins, received.size, received.sha256.hex, place)
@@ -99,18 +107,21 @@ class _Grown:
         self._carried: OrderedDict[str, _Carried] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes]) -> Part:
-        begins, place = _end_of(before), f"{FOLDER}{upload}/octets"
+    def take(
+        self, upload: str, before: tuple[Part, ...], chunks: Iterable[bytes], *, alone: bool
+    ) -> Part:
+        begins, place = end_of(before), f"{FOLDER}{upload}/octets"
         whole = self._carried_on(upload, before)
         grow = partial(self._growing.grow, place, begins)
-        if not before:  # the first part is the whole so far: one hash is both
+        if whole is not None and not (alone and before):  # one hash is of the part and of all
             received = hashed_through(chunks, grow, into=whole)
+            part = Part(0, begins + received.size, received.sha256.hex, place)
         else:
             received = hashed_through(chunks, grow, *([whole] if whole else []))
-        part = Part(begins, received.size, received.sha256.hex, place)
+            part = Part(begins, received.size, received.sha256.hex, place)
         if whole is not None:
             with self._lock:
-                self._carried[upload] = _Carried((*before, part), whole)
+                self._carried[upload] = _Carried(after(before, part), whole)
                 while len(self._carried) > _REMEMBERED:
                     self._carried.popitem(last=False)
         return part
@@ -150,8 +161,13 @@ class _Grown:
         return Here(one.size, digest, settle)
 
 
-def _end_of(parts: tuple[Part, ...]) -> int:
+def end_of(parts: tuple[Part, ...]) -> int:
     return parts[-1].begins + parts[-1].size if parts else 0
+
+
+def after(before: tuple[Part, ...], part: Part) -> tuple[Part, ...]:
+    """The parts that are here once this one is: it stands for all from its beginning on."""
+    return (*(one for one in before if one.begins < part.begins), part)
 
 
 def _checked(one: Arriving, read: Callable[[Part], Iterator[bytes]]) -> Iterator[bytes]:

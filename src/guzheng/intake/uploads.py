@@ -2,6 +2,7 @@
 
 A part is durable, with its SHA-256, before its row is; a row is there before the sender is
 told of it. So what a killed server had acknowledged is never lost, and the rest is sent again.
+A part may grow: its row is then replaced by one that says more, never by one that says less.
 These rows are a waiting room: they go when the upload ended or expired, and are no evidence.
 """
 
@@ -194,8 +195,12 @@ class UploadRows:
             return tuple(connection.execute(wanted).scalars())
 
     def add(self, upload: str, part: Part, *, expires_at: datetime) -> None:
-        """These octets are here, durably; the upload lives on."""
+        """These octets are here, durably, and the part stands for all from where it begins on;
+        the upload lives on."""
         with writing(self._engine) as connection:
+            connection.execute(
+                delete(PART).where(PART.c.upload == upload, PART.c.begins >= part.begins)
+            )
             connection.execute(
                 insert(PART),
                 {
