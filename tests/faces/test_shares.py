@@ -91,6 +91,7 @@ def test_a_judge_sees_fetches_and_is_told_how_to_check(
         assert "noindex" in page.headers["x-robots-tag"]
         assert page.headers["cache-control"] == "no-store"
         assert "能确认" in page.text
+        assert "未实名" in page.text
         assert "openssl ts -verify" in page.text
         files = re.findall(rf'href="({link}/[^"]+)"', page.text)
         for address in files:

@@ -36,6 +36,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET /s/{secret}/{number}/{name:path}": PUBLIC,
 }
 PER_PAGE: Final = 30
+_FIRST: Final = {"screenshot.png": 0, "page.pdf": 1, "page.wacz": 2}
 DAYS: Final = (7, 30, 90, 180, 365)
 USUAL_DAYS: Final = 30
 COOKIE: Final = "guzheng_share"
@@ -233,11 +234,20 @@ def _facts(view: ExhibitView) -> dict[str, object]:
     return {
         "view": view,
         "title": readings.title_of(view),
-        "items": readings.items_of(view),
+        "items": _for_a_reader(readings.items_of(view)),
+        "capture": readings.fact(view.facts, "capture"),
+        "attested": readings.text_fact(view.facts, "attested_applicant", "name"),
         "interval": readings.interval_of(view),
         "number": readings.text_fact(view.facts, "number"),
         "offered": {one.name for one in view.papers if is_offered(one.name)},
     }
+
+
+def _for_a_reader(
+    items: tuple[readings.ItemReading, ...],
+) -> tuple[readings.ItemReading, ...]:
+    """First what shows a captured page by itself, then what an expert opens."""
+    return tuple(sorted(items, key=lambda one: _FIRST.get(one.name, len(_FIRST))))
 
 
 def _ask_code(
