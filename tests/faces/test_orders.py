@@ -61,6 +61,9 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orders]:
             seen.append(self.path)
             count = seen.count(self.path)
             body = f"<!doctype html><title>价格</title><p>价格 {count} 元</p><p>同样的话</p>"
+            if self.path == "/login":
+                body = "<!doctype html><title>登录</title><h1>请登录</h1><form>"
+                body += "<input name=user><input type=password><button>登录</button></form>"
             octets = body.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -143,6 +146,24 @@ def test_what_differs_between_two_places(orders: Orders, captured: CommissionVie
     assert 0 < picture["differing_pixels"] < picture["compared_pixels"]
     for language, said in (("zh", "不同之处"), ("en", "Differing")):
         assert said in orders.text(f"/compare/{one}/{other}?lang={language}")
+
+
+def test_whoever_decides_is_told_first_that_it_may_not_be_the_page(
+    orders: Orders, captured: CommissionView
+) -> None:
+    """On the order itself, in every list of orders, and to programs: he may give it up."""
+    assert captured.warnings == ()
+    assert "warnings" not in captured.value()
+    assert 'id="warnings"' not in orders.text(f"/orders/{captured.commission.commission}")
+    order = orders.post("/captures", url=f"{orders.site}/login")
+    view = orders.wait(order, lambda one: one.state == "previewable")
+    assert view.value()["warnings"] == "scope.login-wall"
+    shown = orders.text(f"{order}?lang=zh")
+    said = "本次取证得到的是登录页面"
+    assert shown.index(said) < shown.index('id="confirm"')
+    assert "所得可能不是您要的网页" in orders.text("/orders?lang=zh")
+    orders.post(f"{order}/give-up")
+    assert said in orders.text(f"{order}?lang=zh")
 
 
 def test_one_under_way_is_stopped_and_says_so(orders: Orders) -> None:

@@ -37,6 +37,8 @@ def _refused(captured_folder: Path, url: str, code: str, **more: object) -> dict
     assert record.outcome == "failed"
     assert record.failure is not None
     assert record.failure.code == code
+    allowed = "capture.private-addresses-allowed" in record.notes
+    assert allowed == bool(record.private_addresses_allowed)
     kept = {one.name for one in (captured.out / "items").iterdir()}
     assert kept <= {*ATTEMPT_ITEMS}  # what the wire showed, and nothing of the page
     assert kept == {one.name for one in record.artefacts}

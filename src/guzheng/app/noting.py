@@ -7,16 +7,20 @@ run twice: an event that is there already is not added again.
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-from guzheng import intake, road
+from guzheng import intake, origin, road
 from guzheng.app.parts import Parts
 from guzheng.commission import Commission, Event, rules
 from guzheng.proof import canonical, package
+from guzheng.proof.capture import CaptureRecord
 from guzheng.proof.errors import ProofError
 from guzheng.road import Road
 from guzheng.store.blobs import find
 
 _STOPPED = frozenset({"capture.stopped", "commission.cancelled"})
+_GRAVE = ("capture.control-differs", "capture.wire-contradicts")
+_MOST = 8  # a page can be several things; each is one of some ten codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class Noting:
             kind = rules.CANCELLED if stopped else rules.FAILED
             self.parts.commissions.append(one, Event(kind, now, code, found))
         elif package.CAPTURE in papers and not self._is_attempt(one.exhibit):
-            self.parts.commissions.append(one, Event(rules.CAPTURED, now))
+            codes = self._warnings(one.exhibit)
+            event = Event(rules.CAPTURED, now, codes[0] if codes else "", " ".join(codes))
+            self.parts.commissions.append(one, event)
             if one.automatic:
                 why = "commission.automatic"
                 self.append(one, Event(rules.CONFIRMED, now, why))
@@ -57,6 +63,15 @@ class Noting:
             return octets is not None and intake.refusal_in(octets) is not None
         return False
 
+    def _warnings(self, exhibit: str) -> tuple[str, ...]:
+        """What whoever decides about it must know first: that its origin is in doubt, that it
+        may not be the page that was asked for, that something altered or contradicts it."""
+        octets = find(self.parts.blobs, road.folder_of(exhibit) + package.CAPTURE)
+        with contextlib.suppress(ProofError):  # unreadable: the road's next step says so
+            if octets is not None:
+                return warnings_of(CaptureRecord.parse(octets))
+        return ()
+
     def _refusal(self, exhibit: str) -> tuple[str, str]:
         octets = find(self.parts.blobs, road.folder_of(exhibit) + road.REFUSED)
         value = canonical.parse_object(octets) if octets else {}
@@ -71,3 +86,12 @@ class Noting:
         if at is not None and at <= now:
             event = Event(rules.CONFIRMED, now, "commission.time-passed")
             self.append(one, event)
+
+
+def warnings_of(record: CaptureRecord) -> tuple[str, ...]:
+    """By code, the gravest first; nothing where nothing speaks against it."""
+    notes = cast("list[str]", record.fields["notes"])
+    judged = cast("list[dict[str, object]]", record.fields["scope"])
+    astray = (origin.FAILED,) if origin.judge(notes).failed else ()
+    altered = tuple(one for one in _GRAVE if one in notes)
+    return (*astray, *altered, *(str(one["code"]) for one in judged))[:_MOST]

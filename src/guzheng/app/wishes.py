@@ -63,6 +63,12 @@ class CommissionView:
         """The event that ended it, if it has ended."""
         return next((one for one in self.events if one.kind in rules.FINAL), None)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Codes: why what was captured may not be what was asked for."""
+        said = next((one for one in self.events if one.kind == rules.CAPTURED), None)
+        return tuple(said.found.split()) if said is not None else ()
+
     def value(self) -> dict[str, object]:
         """As programs are told it; what is empty is left out."""
         one, reason = self.commission, self.reason
@@ -88,6 +94,7 @@ class CommissionView:
             "batch": one.batch,
             "schedule": one.schedule,
             "code": reason.code if reason else "",
+            "warnings": " ".join(self.warnings),
             "confirms_at": instant.encode(self.confirms_at) if self.confirms_at else "",
         }
         return value | {name: text for name, text in said.items() if text}

@@ -62,10 +62,6 @@ class Draft:
         journal, stage, status = self.journal, self.stage, self._status()
         if status is not None and status >= 400:
             journal.note("capture.http-error-status")
-        if self.order.trust_spki:
-            journal.note("capture.tls-key-trusted")
-        if self.order.allow_private:
-            journal.note("capture.private-addresses-allowed")
         if stage.browser is not None and stage.browser.sandbox.kind == "off":
             journal.note("capture.sandbox-off")
         if any(one.outcome not in _HARMLESS for one in self.recorder.exchanges):
@@ -82,6 +78,10 @@ class Draft:
     def note_origin(self) -> None:
         """What may have led to another server (guzheng.origin); of a capture that failed too,
         since a name that was led astray makes a page look as if it were gone."""
+        if self.order.trust_spki:
+            self.journal.note("capture.tls-key-trusted")
+        if self.order.allow_private:
+            self.journal.note("capture.private-addresses-allowed")
         connections = self.stage.egress.connections if self.stage.egress else []
         if machine.preset_names(one.host for one in connections):
             self.journal.note(origin.PRESET)

@@ -149,7 +149,10 @@ def result_of(view: BatchView, language: words.Language) -> bytes:
                 words.say(f"order.state.{one.state}", language),
                 made.exhibit,
                 made.vantage,
-                words.find_words(code, language) or code,
+                " ".join(
+                    words.find_words(each, language) or each
+                    for each in ((code,) if code else ()) + one.warnings
+                ),
                 instant.beijing((reason or one.events[-1]).observed_at),
             )
         )
