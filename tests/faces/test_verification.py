@@ -99,6 +99,8 @@ def test_a_certificate_alone_says_how_little_it_says(face: Face, certified: Cert
     )
     assert "证书未被改动" in answer.text
     assert "它所说的原件不在其中" in answer.text
+    assert "证书签名有效" in answer.text
+    assert "证书与文书一致" not in answer.text, "there were no papers"
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,10 @@ def test_a_certificate_is_judged(page: Page, certified: Certified) -> None:
     page.choose("#engine-files", certified.certificate)
     page.wait_for(ANSWERED)
     assert page.run(OUTCOME) == "verdict passed", page.text("[data-answer]")
-    assert "原件不在其中" in page.text("[data-answer]")
+    told = page.text("[data-answer]")
+    assert "原件不在其中" in told
+    assert "证书签名有效" in told
+    assert "证书与文书一致" not in told, "there were no papers"
 
 
 def test_a_file_alone_is_looked_up_when_asked(page: Page, certified: Certified) -> None:

@@ -33,8 +33,11 @@ export interface Check {
 
 export function checksOf(findings: readonly Finding[], words: Words): Check[] {
   const grouped = new Map<string, Finding[]>(Object.keys(QUESTIONS).map((name) => [name, []]));
+  const taken = new Set(findings.map((one) => one.step));
   for (const one of findings) {
-    const question = Object.keys(QUESTIONS).find((name) => QUESTIONS[name]!.includes(one.step)) ?? one.step;
+    // A certificate by itself was compared with no paper, and no question may say so.
+    const alone = one.step === "certificate.signature" && !taken.has("certificate.content");
+    const question = alone ? one.step : Object.keys(QUESTIONS).find((name) => QUESTIONS[name]!.includes(one.step)) ?? one.step;
     grouped.set(question, [...(grouped.get(question) ?? []), one]);
   }
   const checks = [...grouped].filter(([, own]) => own.length).map(([name, own]) => checkOf(name, own, words));
@@ -44,12 +47,12 @@ export function checksOf(findings: readonly Finding[], words: Words): Check[] {
 function checkOf(name: string, findings: readonly Finding[], words: Words): Check {
   const outcome = outcomeOf(findings);
   const steps = findings.map((one) => lineOf(one, words)).sort((one, other) => SEVERITY[one.outcome] - SEVERITY[other.outcome]);
-  const passed = words.find(`check.${name}-passed`);
+  const passed = words.find(`check.${name}-passed`) ?? steps[0]!.reason;
   const worst = [...new Set(steps.filter((one) => one.outcome === outcome).map((one) => one.reason))];
   return {
     outcome,
     title: words.find(`check.${name}`) ?? steps[0]!.title,
-    reasons: outcome === "passed" ? (passed === null ? [] : [passed]) : worst,
+    reasons: outcome === "passed" ? (passed ? [passed] : []) : worst,
     steps,
   };
 }

@@ -113,8 +113,12 @@ def _headline(report: Report, subject: Subject, language: words.Language) -> str
 def _checks(findings: Sequence[Finding], language: words.Language) -> tuple[Check, ...]:
     """In the order of the questions; what went wrong comes first."""
     grouped: dict[str, list[Finding]] = {check: [] for check, _ in _CHECKS}
+    taken = {one.step for one in findings}
     for one in findings:
-        grouped.setdefault(_CHECK_OF_STEP.get(one.step, one.step), []).append(one)
+        # A certificate by itself was compared with no paper, and no question may say so.
+        alone = one.step == "certificate.signature" and "certificate.content" not in taken
+        question = one.step if alone else _CHECK_OF_STEP.get(one.step, one.step)
+        grouped.setdefault(question, []).append(one)
     checks = [_check(name, own, language) for name, own in grouped.items() if own]
     return tuple(sorted(checks, key=lambda one: _SEVERITY[one.outcome]))
 
@@ -123,7 +127,7 @@ def _check(name: str, findings: Sequence[Finding], language: words.Language) -> 
     outcome = Report(tuple(findings)).outcome
     steps = sorted((_line(one, language) for one in findings), key=_by_severity)
     if outcome is Outcome.PASSED:
-        passed = words.find_words(f"check.{name}-passed", language)
+        passed = words.find_words(f"check.{name}-passed", language) or steps[0].reason
         reasons: tuple[str, ...] = (passed,) if passed else ()
     else:  # each reason once, those of the worst outcome only
         reasons = tuple(dict.fromkeys(one.reason for one in steps if one.outcome is outcome))
