@@ -205,14 +205,17 @@ def cosigning(platform: Platform) -> Iterator[list[float]]:
 
 
 def processor_seconds(program: int) -> float:
-    """Of a process and its children, as the kernel counts them."""
-    ticks = 0
+    """Of a process and all that it began, as the kernel counts them."""
+    begun_by, ticks = dict[int, int](), dict[int, int]()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
-            if program in (int(stat.parent.name), int(fields[1])):
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            number = int(stat.parent.name)
+            begun_by[number], ticks[number] = int(fields[1]), int(fields[11]) + int(fields[12])
+    ours = {program}
+    while found := {one for one, by in begun_by.items() if by in ours} - ours:
+        ours |= found
+    return sum(ticks.get(one, 0) for one in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def load(

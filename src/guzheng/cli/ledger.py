@@ -1,5 +1,6 @@
 """Commands of the ledger: what others ask of it, what others say against it."""
 
+import contextlib
 import functools
 import socket
 import sys
@@ -30,11 +31,13 @@ def front(port: int, host: str, processes: int, data: Path, speaker: Speaker) ->
 
 
 def add(data: Path, listening: socket.socket) -> None:
-    """In each process: a platform of its own over the same data."""
+    """In each process: a platform of its own over the same data, and one for checkpoints."""
+    from guzheng.cli.apart import Apart
     from guzheng.web.adding_front import add_until_ended
 
     most = fronts.most_connections()
-    add_until_ended(opened(data), system_now, listening, crew.PATIENCE_SECONDS, most)
+    with contextlib.closing(Apart(data)) as platform:
+        add_until_ended(platform, system_now, listening, crew.PATIENCE_SECONDS, most)
 
 
 @ledger.command("anchor")

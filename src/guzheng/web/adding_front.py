@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final, cast, get_args
+from typing import Final, Protocol, cast, get_args
 from urllib.parse import parse_qs
 
 from guzheng.ledger import COMMITMENT_SIZE
@@ -19,11 +19,16 @@ from guzheng.refusals import Problem, Refused
 from guzheng.web.adding import BODY_LIMIT, OCTETS, PATH, commitments_in, key_of, too_big
 from guzheng.web.answering import answer_until_ended
 from guzheng.web.connections import Connection
-from guzheng.web.crowd import Added, Crowd, Until, Waiting
+from guzheng.web.crowd import Added, Adder, Crowd, Until, Waiting
 from guzheng.web.heads import Head
-from guzheng.web.ports import Platform
 
 _MOST_KEYS: Final = 256
+
+
+class Platform(Adder, Protocol):
+    """What is needed of it."""
+
+    def require_may_add(self, key_sha256: str, /) -> None: ...
 
 
 class Adding:

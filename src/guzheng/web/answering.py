@@ -27,6 +27,7 @@ from guzheng.web.connections import Connection
 
 MAX_CONNECTIONS: Final = 900  # the usual limit of open files is 1,024
 _BACKLOG: Final = 1024
+_GARBAGE: Final = 200_000  # objects more than there were, before circles are looked for
 
 
 class Door(connections.Door, Protocol):
@@ -111,6 +112,14 @@ class Answering:
                     await self.moved.wait()
 
 
+def settle() -> None:
+    """What was made until here stays, and is not looked through again and again; what is made
+    for a request goes with it, and lies in no circle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
+
+
 def answer_until_ended(
     open_door: Callable[[asyncio.AbstractEventLoop], Door],
     now: Callable[[], datetime],
@@ -126,9 +135,7 @@ def answer_until_ended(
         loop.add_signal_handler(signal.SIGTERM, ended.set)
         face = Answering(open_door(loop), now, loop, most)
         server = await loop.create_server(face.connection, sock=listening, backlog=_BACKLOG)
-        # What was made until here stays, and is not looked through again and again.
-        gc.collect()
-        gc.freeze()
+        settle()
         await ended.wait()
         server.close()
         await face.end(patience)
