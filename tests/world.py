@@ -22,6 +22,10 @@ from guzheng.proof.digest import Digest, sha256
 
 REPLY = "application/timestamp-reply"
 PAGE = "<!doctype html><title>一个网页</title><h1>页面</h1><p>evidence</p>".encode()
+LOGIN = (
+    "<!doctype html><title>登录</title><h1>请登录</h1><form><input name=user>"
+    "<input type=password><button>登录</button></form>"
+).encode()
 
 
 def now() -> datetime:
@@ -144,7 +148,7 @@ def authority(
 
 @contextlib.contextmanager
 def site() -> Iterator[str]:
-    """/ is well, /500 is an error, /redirect leads to the secrets of a cloud."""
+    """/ is well, /500 is an error, /login a wall, /redirect leads to a cloud's secrets."""
 
     class Door(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -155,9 +159,10 @@ def site() -> Iterator[str]:
                 return
             self.send_response(500 if self.path == "/500" else 200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(PAGE)))
+            body = LOGIN if self.path == "/login" else PAGE
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(PAGE)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: object) -> None:
             del format, arguments

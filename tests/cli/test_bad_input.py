@@ -246,6 +246,15 @@ def test_a_page_that_answers_500_is_sealed_and_says_so(cli: Command) -> None:
     assert ran.lines[-1]["state"] == "certified"
 
 
+@pytest.mark.browser
+def test_a_login_page_is_sealed_and_never_passes_for_the_page(cli: Command) -> None:
+    with site() as address:
+        ran = cli("capture", f"{address}/login", "--json", "--allow-private", "127.0.0.0/8")
+    assert ran.status == 1
+    assert "[scope.login-wall]" in ran.err
+    assert ran.lines[-1]["state"] == "certified"
+
+
 @pytest.mark.parametrize(
     "exhibit", ["ex_" + "0" * 26, "nothing", "../../etc/passwd", "ex_\u202e", "\udcff", ""]
 )

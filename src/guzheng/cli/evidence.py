@@ -17,7 +17,7 @@ from guzheng.refusals import Problem, Refused
 from guzheng.words import find_words
 
 _BLOCK = 1 << 20
-_HTTP_ERROR = "capture.http-error-status"
+_HTTP_ERROR, _HTTP_SCOPE = "capture.http-error-status", "scope.http-error"
 
 
 class _Claims(TypedDict):
@@ -134,7 +134,7 @@ def walked(
                 )
             )
             worst = max(worst, 1)
-        worst = max(worst, _told_origin(speaker, view))
+        worst = max(worst, _told_origin(speaker, view), _told_scope(speaker, view))
         speaker.exhibit(platform, view)
     return worst
 
@@ -159,6 +159,31 @@ def _told_origin(speaker: Speaker, view: ExhibitView) -> int:
         )
     )
     return 1
+
+
+def _told_scope(speaker: Speaker, view: ExhibitView) -> int:
+    """That a wall was got instead of the page, or nothing to be seen: what an HTTP status says
+    was told above."""
+    facts = (view.facts or {}).get("capture")
+    judged = facts.get("scope") if isinstance(facts, dict) else None
+    told = 0
+    for one in judged if isinstance(judged, list) else ():
+        code = str(one.get("code")) if isinstance(one, dict) else ""
+        if code in {"", _HTTP_SCOPE}:
+            continue
+        signs = one.get("because")
+        listed = signs if isinstance(signs, list) else []
+        found = "; ".join(str(each.get("found")) for each in listed if isinstance(each, dict))
+        speaker.problem(
+            Refused(
+                code,
+                expected="the page that was asked for",
+                found=found[:300],
+                act="what came is sealed as it is, and marked; look at it before you use it",
+            )
+        )
+        told = 1
+    return told
 
 
 @click.command("list")
