@@ -144,7 +144,10 @@ class LocalAuthority:
             return [refused.get(at, failed) for at in range(len(asked))]
         signed = self._template.granted(wanted)
         if not refused:
-            return [_answer(one, group) for one in signed]
+            return [
+                Answer(one, group, None) if type(one) is bytes else _answer(one, group)
+                for one in signed
+            ]
         rest = iter(signed)
         return [
             refused[at] if at in refused else _answer(next(rest), group)

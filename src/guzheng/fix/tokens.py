@@ -30,6 +30,7 @@ _GRANTED = der.sequence(der.integer(0))
 _REJECTION = 2
 _VERSION_1 = der.integer(1)
 _MAX_FRAMES = 512  # sizes of content (some 20 in use) by sizes of ECDSA signatures (4 in use)
+_LEAST, _BEYOND = 1 << 128, 1 << 129  # of what `random_serials` gives
 _VERSION_3 = der.integer(3)  # of SignedData, whenever the content is not id-data: RFC 5652 §5.1
 
 
@@ -174,7 +175,9 @@ def tst_info(
         policy_der,
         request.imprint_der,
         # What `random_serials` gives has 17 octets and no sign to care for.
-        b"\x02\x11" + serial.to_bytes(17, "big") if serial >> 128 == 1 else der.integer(serial),
+        b"\x02\x11" + serial.to_bytes(17, "big")
+        if _LEAST <= serial < _BEYOND
+        else der.integer(serial),
         moment_der,
         request.nonce_der,
     )
