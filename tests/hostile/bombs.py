@@ -3,11 +3,12 @@
 import base64
 import json
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from tests.hostile.site import Traps
+from tests.hostile.site import PNG, Traps
 
 BOMB_OCTETS = 160 * 1024 * 1024  # unpacked; more than one body may have
 ENTRIES = 100_000  # subresources that the page asks for at once
@@ -51,6 +52,29 @@ _MANY = f"""<!doctype html><title>many</title><script>
 </script>"""
 
 
+_DRIPS = """<!doctype html><title>drips</title><h1>there</h1>
+<img src="/replaced" width=9 height=9><iframe src="/drip"></iframe>
+<script async src="/drip?script"></script>
+<script>
+  fetch('/drip?fetched').then(async one => { for await (const _ of one.body); });
+  new EventSource('/events');
+</script>"""
+_POURS = """<!doctype html><title>pours</title><h1>there</h1><script>
+  fetch('/endless').then(async one => { for await (const _ of one.body); }).catch(() => 0);
+</script>"""
+
+
+def _replaced(handler: Traps) -> None:
+    """A camera: one picture after the other in one answer, for ever."""
+
+    def parts() -> Iterator[bytes]:
+        while True:
+            yield b"--next\r\ncontent-type: image/png\r\n\r\n" + PNG + b"\r\n"
+            time.sleep(0.2)
+
+    handler.stream("multipart/x-mixed-replace; boundary=next", parts())
+
+
 class Bombs(Traps):
     """The traps, and these besides."""
 
@@ -59,6 +83,12 @@ class Bombs(Traps):
             case "/everything":
                 page = _EVERYTHING.replace("@picture@", picture_bomb())
                 self.send(200, {"content-type": "text/html"}, page.encode())
+            case "/drips":
+                self.send(200, {"content-type": "text/html"}, _DRIPS.encode())
+            case "/pours":
+                self.send(200, {"content-type": "text/html"}, _POURS.encode())
+            case "/replaced":
+                _replaced(self)
             case "/spins-aside":
                 self.send(200, {"content-type": "text/html"}, _SPINS.encode())
             case "/eats":

@@ -15,7 +15,7 @@ from guzheng.capturer import cgroup, leftovers
 from tests.hostile.bombs import Bombs
 from tests.hostile.capturing import Captured, capture, programs_naming
 from tests.hostile.conftest import Site
-from tests.hostile.site import Log, serving
+from tests.hostile.site import PNG, Log, serving
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +74,44 @@ def test_a_page_that_attacks_in_every_way_at_once_is_captured(
     assert isinstance(browser, dict)
     assert browser["seen_by_pages"]["webdriver"] is True
     assert seen["agent"] == browser["seen_by_pages"]["user_agent"] == record.viewer.user_agent  # type: ignore[union-attr]
+    _require_nothing_left(captured)
+
+
+def test_streams_without_end_are_kept_as_far_as_they_came(bombs: Site, tmp_path: Path) -> None:
+    """A camera, a frame, a script, a body and events, none of which ever ends."""
+    limits = {"page_seconds": 20, "wall_seconds": 90}
+    captured = capture(tmp_path, f"{bombs.address}/drips", limits=limits)
+    assert captured.exit_status == 0, captured.failure
+    record = captured.record
+    assert "capture.load-not-finished" in record.notes
+    ends = ("/replaced", "/drip", "/drip?script", "/drip?fetched", "/events")
+    for path in ends:
+        (one,) = [one for one in record.requests if one.url == bombs.address + path]
+        assert one.outcome in {"recorded-in-part", "recorded-without-body"}, one
+        assert one.why
+    kept = {one.url.removeprefix(bombs.address): one.body for one in captured.responses()}
+    assert PNG in kept["/replaced"]
+    assert b"tick 0" in kept["/events"]
+    assert "capture.wire-contradicts" not in record.notes
+    assert record.completeness is not None
+    named = {one.url.removeprefix(bombs.address) for one in record.completeness.missing}
+    assert set(ends) <= named
+    _require_nothing_left(captured)
+
+
+def test_a_body_without_bound_within_a_page_is_cut_and_said_so(
+    bombs: Site, tmp_path: Path
+) -> None:
+    limits = {"page_seconds": 30, "wall_seconds": 90, "bytes": 8_000_000}
+    captured = capture(tmp_path, f"{bombs.address}/pours", limits=limits)
+    assert captured.exit_status == 0, captured.failure
+    record = captured.record
+    assert "capture.byte-limit" in record.limits_hit
+    (one,) = [one for one in record.requests if one.url.endswith("/endless")]
+    assert one.outcome != "recorded"
+    assert one.why
+    assert "capture.wire-contradicts" not in record.notes
+    assert "there" in (captured.out / "items/dom.html").read_text("utf-8")
     _require_nothing_left(captured)
 
 
