@@ -1,6 +1,7 @@
 """What all tests share: how long hypothesis looks, which tests this machine cannot run, and
 which run one after the other on one worker."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("usual")
+gc.disable()  # until all is collected: what is loaded stays, and is looked through for nothing
 
 
 def _missing_for(item: pytest.Item) -> str:
@@ -59,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # reads it no more, and so keeps nothing together and says nothing (pytest-xdist #1386).
         if (group := _group_of(item)) and getattr(item.config.option, "loadgroup", False):
             item._id = type(item.id).parse(f"{item.nodeid}@{group}")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
 """Every byte of a package: flipped, and the report is another and does not pass.
 
 Nothing is stubbed: each time the whole zip is read and judged, which takes 10 ms. Here the
-small package of the vectors is flipped at every eighth octet of the container and the listing,
-which no digest covers, and at every twenty-fifth of the members, which the listing covers, too;
-the real one here and there. Both at every octet in tests/soak, and each paper alone at every
-octet in tests/proof.
+small package of the vectors is flipped at every sixteenth octet of the container and the
+listing, which no digest covers, and at every fiftieth of the members, which the listing covers,
+too; the real one here and there. Both at every octet in tests/soak, and each paper alone at
+every octet in tests/proof.
 """
 
 import zipfile
@@ -19,8 +19,8 @@ from tests.verifier.packed import Packed, judged
 
 SMALL = Path(__file__).parents[1] / "vectors" / "package" / "good.zip"
 PARTS = 2
-OFTEN, SELDOM = 8, 25  # nothing in common with the nine patterns: all come
-STRIDE = 2003  # a prime, so that no column of a format is left out
+OFTEN, SELDOM = 16, 50  # nothing in common with the nine patterns: all come
+STRIDE = 4001  # a prime, so that no column of a format is left out
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.proof import canonical
+from guzheng.verifier.main import main
 from tests.proof.tokens import TIMESTAMPS
 from tests.verifier.packed import KEPT, Packed, zipped
 
@@ -221,12 +222,16 @@ def test_nothing_is_written_beside_what_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(one.name for one in VECTORS.glob("*.zip")))
-def test_every_bad_package_is_told_in_words(name: str) -> None:
-    done = ran(VECTORS / name)
-    assert done.returncode in {0, 1, 2}
-    assert "None" not in done.stdout
-    for code in re.findall(r"\[([a-z]+\.[a-z0-9-]+)\]", done.stdout):
-        assert f"    {code} [{code}]" not in done.stdout, f"{code} has no words"
+def test_every_bad_package_is_told_in_words(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a start for each: what depends on the program itself is asked of four, above."""
+    assert main([str(VECTORS / name)]) in {0, 1, 2}
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "None" not in said.out
+    for code in re.findall(r"\[([a-z]+\.[a-z0-9-]+)\]", said.out):
+        assert f"    {code} [{code}]" not in said.out, f"{code} has no words"
 
 
 COMMON_NAME, COUNTRY = b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06"
