@@ -92,3 +92,15 @@ def test_a_link_to_one_thing_is_bound_to_its_path() -> None:
     ]
     brought = b"__Secure-guzheng_share=x; other=1; guzheng_share=y; __Host-guzheng_share=z"
     assert cookies.bare([(b"cookie", brought)]) == [(b"cookie", b"guzheng_share=x; other=1")]
+
+
+def test_our_own_name_without_tls_is_another_site(house: tuple[str, Face]) -> None:
+    """Whoever stands in between makes such a page, and some browsers say Origin alone."""
+    scheme, face = house
+    host = face.address.removeprefix("http://")
+    for said in ("http", "https"):
+        headers = {"Origin": f"{said}://{host}"}
+        answer = httpx.post(f"{face.address}/logout", headers=headers, timeout=60)
+        refused = (scheme, said) == ("https", "http")
+        assert ("web.cross-site" in answer.text) == refused
+        assert answer.status_code == (403 if refused else 303)

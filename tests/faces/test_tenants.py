@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -273,6 +274,22 @@ def test_looking_changes_nothing(house: House, table: dict[str, Rule]) -> None:
     noted = [one for lines in house.rows().values() for one in lines]
     fresh = set(noted).difference(*before.values())
     assert all(one.startswith('INSERT INTO "custody_event"') for one in fresh), fresh
+
+
+_COUNTED = ("before", "start", "limit", "invited", "grants", "page", "number", "days")
+
+
+@pytest.mark.parametrize("number", ["-1", "9" * 30, "9" * 5000, "1e9", "\u0663"])
+def test_no_number_is_too_large(house: House, table: dict[str, Rule], number: str) -> None:
+    """Wherever a page can be asked for from somewhere on, or a path counts."""
+    query = "&".join(f"{name}={quote(number)}" for name in _COUNTED)
+    for key in table:
+        method, _, template = key.partition(" ")
+        if method == "GET":
+            counted = {"number": quote(number), "index": quote(number)}
+            path = fill(template, **{**house.anne.of, **counted})
+            answer = house.asks("anne", method, f"{path}?{query}")
+            assert answer.status_code < 500, f"{key}: {answer.status_code}"
 
 
 def test_the_persons_of_another_account_are_nobody(

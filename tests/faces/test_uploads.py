@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guzheng.refusals import Refused
-from guzheng.web.uploads import Field, File, _Multipart
+from guzheng.web.uploads import FILES_LIMIT, Field, File, _Multipart
 
 BOUNDARY = b"frontier"
 
@@ -90,3 +90,16 @@ def test_fields_without_measure_are_refused() -> None:
 def test_text_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(Refused, match="malformed-form"):
         read(form(("claimed_name", None, b"\xff\xfe")), 4096)
+
+
+def test_files_without_measure_are_refused() -> None:
+    """Two megabytes of files of one octet would be twenty thousand exhibits."""
+    whole = form(*[("file", "a", b"x")] * FILES_LIMIT)
+    assert len(read(whole, 4096)) == FILES_LIMIT
+    with pytest.raises(Refused, match="too-many-files"):
+        read(form(*[("file", "a", b"x")] * (FILES_LIMIT + 1)), 4096)
+
+
+def test_a_boundary_without_measure_is_refused() -> None:
+    with pytest.raises(Refused, match="malformed-form"):
+        _Multipart(b"x" * 9_000, iter([b"--x"]))

@@ -468,3 +468,27 @@ def test_a_body_may_take_longer_than_a_head(hasty: Address, size: int) -> None:
             connection.sendall(FILE[at : at + 1])
         status, said = answer(connection)
         assert (status, said["size"]) == (200, size)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
+        b"HTTP/1.0\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_body_that_two_readers_end_elsewhere_is_refused(
+    hasty: Address, fields: bytes
+) -> None:
+    """RFC 9112 §6.1: whoever stands before us may have seen another end, and let in behind it
+    what he never judged."""
+    with connected(hasty) as connection:
+        connection.sendall(b"PUT /whole " + fields + b"\r\n\r\n0\r\n\r\n")
+        connection.sendall(b"GET /here HTTP/1.1\r\nHost: here\r\n\r\n")
+        said = b""
+        with contextlib.suppress(ConnectionResetError):
+            while octets := connection.recv(65536):
+                said += octets
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1, "nothing behind it is a request"

@@ -29,8 +29,9 @@ from guzheng.cases.values import Exhibited, Facts, Sequence, Stated
 from guzheng.proof import canonical, instant
 from guzheng.refusals import Refused
 from guzheng.store import ids, tables
+from guzheng.store.added import create_tables
 from guzheng.store.columns import NUMBER, text_column
-from guzheng.store.records import SQLITE, reading, writing
+from guzheng.store.records import reading, writing
 
 PREFIX = "ca"
 METADATA = MetaData()
@@ -62,23 +63,8 @@ ENTRY = Table(
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it: rows are only added."""
-    missing = tables.make(connection, (CASE, ENTRY))
+    create_tables(connection, (CASE, ENTRY))
     tables.make_indexes(connection, ENTRY)
-    on_server = connection.dialect.name != SQLITE
-    if on_server and missing:
-        connection.exec_driver_sql(
-            "CREATE OR REPLACE FUNCTION guzheng_never_changed() RETURNS trigger"
-            " LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'rows are only added'; END $$"
-        )
-    body = "BEGIN SELECT RAISE(ABORT, 'rows are only added'); END"
-    if on_server:
-        body = "FOR EACH ROW EXECUTE FUNCTION guzheng_never_changed()"
-    for table in missing:
-        for what in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {table.name}_{what.lower()}_guard BEFORE {what}"
-                f" ON {table.name} {body}"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from sqlalchemy import (
 )
 
 from guzheng.store import tables
+from guzheng.store.added import create_tables
 from guzheng.store.columns import NUMBER, text_column
-from guzheng.store.records import SQLITE
 
 METADATA = MetaData()
 
@@ -139,7 +139,7 @@ _ALL = (COMMISSION, EVENT, QUOTA, BATCH, SCHEDULE, SCHEDULE_EVENT, SLOT)
 
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard it."""
-    missing = tables.make(connection, _ALL)
+    create_tables(connection, _ALL, guard="guzheng_never_changed()")
     for table in _ALL:
         there = tables.columns(connection, table)
         for name in {one.name for one in table.columns} - there:
@@ -147,19 +147,3 @@ def create(connection: Connection) -> None:
                 f"ALTER TABLE {table.name} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
             )
     tables.make_indexes(connection, QUOTA)
-    on_server = connection.dialect.name != SQLITE
-    if on_server and missing:
-        connection.exec_driver_sql(
-            "CREATE OR REPLACE FUNCTION guzheng_never_changed() RETURNS trigger"
-            " LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'rows are only added'; END $$"
-        )
-    for table in missing:
-        for what in ("UPDATE", "DELETE"):
-            name = f"{table.name}_{what.lower()}_guard"
-            if on_server:
-                body = "FOR EACH ROW EXECUTE FUNCTION guzheng_never_changed()"
-            else:
-                body = "BEGIN SELECT RAISE(ABORT, 'rows are only added'); END"
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {name} BEFORE {what} ON {table.name} {body}"
-            )

@@ -12,27 +12,32 @@ from guzheng.store import tables
 from guzheng.store.records import SQLITE
 
 _FUNCTION = (
-    "CREATE OR REPLACE FUNCTION guzheng_only_added() RETURNS trigger"
+    "CREATE OR REPLACE FUNCTION {} RETURNS trigger"
     " LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'rows are only added'; END $$"
 )
 
 
 def create_tables(
-    connection: Connection, only_added: Sequence[Table], changing: Sequence[Table] = ()
+    connection: Connection,
+    only_added: Sequence[Table],
+    changing: Sequence[Table] = (),
+    *,
+    guard: str = "guzheng_only_added()",
 ) -> None:
     """Make the tables that are not there yet, and guard those whose rows are only added.
 
     All of these belong to one drawer of `store.records`: its writers take turns, so two
-    programs that start together do not make the same table twice."""
+    programs that start together do not make the same table twice. `guard`: the function of a
+    server that refuses; each drawer has its own, for the same reason."""
     made = tables.make(connection, (*only_added, *changing))
     missing = [one for one in made if one in only_added]
     on_server = connection.dialect.name != SQLITE
     if on_server and missing:
-        connection.exec_driver_sql(_FUNCTION)
+        connection.exec_driver_sql(_FUNCTION.format(guard))
     for table in missing:
         for what in ("UPDATE", "DELETE"):
             if on_server:
-                body = "FOR EACH ROW EXECUTE FUNCTION guzheng_only_added()"
+                body = f"FOR EACH ROW EXECUTE FUNCTION {guard}"
             else:
                 body = "BEGIN SELECT RAISE(ABORT, 'rows are only added'); END"
             connection.exec_driver_sql(
@@ -42,5 +47,5 @@ def create_tables(
         if on_server:  # which no trigger of a row sees
             connection.exec_driver_sql(
                 f"CREATE TRIGGER {table.name}_truncate_guard BEFORE TRUNCATE ON {table.name}"
-                " FOR EACH STATEMENT EXECUTE FUNCTION guzheng_only_added()"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION {guard}"
             )

@@ -68,7 +68,7 @@ class Editions:
 
     def _require(self, request: Request, function: str) -> None:
         acting = acting_of(request)
-        if request.url.path.startswith("/api/") and acting.by != "key":
+        if request.scope["path"].startswith("/api/") and acting.by != "key":
             return  # a page's own script
         self._platform.entitlements.require(acting.account, function)
 

@@ -183,7 +183,8 @@ def _require(request: Request, rule: Rule | None) -> None:
     if rule is None:
         raise Refused("web.not-found", found=request.url.path[:200])
     acting = acting_of(request)
-    if acting.wants_second_step and not _BEFORE_SECOND_STEP.fullmatch(request.url.path):
+    path: str = request.scope["path"]  # as routed: what is made with `Host` may differ
+    if acting.wants_second_step and not _BEFORE_SECOND_STEP.fullmatch(path):
         raise Refused(
             "accounts.second-step-wanted",
             expected="a passkey, or a code after the password",
@@ -196,7 +197,7 @@ def _require(request: Request, rule: Rule | None) -> None:
         return
     if isinstance(rule, Permission):
         acting.require(rule)
-    elif acting.by == "key" and not request.url.path.startswith("/api/"):
+    elif acting.by == "key" and not path.startswith("/api/"):
         # What asks for no permission is a person's own: his locks, his sessions, his accounts.
         raise Refused("accounts.not-permitted", expected="a person", found="a program's key")
     for name in request.path_params.keys() & request.state.owners.keys():

@@ -62,8 +62,9 @@ _UNLESS_SET = {
 }
 
 
-def require_own_site(method: str, headers: Headers) -> None:
-    """Refuse a change that another site's page asked the visitor's browser for."""
+def require_own_site(method: str, headers: Headers, *, only_https: bool = False) -> None:
+    """Refuse a change that another site's page asked the visitor's browser for. Where readers
+    reach us by https, a page of our own name that came without it is anybody's."""
     if method in _SAFE_METHODS:
         return
     site = headers.get("sec-fetch-site")
@@ -72,8 +73,11 @@ def require_own_site(method: str, headers: Headers) -> None:
             return
         raise Refused("web.cross-site", expected="same-origin", found=site)
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
-        raise Refused("web.cross-site", expected=headers.get("host", ""), found=origin)
+    if origin is None:
+        return
+    host, said = headers.get("host", ""), urlsplit(origin)
+    if said.netloc != host or (only_https and said.scheme != "https"):
+        raise Refused("web.cross-site", expected=host, found=origin)
 
 
 class Guard:
@@ -110,7 +114,7 @@ class Guard:
             await send(message)
 
         try:
-            require_own_site(scope["method"], Headers(scope=scope))
+            require_own_site(scope["method"], Headers(scope=scope), only_https=self._only_https)
         except Refused as refused:
             await self._refuse(scope, receive, send_guarded, refused)
             return

@@ -53,11 +53,16 @@ def receive_files(request: Request, platform: Platform, *, limit: int) -> Receiv
     acting = acting_of(request)
     acting.require(Permission.DEPOSIT)
     received = Received()
-    for part in parts_of(request, limit=limit + MULTIPART_OVERHEAD):
-        if isinstance(part, Field):
-            received.form[part.name] = part.text
-        elif part.name:  # a file input left empty is sent as a file without a name
-            _deposit(part, received, platform, acting)
+    try:
+        for part in parts_of(request, limit=limit + MULTIPART_OVERHEAD):
+            if isinstance(part, Field):
+                received.form[part.name] = part.text
+            elif part.name:  # a file input left empty is sent as a file without a name
+                _deposit(part, received, platform, acting)
+    except Refused as refused:
+        if refused.code != "web.too-many-files":
+            raise
+        received.problems.append(("", refused))  # and what came before stays
     if not received.exhibits and not received.problems:
         received.problems.append(
             ("", Refused("web.no-file", expected="one file", found="none"))

@@ -7,10 +7,10 @@ the answer itself. No rule is here: accounts/members.py has them, and refuses.""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from guzheng.accounts import Permission, roles
@@ -176,7 +176,10 @@ def _sent(request: Request, platform: Platform, address: str, link: str) -> str:
 def _audit(router: APIRouter, platform: Platform, pages: Pages) -> None:
     @router.api_route("/members/audit", methods=READ)
     def audit(
-        request: Request, before: int | None = None, kind: str = "", person: str = ""
+        request: Request,
+        before: Annotated[int | None, Query(ge=0, lt=2**63)] = None,  # as tables hold it
+        kind: str = "",
+        person: str = "",
     ) -> Response:
         account = acting_of(request).account
         kind = kind if kind in KINDS else ""

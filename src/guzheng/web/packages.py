@@ -222,7 +222,8 @@ def _ordered(names: Sequence[str], form: Mapping[str, str]) -> list[str]:
 
     def place(number: int, name: str) -> int:
         typed = form.get(f"place.{name}", "")
-        return int(typed) if typed.isascii() and typed.isdecimal() else number
+        whole = typed.isascii() and typed.isdecimal() and len(typed) < 10
+        return int(typed) if whole else number
 
     keyed = [(place(number, name), number, name) for number, name in enumerate(names, 1)]
     return [name for _, _, name in sorted(keyed)]

@@ -29,6 +29,7 @@ _STATUS_OF_CODE = {
     "sharing.no-such-file": HTTPStatus.NOT_FOUND,
     "package.removed": HTTPStatus.GONE,
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "web.too-many-files": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.cross-site": HTTPStatus.FORBIDDEN,
     "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
     "accounts.not-permitted": HTTPStatus.FORBIDDEN,

@@ -21,6 +21,7 @@ from guzheng.web.arriving import body_of, whole_body
 
 FIELD_LIMIT: Final = 16 * 1024
 FIELDS_LIMIT: Final = 64
+FILES_LIMIT: Final = 500  # each is an exhibit: a form of one octet in each could take hours
 PLAIN_FORM_LIMIT: Final = 64 * 1024
 # What a browser escapes in a file name inside the header: RFC 7578 §4.2, WHATWG HTML.
 _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
@@ -86,7 +87,13 @@ class _Multipart:
     def __init__(self, boundary: bytes, body: Iterator[bytes]) -> None:
         self._body = body
         self._events: deque[tuple[str, bytes]] = deque()
-        self._parser = MultipartParser(
+        try:
+            self._parser = self._made(boundary)
+        except FormParserError as error:  # a boundary longer than RFC 2046 has any
+            raise _malformed(str(error)) from error
+
+    def _made(self, boundary: bytes) -> MultipartParser:
+        return MultipartParser(
             boundary,
             {
                 "on_part_begin": lambda: self._events.append(("begin", b"")),
@@ -118,7 +125,7 @@ class _Multipart:
         return self._events.popleft()
 
     def parts(self) -> Iterator[Field | File]:
-        fields = 0
+        fields = files = 0
         while True:
             kind, _ = self._next()
             if kind == "closed":
@@ -133,6 +140,9 @@ class _Multipart:
                 raise _malformed("a part without a name")
             name = _text(options[b"name"])
             if b"filename" in options:
+                files += 1
+                if files > FILES_LIMIT:
+                    raise Refused("web.too-many-files", expected=f"at most {FILES_LIMIT} files")
                 media_type = headers.get(b"content-type", b"").decode("latin-1").strip()
                 chunks = self._octets()
                 yield File(name, _file_name(options[b"filename"]), media_type or None, chunks)

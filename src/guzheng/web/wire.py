@@ -12,7 +12,9 @@ Only a body of announced length is taken over: a chunked one, another server, or
 protocol of uvicorn goes the ordinary way, which gives the same octets. Whatever uvicorn does
 for a connection (keep-alive, `Expect`, shutdown, pipelining, pauses) stays uvicorn's; but it
 would wait for a head for ever, and any octet puts its end of an idle connection off. Here a
-head is complete `HEAD_SECONDS` after it could begin, or the connection ends.
+head is complete `HEAD_SECONDS` after it could begin, or the connection ends. And h11 takes a
+length beside a transfer coding, of which a proxy may have believed the length: here it is 400
+and the end, as where `heads` judges.
 """
 
 import asyncio
@@ -220,6 +222,7 @@ class _Counting(h11.Connection):
     def next_event(self) -> Any:
         event = super().next_event()
         if isinstance(event, h11.Request):
+            _require_one_end(event)
             self._request, self._given = event, 0
         elif isinstance(event, h11.Data):
             self._given += len(event.data)
@@ -253,3 +256,12 @@ class _Counting(h11.Connection):
         if not owed:
             stands.next_event()  # the end of the message
         return stands
+
+
+def _require_one_end(request: h11.Request) -> None:
+    """The body ends at the same octet for every reader (RFC 9112 §6.1)."""
+    said = {name for name, _ in request.headers}
+    if b"transfer-encoding" in said and (
+        b"content-length" in said or request.http_version != b"1.1"
+    ):
+        raise h11.RemoteProtocolError("a length beside a transfer coding, or that of before")
