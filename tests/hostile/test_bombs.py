@@ -60,6 +60,7 @@ def test_a_page_that_attacks_in_every_way_at_once_is_captured(
     assert accounts not in kept + b"".join(one.body for one in captured.responses())
     document = (items / "dom.html").read_text("utf-8-sig")
     assert accounts.decode() not in document
+    assert "file:///etc/passwd" in (items / "console.jsonl").read_text("utf-8")  # that it tried
     # The bomb went over the wire as it was, and is named for what it is.
     (bomb,) = [one for one in record.requests if one.url.endswith("/bomb")]
     assert bomb.outcome != "recorded"
