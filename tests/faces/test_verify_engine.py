@@ -127,6 +127,12 @@ def test_a_certificate_is_judged(page: Page, certified: Certified) -> None:
     assert "原件不在其中" in told
     assert "证书签名有效" in told
     assert "证书与文书一致" not in told, "there were no papers"
+    within = (
+        "[...document.querySelectorAll('[data-answer] .digits')].every((one) =>"
+        " one.getBoundingClientRect().right"
+        " <= one.closest('.card').getBoundingClientRect().right)"
+    )
+    assert page.run(within), "fingerprints stand over the side of their card"
 
 
 def test_a_file_alone_is_looked_up_when_asked(page: Page, certified: Certified) -> None:

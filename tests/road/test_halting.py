@@ -140,6 +140,9 @@ def test_the_page_says_why_it_waits_and_tries_again(
         page = face.client.get(f"/exhibits/{exhibit}").text
         assert "fix.authority-unreachable" in page
         assert "现在再试一次" in page
+        held_up = page[page.index('id="held-up"') : page.index("现在再试一次")]
+        assert "无需处理" in held_up, "somebody else has to answer"
+        assert "<dt>处理</dt>" not in held_up, "so nobody is told to change anything"
         assert seat.halting.find(exhibit) is not None
         answer = face.client.post(f"/exhibits/{exhibit}/again")
         assert answer.status_code == 303
