@@ -4,9 +4,11 @@ import base64
 import json
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from guzheng.config import Config, load
 from guzheng.refusals import Refused, Unavailable
 from guzheng.web import create_app
 from tests.faces.conftest import Face, serving
+from tests.faces.persons import someone
 from tests.receivers import Receiver, receiver
 
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
@@ -69,9 +72,14 @@ def told(gateway: Receiver, count: int) -> dict[str, str]:
     return data
 
 
-def path_of(data: dict[str, str]) -> str:
-    assert data["link"] in data["text"]
-    return data["link"].removeprefix("http://localhost")
+def typed_in(client: httpx.Client, data: dict[str, str]) -> str:
+    """Where the code of a message leads, typed into the page that waits for it."""
+    assert data["code"] in data["text"]
+    assert "link" not in data
+    assert "http://localhost/" not in data["text"]
+    answer = client.post("/sent", data={"code": data["code"]})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
 
 
 def sign_in(client: httpx.Client, number: str, password: str) -> httpx.Response:
@@ -88,7 +96,10 @@ def test_a_person_is_whole_by_a_mobile_number(face: Face, gateway: Receiver) -> 
     assert (first["to"], first["kind"], first["language"]) == (NUMBER, "confirm", "zh")
     assert len(first["text"]) < 200, "a short message"
     chosen = {"name": "王店主", "password": PASSWORD, "again": PASSWORD}
-    answer = client.post(path_of(first), data=chosen)
+    page = client.get("/sent").text
+    for wanted in ('autocomplete="one-time-code"', 'inputmode="numeric"', NUMBER):
+        assert wanted in page
+    answer = client.post(typed_in(client, first), data=chosen)
     assert answer.status_code == 303, answer.text
     assert "王店主" in client.get("/me").text
     client.cookies.clear()
@@ -105,7 +116,7 @@ def test_a_person_is_whole_by_a_mobile_number(face: Face, gateway: Receiver) -> 
     again = told(gateway, 3)
     assert again["kind"] == "forgot"
     fields = {"password": ANOTHER, "again": ANOTHER}
-    assert client.post(path_of(again), data=fields).status_code == 303
+    assert client.post(typed_in(client, again), data=fields).status_code == 303
     changed = told(gateway, 4)
     assert changed["kind"] == "changed"
     assert "link" not in changed
@@ -119,6 +130,102 @@ def test_to_one_number_go_so_many(face: Face, gateway: Receiver) -> None:
     assert answer.status_code == 429
     assert told(gateway, 3)["to"] == NUMBER
     assert len(gateway.heard) == 3
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def test_five_tries_and_no_more_and_another_code_is_another(
+    face: Face, gateway: Receiver
+) -> None:
+    client = face.client
+    assert client.post("/register", data={"address": NUMBER}).status_code == 303
+    code = told(gateway, 1)["code"]
+    for left in reversed(range(5)):
+        answer = client.post("/sent", data={"code": wrong(code)})
+        assert answer.status_code == (422 if left else 410), answer.text
+    # The right one comes too late, and the number has to wait as well.
+    late = client.post("/sent", data={"code": code})
+    assert late.status_code in {410, 429}
+    # Another is not sent within the minute.
+    assert client.post("/sent/again").status_code == 429
+
+
+def test_a_code_is_nothing_without_the_page_that_waits_for_it(
+    face: Face, gateway: Receiver
+) -> None:
+    client = face.client
+    assert client.post("/register", data={"address": NUMBER}).status_code == 303
+    kept = client.cookies["guzheng_waiting"]
+    code = told(gateway, 1)["code"]
+    client.cookies.clear()
+    assert client.post("/sent", data={"code": code}).status_code == 410
+    client.cookies["guzheng_waiting"] = kept
+    spaced = " ".join(code)  # as an input method may write it
+    assert client.post("/sent", data={"code": spaced}).status_code == 303
+    # Used up.
+    client.cookies["guzheng_waiting"] = kept
+    assert client.post("/sent", data={"code": code}).status_code == 410
+
+
+def test_a_page_waits_alike_where_no_code_was_sent(face: Face, gateway: Receiver) -> None:
+    client = face.client
+    assert client.post("/forgot", data={"address": NUMBER}).status_code == 303
+    assert told(gateway, 1)["kind"] == "unknown"
+    assert "one-time-code" in client.get("/sent").text
+    for code in ("none", "", "000000"):
+        assert client.post("/sent", data={"code": code}).status_code == 422
+
+
+def test_what_is_kept_of_a_code_opens_nothing(
+    face: Face, gateway: Receiver, tmp_path: Path
+) -> None:
+    assert face.client.post("/register", data={"address": NUMBER}).status_code == 303
+    code = told(gateway, 1)["code"]
+    with sqlite3.connect(tmp_path / "data" / "accounts.sqlite") as rows:
+        kept = rows.execute("SELECT waiting, code FROM person_code").fetchall()
+    assert len(kept) == 1
+    token = face.client.cookies["guzheng_waiting"]
+    for guessed in (code, f"{token} {code}", token):
+        assert sha256(guessed.encode()).hexdigest() not in str(kept[0][1])
+    assert token not in str(kept) and code not in str(kept)
+
+
+def test_another_country_and_a_day_that_is_full(
+    tmp_path: Path, gateway: Receiver, secret: Path
+) -> None:
+    config = Config(
+        tmp_path / "data",
+        accounts="on",
+        public_url="http://localhost",
+        sms_url=f"{gateway.url}/sms",
+        sms_secret=str(secret),
+        sms_daily=2,
+    )
+    platform = Platform(config)
+    with serving(create_app(platform)) as face:
+        client = face.client
+        abroad = client.post("/register?lang=zh", data={"address": "+882 1300 0000"})
+        assert abroad.status_code == 422
+        assert "本平台不向这个国家或地区的号码发短信" in abroad.text
+        for last in (1, 2):
+            number = f"1380013800{last}"
+            assert client.post("/register", data={"address": number}).status_code == 303
+        full = client.post("/register?lang=zh", data={"address": "13800138003"})
+        assert full.status_code == 429
+        assert "今天的短信已发完" in full.text
+        told(gateway, 2)
+        # E-mail is not held up by it.
+        assert client.post("/register", data={"address": "li@example.com"}).status_code == 303
+        audit = (tmp_path / "data" / "audit.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in audit]
+        full_events = [one for one in events if one["event"] == "sms.budget"]
+        assert [(one["prefix"], one["sent"]) for one in full_events] == [("+86", 2)]
+        assert platform.people.short_messages() == (("+86", 2, 2),)
+        with someone(platform, face.address, "operator", "local") as operator:
+            assert "+86：2 / 2 条 · 已发完" in operator.text("/me?lang=zh")
+    assert len(gateway.heard) == 2
 
 
 def carrier(gateway: Receiver, secret: Path) -> SmsGateway:

@@ -87,6 +87,31 @@ LETTER = Table(
     Index("letter_by_end", "ends_at"),
     sqlite_strict=True,
 )
+CODE = Table(
+    "person_code",
+    METADATA,
+    text_column("waiting", key=True),  # digest of what the waiting page keeps
+    text_column("code"),  # keyed digest of that and the digits
+    text_column("kind"),
+    text_column("purpose"),
+    text_column("person"),
+    text_column("address"),
+    text_column("note"),
+    number_column("tries"),
+    text_column("made_at"),
+    text_column("ends_at"),
+    Index("code_by_end", "ends_at"),
+    Index("code_by_address", "address", "purpose"),
+    sqlite_strict=True,
+)
+SENT = Table(
+    "short_message_sent",
+    METADATA,
+    text_column("prefix", key=True),  # of a country, as +86
+    text_column("day", key=True),  # in UTC+08:00
+    number_column("sent"),
+    sqlite_strict=True,
+)
 SESSION = Table(
     "person_session",
     METADATA,
@@ -143,4 +168,4 @@ EVENT = Table(
 def create(connection: Connection) -> None:
     """Make what is not there yet, and guard the history."""
     changing = (PERSON, PASSKEY, IDENTITY, TOTP, RECOVERY, LETTER, SESSION, BEGUN_BY, TRY)
-    create_tables(connection, (EVENT,), changing)
+    create_tables(connection, (EVENT,), (*changing, CODE, SENT))

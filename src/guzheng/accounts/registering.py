@@ -31,6 +31,8 @@ class Outgoing:
     kind: str
     address: str
     token: str
+    person: str = ""
+    note: str = ""
 
 
 class Registering:
@@ -46,7 +48,7 @@ class Registering:
         address, person = self._asked(typed, caller, now)
         if person is None:
             token = self._rooms.letters.write(CONFIRM, now, address=address, note=onward)
-            return Outgoing(CONFIRM, address, token)
+            return Outgoing(CONFIRM, address, token, note=onward)
         return Outgoing(KNOWN, address, self._rooms.letters.write(KNOWN, now, address=address))
 
     def ask_anew(self, typed: str, caller: Caller, now: datetime) -> Outgoing:
@@ -56,7 +58,7 @@ class Registering:
             token = self._rooms.letters.write(KNOWN, now, address=address)
             return Outgoing("unknown", address, token)
         token = self._rooms.letters.write(FORGOT, now, person=person.person, address=address)
-        return Outgoing(FORGOT, address, token)
+        return Outgoing(FORGOT, address, token, person.person)
 
     def _asked(self, typed: str, caller: Caller, now: datetime) -> tuple[str, Person | None]:
         rooms, address = self._rooms, parse_address(typed)
@@ -119,7 +121,7 @@ class Registering:
             return Outgoing(KNOWN, address, token)
         whose = session.person
         token = self._rooms.letters.write(MOVE, now, person=whose, address=address)
-        return Outgoing(MOVE, address, token)
+        return Outgoing(MOVE, address, token, whose)
 
     def move(self, token: str, caller: Caller, now: datetime) -> tuple[Person, str]:
         """The person with his other address, and the one he had."""

@@ -36,6 +36,7 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "journal.head-failed": frozenset({"code"}),
     "exhibit.deleted": frozenset({"exhibit", "rule", "days", "items", "octets"}),
     "exhibit.ended": frozenset({"exhibit", "kind", "missing"}),
+    "sms.budget": frozenset({"prefix", "sent"}),
     "documents.key": frozenset({"generation"}),
     "documents.retired": frozenset({"generation"}),
     "accounts.key": frozenset({"generation"}),

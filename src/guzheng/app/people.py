@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from guzheng import words
 from guzheng.accounts import sealing
+from guzheng.accounts.codes import PAUSE, Codes, Waiting
 from guzheng.accounts.entering import Entered, Entering, Halfway, Rooms
 from guzheng.accounts.federating import Proposed
-from guzheng.accounts.letters import Letters, Mail
+from guzheng.accounts.letters import CONFIRM, FORGOT, MOVE, Letters, Mail
 from guzheng.accounts.members import Members
 from guzheng.accounts.onetime import Shown
 from guzheng.accounts.passkeys import Passkey, Site
@@ -25,7 +26,9 @@ from guzheng.accounts.people import Happened, Person, Persons, parse_address, pa
 from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
-from guzheng.accounts.tries import SHORT, TooOften, Tries
+from guzheng.accounts.shortbudget import ShortBudget
+from guzheng.accounts.tries import LETTERS_OF_PLACE, PERSON, SHORT, TooOften, Tries
+from guzheng.app.auditing import Audit
 from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
 from guzheng.app.posting import open_posting
@@ -37,6 +40,7 @@ from guzheng.store import ids
 __all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
 
 LATEST: Final = 20
+_PLACES: Final = {CONFIRM: "/confirm/", FORGOT: "/reset/", MOVE: "/move/"}
 SHELL: Final = Caller("guzheng operator", "")
 
 
@@ -72,6 +76,10 @@ class People:
             entropy,
         )
         self._members = Members(engine, entropy)
+        self._codes = Codes(engine, entropy, rooms.subject)
+        self._budget = ShortBudget(engine, config.sms_prefixes, config.sms_daily)
+        self._audit = Audit(parts.data, parts.now)
+        self._sends_short = bool(config.sms_url)
         self._now = parts.now
         self.are_on = config.accounts == "on"
         self.session_seconds = config.session_hours * 3600
@@ -104,27 +112,88 @@ class People:
 
     def register(
         self, typed: str, onward: str, asked: str, caller: Caller, language: words.Language
-    ) -> None:
-        """A letter is under way, whether or not there is such a person."""
+    ) -> str:
+        """A letter is under way, whether or not there is such a person. What the page that
+        waits for its code keeps."""
         self._require_reachable(typed)
         letter = self._registering.ask(typed, onward, caller, self._now())
-        self._post(letter, asked, language)
+        return self._post(letter, "register", asked, language, onward)
 
-    def forgot(self, typed: str, asked: str, caller: Caller, language: words.Language) -> None:
+    def forgot(self, typed: str, asked: str, caller: Caller, language: words.Language) -> str:
         self._require_reachable(typed)
         letter = self._registering.ask_anew(typed, caller, self._now())
-        self._post(letter, asked, language)
+        return self._post(letter, "forgot", asked, language)
+
+    def waiting(self, kept: str) -> Waiting | None:
+        """What a page waits for."""
+        return self._codes.find(kept, self._now())
+
+    def type_code(self, kept: str, typed: str, caller: Caller) -> str:
+        """Where the right code leads: the same page as the link of the letter. Raises Refused;
+        wrong ones count against the address and the place as well."""
+        rooms, now = self._rooms, self._now()
+        waiting = self._codes.find(kept, now)
+        limits = {rooms.place(caller, "code-place"): LETTERS_OF_PLACE}
+        if waiting is not None:
+            limits[rooms.subject("code", waiting.address)] = PERSON
+            if waiting.person:
+                limits[rooms.subject("code-person", waiting.person)] = PERSON
+        rooms.tries.require(tuple(limits), now)
+        try:
+            right = self._codes.take(kept, typed, now)
+        except Refused:
+            rooms.tries.count(limits, now)
+            raise
+        token = rooms.letters.write(
+            right.kind, now, person=right.person, address=right.address, note=right.note
+        )
+        return f"{_PLACES[right.kind]}{token}"
+
+    def send_again(
+        self, kept: str, asked: str, caller: Caller, language: words.Language
+    ) -> str:
+        """Another code, once a minute; the earlier one is void. Raises Refused."""
+        waiting, now = self._codes.find(kept, self._now()), self._now()
+        if waiting is None:
+            raise Refused("accounts.code-over", expected="a code that is not too old")
+        if waiting.pause_seconds(now):
+            raise TooOften(waiting.made_at + PAUSE, now)
+        if waiting.purpose == "register":
+            return self.register(waiting.address, waiting.note, asked, caller, language)
+        if waiting.purpose == "forgot":
+            return self.forgot(waiting.address, asked, caller, language)
+        raise Refused("accounts.prove-again", expected="shown within the last ten minutes")
 
     def _require_reachable(self, typed: str) -> None:
         if not self._posting.reaches(parse_address(typed)):
             raise Refused("accounts.not-reachable", expected="name@example.com")
 
-    def _post(self, letter: Outgoing, asked: str, language: words.Language) -> None:
-        places = {"confirm": "/confirm/", "forgot": "/reset/", "move": "/move/"}
-        place = places.get(letter.kind)
+    def _post(
+        self,
+        letter: Outgoing,
+        purpose: str,
+        asked: str,
+        language: words.Language,
+        note: str = "",
+    ) -> str:
+        place = _PLACES.get(letter.kind)
         base = self.address(asked)
-        link = f"{base}{place}{letter.token}" if place else f"{base}/login"
-        self._write(letter.address, letter.kind, language, {"link": link, "site": base})
+        kept, code = self._codes.write(
+            letter.kind,
+            purpose,
+            self._now(),
+            person=letter.person,
+            address=letter.address,
+            note=letter.note or note,
+            is_sent=place is not None,
+        )
+        facts = {"link": f"{base}{place}{letter.token}" if place else f"{base}/login"}
+        if place:
+            facts["code"] = code
+            if letter.address.startswith("+"):
+                del facts["link"]  # the page waits for digits; a link would be a second key
+        self._write(letter.address, letter.kind, language, facts | {"site": base})
+        return kept
 
     def _write(
         self, to: str, kind: str, language: words.Language, facts: Mapping[str, str]
@@ -135,11 +204,23 @@ class People:
             limits, now = {self._rooms.subject("short", to): SHORT}, self._now()
             self._rooms.tries.require(tuple(limits), now)
             self._rooms.tries.count(limits, now)
+            self._spend_on(to)
         short = words.find_words(f"letter.{kind}.sms", language, **facts) if is_short else None
         text = short or words.say(f"letter.{kind}.text", language, **facts)
         subject = words.say(f"letter.{kind}.subject", language, **facts)
-        said = {"kind": kind, "language": language, "link": facts.get("link", "")}
+        said = {"kind": kind, "language": language}
+        said |= {name: facts.get(name, "") for name in ("link", "code")}
         self._posting.post(to, subject, text, {name: one for name, one in said.items() if one})
+
+    def _spend_on(self, number: str) -> None:
+        """Within the day's messages; that they are used up, the operator is told."""
+        if last := self._budget.spend(number, self._now()):
+            prefix, sent = last
+            self._audit.tell("sms.budget", prefix=prefix, sent=sent)
+
+    def short_messages(self) -> tuple[tuple[str, int, int], ...]:
+        """For the operator: by prefix, those of this day, and how many there may be."""
+        return self._budget.spent(self._now()) if self._sends_short else ()
 
     def write_to(self, typed: str, letter: str, language: words.Language, **facts: str) -> str:
         """A letter that somebody who is signed in has us send; gives the address as kept."""
@@ -162,12 +243,12 @@ class People:
         person = self._registering.reset(token, password, caller, self._now())
         self._warn(person, "password-reset", caller)
 
-    def ask_to_move(self, session: Session, typed: str, asked: str, caller: Caller) -> None:
+    def ask_to_move(self, session: Session, typed: str, asked: str, caller: Caller) -> str:
         """A letter to another address, from who proved himself a moment ago."""
         self._securing.require_proved(session, self._now())
         self._require_reachable(typed)
         letter = self._registering.ask_to_move(session, typed, caller, self._now())
-        self._post(letter, asked, _language(caller))
+        return self._post(letter, "move", asked, _language(caller))
 
     def move(self, token: str, caller: Caller) -> str:
         """The other address, under which he signs in from now on; both are told."""
@@ -186,7 +267,7 @@ class People:
                 "device": caller.device[:120],
                 "place": caller.address,
             }
-            with contextlib.suppress(TooOften):  # his history has it
+            with contextlib.suppress(Refused):  # too many messages: his history has it
                 self._write(to, "changed", language, facts)
 
     # ---- the operator ----------------------------------------------------------------

@@ -93,6 +93,11 @@ def _require_sensible_accounts(config: Config) -> None:
         ("mail_from and public_url, where there is smtp_url", reachable),
         ("sms_secret and public_url, where there is sms_url", called),
         (
+            "sms_prefixes: + and digits each, as +86",
+            all(re.fullmatch(r"\+[1-9][0-9]{0,5}", one) for one in config.sms_prefixes),
+        ),
+        ("sms_daily: 1 or more", config.sms_daily >= 1),
+        (
             "public_url, where there is oidc_issuer",
             bool(config.public_url) or not config.oidc_issuer,
         ),

@@ -66,6 +66,12 @@ class Config:
     sms_secret: str = _setting(
         "", "File (mode 600) with the secret that signs them, whsec_… (Standard Webhooks)"
     )
+    sms_prefixes: tuple[str, ...] = _setting(
+        ("+86",), "How the numbers begin that short messages go to; no other is written to"
+    )
+    sms_daily: int = _setting(
+        1000, "Short messages a day for each of those, over all numbers (in UTC+08:00)"
+    )
     second_step: str = _setting(
         "offered",
         "Who must sign in in two steps (authenticator or passkey), and is led to set it up: "

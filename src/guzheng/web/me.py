@@ -28,6 +28,7 @@ from guzheng.web.sessions import (
     require_accounts,
     see,
     set_session,
+    set_waiting,
 )
 
 RULES: Final[Mapping[str, Rule]] = dict.fromkeys(
@@ -71,7 +72,9 @@ def _overview(router: APIRouter, platform: Platform, show: Show) -> None:
         acting = acting_of(request)
         person = platform.people.find_person(acting.person)
         form = {"name": person.name if person else ""}
-        return show(request, "me.html", form, problem, person=person, mine=acting)
+        facts = {"person": person, "mine": acting}
+        sent = platform.people.short_messages() if acting.operator else ()
+        return show(request, "me.html", form, problem, **facts, short_messages=sent)
 
     @router.api_route("/me", methods=READ)
     def mine(request: Request) -> Response:
@@ -137,10 +140,10 @@ def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
         form, session = form_of(request), people.require_session(request.cookies)
         typed = form.get("address", "")
         try:
-            people.ask_to_move(session, typed, asked_of(request), caller_of(request))
+            kept = people.ask_to_move(session, typed, asked_of(request), caller_of(request))
         except Problem as problem:
             return show_security(platform, show, request, problem)
-        return see("/sent")
+        return set_waiting(see("/sent"), request, platform, kept)
 
     @router.post("/me/security/passkeys/{passkey}/remove")
     def removed(request: Request, passkey: str) -> Response:

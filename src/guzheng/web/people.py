@@ -23,6 +23,7 @@ from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 from guzheng.web.sessions import (
     HALF,
+    WAITING,
     asked_of,
     caller_of,
     clear,
@@ -31,6 +32,7 @@ from guzheng.web.sessions import (
     see,
     set_half,
     set_session,
+    set_waiting,
 )
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -46,7 +48,12 @@ RULES: Final[Mapping[str, Rule]] = {
         "/move/{token}",
     )
     for method in ("GET", "POST")
-} | {"POST /logout": PUBLIC, "GET /sent": PUBLIC}
+} | {
+    "POST /logout": PUBLIC,
+    "GET /sent": PUBLIC,
+    "POST /sent": PUBLIC,
+    "POST /sent/again": PUBLIC,
+}
 
 # Beside which field a refusal is shown; all others stand above the form.
 FIELD_OF: Final = {
@@ -58,6 +65,9 @@ FIELD_OF: Final = {
     "accounts.not-reachable": "address",
     "accounts.person-name-refused": "name",
     "accounts.code-wrong": "code",
+    "accounts.code-over": "code",
+    "accounts.sms-country": "address",
+    "accounts.sms-budget": "address",
     "accounts.passwords-differ": "again",
 }
 
@@ -69,6 +79,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     show = shower(pages)
     _signing_in(router, platform, show)
     _asking(router, platform, show)
+    _waiting(router, platform, show)
     _choosing(router, platform, show)
     _moving(router, platform, show)
     return router
@@ -179,7 +190,7 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
     def registered(request: Request) -> Response:
         form = form_of(request)
         try:
-            platform.people.register(
+            kept = platform.people.register(
                 form.get("address", ""),
                 local_path(form.get("next", "/")),
                 asked_of(request),
@@ -188,7 +199,7 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
             )
         except Problem as problem:
             return show(request, "register.html", form, problem, kind="register")
-        return see("/sent")
+        return set_waiting(see("/sent"), request, platform, kept)
 
     @router.api_route("/forgot", methods=READ)
     def forgot(request: Request) -> Response:
@@ -198,7 +209,7 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
     def forgotten(request: Request) -> Response:
         form = form_of(request)
         try:
-            platform.people.forgot(
+            kept = platform.people.forgot(
                 form.get("address", ""),
                 asked_of(request),
                 caller_of(request),
@@ -206,12 +217,48 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
             )
         except Problem as problem:
             return show(request, "register.html", form, problem, kind="forgot")
-        return see("/sent")
+        return set_waiting(see("/sent"), request, platform, kept)
+
+
+def _waiting(router: APIRouter, platform: Platform, show: Show) -> None:
+    """For the code of a letter or a short message, typed without leaving the page."""
+    people = platform.people
+
+    def wait(request: Request, problem: Problem | None = None) -> Response:
+        """The same for everybody: whether a letter went out is for whoever gets it to know."""
+        waiting = people.waiting(request.cookies.get(WAITING, ""))
+        facts = {
+            "waiting": waiting,
+            "is_short": waiting is not None and waiting.address.startswith("+"),
+            "pause": waiting.pause_seconds(people.now()) if waiting else 0,
+        }
+        return show(request, "sent.html", {}, problem, **facts)
 
     @router.api_route("/sent", methods=READ)
     def sent(request: Request) -> Response:
-        """The same for everybody: whether a letter went out is for whoever gets it to know."""
-        return show(request, "sent.html", {})
+        return wait(request)
+
+    @router.post("/sent")
+    def typed(request: Request) -> Response:
+        form, kept = form_of(request), request.cookies.get(WAITING, "")
+        try:
+            onward = people.type_code(kept, form.get("code", ""), caller_of(request))
+        except Problem as problem:
+            return wait(request, problem)
+        response = see(onward)
+        response.delete_cookie(WAITING, httponly=True, samesite="strict")
+        return response
+
+    @router.post("/sent/again")
+    def again(request: Request) -> Response:
+        kept = request.cookies.get(WAITING, "")
+        try:
+            kept = people.send_again(
+                kept, asked_of(request), caller_of(request), language_of(request)
+            )
+        except Problem as problem:
+            return wait(request, problem)
+        return set_waiting(see("/sent"), request, platform, kept)
 
 
 def _choosing(router: APIRouter, platform: Platform, show: Show) -> None:

@@ -46,6 +46,8 @@ _STATUS_OF_CODE = {
     "accounts.identity-last": HTTPStatus.CONFLICT,
     "accounts.sign-in-refused": HTTPStatus.FORBIDDEN,
     "accounts.too-often": HTTPStatus.TOO_MANY_REQUESTS,
+    "accounts.code-over": HTTPStatus.GONE,
+    "accounts.sms-budget": HTTPStatus.TOO_MANY_REQUESTS,
     "accounts.name-wanted": HTTPStatus.FORBIDDEN,
     "accounts.name-pending": HTTPStatus.CONFLICT,
     "accounts.not-in-edition": HTTPStatus.PAYMENT_REQUIRED,

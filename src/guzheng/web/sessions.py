@@ -20,6 +20,8 @@ from guzheng.web.ports import Platform
 COOKIE: Final = "guzheng_session"
 HALF: Final = "guzheng_second"  # between the password and the second step
 HALF_SECONDS: Final = 300
+WAITING: Final = "guzheng_waiting"  # for the code of a letter or a short message
+WAITING_SECONDS: Final = 600
 WAY: Final = "guzheng_way"  # a sign-in at an identity provider is under way
 WAY_SECONDS: Final = 600
 
@@ -59,6 +61,12 @@ def set_session(
 
 def set_half(response: Response, request: Request, platform: Platform, token: str) -> Response:
     return _with_cookie(response, request, platform, HALF, token, HALF_SECONDS, "strict")
+
+
+def set_waiting(
+    response: Response, request: Request, platform: Platform, kept: str
+) -> Response:
+    return _with_cookie(response, request, platform, WAITING, kept, WAITING_SECONDS, "strict")
 
 
 def set_way(response: Response, request: Request, platform: Platform, kept: str) -> Response:
