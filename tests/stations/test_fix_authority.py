@@ -419,6 +419,35 @@ def with_clock(by: Issuer, reading: Reading) -> LocalAuthority:
     )
 
 
+def test_a_turn_has_one_reading_and_a_slow_key_turns_of_one(by: Issuer) -> None:
+    """Each reading is made when its questions are here, and before any of them is signed."""
+    done: list[str] = []
+    key = signing_key_of(by.tsa_key)
+
+    def now() -> datetime:
+        done.append("read")
+        return NOON + timedelta(seconds=done.count("read"))
+
+    def sign(message: bytes) -> bytes:
+        done.append("signed")
+        return key.sign(message)
+
+    questions = [(b"no question", "own") if at % 7 == 3 else (GOOD, "own") for at in range(70)]
+    answers = broken(by, now=now, sign=sign).issue_all(questions)
+    turn = 32 if isinstance(by.tsa_key, ec.EllipticCurvePrivateKey) else 1
+    turns = [questions[at : at + turn] for at in range(0, 70, turn)]
+    asked = [sum(question == GOOD for question, _ in one) for one in turns]
+    expected = [["read", *["signed"] * count] for count in asked if count]
+    assert done == [one for turn in expected for one in turn]
+    for at, answer in enumerate(answers):
+        if at % 7 == 3:
+            assert failure_of(answer.response_der) == Failure.BAD_DATA_FORMAT
+        else:
+            read = 1 + sum(one > 0 for one in asked[: at // turn])
+            token = timestamp.parse(answer.response_der)
+            assert token.attested_at == NOON + timedelta(seconds=read)
+
+
 def policy_query(oid: str) -> bytes:
     return timestamp.encode_request(sha256(FILE), 1, policy_der=der.object_identifier(oid))
 
