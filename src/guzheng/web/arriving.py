@@ -6,16 +6,17 @@ straight from the socket (`wire.py`), where the server lets it; any other by ASG
 
 Endpoints that take large bodies are put `apart`: in threads of their own, so that uploads that
 wait for slow senders leave those free that answer everybody else; strangers have theirs, so
-that they cannot keep depositors out. A short body is `Gathered` before a thread is asked for.
-Refused: a body that ends early or of which for a minute
-next to nothing comes (both `web.cut-off`), and more than `limit` octets."""
+that they cannot keep depositors out, and no sender has them all (`places.py`). A short body is
+`Gathered` before a thread is asked for. Refused: a body that ends early, of which for a minute
+next to nothing comes, or that comes slowly while others wait (`web.cut-off`), and more than
+`limit` octets."""
 
 import asyncio
 import contextlib
 import functools
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from anyio import CapacityLimiter, from_thread, to_thread
 from anyio.lowlevel import RunVar
@@ -23,16 +24,19 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from guzheng.accounts import Acting
 from guzheng.refusals import Refused
+from guzheng.store.ids import LOCAL
+from guzheng.web.places import PATIENCE_SECONDS, Pace, Place, Places, address_of
 from guzheng.web.wire import Inflow, Wire
 
 AHEAD: Final = 1 << 20  # octets that are received while a thread is at those before
-PATIENCE_SECONDS: Final = 60.0
-LEAST: Final = 4096  # octets that must come in that time, or in the end it is no sender
+PULSE_SECONDS: Final = 1.0  # how often one who waits looks how he is sent to
 MEMBERS_AT_ONCE: Final = 160  # threads that cost nothing while they wait
 STRANGERS_AT_ONCE: Final = 32
+_EACH: Final = {MEMBERS_AT_ONCE: 80, STRANGERS_AT_ONCE: 8}  # of them for one sender
 SHORT: Final = 64 * 1024  # octets of a body that is waited for without a thread
-_ROOMS: Final[RunVar[dict[int, CapacityLimiter]]] = RunVar("rooms")
+_ROOMS: Final[RunVar[dict[int, "_Room"]]] = RunVar("rooms")
 
 
 def body_of(
@@ -76,10 +80,13 @@ def apart(
 
     @functools.wraps(endpoint)
     async def called(request: Request, **named: str) -> Response:
+        room = _room(at_once)
         try:
-            return await to_thread.run_sync(
-                functools.partial(endpoint, request, **named), limiter=_room(at_once)
-            )
+            async with room.places.held(_sender_of(request)) as place:
+                request.state.place = place
+                return await to_thread.run_sync(
+                    functools.partial(endpoint, request, **named), limiter=room.threads
+                )
         finally:
             # Before the answer is sent, and when the server ends: a body that was not read to
             # its end, in the frames of an error or of a thread that waits for more of it.
@@ -92,12 +99,28 @@ def apart(
 strangers_apart = functools.partial(apart, at_once=STRANGERS_AT_ONCE)
 
 
-def _room(at_once: int) -> CapacityLimiter:
+class _Room(NamedTuple):
+    """Who may hold a thread, and the threads: there are as many."""
+
+    places: Places
+    threads: CapacityLimiter
+
+
+def _room(at_once: int) -> _Room:
     rooms = _ROOMS.get({})
     if at_once not in rooms:
-        rooms[at_once] = CapacityLimiter(at_once)
+        places = Places(at_once, _EACH.get(at_once, at_once))
+        rooms[at_once] = _Room(places, CapacityLimiter(at_once))
         _ROOMS.set(rooms)
     return rooms[at_once]
+
+
+def _sender_of(request: Request) -> str:
+    """The account, where the gate found one; else the address."""
+    acting = getattr(request.state, "acting", None)
+    if isinstance(acting, Acting) and acting.account != LOCAL:
+        return acting.account
+    return address_of(request.client.host if request.client else "")
 
 
 def _wire_of(request: Request) -> Wire | None:
@@ -159,8 +182,11 @@ class _Arriving:
     """One body, in the thread of its reader."""
 
     def __init__(self, request: Request, patience_seconds: float) -> None:
-        self._request, self._patience_seconds = request, patience_seconds
-        self._messages = _Messages(request, patience_seconds)
+        self._request = request
+        place = getattr(request.state, "place", None)
+        self._pace = Pace(place if isinstance(place, Place) else None, patience_seconds)
+        self._pulse_seconds = min(PULSE_SECONDS, patience_seconds)
+        self._messages = _Messages(request, self._pace, self._pulse_seconds)
         self._wire = _wire_of(request)
         self._inflow: Inflow | None = None
 
@@ -170,7 +196,7 @@ class _Arriving:
         while more and self._inflow is None:
             for message in from_thread.run(self._following):
                 if message["type"] == "http.disconnect":
-                    raise _Broken
+                    raise _Broken(self._messages.why)
                 more = message.get("more_body", False)
                 if chunk := message.get("body", b""):
                     yield chunk
@@ -189,22 +215,23 @@ class _Arriving:
         return [message]
 
     def _flowing(self, inflow: Inflow) -> Iterator[bytes]:
-        owed, stalled = inflow.owed, ""
+        owed, why = inflow.owed, ""
         while True:
             try:
-                pieces = inflow.following(self._patience_seconds)
+                pieces = inflow.following(self._pulse_seconds)
             except TimeoutError:
-                if owed - inflow.owed < LEAST:
-                    stalled = f", and nothing more for {self._patience_seconds:.0f} s"
-                    self.end()  # what came of the last piece still does
+                self._pace.came(owed - inflow.owed)
                 owed = inflow.owed
+                if not why and (why := self._pace.waited(self._pulse_seconds)):
+                    self.end()  # what came of the last piece still does
                 continue
             if pieces is None:
                 break
+            self._pace.came(owed - inflow.owed)
             owed = inflow.owed
             yield from pieces
         if inflow.owed:
-            raise _Broken(stalled)
+            raise _Broken(why)
 
     def end(self) -> None:
         """Whoever reads no further leaves nothing behind; may be called from any thread."""
@@ -219,9 +246,10 @@ class _Messages:
     A turn for each message would cost more than the message, so it takes what is there and
     waits until that is worth a turn, or the end; it never holds more than AHEAD and a piece."""
 
-    def __init__(self, request: Request, patience_seconds: float) -> None:
-        self._receive, self._patience_seconds = request.receive, patience_seconds
+    def __init__(self, request: Request, pace: Pace, pulse_seconds: float) -> None:
+        self._receive, self._pace, self._pulse_seconds = request.receive, pace, pulse_seconds
         self._ahead: asyncio.Task[list[Message]] | None = None
+        self.why = ""  # it was cut off
 
     async def following(self) -> list[Message]:
         messages = await (self._ahead or self._gathered())
@@ -230,11 +258,22 @@ class _Messages:
         return messages
 
     async def one(self) -> Message:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        coming = asyncio.ensure_future(self._receive())
         try:
-            async with asyncio.timeout(self._patience_seconds):
-                return await self._receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
+            while not coming.done():
+                await asyncio.wait((coming,), timeout=self._pulse_seconds)
+                now = loop.time()
+                if why := self._pace.waited(now - since):
+                    self.why = why
+                    return {"type": "http.disconnect"}
+                since = now
+            message = coming.result()
+            self._pace.came(len(message.get("body", b"")))
+            return message
+        finally:
+            coming.cancel()
 
     async def _gathered(self) -> list[Message]:
         messages: list[Message] = []

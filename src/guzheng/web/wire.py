@@ -20,6 +20,7 @@ and the end, as where `heads` judges.
 import asyncio
 import contextlib
 import queue
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from uvicorn.server import ServerState
 LEAST: Final = 256 << 10  # octets below which it is not worth it
 TURN: Final = 1 << 20  # octets that are worth waking the reader for
 AHEAD: Final = 3  # turns that may lie ready while he is at another
+GULP: Final = 256 << 10  # octets that are worth waking us for, of one who sends fast
 HEAD_SECONDS: Final = 20.0  # for a whole head, from the connection or the answer before
 _HEAD: Final = 16 << 10  # of a request, at most: as h11 has it
 
@@ -40,9 +42,15 @@ class Inflow:
     """The rest of one body: filled on the event loop, read by one thread."""
 
     def __init__(
-        self, flow: FlowControl, owed: int, first: bytes, left: Callable[["Inflow"], None]
+        self,
+        flow: FlowControl,
+        owed: int,
+        first: bytes,
+        left: Callable[["Inflow"], None],
+        gulp: Callable[[int], None],
     ) -> None:
-        self._flow, self._left = flow, left
+        self._flow, self._left, self._gulp = flow, left, gulp
+        self._gulps = 1
         self._loop = asyncio.get_running_loop()
         self._ready: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._gathered: list[bytes] = [first] if first else []
@@ -63,7 +71,17 @@ class Inflow:
         self._octets += len(octets)
         if self._octets >= TURN:
             self._hand_over()
+            self._wake_for(GULP)
+        if self.owed < self._gulps:  # no more may come than what is less than that
+            self._wake_for(1)
         return beyond
+
+    def _wake_for(self, octets: int) -> None:
+        """How many must be there before we are told: a turn of the loop for each segment that
+        comes costs more than the segment. Whoever sends slowly is heard at once."""
+        if octets != self._gulps and not self._ended:
+            self._gulps = octets
+            self._gulp(octets)
 
     def _hand_over(self) -> None:
         self._ready.put(self._gathered)
@@ -83,6 +101,7 @@ class Inflow:
     def end(self) -> None:
         """Nothing more comes: the body is whole, or was broken off."""
         if not self._ended:
+            self._wake_for(1)
             self._ended = True
             self._ready.put([*self._gathered])
             self._ready.put(None)
@@ -95,6 +114,9 @@ class Inflow:
         try:
             found = self._ready.get(timeout=seconds)
         except queue.Empty:
+            if self._gulps > 1:
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._wake_for, 1)
             raise TimeoutError from None
         if self._paused and self._ready.qsize() < AHEAD:
             with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -137,7 +159,9 @@ class Wire(H11Protocol):
             or cycle.response_started
         ):
             return None
-        self._inflow = Inflow(self.flow, owed, bytes(cycle.body), self._give_back)
+        self._inflow = Inflow(
+            self.flow, owed, bytes(cycle.body), self._give_back, self._low_water
+        )
         cycle.body = bytearray()
         cycle.message_event.clear()
         self.flow.resume_reading()
@@ -159,6 +183,13 @@ class Wire(H11Protocol):
     def _give_back(self, inflow: Inflow) -> None:
         if inflow is self._inflow:  # and not that of a later request
             self.give_back()
+
+    def _low_water(self, octets: int) -> None:
+        """SO_RCVLOWAT; whatever is there at the end of what is sent is given in any case."""
+        socket_ = self.transport.get_extra_info("socket")
+        if socket_ is not None and not self.transport.get_extra_info("sslcontext"):
+            with contextlib.suppress(OSError):
+                socket_.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, octets)
 
     # ---- how long a head may take ----------------------------------------------------
 
