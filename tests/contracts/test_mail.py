@@ -62,8 +62,10 @@ def test_no_telephone_by_smtp_and_every_address_on_the_console() -> None:
 def test_an_address_cannot_become_a_header() -> None:
     with mailbox() as box:
         carrier = SmtpMail(f"smtp://127.0.0.1:{box.port}", "no@guzheng.example")
-        with pytest.raises(ValueError, match=r"linefeed|newline"):
-            carrier.send("li@example.com", "words\r\nBcc: wang@example.com", "text")
+        hostile = "words\r\nBcc: wang@example.com"
+        for address, subject in (("li@example.com", hostile), (f"li@{hostile}", "words")):
+            with pytest.raises(ValueError, match=r"linefeed|newline"):
+                carrier.send(address, subject, "text")
         assert box.letters == []
 
 

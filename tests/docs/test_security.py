@@ -92,9 +92,47 @@ def test_nothing_is_evaluated_unpickled_or_started_by_a_shell() -> None:
                     assert not shell, place
             imported = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
-                imported = [node.module or ""]
+                module = node.module or ""
+                imported = [module, *(f"{module}.{one.name}" for one in node.names)]
             for name in imported:
                 assert not any(f"{name}.".startswith(f"{one}.") for one in IMPORTED), place
+
+
+# Where a statement of SQL is put together: of names of our own tables, and nothing else.
+PUT_TOGETHER = frozenset(
+    {"store/added.py", "store/records.py", "commission/tables.py", "intake/catalogue.py"}
+    | {"ledger/records.py", "ledger/known.py", "ledger/tables.py"}
+)
+EXECUTING = frozenset({"execute", "executemany", "executescript", "exec_driver_sql"})
+_LITERAL = frozenset({"text", "literal_column"})
+_SQL = re.compile(r"\b(?:execut|exec_driver_sql|literal_column|import .*\btext\b)")
+
+
+def test_no_statement_is_made_of_what_somebody_sent() -> None:
+    """Values are bound: whatever is executed is a constant, or made by SQLAlchemy."""
+    seen = set[str]()
+    for file in (ROOT / "src").rglob("*.py"):
+        source = file.read_text("utf-8")
+        name = file.relative_to(ROOT / "src" / "guzheng").as_posix()
+        if not _SQL.search(source):
+            continue
+        of_sql = "sqlalchemy" in source
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            plain = node.func.id if isinstance(node.func, ast.Name) else ""
+            asked = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            executes = asked in EXECUTING or (of_sql and plain in _LITERAL)
+            if executes and _is_put_together(node.args[0]):
+                seen.add(name)
+    assert seen == PUT_TOGETHER, "one that is no longer there is struck from the list"
+
+
+def _is_put_together(statement: ast.expr) -> bool:
+    """An f-string, a sum or a format: text that was made here."""
+    if isinstance(statement, ast.Call):
+        return isinstance(statement.func, ast.Attribute) and statement.func.attr == "format"
+    return isinstance(statement, ast.JoinedStr | ast.BinOp)
 
 
 def test_chance_is_the_systems() -> None:
