@@ -1,17 +1,22 @@
 """Killed without warning: the record says so if anybody is left to write it, and the next job
-finds a clean machine. The tunnel's death is in test_egress."""
+finds a clean machine. The tunnel's death is in test_tunnel_deaths."""
 
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from guzheng.app import Platform
 from guzheng.capturer import cgroup, leftovers
+from guzheng.config import load
+from guzheng.proof.capture import CaptureRecord
+from guzheng.store.blobs import read
 from tests.hostile.capturing import (
     ROOT,
     Captured,
@@ -118,3 +123,37 @@ def test_what_a_killed_capturer_leaves_the_next_one_sweeps(
         time.sleep(0.05)
     assert not Path(folder).exists()
     assert name not in cgroup.names(leftovers.PREFIX)
+
+
+def test_a_supervisor_that_is_killed_is_gone_on_from(traps: Site, tmp_path: Path) -> None:
+    """Whoever ordered dies in the middle of the capture: the next one captures it anew, whole,
+    in a run of its own, whatever the capturer of the first one still does."""
+    settings = {
+        "GUZHENG_ALLOW_PRIVATE": "127.0.0.1/32",
+        "GUZHENG_ACCOUNTS": "off",
+        "GUZHENG_CAPTURES_WAITING": "0",
+    }
+    command = [sys.executable, "-c", "from guzheng.cli import main; main()"]
+    command += ["capture", f"{traps.address}/long", "--data", "data"]
+    with subprocess.Popen(
+        command, env={**os.environ, **settings}, cwd=tmp_path, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as supervisor:  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not any(path == "/long" for _, path, _ in traps.log.seen):
+            assert time.monotonic() < deadline
+            assert supervisor.poll() is None
+            time.sleep(0.05)
+        supervisor.kill()
+    platform = Platform(load(tmp_path / "data", environment=settings))
+    (line,) = platform.exhibits(1)
+    assert line.state == "received"
+    assert platform.walk(line.exhibit, lambda *_: None) == "certified"
+    assert sum(path == "/long" for _, path, _ in traps.log.seen) == 2
+    record = read(platform.blobs, f"exhibits/{line.exhibit}/capture.json")
+    assert not CaptureRecord.parse(record).failed
+    assert platform.fsck(lambda _: None) == []
+    workshop = tmp_path / "data/captures"
+    while programs_naming(str(workshop)):  # that of the first run: it ends by its own limits
+        assert time.monotonic() < deadline + 240
+        time.sleep(0.2)
