@@ -20,6 +20,7 @@ from guzheng.proof import tree
 from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Problem
+from tests import plain
 from tests.cli.conftest import PROGRAM
 from tests.ports import free_port
 
@@ -47,7 +48,7 @@ def front(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     address = f"http://127.0.0.1:{port}/api/ledger/entries"
     try:
         deadline = time.monotonic() + 120
-        with httpx.Client() as client:
+        with plain.client() as client:
             while True:
                 try:
                     assert client.get(address).status_code == 405
@@ -84,7 +85,7 @@ def test_what_was_acknowledged_is_there_after_kill_9(
         acknowledged[number] = answer.json()["indexes"][0]
 
     with (
-        httpx.Client(headers=HEADERS, timeout=60) as client,
+        plain.client(headers=HEADERS, timeout=60) as client,
         ThreadPoolExecutor(8) as crowd,
     ):
         asked = [crowd.submit(add, number) for number in range(120)]
@@ -113,7 +114,7 @@ def test_what_it_does_not_take(front: tuple[subprocess.Popen[bytes], str]) -> No
         ("?wait=forever", HEADERS, octets, 422),
         ("", HEADERS, b"x" * (1 << 21), 413),
     ):
-        answer = httpx.post(front[1] + query, content=body, headers=headers, timeout=30)
+        answer = plain.post(front[1] + query, content=body, headers=headers, timeout=30)
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"]
@@ -138,7 +139,7 @@ def test_whoever_makes_checkpoints_may_die(
     died = set[int]()
     deadline = time.monotonic() + 120
     number = 0
-    with httpx.Client(headers=HEADERS, timeout=60) as client:
+    with plain.client(headers=HEADERS, timeout=60) as client:
         while len(died) < 3:
             assert time.monotonic() < deadline
             for one in [one for by in begun_by(started.pid) for one in begun_by(by)]:

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-import httpx
-
+from tests import plain
 from tests.ports import free_port
 from tests.road.programs import answering, lines, ran, running
 
@@ -35,7 +34,7 @@ def test_the_operator_ends_sessions_and_takes_a_lock_off(tmp_path: Path) -> None
         link = link_of(server)
         assert link.startswith(f"{address}/welcome/")
         answering(address, server)
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with plain.client(base_url=address, timeout=60) as client:
             assert client.get("/exhibits").headers["location"].startswith("/login")
             chosen = {**who, "name": "运营", "again": PASSWORD}
             assert client.post(link, data=chosen).status_code == 303

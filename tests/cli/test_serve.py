@@ -11,6 +11,7 @@ import pytest
 
 from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
+from tests import plain
 from tests.hostile.capturing import programs_naming
 from tests.ports import free_port
 from tests.road.programs import (
@@ -29,7 +30,7 @@ PROMPTLY = 30  # seconds; nothing that is waited for would have come by itself
 def walked(address: str, exhibit: str, seconds: float = 90) -> str:
     deadline = time.monotonic() + seconds
     state = ""
-    with httpx.Client(timeout=30) as client:
+    with plain.client(timeout=30) as client:
         while time.monotonic() < deadline:
             state = client.get(f"{address}/api/exhibits/{exhibit}").json()["state"]
             if state in {"certified", "refused"}:
@@ -44,9 +45,9 @@ def test_it_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     address = f"http://127.0.0.1:{port}"
     with running("serve", "--port", port, "--data", data) as server:
         answering(address, server)
-        assert httpx.get(address, timeout=30).status_code == 200
+        assert plain.get(address, timeout=30).status_code == 200
         if number is signal.SIGTERM:
-            sent = httpx.post(
+            sent = plain.post(
                 f"{address}/api/exhibits", files={"file": ("a.txt", b"words")}, timeout=30
             )
             assert sent.status_code == 201, sent.text
@@ -69,7 +70,7 @@ def test_two_servers_and_a_command_on_one_data_directory(tmp_path: Path) -> None
             assert status == 0, err
             (line,) = lines(out)
             for one in (port, other):
-                page = httpx.get(
+                page = plain.get(
                     f"http://127.0.0.1:{one}/exhibits/{line['exhibit']}", timeout=30
                 )
                 assert page.status_code == 200
@@ -107,7 +108,7 @@ def test_killed_while_it_serves(tmp_path: Path) -> None:
     with running("serve", "--port", port, "--data", data) as server:
         answering(address, server)
         sent = [
-            httpx.post(
+            plain.post(
                 f"{address}/api/exhibits", files={"file": (f"{one}.txt", b"words")}, timeout=30
             ).json()["exhibit"]
             for one in range(4)
@@ -133,7 +134,7 @@ def test_stopped_in_the_middle_of_a_capture(tmp_path: Path) -> None:
         page = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with running("serve", "--port", port, "--data", data, **settings) as server:
             answering(address, server)
-            sent = httpx.post(f"{address}/api/exhibits", json={"url": page}, timeout=30)
+            sent = plain.post(f"{address}/api/exhibits", json={"url": page}, timeout=30)
             assert sent.status_code in (201, 202), sent.text
             room = data / "captures" / sent.json()["exhibit"]
             silent.settimeout(60)
@@ -159,7 +160,7 @@ def test_a_proxy_that_the_operator_named_says_who_asks(tmp_path: Path) -> None:
     with running("serve", "--port", port, "--data", data, **settings) as server:
         answering(f"http://127.0.0.1:{port}", server)
         for peer, named in (("127.0.0.2", "203.0.113.7"), ("127.0.0.3", "203.0.113.8")):
-            with httpx.Client(
+            with plain.client(
                 transport=httpx.HTTPTransport(local_address=peer), timeout=30
             ) as client:
                 stamped = client.post(

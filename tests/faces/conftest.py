@@ -20,6 +20,7 @@ from guzheng.config import Config
 from guzheng.web import create_app
 from guzheng.web.pages import COOKIE as LANGUAGE
 from guzheng.web.wire import Wire
+from tests import plain
 from tests.faces.browser import Browser, chromium
 
 
@@ -44,7 +45,7 @@ def serving(app: ASGIApp, listening: socket.socket | None = None) -> Iterator[Fa
         while not server.started:
             time.sleep(0.01)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with plain.client(base_url=address, timeout=60) as client:
             yield Face(address, client)
     finally:
         server.should_exit = True

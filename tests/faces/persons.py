@@ -13,6 +13,7 @@ from guzheng.accounts import Acting
 from guzheng.accounts.people import Persons
 from guzheng.accounts.sessions import COOKIE, Caller, Sessions
 from guzheng.app import Platform
+from tests import plain
 
 _numbers = itertools.count()
 CALLER = Caller("a browser", "192.0.2.1")
@@ -61,5 +62,5 @@ def someone(
     own = platform.members.rows.found(person, now, account)
     sessions = Sessions(parts.accounts, parts.entropy)
     token = sessions.begin(person, "password", CALLER, signed_in_at or now)
-    with httpx.Client(base_url=address, cookies={COOKIE: token}, timeout=60) as client:
+    with plain.client(base_url=address, cookies={COOKIE: token}, timeout=60) as client:
         yield Someone(person, own, client)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-import httpx
 import pytest
 
 from guzheng.app import Platform
@@ -20,6 +19,7 @@ from guzheng.config import Config
 from guzheng.web import create_app
 from guzheng.web.application import rules_of
 from guzheng.web.pages import static_files
+from tests import plain
 from tests.faces.conftest import serving
 from tests.faces.persons import someone
 from tests.faces.tenants import COOKIE, Tenant, tenant
@@ -115,7 +115,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with (
         serving(create_app(platform, upload_limit=1 << 20)) as face,
         someone(platform, face.address, "operator", "local") as operator,
-        httpx.Client(
+        plain.client(
             base_url=face.address, cookies={COOKIE: anne.cookie}, timeout=60
         ) as client,
     ):

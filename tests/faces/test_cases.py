@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from guzheng import words
 from guzheng.app import Platform
 from guzheng.web.cases import SHOWN
+from tests import plain
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face
 
@@ -41,7 +41,7 @@ def posted(face: Face, address: str, **fields: object) -> str:
 def face(face: Face) -> Iterator[Face]:
     """The same face, for a reader of Chinese who has no cookie yet."""
     chinese = {"Accept-Language": "zh-CN"}
-    with httpx.Client(base_url=face.address, timeout=60, headers=chinese) as client:
+    with plain.client(base_url=face.address, timeout=60, headers=chinese) as client:
         yield Face(face.address, client)
 
 
@@ -95,6 +95,19 @@ def test_a_case_is_named_by_its_three_parts_and_opened_once(face: Face) -> None:
     assert refused.status_code == 422
     assert "name.bad-day" in refused.text
     assert 'value="虚假宣传"' in refused.text
+
+
+def test_what_was_chosen_goes_into_the_case_that_is_opened_for_it(face: Face) -> None:
+    exhibit = deposited(face, "主图")
+    assert f'href="/cases/new?exhibit={exhibit}"' in seen(face, f"/cases/add?exhibit={exhibit}")
+    page = seen(face, f"/cases/new?exhibit={exhibit}")
+    assert f'name="exhibit" value="{exhibit}"' in page
+    there = posted(face, "/cases", name="某案", exhibit=[exhibit])
+    assert there.endswith("/exhibits")
+    assert "主图" in seen(face, there)
+    refused = face.client.post("/cases", data={"exhibit": exhibit})
+    assert refused.status_code == 422
+    assert f'value="{exhibit}"' in refused.text, "what was chosen is still there"
 
 
 def test_a_party_with_a_licence_that_fails_is_kept_and_marked(face: Face, case: str) -> None:
@@ -209,6 +222,25 @@ def test_what_is_compared_stands_side_by_side(
     for one in pictures:
         assert f'src="/exhibits/{one}/thumbnail"' in page
         assert face.client.get(f"/exhibits/{one}/thumbnail").status_code == 200
+
+
+def test_in_a_long_case_exhibits_are_chosen_by_their_place(
+    platform: Platform, face: Face, case: str
+) -> None:
+    """A list of hundreds is of no use on a phone."""
+    number = case.rpartition("/")[2]
+    before = len(platform.cases.case(number).exhibits)
+    names = [platform.deposit(f"{one}.txt", [b"same"]) for one in range(101 - before)]
+    platform.cases.link(number, names)
+    page = seen(face, f"{case}/exhibits")
+    assert '<select name="infringing"' not in page
+    assert 'name="infringing" inputmode="numeric"' in page
+    assert "填写序号，1 至 101" in page
+    posted(face, f"{case}/pairs", kind="goods", infringing="101", genuine="100")
+    (pair,) = platform.cases.case(number).pairs.values()
+    assert (pair.infringing, pair.genuine) == (names[-1], names[-2])
+    refused = face.client.post(f"{case}/pairs", data={"infringing": "102", "genuine": "1"})
+    assert refused.status_code == 422
 
 
 def test_a_closed_case_shows_no_form_that_would_be_refused(face: Face, case: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import cookies, create_app
+from tests import plain
 from tests.faces.conftest import Face, serving
 
 PASSWORD = "a long enough sentence"
@@ -53,7 +54,7 @@ def test_a_session_is_bound_to_this_host_and_hidden_from_scripts(
     house: tuple[str, Face],
 ) -> None:
     scheme, face = house
-    with httpx.Client(base_url=face.address, timeout=60) as client:
+    with plain.client(base_url=face.address, timeout=60) as client:
         made = _set(client.post("/login", data=LOGIN))
         name = made.partition("=")[0]
         assert name == {"http": "guzheng_session", "https": "__Host-guzheng_session"}[scheme]
@@ -63,11 +64,11 @@ def test_a_session_is_bound_to_this_host_and_hidden_from_scripts(
         assert not any(one.startswith("domain") for one in attributes)
         token = re.sub(r"^[^=]+=([^;]+);.*", r"\1", made)
         for sent, status in ((name, 200), (f"x-{name}", 303)):
-            answer = httpx.get(f"{face.address}/me", headers={"Cookie": f"{sent}={token}"})
+            answer = plain.get(f"{face.address}/me", headers={"Cookie": f"{sent}={token}"})
             assert answer.status_code == status
         if scheme == "https":  # planted by another host of the domain, or without TLS
             for planted in ("guzheng_session", "__Secure-guzheng_session"):
-                answer = httpx.get(
+                answer = plain.get(
                     f"{face.address}/me", headers={"Cookie": f"{planted}={token}"}
                 )
                 assert answer.status_code == 303
@@ -75,12 +76,12 @@ def test_a_session_is_bound_to_this_host_and_hidden_from_scripts(
 
 def test_signing_out_clears_what_the_browser_keeps(house: tuple[str, Face]) -> None:
     _, face = house
-    with httpx.Client(base_url=face.address, timeout=60) as client:
+    with plain.client(base_url=face.address, timeout=60) as client:
         made = _set(client.post("/login", data=LOGIN)).partition(";")[0]
-        answer = httpx.post(f"{face.address}/logout", headers={"Cookie": made})
+        answer = plain.post(f"{face.address}/logout", headers={"Cookie": made})
         assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
         assert 'session=""' in _set(answer)
-        again = httpx.get(f"{face.address}/me", headers={"Cookie": made})
+        again = plain.get(f"{face.address}/me", headers={"Cookie": made})
         assert again.status_code == 303
         assert "Clear-Site-Data" not in again.headers
 
@@ -100,7 +101,7 @@ def test_our_own_name_without_tls_is_another_site(house: tuple[str, Face]) -> No
     host = face.address.removeprefix("http://")
     for said in ("http", "https"):
         headers = {"Origin": f"{said}://{host}"}
-        answer = httpx.post(f"{face.address}/logout", headers=headers, timeout=60)
+        answer = plain.post(f"{face.address}/logout", headers=headers, timeout=60)
         refused = (scheme, said) == ("https", "http")
         assert ("web.cross-site" in answer.text) == refused
         assert answer.status_code == (403 if refused else 303)

@@ -24,7 +24,7 @@ from guzheng.store import ids
 from guzheng.store.ids import LOCAL
 from guzheng.web import create_app, editions
 from guzheng.web.application import rules_of
-from tests import world
+from tests import plain, world
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 from tests.faces.tenants import ALL, ANNE, COOKIE, Known
@@ -43,7 +43,7 @@ class Shop:
     known: Known
 
     def asks(self, who: str, method: str, path: str, **more: object) -> httpx.Response:
-        with httpx.Client(base_url=self.face.address, timeout=60) as client:
+        with plain.client(base_url=self.face.address, timeout=60) as client:
             client.cookies.set(COOKIE, who)
             return client.request(method, path, **more)  # type: ignore[arg-type]
 
@@ -136,7 +136,7 @@ def test_a_function_is_refused_until_it_is_granted_and_old_things_stay(shop: Sho
 
 def test_programs_are_a_function_and_a_page_s_own_script_is_none(shop: Shop) -> None:
     shop.known.people["gzk_1"] = replace(ANNE, by="key")
-    with httpx.Client(base_url=shop.face.address, timeout=60) as client:
+    with plain.client(base_url=shop.face.address, timeout=60) as client:
         told = client.post(
             "/api/exhibits",
             headers={"Authorization": "Bearer gzk_1"},

@@ -22,6 +22,7 @@ from guzheng.config import Config
 from guzheng.refusals import Refused
 from guzheng.web import create_app
 from guzheng.web.sessions import WAY
+from tests import plain
 from tests.faces.conftest import serving
 from tests.faces.persons import CALLER, Someone, someone
 from tests.mailbox import Mailbox, mailbox
@@ -40,7 +41,7 @@ class House:
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[httpx.Client]:
-        with httpx.Client(base_url=self.address, timeout=60) as client:
+        with plain.client(base_url=self.address, timeout=60) as client:
             yield client
 
     def linked(self, name: str, subject: str) -> "contextlib._GeneratorContextManager[Someone]":
@@ -112,7 +113,7 @@ def go(client: httpx.Client, path: str) -> httpx.Response:
     """Away and back, as a browser goes: the answer to what came back."""
     away = client.get(path)
     assert away.status_code == 303, away.text
-    sent = httpx.get(away.headers["Location"])
+    sent = plain.get(away.headers["Location"])
     assert sent.status_code == 302
     return client.get(sent.headers["Location"])
 
@@ -433,7 +434,7 @@ def test_an_answer_is_good_once_and_in_the_browser_that_asked(
         before = house.provider.asked.count("/token")
         away = fresh.get("/login/identity")
         kept = fresh.cookies[WAY]
-        back = httpx.get(away.headers["Location"]).headers["Location"]
+        back = plain.get(away.headers["Location"]).headers["Location"]
         # Another browser has nothing under way, or something else.
         assert other.get(back).status_code == 410
         other.get("/login/identity")
@@ -450,7 +451,7 @@ def test_an_answer_is_good_once_and_in_the_browser_that_asked(
         assert replayed.status_code in {403, 410}
         assert house.provider.asked.count("/token") == before + 1, "not asked again"
         away = fresh.get("/login/identity")
-        back = httpx.get(away.headers["Location"]).headers["Location"]
+        back = plain.get(away.headers["Location"]).headers["Location"]
         mixed = back.replace("iss=", "iss=https%3A%2F%2Fevil.example&was=")
         assert fresh.get(mixed).status_code == 403
 
@@ -458,7 +459,7 @@ def test_an_answer_is_good_once_and_in_the_browser_that_asked(
 def test_a_code_that_was_used_elsewhere_is_refused(house: House, subject: str) -> None:
     with house.linked("jane", subject), house.browser() as fresh:
         away = fresh.get("/login/identity")
-        back = httpx.get(away.headers["Location"]).headers["Location"]
+        back = plain.get(away.headers["Location"]).headers["Location"]
         house.provider.codes.clear()
         assert fresh.get(back).status_code == 403
         assert house.sessions(fresh) is None

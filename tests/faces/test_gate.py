@@ -23,6 +23,7 @@ from guzheng.web.gate import (
     Unruled,
     local_path,
 )
+from tests import plain
 from tests.faces.conftest import Face, serving
 from tests.faces.tenants import COOKIE, Known
 
@@ -36,7 +37,7 @@ class Door:
     platform: Platform
 
     def asks(self, who: str, method: str, path: str, **more: object) -> httpx.Response:
-        client = httpx.Client(base_url=self.face.address, timeout=60)
+        client = plain.client(base_url=self.face.address, timeout=60)
         with client:
             if who:
                 client.cookies.set(COOKIE, who)

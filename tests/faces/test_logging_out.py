@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from guzheng.accounts.loggingout import EVENT
+from tests import plain
 from tests.faces.persons import CALLER
 from tests.faces.test_federation import House, _forgiven, go, opened
 from tests.providers import CLIENT, Person, provider, signed
@@ -52,7 +53,7 @@ def claims_of(house: House, **claims: object) -> Claims:
 def brought(house: House, claims: Claims, *, by: str = "own", **header: str) -> httpx.Response:
     """By the provider, who has no cookie of anybody's."""
     token = signed({"alg": "RS256", "kid": "r1", "typ": "logout+jwt"} | header, claims, by=by)
-    return httpx.post(f"{house.address}{PLACE}", data={"logout_token": token})
+    return plain.post(f"{house.address}{PLACE}", data={"logout_token": token})
 
 
 def with_sid(sid: str) -> Callable[[Claims, Claims], None]:
@@ -183,7 +184,7 @@ def test_neither_another_key_nor_a_token_of_another_kind_nor_one_twice(
         assert brought(house, said, alg="HS256").status_code == 400
         assert brought(house, said, typ="at+jwt").status_code == 400
         for body in ({}, {"logout_token": ""}, {"logout_token": "a.b.c"}):
-            answer = httpx.post(f"{house.address}{PLACE}", data=body)
+            answer = plain.post(f"{house.address}{PLACE}", data=body)
             assert answer.status_code in {400, 415}, answer.text
         assert house.sessions(client) is not None
         assert brought(house, said).status_code == 200

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
 from guzheng.web.paging import PER_PAGE
+from tests import plain
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import Someone, someone
@@ -195,7 +195,7 @@ def test_a_key_is_shown_once_and_opens_what_it_may(firm: Firm) -> None:
     assert secret[0] not in page
     assert f"gzk_…{secret[0][-4:]}" in page
     headers = {"Authorization": f"Bearer {secret[0]}"}
-    with httpx.Client(base_url=firm.face.address, headers=headers) as program:
+    with plain.client(base_url=firm.face.address, headers=headers) as program:
         assert program.get("/api/orders").status_code == 200
         refused = program.post("/api/orders", json={"url": "https://example.com/"})
         assert (refused.status_code, refused.json()["code"]) == (403, "accounts.not-permitted")

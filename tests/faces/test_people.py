@@ -21,6 +21,7 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.store.records import writing
 from guzheng.web import create_app
+from tests import plain
 from tests.faces.browser import Browser, Page
 from tests.faces.conftest import Face, serving
 from tests.mailbox import Mailbox, mailbox
@@ -41,7 +42,7 @@ class House:
 
     @contextlib.contextmanager
     def client(self, **headers: str) -> Iterator[httpx.Client]:
-        with httpx.Client(base_url=self.address, timeout=60, headers=headers) as made:
+        with plain.client(base_url=self.address, timeout=60, headers=headers) as made:
             yield made
 
     def register(self, address: str, *, name: str = "李四") -> str:

@@ -23,7 +23,7 @@ from guzheng.road import folder_of
 from guzheng.store.blobs import read
 from guzheng.store.ids import LOCAL
 from guzheng.web import create_app
-from tests import world
+from tests import plain, world
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 from tests.faces.tenants import ALL, ANNE, COOKIE, Known
@@ -42,7 +42,7 @@ class Bureau:
     known: Known
 
     def asks(self, who: str, method: str, path: str, **more: object) -> httpx.Response:
-        with httpx.Client(base_url=self.face.address, timeout=60) as client:
+        with plain.client(base_url=self.face.address, timeout=60) as client:
             client.cookies.set(COOKIE, who)
             return client.request(method, path, **more)  # type: ignore[arg-type]
 

@@ -25,6 +25,7 @@ from guzheng.config import Config
 from guzheng.proof import instant
 from guzheng.refusals import Refused
 from guzheng.web import create_app
+from tests import plain
 from tests.faces.conftest import Face, serving
 from tests.ports import free_port
 
@@ -377,7 +378,7 @@ def test_killed_half_way(tmp_path: Path) -> None:
     file, piece = octets(32 << 20), 256 << 10
     address = f"http://127.0.0.1:{port}"
     told = 0
-    with server(data, port) as program, httpx.Client(base_url=address, timeout=60) as client:
+    with server(data, port) as program, plain.client(base_url=address, timeout=60) as client:
         place = begin(client, len(file))
 
         def half() -> Iterator[bytes]:
@@ -392,7 +393,7 @@ def test_killed_half_way(tmp_path: Path) -> None:
             os.kill(program.pid, signal.SIGKILL)
             raise Gone
 
-        with pytest.raises(Gone), httpx.Client(base_url=address) as sender:
+        with pytest.raises(Gone), plain.client(base_url=address) as sender:
             sender.patch(
                 place,
                 content=half(),
@@ -404,7 +405,7 @@ def test_killed_half_way(tmp_path: Path) -> None:
                 },
             )
     assert told, "what comes is counted while it comes"
-    with server(data, port), httpx.Client(base_url=address, timeout=60) as client:
+    with server(data, port), plain.client(base_url=address, timeout=60) as client:
         at = offset_of(client, place)
         assert told <= at < len(file), "what was acknowledged is there"
         (part,) = client.get(place).json()["parts"]

@@ -13,6 +13,7 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.store.ids import LOCAL
 from guzheng.web import create_app
+from tests import plain
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import CALLER, Someone, someone
 from tests.faces.test_people import code_of
@@ -116,7 +117,7 @@ def test_keys_and_passkeys_are_not_asked_for_a_step(house: tuple[Platform, Face]
         by = owner.acting(platform)
         _, key = platform.keys.make(by, frozenset({Permission.READ}), days=30, note="x")
         owner.post("/members/second-step", {"demanded": "1"})
-        answer = httpx.get(
+        answer = plain.get(
             f"{face.address}/api/exhibits", headers={"Authorization": f"Bearer {key}"}
         )
         assert answer.status_code == 200
@@ -126,7 +127,7 @@ def test_keys_and_passkeys_are_not_asked_for_a_step(house: tuple[Platform, Face]
         for means, led in (("passkey", False), ("password+totp", False), ("identity", True)):
             token = sessions.begin(owner.person, means, CALLER, platform.now())
             cookie = {"Cookie": f"guzheng_session={token}"}
-            answer = httpx.get(f"{face.address}/exhibits", headers=cookie)
+            answer = plain.get(f"{face.address}/exhibits", headers=cookie)
             assert is_led(answer) is led, means
 
 

@@ -21,6 +21,7 @@ from guzheng.accounts.sessions import COOKIE
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from tests import plain
 from tests.faces.conftest import serving
 
 PASSWORD, MISTYPED = "korrekt-pferd-batterie-7", "korrekt-pferd-batterie-8"
@@ -111,7 +112,7 @@ def _acting(platform: Platform, client: httpx.Client) -> Acting:
 
 
 def _use(address: str, secrets: dict[str, str]) -> None:
-    with httpx.Client(base_url=address, timeout=60) as program:
+    with plain.client(base_url=address, timeout=60) as program:
         key = {"Authorization": f"Bearer {secrets['key']}"}
         assert program.get("/api/exhibits", headers=key).status_code == 200
         assert program.get(f"/api/exhibits/{secrets['key']}", headers=key).status_code == 404

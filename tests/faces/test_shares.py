@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from guzheng import words
@@ -14,6 +13,7 @@ from guzheng.app.sharing import WantedShare
 from guzheng.cases import Facts
 from guzheng.config import Config
 from guzheng.web import create_app
+from tests import plain
 from tests.faces.conftest import Certified, Face, serving
 
 LINK = re.compile(r"/s/[\w-]{43}")
@@ -84,7 +84,7 @@ def test_a_judge_sees_fetches_and_is_told_how_to_check(
     face: Face, certified: Certified
 ) -> None:
     link = made(face, certified.exhibit, title="给法官", package="1")
-    with httpx.Client(base_url=face.address, timeout=60) as judge:
+    with plain.client(base_url=face.address, timeout=60) as judge:
         page = judge.get(link)
         assert page.status_code == 200
         assert page.headers["referrer-policy"] == "no-referrer"
@@ -161,7 +161,7 @@ def test_revoked_is_gone_at_once_and_for_good(face: Face, certified: Certified) 
 
 def test_a_code_stands_before_everything(face: Face, certified: Certified) -> None:
     link = made(face, certified.exhibit, code="Ab 12-XY", title="有码")
-    with httpx.Client(base_url=face.address, timeout=60) as visitor:
+    with plain.client(base_url=face.address, timeout=60) as visitor:
         asked = visitor.get(link)
         assert asked.status_code == 200
         assert "提取码" in asked.text
@@ -188,7 +188,7 @@ def test_a_code_cannot_be_guessed_by_trying(face: Face, certified: Certified) ->
     link = made(face, certified.exhibit, code="482913")
 
     def guess(code: int) -> int:
-        return httpx.post(
+        return plain.post(
             face.address + link, data={"code": f"{code:06}"}, timeout=60
         ).status_code
 

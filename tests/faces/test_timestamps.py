@@ -29,6 +29,7 @@ from guzheng.fix.journal.checking import find_token
 from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256, sm3
 from guzheng.web import create_app
+from tests import plain
 from tests.cli.conftest import command
 from tests.faces.conftest import serving
 from tests.ports import free_port
@@ -73,7 +74,7 @@ def programs(data: Path, *, processes: int = 1, **environment: str) -> Iterator[
     with running(*arguments, **(UNLIMITED | environment)) as program:
         limits = httpx.Limits(max_keepalive_connections=64)
         address = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=address, timeout=60, limits=limits) as client:
+        with plain.client(base_url=address, timeout=60, limits=limits) as client:
             deadline = time.monotonic() + 90
             while time.monotonic() < deadline:
                 assert program.poll() is None, program.communicate()
@@ -312,7 +313,7 @@ def test_each_behind_a_proxy_waits_alone_and_all_is_counted(tmp_path: Path) -> N
         assert answers[-1].json()["code"] == "fix.too-many-requests"
         assert served.ask(forwarded="192.0.2.8").status_code == 200
         assert served.ask(b"nothing", forwarded="192.0.2.8").status_code == 200
-        figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+        figures = plain.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
     written = b"".join(
         one.read_bytes() for one in chain.files_of(served.data / "journal", "000")
     )

@@ -17,6 +17,7 @@ from typing import IO
 
 import httpx
 
+from tests import plain
 from tests.ports import free_port
 from tests.road.programs import started
 
@@ -68,7 +69,7 @@ class Member:
             return True
         with contextlib.suppress(httpx.HTTPError):
             return (
-                httpx.get(f"http://127.0.0.1:{self.port}/help", timeout=30).status_code == 200
+                plain.get(f"http://127.0.0.1:{self.port}/help", timeout=30).status_code == 200
             )
         return False
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests import plain
+
 PROGRAM = Path(sys.executable).with_name("guzheng")
 
 
@@ -63,7 +65,7 @@ def running(*arguments: object, **environment: str) -> Iterator["subprocess.Pope
 def answering(address: str, process: "subprocess.Popen[str]", seconds: float = 60) -> None:
     """Wait until it answers; fails when it ends instead."""
     deadline = time.monotonic() + seconds
-    with httpx.Client(timeout=30) as client:
+    with plain.client(timeout=30) as client:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise AssertionError(process.communicate())

@@ -21,7 +21,7 @@ from guzheng.accounts.people import Persons
 from guzheng.accounts.sessions import COOKIE, Caller, Sessions
 from guzheng.app import Platform
 from guzheng.config import Config
-from tests import engines
+from tests import engines, plain
 from tests.road.fleet import Fleet, fleet
 
 DONE_SECONDS = 270.0
@@ -52,7 +52,7 @@ class Worker:
         turns = itertools.cycle(at)
         number = 0
         while not stop.is_set() and not self.wrong:
-            with httpx.Client(
+            with plain.client(
                 base_url=next(turns), cookies={COOKIE: self.token}, timeout=60
             ) as client:
                 number += 1
@@ -199,7 +199,7 @@ def _judge(platform: Platform, people: list[Worker], running: Fleet) -> None:
         _judge_account(platform, account, of, mine)
     for one in people:  # the sessions are good, at each web process
         for address in running.addresses:
-            answer = httpx.get(f"{address}/me", cookies={COOKIE: one.token}, timeout=60)
+            answer = plain.get(f"{address}/me", cookies={COOKIE: one.token}, timeout=60)
             assert answer.status_code == 200
             assert one.mark in answer.text
 

@@ -11,10 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests import engines
+from tests import engines, plain
 from tests.ports import free_port
 from tests.road.programs import answering, ran, running
 
@@ -55,7 +54,7 @@ def test_two_workers_and_a_web_process(
         living, dying = workers
 
         def deposit(number: int) -> str:
-            sent = httpx.post(
+            sent = plain.post(
                 f"{address}/api/exhibits",
                 files={"file": (f"{number}.txt", b"%d" % number, "text/plain")},
                 timeout=60,
@@ -74,12 +73,12 @@ def test_two_workers_and_a_web_process(
             assert serving.poll() is None
             assert living.poll() is None
             for one in sorted(waiting):
-                state = httpx.get(f"{address}/api/exhibits/{one}", timeout=60).json()["state"]
+                state = plain.get(f"{address}/api/exhibits/{one}", timeout=60).json()["state"]
                 assert state != "refused", one
                 if state == "certified":
                     waiting.discard(one)
             time.sleep(0.5)
-        listed = httpx.get(f"{address}/api/exhibits", timeout=60).json()["exhibits"]
+        listed = plain.get(f"{address}/api/exhibits", timeout=60).json()["exhibits"]
         assert {one["exhibit"] for one in listed} == set(exhibits)
     status, out, err = ran("fsck", "--data", machines[1], "--json", **environment)
     assert status == 0, out + err
