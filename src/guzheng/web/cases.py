@@ -165,6 +165,9 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "today": beijing_day(platform.now()),
             "trouble": trouble,
             "typed": form.kept() if form else {},
+            "chosen": form.all("exhibit")
+            if form
+            else tuple(request.query_params.getlist("exhibit")[:MOST_ADDED]),
             **_CHOICES,
         }
         status = trouble.status if trouble else HTTPStatus.OK
@@ -196,9 +199,11 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
                 person=acting.person,
                 token=typed.text("token"),
             )
+            if chosen := typed.all("exhibit"):  # for which the case was wanted
+                platform.cases.link(case.case, chosen, person=acting.person)
         except Problem as problem:
             return new_page(request, problem, typed)
-        return _see(f"/cases/{case.case}")
+        return _see(f"/cases/{case.case}{'/exhibits' if chosen else ''}")
 
 
 def _adding_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
