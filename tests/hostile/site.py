@@ -247,6 +247,11 @@ PAGES: dict[str, Answer] = {
     ),
     "/popups": _script("popups", "for (let i = 0; i < 5; i++) window.open('/arrived?' + i)"),
     "/spin": _script("spins", "setTimeout(() => { while (true) {} }, 300)"),
+    "/busy": _script(
+        "busy",
+        "setTimeout(() => { const end = Date.now() + 26000; while (Date.now() < end) {}"
+        "document.body.append('done at last') }, 300)",
+    ),
     "/many": _script(
         "many", "for (let i = 0; i < 2000; i++) fetch('/item/' + i + '.png').catch(() => 0)"
     ),

@@ -117,6 +117,22 @@ def test_a_page_whose_script_never_pauses(traps: Site, tmp_path: Path) -> None:
     _refused(tmp_path, f"{traps.address}/spin", "capture.timed-out", limits=limits)
 
 
+def test_a_page_that_never_answers_is_not_called_too_slow_for_the_whole(
+    traps: Site, tmp_path: Path
+) -> None:
+    """The reason on the record is the one that was met, not the limit that was not."""
+    limits = {"wall_seconds": 100, "page_seconds": 2}
+    failure = _refused(tmp_path, f"{traps.address}/spin", "capture.timed-out", limits=limits)
+    assert failure["found"] == "its script never pauses"
+
+
+def test_a_page_whose_script_is_long_at_work_is_waited_for(traps: Site, tmp_path: Path) -> None:
+    """Longer than any single answer is waited for, and well within the time of a page."""
+    captured = capture(tmp_path, f"{traps.address}/busy")
+    assert captured.exit_status == 0, captured.failure
+    assert "done at last" in (captured.out / "items/dom.html").read_text("utf-8")
+
+
 def test_redirects_without_end(traps: Site, tmp_path: Path) -> None:
     captured = capture(tmp_path, f"{traps.address}/loop")
     assert captured.failure["code"] == "capture.too-many-redirects"

@@ -21,7 +21,14 @@ from guzheng.capturer.devtools import CommandRefused
 from guzheng.capturer.draft import Draft
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.environment import Start, Surroundings
-from guzheng.capturer.failures import STOPPED, CaptureFailed, gone, not_written, too_slow
+from guzheng.capturer.failures import (
+    STOPPED,
+    CaptureFailed,
+    gone,
+    never_answered,
+    not_written,
+    too_slow,
+)
 from guzheng.capturer.journal import Journal, cut
 from guzheng.capturer.limits import ATTEMPT_OCTETS, VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from guzheng.capturer.making import Making
@@ -116,9 +123,10 @@ class Act:
         """True if captured; either way the folder says everything."""
         items = self.out / "items"
         items.mkdir(parents=True, exist_ok=True)
+        limit = asyncio.timeout(self.order.limits.wall_seconds)
         try:
             try:
-                async with asyncio.timeout(self.order.limits.wall_seconds):
+                async with limit:
                     self.seeing = asyncio.create_task(self._see(items))
                     await self.seeing
             finally:
@@ -129,7 +137,8 @@ class Act:
             await self._fail(self.stage.cause_of(failure))
             return False
         except TimeoutError:
-            await self._fail(self.stage.cause_of(self._too_slow()))
+            slow = self._too_slow() if limit.expired() else never_answered()
+            await self._fail(self.stage.cause_of(slow))
             return False
         except asyncio.CancelledError:
             self.fail(STOPPED)

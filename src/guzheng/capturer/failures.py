@@ -51,6 +51,16 @@ def not_written(error: OSError) -> CaptureFailed:
     )
 
 
+def never_answered() -> CaptureFailed:
+    """Of the page itself, while there was time left for the whole."""
+    return CaptureFailed(
+        "capture.timed-out",
+        expected="a page that answers when it is asked",
+        found="its script never pauses",
+        act="nobody; the site may behave otherwise later",
+    )
+
+
 def too_slow(wall_seconds: int) -> CaptureFailed:
     """More than the order allows the whole capture."""
     return CaptureFailed(

@@ -23,9 +23,10 @@ from guzheng.capturer.devtools import (
 from guzheng.capturer.diagnosis import Diagnosis
 from guzheng.capturer.egress import Egress
 from guzheng.capturer.exchange import Exchange
-from guzheng.capturer.failures import CaptureFailed
+from guzheng.capturer.failures import never_answered
 from guzheng.capturer.journal import Journal
 from guzheng.capturer.limits import (
+    ANSWER_SECONDS,
     GROWTH_SECONDS,
     QUIET_PATIENCE_SECONDS,
     SCROLL_PAUSE_SECONDS,
@@ -155,6 +156,12 @@ class Visit:
         )
 
     @property
+    def _patience(self) -> float:
+        """A page whose scripts are at work answers when they pause: it has the time that a
+        page has, and no less than any answer."""
+        return max(ANSWER_SECONDS, self.deadline - self.journal.clock.monotonic())
+
+    @property
     def _spent(self) -> bool:
         return self.journal.clock.monotonic() >= self.deadline
 
@@ -271,17 +278,16 @@ class Visit:
     async def _scroll_to(self, offset: int) -> tuple[int, int, int]:
         try:
             found = await world.ask(
-                self.devtools, self.targets.main, self.frame, _SCROLL % offset
+                self.devtools,
+                self.targets.main,
+                self.frame,
+                _SCROLL % offset,
+                seconds=self._patience,
             )
         except CommandRefused:
             return 0, 0, 1  # the page has just gone elsewhere
         except TimeoutError as error:
-            raise CaptureFailed(
-                "capture.timed-out",
-                expected="a page that lets itself be scrolled",
-                found="its script never pauses",
-                act="nobody; the site may behave otherwise later",
-            ) from error
+            raise never_answered() from error
         told = found if isinstance(found, list) else []
         values = [int(one) if isinstance(one, (int, float)) else 0 for one in told]
         if len(values) != 4:
@@ -291,7 +297,9 @@ class Visit:
         return values[0], values[1], max(1, values[2])
 
     async def _main_frame(self) -> Values:
-        tree = await self.devtools.call("Page.getFrameTree", {}, self.targets.main)
+        tree = await self.devtools.call(
+            "Page.getFrameTree", {}, self.targets.main, seconds=self._patience
+        )
         return inner(tree, "frameTree", "frame")
 
     async def size(self) -> tuple[int, int]:
