@@ -52,8 +52,10 @@ class HttpAuthority:
         self._proxy_url = proxy_url
         self._monotonic = monotonic
         self._tls = (
-            ssl.create_default_context()
-        )  # the system's roots, which operators can add to
+            ssl.create_default_context()  # the system's roots, which operators can add to
+            if self._url.scheme == "https"
+            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs nothing, trusts none
+        )
 
     def __repr__(self) -> str:
         return f"HttpAuthority({self.name!r})"
