@@ -432,10 +432,10 @@ def test_a_turn_has_one_reading_and_a_slow_key_turns_of_one(by: Issuer) -> None:
         done.append("signed")
         return key.sign(message)
 
-    questions = [(b"no question", "own") if at % 7 == 3 else (GOOD, "own") for at in range(70)]
+    questions = [(b"no question", "own") if at % 7 == 3 else (GOOD, "own") for at in range(140)]
     answers = broken(by, now=now, sign=sign).issue_all(questions)
-    turn = 32 if isinstance(by.tsa_key, ec.EllipticCurvePrivateKey) else 1
-    turns = [questions[at : at + turn] for at in range(0, 70, turn)]
+    turn = 64 if isinstance(by.tsa_key, ec.EllipticCurvePrivateKey) else 1
+    turns = [questions[at : at + turn] for at in range(0, 140, turn)]
     asked = [sum(question == GOOD for question, _ in one) for one in turns]
     expected = [["read", *["signed"] * count] for count in asked if count]
     assert done == [one for turn in expected for one in turn]
