@@ -108,6 +108,10 @@ def test_a_selection_goes_from_page_to_page(shelf: Shelf) -> None:
     assert "web.too-many-exhibits" in shelf.page(exhibit=many)
     answer = shelf.face.client.get("/packages.zip", params={"exhibit": chosen, "q": ""})
     assert answer.status_code == 200
+    second = shelf.face.client.get("/packages.zip", params={"exhibit": chosen})
+    assert second.content == answer.content
+    kept = list(shelf.platform.parts.blobs.names("packages/"))
+    assert len(kept) == 1, "made once"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as package:
         assert {one.split("/")[1] for one in package.namelist() if "items/" in one} == {*chosen}
     nothing = shelf.face.client.get("/packages.zip")

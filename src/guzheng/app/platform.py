@@ -452,11 +452,12 @@ class Platform:
                 act="wait for its certificate, or see why it was refused",
             )
 
-    def packed(self, exhibit: str) -> BinaryIO:
-        """The package of this one: made once, and kept as those of links are, as long as its
+    def packed(self, *exhibits: str) -> BinaryIO:
+        """The package of these: made once, and kept as those of links are, as long as their
         papers are the same. Raises Unavailable while another request is making it."""
-        self._require_packable(exhibit)
-        return self.exports.shared([exhibit], self.package)[0]
+        for one in exhibits:
+            self._require_packable(one)
+        return self.exports.shared(exhibits, self.package)[0]
 
     def comparison(self, one: str, other: str) -> bytes:
         """What differs between two captures: a report derived from both, canonical JSON."""

@@ -4,16 +4,14 @@ Originals come from strangers. They are sent as attachments of no type and in a 
 that no browser opens one as a page of ours; only a picture, recognised by its octets, is
 shown, and then marked as a preview."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from guzheng import origin, words
@@ -82,7 +80,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             )
         for one in exhibit:
             require_own(request, "exhibit", one)
-        made = zip_of(platform.package(exhibit), "guzheng-exhibits.zip")
+        made = zip_of(platform.packed(*exhibit), "guzheng-exhibits.zip")
         _tell(platform, request, PACKED, exhibit)
         return made
 
@@ -218,26 +216,8 @@ def _held_up(
     return problems.trouble_of(problem, language), found.observed_at, found.refused
 
 
-def zip_of(made: Path | BinaryIO, name: str) -> Response:
-    disposition = disposition_of(name, inline=False)
-    if isinstance(made, Path):
-        return FileResponse(
-            made,
-            media_type="application/zip",
-            headers={
-                "Content-Disposition": disposition,
-                "Content-Security-Policy": HOSTILE_BYTES_POLICY,
-            },
-            background=BackgroundTask(_remove, made),
-        )
-    return _stream(made, "application/zip", disposition, "no-store")
-
-
-def _remove(made: Path) -> None:
-    """A package is made in a folder of its own, and only for this answer."""
-    made.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty: then it was not made for us alone
-        made.parent.rmdir()
+def zip_of(made: BinaryIO, name: str) -> Response:
+    return _stream(made, "application/zip", disposition_of(name, inline=False), "no-store")
 
 
 def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:

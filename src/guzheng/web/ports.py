@@ -311,7 +311,7 @@ class Platform(Protocol):
         """A zip; a path is the face's to remove once it was sent."""
         ...
 
-    def packed(self, exhibit: str, /) -> BinaryIO:
+    def packed(self, *exhibits: str) -> BinaryIO:
         """The zip of one, as it is kept; the face closes it."""
         ...
 
