@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from guzheng import words
 from guzheng.accounts.roles import EVERYTHING
 from guzheng.app import Platform
+from guzheng.app.casework import MOST_CALLED
 from guzheng.cases import Facts
 from guzheng.config import Config
 from guzheng.intake import catalogue
@@ -126,6 +127,22 @@ def test_what_is_in_a_case_is_found_by_the_case(firm: Firm) -> None:
     page = firm.owner.client.get(PAGE, params={"case": firm.others_case}).text
     assert "cases.not-found" in page
     assert "别家的案" not in page
+
+
+def test_more_cases_of_a_name_than_are_looked_into_are_said(
+    firm: Firm,
+) -> None:
+    """Not left out in silence, and not chosen all at once."""
+    account, cases = firm.owner.account, firm.platform.cases
+    for number in range(MOST_CALLED):
+        cases.open(Facts(name=f"连号案 {number}"), account=account)
+    said = "叫这个名字的案卷超过 100 个"
+    assert said not in firm.owner.text(f"{PAGE}?q=连号案")
+    oldest = cases.open(Facts(name="连号案 末"), account=account).case
+    cases.link(oldest, [firm.names[0]])
+    assert said in firm.owner.text(f"{PAGE}?q=连号案")
+    assert said not in firm.owner.text(f"{PAGE}?q=连号案 末")
+    assert "web.search-not-ended" in firm.owner.text(f"{PAGE}?q=连号案&every=1")
 
 
 def test_a_program_reads_page_after_page(firm: Firm) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from guzheng.app import Platform, open_parts
+from guzheng.app import Platform, comparing, open_parts
 from guzheng.app.wishes import Wanted
 from guzheng.cases import Facts, Why, course
 from guzheng.config import Config
@@ -133,6 +133,22 @@ def test_the_rule_deletes_what_was_given_up_and_no_other(
     with pytest.raises(Refused) as refused:
         again.comparison(given_up, confirmed)
     assert refused.value.code == "compare.deleted"
+
+
+def test_comparisons_are_found_from_either_side_without_looking_at_the_others(
+    opened: Opened,
+) -> None:
+    blobs = opened(timedelta(0)).parts.blobs
+    one, other, third = (f"ex_{'0' * 25}{number}" for number in (1, 2, 3))
+    for left, right in ((one, other), (third, one), (third, other)):
+        name = f"{comparing.FOLDER}{left}/{right}.3.json"
+        for each in (name, comparing.other_side(name)):
+            blobs.put(each, [b"{}"])
+    comparing.forget(opened(timedelta(0)).parts, one)
+    left_over = {f"{third}/{other}.3.json", f"{other}/of-{third}.3.json"}
+    assert set(blobs.names(comparing.FOLDER)) == {comparing.FOLDER + each for each in left_over}
+    comparing.forget(opened(timedelta(0)).parts, other)
+    assert list(blobs.names(comparing.FOLDER)) == []
 
 
 def test_nothing_goes_without_a_rule_or_under_a_hold(

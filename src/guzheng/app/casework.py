@@ -35,7 +35,7 @@ from guzheng.words import SOURCE, Language, say
 
 _MOST_AT_ONCE = 500  # numbers in one question to a database
 _MOST_OFFERED = 200  # cases that a list offers; older ones by name or number
-_MOST_CALLED = 100  # cases of one name whose exhibits a search finds
+MOST_CALLED = 100  # cases of one name whose exhibits a search finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +157,16 @@ class Casework:
     def exhibits_in(self, cases: Collection[str]) -> frozenset[str]:
         return self._rows.exhibits_in(cases)
 
-    def found_by(self, text: str, account: str) -> frozenset[str]:
-        """Exhibits of the cases that are called so, or have this number here or at a court."""
+    def found_by(self, text: str, account: str) -> tuple[frozenset[str], bool]:
+        """Exhibits of the cases that are called so, or have this number here or at a court;
+        and whether more cases are called so than were looked into, the newest first."""
         text = text.strip()
         if ids.is_id(text):
-            return self.exhibits_in([text] if self.account_of(text) == account else [])
-        called = self._rows.called(account, catalogue.terms_of(text), _MOST_CALLED)
-        return self.exhibits_in(called) if called else frozenset()
+            own = self.account_of(text) == account
+            return self.exhibits_in([text] if own else []), False
+        called = self._rows.called(account, catalogue.terms_of(text), MOST_CALLED + 1)
+        among = called[:MOST_CALLED]
+        return (self.exhibits_in(among) if among else frozenset()), len(called) > MOST_CALLED
 
     def held(self, exhibit: str) -> bool:
         """Whether a legal hold, of any case, forbids to remove anything of this exhibit."""

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from guzheng import road
+from guzheng.app import comparing
 from guzheng.app.auditing import Audit
-from guzheng.app.comparing import FOLDER as COMPARISONS
 from guzheng.app.custody import Keeping
 from guzheng.app.parts import Parts
 from guzheng.commission import rules
@@ -119,9 +119,7 @@ class Clearing:
     def _forget_beside(self, exhibit: str) -> None:
         """What opens the transcript, and what was derived from the items."""
         self._forget_here(exhibit)
-        for name in list(self._parts.blobs.names(COMPARISONS)):
-            if exhibit in name:
-                self._parts.blobs.remove(name)
+        comparing.forget(self._parts, exhibit)
 
     def _forget_here(self, exhibit: str) -> None:
         wirekeys.forget(self._parts.data / "keys" / "captures", exhibit)

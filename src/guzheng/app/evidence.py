@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from guzheng import road
-from guzheng.app.casework import Casework
+from guzheng.app.casework import MOST_CALLED, Casework
 from guzheng.app.parts import Parts
 from guzheng.app.previews import Previews
 from guzheng.intake import catalogue, originals, seeking
@@ -47,11 +47,13 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Found:
     """A page of rows; `following`: what to go on before, if there may be older ones.
-    `back_to`: when the search was ended before the page was full, how far back it came."""
+    `back_to`: when the search was ended before the page was full, how far back it came.
+    `cases_cut`: more cases are called so than were looked into."""
 
     rows: tuple[Row, ...]
     following: str | None
     back_to: datetime | None = None
+    cases_cut: bool = False
 
 
 class Evidence:
@@ -65,17 +67,17 @@ class Evidence:
         self, sought: Sought, *, limit: int, before: str | None = None, account: str = LOCAL
     ) -> Found:
         """Newest first; `before`: the last one already seen."""
-        found = self._lines(sought, account, limit + 1, before)
+        found, cut = self._lines(sought, account, limit + 1, before)
         rows = tuple(self._row(one) for one in found.lines[:limit])
         if len(found.lines) > limit:
-            return Found(rows, rows[-1].exhibit)
+            return Found(rows, rows[-1].exhibit, cases_cut=cut)
         if found.back_to is None:
-            return Found(rows, None)
-        return Found(rows, found.back_to, ids.made_at(found.back_to))
+            return Found(rows, None, cases_cut=cut)
+        return Found(rows, found.back_to, ids.made_at(found.back_to), cut)
 
     def names(self, sought: Sought, *, account: str = LOCAL) -> tuple[str, ...]:
         """Everything found, for choosing it at once; Refused when it is more than that."""
-        found = self._lines(sought, account, MOST_AT_ONCE + 1)
+        found, cut = self._lines(sought, account, MOST_AT_ONCE + 1)
         if len(found.lines) > MOST_AT_ONCE:
             raise Refused(
                 "web.too-many-exhibits",
@@ -90,11 +92,19 @@ class Evidence:
                 found=f"{len(found.lines)} back to {ids.made_at(found.back_to):%Y-%m-%d}",
                 act="narrow the search, or choose on each page of it",
             )
+        if cut:
+            raise Refused(
+                "web.search-not-ended",
+                expected="a search that comes to its end",
+                found=f"the newest {MOST_CALLED} cases that are called so",
+                act="search for the name or the number of one case",
+            )
         return tuple(one.exhibit for one in found.lines)
 
     def _lines(
         self, sought: Sought, account: str, limit: int, before: str | None = None
-    ) -> Searched:
+    ) -> tuple[Searched, bool]:
+        """Also: whether more cases are called so than were looked into."""
         engine, among = self._parts.index.engine, None
         if sought.case:
             own = self._cases.account_of(sought.case) == account
@@ -102,9 +112,13 @@ class Evidence:
         found = seeking.search(
             engine, sought, account=account, limit=limit, before=before, among=among
         )
-        named = self._cases.found_by(sought.words, account) if sought.words else frozenset()
+        named, cut = (
+            self._cases.found_by(sought.words, account)
+            if sought.words
+            else (frozenset[str](), False)
+        )
         if not named:
-            return found
+            return found, cut
         more = seeking.search(
             engine,
             replace(sought, words=""),
@@ -115,7 +129,7 @@ class Evidence:
         )
         every = {one.exhibit: one for one in (*found.lines, *more.lines)}
         lines = tuple(every[name] for name in sorted(every, reverse=True))
-        return seeking.ended(lines, found.back_to, limit)
+        return seeking.ended(lines, found.back_to, limit), cut
 
     def makers(self, *, account: str = LOCAL) -> tuple[str, ...]:
         """The persons who made something for the account."""

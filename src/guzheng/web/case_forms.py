@@ -4,7 +4,7 @@ Blank is empty, blanks at the ends go; what is of one line stays so. Whether it 
 is the station's to say. A name may come several times in these forms: boxes of one question.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,6 +105,23 @@ def damage_of(form: Form) -> Damage:
         amount=str(amount_of(form.text("amount"))),
         exhibits=form.all("exhibit"),
         note=form.lines("note"),
+    )
+
+
+_CHOSEN: Final = frozenset({"infringing", "genuine", "exhibit"})
+
+
+def by_place(form: Form, places: Callable[[], Mapping[str, str]]) -> Form:
+    """The form, with exhibits that were chosen by their place in the case by their numbers.
+    `places`: asked for only where one was."""
+    if not any(name in _CHOSEN and text.strip().isdecimal() for name, text in form.pairs):
+        return form
+    known = places()
+    return Form(
+        tuple(
+            (name, known.get(text.strip().lstrip("0"), text) if name in _CHOSEN else text)
+            for name, text in form.pairs
+        )
     )
 
 

@@ -117,7 +117,7 @@ class Desk:
     def state(self, request: Request, case: str, address: str, exhibit: str = "") -> Response:
         """Enter what a form states, and go back to its page."""
         part = course.EXHIBIT if exhibit else case_forms.STATED[address][0]
-        page, form = _PAGE_OF[part], Form.read(request)
+        page, form = _PAGE_OF[part], self.form(request, case)
         try:
             self.platform.cases.set(
                 case,
@@ -131,6 +131,15 @@ class Desk:
             name, start = page.removeprefix("/") or "facts", self.start_of(case, exhibit)
             return self.page(request, name, case, refused=problem, form=form, start=start)
         return _see(self.address_of(case, exhibit) if exhibit else f"/cases/{case}{page}")
+
+    def form(self, request: Request, case: str) -> Form:
+        """What was sent; exhibits of a long case are chosen by their place in it."""
+
+        def places() -> dict[str, str]:
+            shown = self.platform.cases.shown(self.platform.cases.case(case))
+            return {str(one.place): one.exhibit for one in shown}
+
+        return case_forms.by_place(Form.read(request), places)
 
     def start_of(self, case: str, exhibit: str) -> int:
         """Of the page of its exhibits on which this one is."""
@@ -322,7 +331,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/cases/{case}/guide")
     def tick(request: Request, case: str) -> Response:
-        form, person = Form.read(request), acting_of(request).person
+        form, person = desk.form(request, case), acting_of(request).person
         item = form.text("item")
         try:
             cases.tick(case, "1688", item, case_forms.tick_of(form), person=person)

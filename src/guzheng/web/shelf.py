@@ -81,6 +81,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "marked": platform.ordering.given_up(here),
             "following": page.following,
             "back_to": page.back_to,
+            "cases_cut": page.cases_cut,
             "before": before,
             "asked": asked,
             "narrowed": any(asked.values()),
