@@ -307,9 +307,9 @@ def main(room: Path, kind: str, moments: str, captured: Path | None) -> None:
         )
 
     def afterwards() -> list[list[str]]:
-        # DBOS takes a second to start: it takes over one in ten, the rest is walked the same.
+        # DBOS takes a second to start: it takes over one in twenty, all others are walked.
         return [
-            afterlife(data, captured, queue=case % 10 == 0)
+            afterlife(data, captured, queue=case % 20 == 0)
             for case, (_, _, data, _) in enumerate(lived)
         ]
 
