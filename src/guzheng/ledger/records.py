@@ -96,7 +96,7 @@ class Entries:
             fresh = [leaf for leaf in dict.fromkeys(asked) if leaf not in known]
             if fresh and end is not None:
                 raise ShardClosed(end)
-            known.update((leaf, size + at) for at, leaf in enumerate(fresh))
+            known.update(zip(fresh, range(size, size + len(fresh)), strict=True))
             self._insert(connection, size, fresh)
             named = [(known[leaf], exhibit) for leaf, exhibit in leaves if exhibit is not None]
             if named:

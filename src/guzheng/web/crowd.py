@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from guzheng.ledger import Numbered
 from guzheng.proof import canonical
@@ -40,8 +40,7 @@ class Adder(Protocol):
 Until = Literal["sequenced", "checkpointed", "cosigned"]
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """The entries in the order they were given, and how far they have come."""
 
     entries: list[Numbered]
@@ -172,11 +171,13 @@ class Crowd:
         self._sequencing.put(came)
 
     def _sequence(self, taken: list[Waiting]) -> None:
-        numbers = iter(
-            self._adder.add_commitments([each for one in taken for each in one.commitments])
-        )
-        for one in taken:
-            one.entries = list(islice(numbers, len(one.commitments)))
+        if len(taken) == 1:
+            taken[0].entries = self._adder.add_commitments(taken[0].commitments)
+        else:
+            every = [each for one in taken for each in one.commitments]
+            numbers = iter(self._adder.add_commitments(every))
+            for one in taken:
+                one.entries = list(islice(numbers, len(one.commitments)))
         self._checkpointing.put(self._told(taken, "sequenced"))
 
     def _checkpoint(self, taken: list[Waiting]) -> None:
