@@ -274,7 +274,7 @@ def test_who_has_no_password_shows_by_it_that_it_is_he(house: House, subject: st
 
         house.provider.twist = long_ago
         refused = go(jane.client, "/me/prove/identity")
-        assert (refused.status_code, "auth_time" in refused.text) == (403, True)
+        assert (refused.status_code, "不能证明身份" in refused.text) == (403, True)
 
 
 # ---- who is not linked -------------------------------------------------------------------

@@ -164,7 +164,7 @@ def test_a_catalogue_that_did_not_know_who_made_what(engine: Engine) -> None:
 
 
 LINES = 20_000
-SOME = 80  # more than are read at once, and several pages of the longest
+SOME = 80  # several pages of the longest
 
 
 def filled(engine: Engine, lines: int) -> None:
