@@ -63,3 +63,24 @@ def test_a_refusal_is_read_and_leads_on(
         assert page.url.endswith("/cases")
     # The browser itself says on its console that an answer was 404.
     assert all("404" in one for one in hands.complaints)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_is_typed_into_the_page_that_waits_for_it(
+    face: Face, operator: Someone, chromium: Browser, language: str, tmp_path: Path
+) -> None:
+    """With a keyboard of figures, and the telephone's own offer to fill it in."""
+    with hands_of(chromium, face.address, None, viewport=PHONE, language=language) as hands:
+        page = hands.go("/register")
+        page.locator("[name=address]").fill(f"li-{language}@example.com")
+        page.locator("form[action='/register'] button").click()
+        code = page.locator("[name=code]")
+        assert code.get_attribute("autocomplete") == "one-time-code"
+        assert code.get_attribute("inputmode") == "numeric"
+        page.locator("form[action='/sent/again'] button:disabled").wait_for()  # counted down
+        assert any(one.isdecimal() for one in page.locator("[data-wait]").inner_text())
+        judged(page, tmp_path, f"sent-{language}")
+        code.fill("000000")
+        code.press("Enter")
+        page.locator("#code-said.wrong").wait_for()
+        judged(page, tmp_path, f"sent-wrong-{language}")
