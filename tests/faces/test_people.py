@@ -458,7 +458,8 @@ def test_what_is_dangerous_asks_again_who_it_is_and_changes_the_token(house: Hou
         here = {"Referer": f"{house.address}/me/security"}
         for path in ("/me/security/password", "/me/security/totp", "/me/security/codes"):
             answer = client.post(path, data={"password": PASSWORD + "!"}, headers=here)
-            assert answer.headers["location"] == "/me/prove?next=%2Fme%2Fsecurity", path
+            asked = "/me/prove?next=%2Fme%2Fsecurity%3Fnot-done%3D1"
+            assert answer.headers["location"] == asked, path
         asked = client.post("/me/passkeys/options", json={}, headers=PROGRAM)
         assert (asked.status_code, asked.json()["code"]) == (403, "accounts.prove-again")
         assert "/me/security/password" not in client.get("/me/security").text
@@ -467,6 +468,8 @@ def test_what_is_dangerous_asks_again_who_it_is_and_changes_the_token(house: Hou
         assert after != before
         assert house.platform.people.find_session({"guzheng_session": before}) is None
         assert "/me/security/password" in client.get("/me/security").text
+        assert "还没有执行" in client.get("/me/security?not-done=1").text
+        assert "还没有执行" not in client.get("/me/security").text
         changed = post(client, "/me/security/password", password="another long sentence")
         assert changed.headers["location"] == "/me/security"
         assert client.get("/me").status_code == 200

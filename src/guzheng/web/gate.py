@@ -45,6 +45,7 @@ Rule = Access | Permission
 
 SIGN_IN: Final = "/login"
 PROVE: Final = "/me/prove"
+NOT_DONE: Final = "not-done"  # in the address of a page: what was posted there before
 SECURITY: Final = "/me/security"
 # What is one's own, and open to who still has to set up or show a second step.
 _BEFORE_SECOND_STEP: Final = re.compile(
@@ -262,9 +263,13 @@ def sign_in_address(request: Request) -> str:
     return f"{SIGN_IN}?{urlencode({'next': _return_of(request)})}"
 
 
-def prove_address(request: Request) -> str:
-    """The page to show at that it is really the one who signed in, and back."""
-    return f"{PROVE}?{urlencode({'next': _return_of(request)})}"
+def prove_address(request: Request, back: str | None = None) -> str:
+    """The page to show at that it is really the one who signed in, and back. Back there who
+    had posted something is told that it was not done."""
+    onward = _return_of(request) if back is None else back
+    if request.method not in {"GET", "HEAD"}:
+        onward += f"{'&' if '?' in onward else '?'}{NOT_DONE}=1"
+    return f"{PROVE}?{urlencode({'next': onward})}"
 
 
 def second_step_address(request: Request) -> str:

@@ -8,14 +8,13 @@ moment ago who he is, and refused to everybody else (`accounts.prove-again`): th
 import io
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 import segno
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from guzheng.refusals import Problem
-from guzheng.web.gate import SIGNED_IN, Rule, acting_of, local_path
+from guzheng.web.gate import SIGNED_IN, Rule, acting_of, local_path, prove_address
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages
 from guzheng.web.people import Show, shower
@@ -217,7 +216,7 @@ def show_security(
 ) -> Response:
     """The ways to sign in. Refused first for who has not proved himself, at his next act."""
     if problem is not None and problem.code == "accounts.prove-again":
-        return see(f"/me/prove?{urlencode({'next': SECURITY})}")
+        return see(prove_address(request, SECURITY))
     people = platform.people
     session = people.require_session(request.cookies)
     proved = session.is_proved(people.now())

@@ -8,7 +8,7 @@ the answer itself. No rule is here: accounts/members.py has them, and refuses.""
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -18,7 +18,7 @@ from guzheng.commission import table
 from guzheng.proof import instant
 from guzheng.refusals import Problem, Refused
 from guzheng.web import paging, problems
-from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, find_acting
+from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, find_acting, prove_address
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -79,7 +79,7 @@ def prove_first(request: Request, platform: Platform, back: str) -> Response | N
     except Refused as refused:
         if refused.code != "accounts.prove-again":
             raise
-        return see(f"/me/prove?{urlencode({'next': back})}")
+        return see(prove_address(request, back))
     return None
 
 

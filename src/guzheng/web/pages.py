@@ -23,7 +23,7 @@ from guzheng import words
 from guzheng.accounts import Acting
 from guzheng.refusals import Problem
 from guzheng.web import problems, spelling
-from guzheng.web.gate import find_acting
+from guzheng.web.gate import NOT_DONE, find_acting
 from guzheng.web.ports import Platform
 
 READ: Final = ["GET", "HEAD"]
@@ -120,6 +120,7 @@ class Pages:
             "language_address": partial(_in_language, request),
             "version": self._version,
             "path": request.url.path,
+            "not_done": request.method == "GET" and NOT_DONE in request.query_params,
             "acting": (acting := _acting(request)),
             "reader": self._name_of(acting),
             "is_served": self.addresses.__contains__,
