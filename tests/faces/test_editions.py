@@ -31,6 +31,7 @@ from tests.faces.tenants import ALL, ANNE, COOKIE, Known
 
 OPERATOR = Acting(LOCAL, "pe_01J000000000000000000000PP", ALL, operator=True)
 BERT = replace(ANNE, account="ac_01J000000000000000000000BB")
+CLARA = "ac_01J000000000000000000000CC"
 WHERE = "https://shop.example/固证"
 
 
@@ -116,6 +117,12 @@ def test_a_function_is_refused_until_it_is_granted_and_old_things_stay(shop: Sho
     assert "订单 20261122-7" in page
     assert len(shop.platform.entitlements.view(ANNE.account).grants) == 1
     assert "当前版本：标准版" in shop.asks("anne", "GET", "/me/edition").text
+    gift = shop.grants(edition="standard", units="", kind="gift", account=CLARA)
+    assert gift.status_code == 303  # nothing typed: what the edition says it has
+    (given,) = shop.platform.entitlements.view(CLARA).grants
+    assert given.units == next(
+        one.units for one in shop.platform.entitlements.editions if one.edition == "standard"
+    )
     opened = shop.asks("anne", "POST", "/cases", data=case)
     assert opened.status_code in {303, 422}  # past the edition; the case's own form judges
     assert shop.asks("bert", "POST", "/cases", data=case).status_code == 402

@@ -458,8 +458,8 @@ def test_what_is_dangerous_asks_again_who_it_is_and_changes_the_token(house: Hou
         here = {"Referer": f"{house.address}/me/security"}
         for path in ("/me/security/password", "/me/security/totp", "/me/security/codes"):
             answer = client.post(path, data={"password": PASSWORD + "!"}, headers=here)
-            asked = "/me/prove?next=%2Fme%2Fsecurity%3Fnot-done%3D1"
-            assert answer.headers["location"] == asked, path
+            first = "/me/prove?next=%2Fme%2Fsecurity%3Fnot-done%3D1"
+            assert answer.headers["location"] == first, path
         asked = client.post("/me/passkeys/options", json={}, headers=PROGRAM)
         assert (asked.status_code, asked.json()["code"]) == (403, "accounts.prove-again")
         assert "/me/security/password" not in client.get("/me/security").text

@@ -10,7 +10,7 @@ captures, as it was without editions.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -272,9 +272,12 @@ def end_of_day(typed: str) -> datetime | None:
         ) from error
 
 
-def units_of(typed: str) -> int | None:
-    """What is typed as a number of units. Empty: 0; `none`: no limit."""
-    text = typed.strip() or "0"
+def units_of(typed: str, edition: str, editions: Iterable[Edition]) -> int | None:
+    """What is typed as a number of units. Empty: as many as the edition that is granted with
+    them has; `none`: no limit."""
+    text = typed.strip()
+    if not text:
+        return next((one.units for one in editions if one.edition == edition), 0)
     if text == NO_LIMIT:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):

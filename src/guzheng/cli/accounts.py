@@ -23,7 +23,11 @@ accounts = family(
 @accounts.command("grant")
 @click.argument("account")
 @click.option("--edition", default="", help="版本 / edition, as in docs/operate/editions.md")
-@click.option("--units", default="", help="次数，不限填 none / units; none: no limit")
+@click.option(
+    "--units",
+    default="",
+    help="次数；默认为版本自带的次数；不限填 none / units; as many as the edition has",
+)
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="来源类型 / how it came")
 @click.option(
     "--source",
@@ -53,14 +57,15 @@ def grant(
     speaker: Speaker,
 ) -> int:
     """给账号开通版本、增加次数 / give an account an edition, or units."""
-    made = opened(data).entitlements.grant(
+    entitlements = opened(data).entitlements
+    made = entitlements.grant(
         SEAT,
         account,
         kind,
         source,
         reason,
         edition=edition,
-        units=units_of(units),
+        units=units_of(units, edition, entitlements.editions),
         expires_at=end_of_day(expires),
         token=number,
     )

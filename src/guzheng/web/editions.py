@@ -165,7 +165,9 @@ def _granted(platform: Platform, acting: Acting, form: Mapping[str, str]) -> str
         form.get("source", ""),
         form.get("reason", ""),
         edition=form.get("edition", ""),
-        units=units_of(form.get("units", "")),
+        units=units_of(
+            form.get("units", ""), form.get("edition", ""), platform.entitlements.editions
+        ),
         expires_at=end_of_day(form.get("expires", "")),
         token=form.get("token", ""),
     )
