@@ -21,6 +21,7 @@ from guzheng.cases import Facts, Why, course
 from guzheng.config import Config
 from guzheng.keep.custody import DELETED
 from guzheng.keep.deletion import TOMBSTONE, Tombstone
+from guzheng.proof import canonical
 from guzheng.proof.manifest import Manifest
 from guzheng.refusals import Refused
 from guzheng.road import folder_of
@@ -149,6 +150,25 @@ def test_comparisons_are_found_from_either_side_without_looking_at_the_others(
     assert set(blobs.names(comparing.FOLDER)) == {comparing.FOLDER + each for each in left_over}
     comparing.forget(opened(timedelta(0)).parts, other)
     assert list(blobs.names(comparing.FOLDER)) == []
+
+
+def test_a_comparison_is_looked_at_too(opened: Opened) -> None:
+    parts = opened(timedelta(0)).parts
+    one, other = (f"ex_{'0' * 25}{number}" for number in (7, 8))
+    name = f"{comparing.FOLDER}{one}/{other}.2.json"
+    sides = [{"exhibit": one}, {"exhibit": other}]
+    for octets, codes in (
+        (canonical.encode({"sides": sides}), []),
+        (canonical.encode({"sides": sides[::-1]}), ["keep.damaged"]),
+        (b"{", ["keep.damaged"]),
+    ):
+        for each, held in ((name, octets), (comparing.other_side(name), b"\n")):
+            parts.blobs.put(each, [held])
+        assert [fault.code for fault in comparing.faults(parts)] == codes
+        comparing.forget(parts, one)
+    parts.blobs.put(f"{comparing.FOLDER}notes.txt", [b"x"])
+    assert [fault.code for fault in comparing.faults(parts)] == ["keep.extra"]
+    parts.blobs.remove(f"{comparing.FOLDER}notes.txt")
 
 
 def test_nothing_goes_without_a_rule_or_under_a_hold(

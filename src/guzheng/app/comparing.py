@@ -5,20 +5,29 @@ can derive it again. Kept under both their names; what is there already is not d
 """
 
 import contextlib
+import re
+from collections.abc import Iterator
+from typing import Final
 
 from guzheng import compare, road
 from guzheng.app.ordering import Ordering
 from guzheng.app.parts import Parts
+from guzheng.keep import Fault
 from guzheng.keep.deletion import TOMBSTONE
 from guzheng.proof import canonical, package
 from guzheng.proof.digest import sha256
-from guzheng.proof.manifest import require_exhibit_name
+from guzheng.proof.errors import ProofError
+from guzheng.proof.manifest import EXHIBIT_FORM, require_exhibit_name
 from guzheng.refusals import Refused
 from guzheng.road import Road
 from guzheng.store.blobs import AlreadyKept, NotKept, find, read
 
 FOLDER = "comparisons/"
 _OF = "of-"  # begins what points to a report under the other exhibit
+_EXHIBIT: Final = EXHIBIT_FORM.pattern
+_NAME: Final = re.compile(
+    rf"{FOLDER}({_EXHIBIT})/({_OF})?({_EXHIBIT})\.[1-9][0-9]*\.json", re.ASCII
+)
 
 
 def comparison(parts: Parts, walking: Road, ordering: Ordering, one: str, other: str) -> bytes:
@@ -58,6 +67,29 @@ def forget(parts: Parts, exhibit: str) -> None:
         else:
             parts.blobs.remove(other_side(name))
         parts.blobs.remove(name)
+
+
+def faults(parts: Parts) -> Iterator[Fault]:
+    """Reports that are none of the two that they are named after, and what is no report. One
+    that points to a report may stand without it: killed in between, nothing else is there."""
+    for name in parts.blobs.names(FOLDER):
+        found = _NAME.fullmatch(name)
+        if found is None:
+            yield Fault(name, "keep.extra", "a comparison of two exhibits", "a file")
+        elif not found[2]:
+            yield from _wrong(name, read(parts.blobs, name), [found[1], found[3]])
+
+
+def _wrong(name: str, octets: bytes, exhibits: list[str]) -> Iterator[Fault]:
+    try:
+        sides = canonical.parse_object(octets).get("sides")
+    except ProofError as error:
+        yield Fault(name, "keep.damaged", error.expected, error.found)
+        return
+    listed = sides if isinstance(sides, list) else []
+    named = [one.get("exhibit") for one in listed if isinstance(one, dict)]
+    if named != exhibits:
+        yield Fault(name, "keep.damaged", " ".join(exhibits), "others")
 
 
 def _side(parts: Parts, walking: Road, exhibit: str) -> tuple[str, bytes]:

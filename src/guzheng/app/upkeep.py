@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from guzheng import keep, prove, road
-from guzheng.app import handing, originals
+from guzheng.app import comparing, handing, originals
 from guzheng.app.parts import INDEX, Parts
 from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
@@ -149,6 +149,7 @@ def fsck(
     ]
     faults += parts.papers.faults()
     faults += originals.faults(parts, walk)
+    faults += comparing.faults(parts)
     faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
     return faults
 
@@ -161,6 +162,7 @@ _OURS = (
     package.ANCHORS,
     record.FOLDER,
     prove.DISPUTES,
+    comparing.FOLDER,
     handing.FOLDER,
 )
 
