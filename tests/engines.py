@@ -107,7 +107,7 @@ def s3_at(place: Path) -> Iterator[S3]:
         [
             *(weed, "server", f"-dir={place}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *("-s3", f"-s3.config={place / 's3.json'}", "-s3.iam=false"),
-            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=0"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=4000"),
             "-master.volumeSizeLimitMB=64",
             *(f"-{name}={port}" for name, port in ports.items()),
         ],
