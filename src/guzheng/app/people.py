@@ -25,7 +25,7 @@ from guzheng.accounts.passwords import Cost, Passwords
 from guzheng.accounts.people import Happened, Person, Persons, parse_address, parse_name
 from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
-from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
+from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms, legible
 from guzheng.accounts.shortbudget import ShortBudget
 from guzheng.accounts.tries import LETTERS_OF_PLACE, PERSON, SHORT, TooOften, Tries
 from guzheng.app.auditing import Audit
@@ -34,7 +34,7 @@ from guzheng.app.parts import Parts
 from guzheng.app.posting import open_posting
 from guzheng.config import Config
 from guzheng.proof import instant
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 from guzheng.store import ids
 
 __all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
@@ -77,7 +77,9 @@ class People:
         )
         self._members = Members(engine, entropy)
         self._codes = Codes(engine, entropy, rooms.subject)
-        self._budget = ShortBudget(engine, config.sms_prefixes, config.sms_daily)
+        self._budget = ShortBudget(
+            engine, config.sms_prefixes, config.sms_daily, config.sms_notices
+        )
         self._audit = Audit(parts.data, parts.now)
         self._sends_short = bool(config.sms_url)
         self._now = parts.now
@@ -198,23 +200,27 @@ class People:
     def _write(
         self, to: str, kind: str, language: words.Language, facts: Mapping[str, str]
     ) -> None:
-        """To a telephone a shorter text, and not too many: raises Refused (too-often)."""
-        is_short = to.startswith("+")
+        """To a telephone a shorter text, and not too many: raises Refused (too-often). What a
+        person is told of his sign-in others cannot use up by asking for messages to him."""
+        is_short, is_notice = to.startswith("+"), kind == "changed"
         if is_short:
-            limits, now = {self._rooms.subject("short", to): SHORT}, self._now()
+            counted = "short-notice" if is_notice else "short"
+            limits, now = {self._rooms.subject(counted, to): SHORT}, self._now()
             self._rooms.tries.require(tuple(limits), now)
             self._rooms.tries.count(limits, now)
-            self._spend_on(to)
+            self._spend_on(to, is_notice=is_notice)
         short = words.find_words(f"letter.{kind}.sms", language, **facts) if is_short else None
         text = short or words.say(f"letter.{kind}.text", language, **facts)
         subject = words.say(f"letter.{kind}.subject", language, **facts)
         said = {"kind": kind, "language": language}
         said |= {name: facts.get(name, "") for name in ("link", "code")}
-        self._posting.post(to, subject, text, {name: one for name, one in said.items() if one})
+        given = {name: one for name, one in said.items() if one}
+        self._posting.post(to, subject, text, given, is_notice=is_notice)
 
-    def _spend_on(self, number: str) -> None:
+    def _spend_on(self, number: str, *, is_notice: bool) -> None:
         """Within the day's messages; that they are used up, the operator is told."""
-        if last := self._budget.spend(number, self._now()):
+        spend = self._budget.spend_on_notice if is_notice else self._budget.spend
+        if last := spend(number, self._now()):
             prefix, sent = last
             self._audit.tell("sms.budget", prefix=prefix, sent=sent)
 
@@ -264,10 +270,11 @@ class People:
             facts = {
                 "what": words.say(f"person.event.{what}", language),
                 "at": instant.beijing(self._now()),
-                "device": caller.device[:120],
+                "device": legible(caller.device, 120),
                 "place": caller.address,
             }
-            with contextlib.suppress(Refused):  # too many messages: his history has it
+            # Too many messages, or letters that wait: his history has it, and it is done.
+            with contextlib.suppress(Problem):
                 self._write(to, "changed", language, facts)
 
     # ---- the operator ----------------------------------------------------------------
@@ -420,7 +427,9 @@ class People:
         return entered
 
     def renew_codes(self, session: Session, caller: Caller) -> tuple[str, ...]:
-        return self._securing.renew_codes(session, caller, self._now())
+        codes = self._securing.renew_codes(session, caller, self._now())
+        self._warn(self._rooms.persons.require(session.person), "codes-renewed", caller)
+        return codes
 
     def ask_for_passkey(self, session: Session, asked: str) -> dict[str, Any]:
         return self._securing.ask_for_passkey(session, self.site(asked), self._now())

@@ -3,8 +3,12 @@
 A request does not wait for a mail server: that would be slow, and would tell by how long it
 takes whether a letter goes out. What is on its way when the process ends is lost, and asked for
 again. Short messages have a thread of their own: a gateway that is slow holds up no letter.
+
+Notices that a sign-in was changed go before all others and have places of their own: who asks
+for a thousand letters that nobody reads must not keep the one away that tells of him.
 """
 
+import itertools
 import logging
 import queue
 import sys
@@ -20,8 +24,10 @@ from guzheng.config import Config
 from guzheng.refusals import Problem, Unavailable
 
 _log = logging.getLogger(__name__)
+_Letter = tuple[str, str, str, Mapping[str, str]]
 
 WAITING: Final = 1000
+RESERVED: Final = 1000  # places for notices, besides
 _TRIES: Final = 2
 
 
@@ -46,8 +52,8 @@ class Posting:
 
     def __init__(self, mail: Mail, tries: int = _TRIES) -> None:
         self._mail, self._tries = mail, tries
-        self._waiting: queue.Queue[tuple[str, str, str, Mapping[str, str]]]
-        self._waiting = queue.Queue(WAITING)
+        self._waiting: queue.PriorityQueue[tuple[bool, int, _Letter]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._starting = threading.Lock()
         self._started = False
 
@@ -55,26 +61,33 @@ class Posting:
         return self._mail.reaches(address)
 
     def post(
-        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+        self,
+        address: str,
+        subject: str,
+        text: str,
+        facts: Mapping[str, str] = NO_FACTS,
+        *,
+        is_notice: bool = False,
     ) -> None:
         """Raises Unavailable when too many wait."""
+        most = WAITING + RESERVED if is_notice else WAITING
         with self._starting:
             if not self._started:
                 self._started = True
                 threading.Thread(target=self._work, name="posting", daemon=True).start()
-        try:
-            self._waiting.put_nowait((address, subject, text, facts))
-        except queue.Full as error:
-            raise Unavailable(
-                "accounts.mail-crowded",
-                expected=f"at most {WAITING} letters waiting",
-                found="more",
-                act="try again in a few minutes",
-            ) from error
+            if self._waiting.qsize() >= most:
+                raise Unavailable(
+                    "accounts.mail-crowded",
+                    expected=f"at most {most} letters waiting",
+                    found="more",
+                    act="try again in a few minutes",
+                )
+            letter = (address, subject, text, facts)
+            self._waiting.put_nowait((not is_notice, next(self._numbers), letter))
 
     def _work(self) -> None:
         while True:
-            letter = self._waiting.get()
+            letter = self._waiting.get()[2]
             for remaining in reversed(range(self._tries)):
                 try:
                     self._mail.send(*letter)
@@ -96,10 +109,16 @@ class Carriers:
         return any(one.reaches(address) for one in self._carriers)
 
     def post(
-        self, address: str, subject: str, text: str, facts: Mapping[str, str] = NO_FACTS
+        self,
+        address: str,
+        subject: str,
+        text: str,
+        facts: Mapping[str, str] = NO_FACTS,
+        *,
+        is_notice: bool = False,
     ) -> None:
         """To an address that one of them reaches. Raises Unavailable when too many wait."""
         for one in self._carriers:
             if one.reaches(address):
-                one.post(address, subject, text, facts)
+                one.post(address, subject, text, facts, is_notice=is_notice)
                 return

@@ -97,6 +97,7 @@ def _require_sensible_accounts(config: Config) -> None:
             all(re.fullmatch(r"\+[1-9][0-9]{0,5}", one) for one in config.sms_prefixes),
         ),
         ("sms_daily: 1 or more", config.sms_daily >= 1),
+        ("sms_notices: 1 or more", config.sms_notices >= 1),
         (
             "public_url, where there is oidc_issuer",
             bool(config.public_url) or not config.oidc_issuer,

@@ -72,6 +72,11 @@ class Config:
     sms_daily: int = _setting(
         1000, "Short messages a day for each of those, over all numbers (in UTC+08:00)"
     )
+    sms_notices: int = _setting(
+        200,
+        "Kept besides, for each of those, for notices that somebody's sign-in was changed: who "
+        "has the day's messages spent must not change a password unseen",
+    )
     second_step: str = _setting(
         "offered",
         "Who must sign in in two steps (authenticator or passkey), and is led to set it up: "
