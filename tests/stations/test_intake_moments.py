@@ -67,6 +67,22 @@ def test_each_moment_is_answered_once_and_nothing_else_is(tmp_path: Path) -> Non
     assert counted == [Digest.parse(DIGEST)] * 2
 
 
+def test_what_is_no_name_is_no_moment(tmp_path: Path) -> None:
+    """A capturer that a page took over ends its own capture by talking, and not the worker."""
+    odd: list[object] = [[], {}, 7, None]
+    lines = [json.dumps({what: one}) for what in ("stamp", "clock", "step") for one in odd]
+    half = json.dumps({"stamp": "\ud800"}), json.dumps({"clock": "\ud800"})
+    step = json.dumps({"step": "egress.open", "detail": ""})
+    said = asked(tmp_path, *lines, *half, step, ask("closing"), moments=stamps([]), clock=dict)
+    assert [one.get("stamp", one.get("clock")) for one in said] == ["?", "closing"]
+
+
+def test_half_a_character_can_be_written_down() -> None:
+    line = json.dumps({"step": "\ud800", "detail": "\udc00" * 600})
+    with subprocess.Popen([sys.executable, "-c", f"print({line!r})"], stdout=-1) as process:
+        assert list(running._progress(process, None)) == [("?", "?" * 500)]
+
+
 def test_the_clock_is_told_before_and_after_and_not_oftener(tmp_path: Path) -> None:
     lines = [json.dumps({"clock": when}) for when in ("before", "after", "again")]
     reading: dict[str, object] = {"standing": "verified", "offset_microseconds": -12}

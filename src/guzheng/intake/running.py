@@ -30,6 +30,7 @@ from guzheng.refusals import Problem, Unavailable
 _CLOCK = "clock"
 _OFTEN = 2  # before the page, and after it
 GRACE_SECONDS = 30  # the capturer ends itself first; past this it is ended
+_DETAIL = 500  # characters of a step
 _LINE_OCTETS = 64 * 1024  # of what it tells: one that was taken over could talk for ever
 Tell = Callable[[str, str], None]
 _groups: set[int] = set()  # process groups of the captures of this process
@@ -155,14 +156,20 @@ def _progress(
             said = canonical.parse_any(line)
         except Malformed:
             continue  # a library that printed; its words are no evidence
-        if isinstance(said, dict) and isinstance(said.get("step"), str):
-            yield said["step"], str(said.get("detail", ""))[:500]
-        elif isinstance(said, dict) and moments is not None and said.get("stamp") in unasked:
-            unasked.discard(said["stamp"])
-            _answer(process, said["stamp"], str(said.get("digest")), moments)
-        elif isinstance(said, dict) and _CLOCK in said and clock is not None and looks:
-            looks -= 1
-            _say(process, {_CLOCK: str(said[_CLOCK])[:20], "reading": dict(clock())})
+        match said:
+            case {"step": str(step), **more}:
+                yield _readable(step), _readable(str(more.get("detail", "")))
+            case {"stamp": str(name), **more} if moments is not None and name in unasked:
+                unasked.discard(name)
+                _answer(process, name, str(more.get("digest")), moments)
+            case {"clock": str(when)} if clock is not None and looks:
+                looks -= 1
+                _say(process, {_CLOCK: _readable(when), "reading": dict(clock())})
+
+
+def _readable(text: str) -> str:
+    """As much of it as anybody reads; half a character, which JSON can spell, is none."""
+    return text[:_DETAIL].encode("utf-8", "replace").decode()
 
 
 def _answer(process: subprocess.Popen[bytes], name: str, digest: str, moments: Moments) -> None:
