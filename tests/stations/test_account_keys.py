@@ -1,8 +1,10 @@
 """The key of accounts' secrets is turned: each sealed anew, whoever dies, and the old goes."""
 
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -143,6 +145,42 @@ def test_a_machine_without_the_key_seals_under_no_other(house: House, tmp_path: 
         running.sealed(b"after", "here")
     assert running.opened(sealed, "here") == b"before"
     assert list(elsewhere.iterdir()) == [elsewhere / "accounts.key"]
+
+
+def test_another_machine_keeps_the_key_of_marks_before_the_first_one_goes(
+    house: House, tmp_path: Path
+) -> None:
+    """Nobody copied `accounts-marks.key` to it: with the first key it can still be made."""
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(house.keys, elsewhere)
+    digest = house.sealing().digest("recovery", "ABCD")
+    house.turning.turn()
+    house.turning.reseal()
+    shutil.copy(house.keys / "accounts-2.key", elsewhere)
+    house.now += RETIRED_AFTER
+    parts = house.parts
+    there = keys_of_accounts(elsewhere, parts.accounts, parts.now, parts.entropy)
+    there.retire(1)
+    assert not (elsewhere / "accounts.key").exists()
+    assert Sealing(there, os.urandom).digest("recovery", "ABCD") == digest
+    kept = (elsewhere / ACCOUNTS.marks_file).read_bytes()
+    assert kept == (house.keys / ACCOUNTS.marks_file).read_bytes()
+
+
+def test_a_machine_without_the_key_calls_nothing_damaged(house: House) -> None:
+    house.turning.turn()
+    (house.keys / "accounts-2.key").unlink()
+    with pytest.raises(Refused, match=r"accounts\.key-differs"):
+        house.turning.reseal()
+
+
+def test_two_who_retire_at_once_remove_it_once(house: House) -> None:
+    house.turning.turn()
+    house.turning.reseal()
+    house.now += RETIRED_AFTER
+    with ThreadPoolExecutor(2) as hands:
+        both = [hands.submit(house.turning.retire) for _ in range(2)]
+    assert sorted(one.result() for one in both) == [(), (1,)]
 
 
 def test_what_no_key_opens_holds_up_nothing_but_the_retiring(house: House) -> None:

@@ -121,11 +121,7 @@ class Generations:
             raise Refused(
                 self.family.code, expected=f"at most {MOST} keys", found=str(generation)
             )
-        if not (self._folder / self.family.marks_file).exists():
-            marks = self._first_marks()
-            with contextlib.suppress(FileExistsError):
-                durable.create(self._folder / self.family.marks_file, marks)
-        self._apart()
+        self._keep_marks()
         with contextlib.suppress(FileExistsError):
             path = self._folder / self.family.file(generation)
             durable.create(path, self._entropy(KEY_OCTETS))
@@ -146,7 +142,8 @@ class Generations:
             raise Refused(
                 self.family.code, expected="a key that may be retired", found=str(generation)
             )
-        (self._folder / self.family.file(generation)).unlink()
+        self._keep_marks()  # on this machine, which may not be the one that turned
+        (self._folder / self.family.file(generation)).unlink(missing_ok=True)
         durable.sync_directory(self._folder)
         with self._reading:
             self._known.pop(generation, None)
@@ -156,6 +153,14 @@ class Generations:
         with self._reading:
             self._known[generation] = key
         return key
+
+    def _keep_marks(self) -> None:
+        """Their key apart from the first generation's, durably, before that one goes."""
+        path = self._folder / self.family.marks_file
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                durable.create(path, self._first_marks())
+        self._apart()
 
     def _first_marks(self) -> bytes:
         return hmac.digest(self.key(1), self.family.marked, "sha256")

@@ -60,6 +60,7 @@ class Turning:
     def reseal(self) -> tuple[int, tuple[str, ...]]:
         """Seal anew what lies under keys before; gives how many, and those that no key opens.
         May run again at any time, beside everything else; killed in between, it goes on."""
+        self._keys.key(self._keys.current())  # as above: without it nothing is damaged
         done, damaged = 0, []
         with leased(self._parts.leases, self._lease, wait=True):
             for one in self._lying():
@@ -73,11 +74,12 @@ class Turning:
     def retire(self) -> tuple[int, ...]:
         """Remove the files of keys under which nothing lies, a day after they were turned away
         from; gives their numbers."""
-        counts = self.counts()
-        over = tuple(one for one in self._keys.retirable() if not counts.get(one))
-        for one in over:
-            self._keys.retire(one)
-            self._tell("retired", one)
+        with leased(self._parts.leases, self._lease, wait=True):
+            counts = self.counts()
+            over = tuple(one for one in self._keys.retirable() if not counts.get(one))
+            for one in over:
+                self._keys.retire(one)
+                self._tell("retired", one)
         return over
 
     def _tell(self, what: str, generation: int) -> None:
