@@ -121,6 +121,7 @@ def test_the_certificate_says_what_was_tried_and_what_came_of_it(attempted: Atte
     assert [(one["outcome"], one["answers"]) for one in tried][:1] == [
         ("not-connected", ["127.0.0.1"])
     ]
+    assert tried[0]["because"] == "127.0.0.1: Connection refused"  # no programmer's words
     printed = attempted.folder / "certificate.pdf"
     printed.write_bytes(attempted.paper("certificate.pdf"))
     text = subprocess.run(

@@ -11,6 +11,7 @@ whose a connection is.
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -225,8 +226,7 @@ class Tunnel:
             except TimeoutError:
                 denied = _Denied("timed-out", f"{answer}: no answer", socks.TIMED_OUT)
             except (OSError, asyncio.IncompleteReadError) as error:
-                words = f"{answer}: {getattr(error, 'strerror', '') or 'the proxy hung up'}"
-                denied = _Denied("not-connected", words, socks.REFUSED)
+                denied = _Denied("not-connected", f"{answer}: {_reason(error)}", socks.REFUSED)
             else:
                 connection.peer = answer
                 return streams
@@ -304,6 +304,15 @@ class Tunnel:
 
     def _tell_of(self, connection: Connection) -> None:
         self.tell("connection", connection.value())
+
+
+def _reason(error: OSError | EOFError) -> str:
+    """The kernel's words for it: asyncio's own show a Python tuple, to a judge."""
+    if isinstance(error, EOFError):
+        return "the proxy hung up"
+    if isinstance(error, socks.NotSpoken) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _name_of(connection: Connection) -> str:
