@@ -1,4 +1,4 @@
-"""Who takes a sign-in over cannot keep its owner from being told, whatever he asked for first."""
+"""Who takes over a sign-in cannot keep its owner from being told of it."""
 
 import base64
 import json

@@ -1,10 +1,10 @@
 """Deliveries: when a message is sent to whom, how it went, and when it is tried again.
 
 It is tried until the other side says 2xx: again after 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and
-24 hours, as Standard Webhooks proposes. An endpoint that took nothing for five days, or that
-answers 410, is disabled. Who tries is settled in the table: whoever takes a delivery moves the
-time at which it is due again, so that two programs do not send at once, and one that dies
-leaves it to the next.
+24 hours, as Standard Webhooks proposes, or fewer times (`tries`). An endpoint that took nothing
+for five days, or that answers 410, is disabled. Who tries is settled in the table: whoever
+takes a delivery moves the time at which it is due again, so that two programs do not send at
+once, and one that dies leaves it to the next.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from guzheng.store.records import insert_missing, reading, writing
 WAITS: Final = tuple(
     timedelta(seconds=one) for one in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 )
+MOST_TRIES: Final = len(WAITS) + 1
 DISABLED_AFTER: Final = timedelta(days=5)
 _TAKEN_FOR: Final = timedelta(minutes=5)  # then whoever took it has died
 _GONE: Final = 410
@@ -60,8 +61,15 @@ class Attempt:
 class Deliveries:
     """What each endpoint of an installation was sent, and will be."""
 
-    def __init__(self, engine: Engine, entropy: Callable[[int], bytes], hooks: Hooks) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        entropy: Callable[[int], bytes],
+        hooks: Hooks,
+        tries: int = MOST_TRIES,
+    ) -> None:
         self._engine, self._entropy, self._hooks = engine, entropy, hooks
+        self._tries = min(tries, MOST_TRIES)
 
     def take(
         self, now: datetime, *, message: str = "", spared: frozenset[str] = frozenset()
@@ -105,7 +113,7 @@ class Deliveries:
             "milliseconds": milliseconds,
             "observed_at": instant.encode(now),
         }
-        over = taken or due.number > len(WAITS)
+        over = taken or due.number >= self._tries
         due_at = "" if over else instant.encode(now + self._wait(due.number))
         outcome = "delivered" if taken else "given-up" if over else "waiting"
         with writing(self._engine) as connection:

@@ -4,7 +4,8 @@ A message is durable when `tell` returns, for each endpoint that wants its kind;
 told twice is one message. When it is sent, and again, is `deliveries`; signing and calling are
 `calling`. A message names things and says nothing of them; docs/api.md has the kinds. A secret
 can be rotated: for a day messages carry two signatures, as Standard Webhooks allows, so that
-the receiver changes over when it suits him.
+the receiver changes over when it suits him. So many endpoints of an account are in use at once,
+and so many are made in a day: each stays on record, with all that it was told.
 """
 
 import base64
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 
 from guzheng.accounts.acting import Acting, Permission
 from guzheng.accounts.hook_tables import (
@@ -45,7 +46,15 @@ KINDS: Final = (
 )
 _SECRET_OCTETS: Final = 32
 OVERLAP: Final = timedelta(hours=24)  # how long the secret before signs too
-_LARGEST: Final = 10  # endpoints of an account
+_DAY: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How many endpoints an account may have in use, and make in a day."""
+
+    most: int = 10
+    daily: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +72,14 @@ class Hooks:
     """Every endpoint of an installation, and what each was and will be told."""
 
     def __init__(
-        self, engine: Engine, entropy: Callable[[int], bytes], sealing: Sealing
+        self,
+        engine: Engine,
+        entropy: Callable[[int], bytes],
+        sealing: Sealing,
+        measure: Measure = Measure(),
     ) -> None:
         self._engine, self._entropy, self._sealing = engine, entropy, sealing
+        self._measure = measure
         with writing(engine) as connection:
             create(connection)
 
@@ -98,11 +112,7 @@ class Hooks:
         kept = self._kept(made.endpoint, 0, octets)
         with writing(self._engine) as connection:
             require_standing(connection, by, Permission.MEMBERS)
-            active = [one for one in _endpoints(connection, by.account) if not one.ended]
-            if len(active) >= _LARGEST:
-                raise Refused(
-                    "webhooks.too-many", expected=f"≤ {_LARGEST}", found=str(len(active))
-                )
+            _require_room(connection, by.account, self._measure, now)
             connection.execute(insert(ENDPOINT), row)
             connection.execute(insert(SEALED), kept)
             append(connection, by, "webhook-made", now, said=made.endpoint)
@@ -255,6 +265,20 @@ class Hooks:
                 },
             )
         return name
+
+
+def _require_room(
+    connection: Connection, account: str, measure: Measure, now: datetime
+) -> None:
+    active = sum(not one.ended for one in _endpoints(connection, account))
+    if active >= measure.most:
+        raise Refused("webhooks.too-many", expected=f"≤ {measure.most}", found=str(active))
+    since = instant.encode(now - _DAY)
+    lately = (ENDPOINT.c.account == account) & (ENDPOINT.c.made_at > since)
+    wanted = select(func.count()).select_from(ENDPOINT).where(lately)
+    made = connection.execute(wanted).scalar_one()
+    if made >= measure.daily:
+        raise Refused("webhooks.made-often", expected=f"≤ {measure.daily}", found=str(made))
 
 
 def place_of(endpoint: str, number: int) -> str:

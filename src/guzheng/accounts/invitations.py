@@ -2,7 +2,9 @@
 
 The secret of the link is 256 bits of chance and only its digest is kept: whoever reads the
 database can accept nothing. Whoever accepts gets no permission with it; those are granted when
-it is seen who came. An invitation ends by being accepted, revoked, or too old.
+it is seen who came. An invitation ends by being accepted, revoked, or too old. So many of an
+account are open at once, and so many are made in a day: revoking makes no room for letters to
+any number of strangers.
 """
 
 import base64
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 from guzheng.accounts.acting import Acting, Permission
 from guzheng.accounts.member_tables import INVITATION, INVITATION_END
@@ -26,7 +28,18 @@ PREFIX: Final = "in"
 LASTS: Final = timedelta(days=7)
 _SECRET_OCTETS: Final = 32
 _NOTE: Final = 60
-_LARGEST: Final = 50  # invitations of an account that are open
+_DAY: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How many an account may have open, and make in a day."""
+
+    open: int = 50
+    daily: int = 100
+
+
+MEASURE: Final = Measure()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +63,14 @@ class Invitations:
     """Every invitation of an installation."""
 
     def __init__(
-        self, engine: Engine, members: Members, entropy: Callable[[int], bytes]
+        self,
+        engine: Engine,
+        members: Members,
+        entropy: Callable[[int], bytes],
+        measure: Measure = MEASURE,
     ) -> None:
         self._engine, self._members, self._entropy = engine, members, entropy
+        self._measure = measure
 
     def invite(self, by: Acting, now: datetime, note: str = "") -> tuple[Invitation, str]:
         """The invitation, and the secret of its link, which is told this once."""
@@ -65,7 +83,7 @@ class Invitations:
         )
         with writing(self._engine) as connection:
             require_standing(connection, by, Permission.MEMBERS)
-            _require_room(connection, by.account, now)
+            _require_room(connection, by.account, self._measure, now)
             connection.execute(
                 insert(INVITATION),
                 {
@@ -131,15 +149,28 @@ def _require_open(connection: Connection, secret: str, now: datetime) -> Invitat
     return found[0]
 
 
-def _require_room(connection: Connection, account: str, now: datetime) -> None:
-    these = _read(connection, INVITATION.c.account == account)
-    waiting = sum(one.standing(now) == "open" for one in these)
-    if waiting >= _LARGEST:
+def _require_room(
+    connection: Connection, account: str, measure: Measure, now: datetime
+) -> None:
+    mine = INVITATION.c.account == account
+    young = mine & (INVITATION.c.expires_at > instant.encode(now))
+    waiting = sum(one.standing(now) == "open" for one in _read(connection, young))
+    if waiting >= measure.open:
         raise Refused(
             "accounts.invitations-too-many",
-            expected=f"≤ {_LARGEST}",
+            expected=f"≤ {measure.open}",
             found=str(waiting),
             act="revoke those that nobody will accept",
+        )
+    lately = mine & (INVITATION.c.made_at > instant.encode(now - _DAY))
+    wanted = select(func.count()).select_from(INVITATION).where(lately)
+    made = connection.execute(wanted).scalar_one()
+    if made >= measure.daily:
+        raise Refused(
+            "accounts.invitations-daily",
+            expected=f"≤ {measure.daily}",
+            found=str(made),
+            act="go on tomorrow",
         )
 
 

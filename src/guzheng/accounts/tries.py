@@ -47,6 +47,7 @@ PERSON: Final = Limit(5, timedelta(minutes=1), timedelta(hours=1))
 PLACE: Final = Limit(30, timedelta(minutes=1), timedelta(hours=1))  # many may share an address
 LETTERS: Final = Limit(3, timedelta(minutes=10), timedelta(hours=24))
 SHORT: Final = Limit(10, timedelta(hours=1), timedelta(hours=24))  # to one number, of any kind
+INVITED: Final = Limit(5, timedelta(hours=1), timedelta(hours=24))  # to one stranger
 LETTERS_OF_PLACE: Final = Limit(20, timedelta(minutes=10), timedelta(hours=24))
 
 

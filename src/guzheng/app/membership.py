@@ -10,7 +10,7 @@ from datetime import datetime
 
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.demanding import Demands
-from guzheng.accounts.invitations import Invitation, Invitations
+from guzheng.accounts.invitations import MEASURE, Invitation, Invitations, Measure
 from guzheng.accounts.keys import Key, Keys
 from guzheng.accounts.members import Happening, Member, Members
 from guzheng.accounts.people import Persons
@@ -55,11 +55,16 @@ class KeyView:
 class Membership:
     """Who acts for whom."""
 
-    def __init__(self, parts: Parts, second_step: str = "offered") -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        second_step: str = "offered",
+        measure: Measure = MEASURE,
+    ) -> None:
         self._now = parts.now
         self.rows = Members(parts.accounts, parts.entropy)
         self._demands = Demands(parts.accounts, second_step)
-        self._invitations = Invitations(parts.accounts, self.rows, parts.entropy)
+        self._invitations = Invitations(parts.accounts, self.rows, parts.entropy, measure)
         self._persons = Persons(parts.accounts, parts.entropy)
         self._sessions = Sessions(parts.accounts, parts.entropy)
 

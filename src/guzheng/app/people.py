@@ -27,7 +27,7 @@ from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms, legible
 from guzheng.accounts.shortbudget import ShortBudget
-from guzheng.accounts.tries import LETTERS_OF_PLACE, PERSON, SHORT, TooOften, Tries
+from guzheng.accounts.tries import INVITED, LETTERS_OF_PLACE, PERSON, SHORT, TooOften, Tries
 from guzheng.app.auditing import Audit
 from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
@@ -229,9 +229,13 @@ class People:
         return self._budget.spent(self._now()) if self._sends_short else ()
 
     def write_to(self, typed: str, letter: str, language: words.Language, **facts: str) -> str:
-        """A letter that somebody who is signed in has us send; gives the address as kept."""
+        """A letter that somebody who is signed in has us send; gives the address as kept. One
+        address gets so many, whoever they are from."""
         self._require_reachable(typed)
         address = parse_address(typed)
+        limits, now = {self._rooms.subject(letter, address): INVITED}, self._now()
+        self._rooms.tries.require(tuple(limits), now)
+        self._rooms.tries.count(limits, now)
         self._write(address, letter, language, facts)
         return address
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guzheng import intake, prove, road
+from guzheng.accounts.invitations import Measure
 from guzheng.app import court, journaling, renewal, signing, upkeep
 from guzheng.app.anchoring import AnchorView, open_anchoring
 from guzheng.app.auditing import Accesses, Audit, copied
@@ -95,7 +96,11 @@ class Platform:
         row.bind(lambda ledger: open_gathering(config, ledger, first, parts.now))
         self._roots = policy.parse_roots(self.roots_pem())
         self.people = People(config, parts)
-        self.members = Membership(parts, config.second_step)
+        self.members = Membership(
+            parts,
+            config.second_step,
+            Measure(config.invitations_open, config.invitations_daily),
+        )
         self.keys = KeyRing(parts, self.members)
         self.identities = open_identities(config, self.people, parts)
         self._adding: dict[str, Adding] = {}

@@ -17,7 +17,8 @@ from typing import Final
 from guzheng import road, words
 from guzheng.accounts import Acting, calling, sealing
 from guzheng.accounts.deliveries import Attempt, Deliveries, Due
-from guzheng.accounts.hooks import Endpoint, Hooks
+from guzheng.accounts.hooks import Endpoint, Hooks, Measure
+from guzheng.accounts.tries import Limit, Tries
 from guzheng.app.membership import Membership
 from guzheng.app.parts import Parts
 from guzheng.app.people import People
@@ -31,6 +32,8 @@ _AT_ONCE: Final = 4
 _ROUND: Final = timedelta(seconds=20)
 _LOOKED_BACK: Final = timedelta(days=2)
 _SHOWN: Final = 50
+_PAUSE: Final = timedelta(minutes=1)
+_LONGEST_PAUSE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,12 @@ class Webhooks:
         self._allowed = tuple(map(ipaddress.ip_network, config.allow_private))
         keys, entropy = parts.data / "keys", parts.entropy
         sealed = sealing.open_sealing(keys, parts.accounts, parts.now, entropy)
-        self._hooks = Hooks(parts.accounts, entropy, sealed)
-        self._deliveries = Deliveries(parts.accounts, entropy, self._hooks)
+        measure = Measure(config.webhooks_most, config.webhooks_daily)
+        self._hooks = Hooks(parts.accounts, entropy, sealed, measure)
+        tries = config.webhook_tries
+        self._deliveries = Deliveries(parts.accounts, entropy, self._hooks, tries)
+        self._tries, self._digest = Tries(parts.accounts), sealed.digest
+        self._by_hand = Limit(config.webhook_calls, _PAUSE, _LONGEST_PAUSE, _LONGEST_PAUSE)
         self._behind = True  # something confirmed may not have been told
         self._sending = threading.Lock()
 
@@ -89,13 +96,22 @@ class Webhooks:
 
     def test(self, by: Acting, endpoint: str) -> None:
         """Send a message of no meaning, now."""
+        self._count(by)
         message = self._hooks.test(by, endpoint, self._now())
         due = self._deliveries.take(self._now(), message=message)
         if due is not None:  # or else the round was faster
             self._send(due)
 
     def again(self, by: Acting, endpoint: str, message: str) -> None:
+        self._count(by)
         self._deliveries.again(by, endpoint, message, self._now())
+
+    def _count(self, by: Acting) -> None:
+        """What is sent because somebody pressed for it has a measure: we are nobody's tool for
+        calling others. Raises Refused (too-often)."""
+        limits, now = {self._digest("try webhook", by.account): self._by_hand}, self._now()
+        self._tries.require(tuple(limits), now)
+        self._tries.count(limits, now)
 
     # ---- what finished ---------------------------------------------------------------
 

@@ -26,6 +26,12 @@ _AT_LEAST_ONE = (
     "clock_poll_seconds",
     "session_hours",
     "session_idle_minutes",
+    "invitations_open",
+    "invitations_daily",
+    "webhooks_most",
+    "webhooks_daily",
+    "webhook_tries",
+    "webhook_calls",
 )
 _CLOCK_PROFILES = ("auto", "production", "evaluation")
 _SERVER = re.compile(

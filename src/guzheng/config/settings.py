@@ -77,6 +77,22 @@ class Config:
         "Kept besides, for each of those, for notices that somebody's sign-in was changed: who "
         "has the day's messages spent must not change a password unseen",
     )
+    invitations_open: int = _setting(50, "Invitations of an account that may be open at once")
+    invitations_daily: int = _setting(
+        100, "Invitations that an account may make within 24 hours, revoked ones too"
+    )
+    webhooks_most: int = _setting(10, "Webhooks that an account may have in use at once")
+    webhooks_daily: int = _setting(
+        30, "Webhooks that an account may make within 24 hours, removed ones too"
+    )
+    webhook_tries: int = _setting(
+        10, "How often a message to a webhook is tried before it is given up; 1 to 10"
+    )
+    webhook_calls: int = _setting(
+        30,
+        "Tests and repetitions that an account may have sent by hand before it must wait, a "
+        "minute and then twice as long each time; an hour without one forgives",
+    )
     second_step: str = _setting(
         "offered",
         "Who must sign in in two steps (authenticator or passkey), and is led to set it up: "
