@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from guzheng.capturer.devtools import Values, as_object, inner, listing, number, text
+from guzheng.capturer.streams import REPLACED, Stream
 
 RECORDED = "recorded"  # request, response and body
 WITHOUT_BODY = "recorded-without-body"  # the browser gave no body
@@ -56,7 +57,8 @@ class Exchange:
     asked: float = 0.0  # these three on the browser's monotonic clock
     answered: float = 0.0
     ended: float = 0.0
-    streamed: bytearray | None = None  # of a stream without end, as it came
+    stream: Stream | None = None  # of a body without end, as it came
+    parted: bool = False  # of a picture that replaces itself: the first has come
     failed_because: str = ""
     body_missing_because: str = ""
     from_cache: bool = False
@@ -99,12 +101,25 @@ class Exchange:
     def receive_milliseconds(self) -> int:
         return max(0, int((self.ended - self.answered) * 1000)) if self.answered else 0
 
-    def close(self) -> None:
-        if self.streamed and len(self.streamed) >= len(self.body or b""):
-            self.body = bytes(self.streamed)
-        self.outcome, self.why = self._judge()
+    @property
+    def is_replaced(self) -> bool:
+        """A picture that a camera replaces by the next; the browser keeps the last alone."""
+        return self.kind == "image" and self.mime == REPLACED
 
-    def _judge(self) -> tuple[str, str]:
+    def close(self) -> None:
+        not_given = "" if self.stream is None else self._close_stream(self.stream)
+        self.outcome, self.why = self._judge(not_given)
+
+    def _close_stream(self, stream: Stream) -> str:
+        """What is missing of it, unless the browser had kept the body by itself after all."""
+        came = stream.beginning
+        if self.body and len(self.body) > len(came) and not self.is_replaced:
+            return ""
+        if came or stream.reported:
+            self.body = came or None
+        return f"; {stream.why}" if stream.why else ""
+
+    def _judge(self, not_given: str) -> tuple[str, str]:
         if self.kind == "websocket" and self.status:
             return WEBSOCKET, (
                 self.failed_because
@@ -121,11 +136,10 @@ class Exchange:
         if self.redirected_to or self._needs_no_body():
             return self._judge_bodiless()
         if self.body is None:
-            return WITHOUT_BODY, (
-                self.failed_because or self.body_missing_because or "the body never ended"
-            )
+            why = self.failed_because or self.body_missing_because or "the body never ended"
+            return WITHOUT_BODY, why + not_given
         if not self.finished:
-            return IN_PART, self.failed_because or "the body had not ended"
+            return IN_PART, (self.failed_because or "the body had not ended") + not_given
         if self.octets_reported and self.octets_reported != len(self.body):
             return IN_PART, f"{self.octets_reported} octets reported, {len(self.body)} given"
         return RECORDED, ""

@@ -7,7 +7,7 @@ octets themselves: a page in GBK stays in GBK. Content codings are already undon
 says so in the headers.
 
 A stream without end (events of a server) is taken as it comes, since the page may close it and
-nothing would be left to fetch. Frames of WebSockets go to `sockets`.
+nothing would be left to fetch: see streams. Frames of WebSockets go to `sockets`.
 """
 
 import asyncio
@@ -37,10 +37,10 @@ from guzheng.capturer.limits import (
     QUIET_SECONDS,
 )
 from guzheng.capturer.sockets import SocketLog
+from guzheng.capturer.streams import ENDLESS, Stream
 
 _OUTSIDE = ("http:", "https:", "ws:", "wss:")
 _TICK_SECONDS = 0.02
-_ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 # A player fetches while it plays, and stops reading when it has enough: neither is unrest.
 _PREFLIGHT = "preflight"
 _PATIENT = frozenset({_PREFLIGHT, "media"})
@@ -169,7 +169,7 @@ class Recorder:
             self._begin(self._fetch_post(exchange))
         self._open.add(name)
         if kind == "eventsource":
-            self._begin(self._stream(exchange))  # now: the page may close it after one event
+            self._begin_stream(exchange)  # now: the page may close it after one event
         elif kind not in _PATIENT:
             self._pending.add(name)
 
@@ -214,10 +214,10 @@ class Recorder:
         exchange.answer(inner(values, "response"))
         exchange.has_extra = flag(values, "hasExtraInfo")
         self._stir()
-        if exchange.mime in _ENDLESS:
+        if exchange.mime in ENDLESS:
             self._pending.discard(name)
-            if exchange.streamed is None:
-                self._begin(self._stream(exchange))
+            if exchange.stream is None:
+                self._begin_stream(exchange)
 
     def _got_extra(self, name: str, values: Values, session: str) -> None:
         del session
@@ -231,15 +231,23 @@ class Recorder:
     def _received(self, name: str, values: Values, session: str) -> None:
         del session
         if exchange := self._now.get(name):
-            if exchange.mime not in _ENDLESS:  # a stream without end is no unrest
+            if exchange.mime not in ENDLESS:  # a stream without end is no unrest
                 self._stir()
-            exchange.octets_reported += int(number(values, "dataLength"))
-            if exchange.streamed is not None:
-                self._keep_streamed(exchange, text(values, "data"))
+            length = int(number(values, "dataLength"))
+            exchange.octets_reported += length
+            if exchange.stream is not None:
+                room = self._kept <= BODIES_OCTETS
+                part = _decoded([text(values, "data")]) if room else b""
+                self._kept += exchange.stream.take(length, part)
 
     def _finished(self, name: str, values: Values, session: str) -> None:
+        exchange = self._now.get(name)
+        if exchange and exchange.is_replaced and not exchange.parted:
+            exchange.parted = True  # the first picture is whole, and others may follow
+            self._begin(self._stream(exchange))
+            return
         self._settle(name)
-        if exchange := self._now.get(name):
+        if exchange:
             exchange.finished = True
             exchange.ended = number(values, "timestamp")
             exchange.finished_at = self._clock.monotonic()
@@ -304,26 +312,28 @@ class Recorder:
         if exchange.body is not None:
             self._kept += len(exchange.body)
 
+    def _begin_stream(self, exchange: Exchange) -> None:
+        exchange.stream = Stream(exchange.octets_reported)
+        self._begin(self._stream(exchange))
+
     async def _stream(self, exchange: Exchange) -> None:
         """From here on every part of the body is told with its octets.
 
-        Asked for as early as the browser allows: the page may close it after one message.
+        Asked for as early as the browser allows, and once more when its answer is known: the
+        page may close it after one message.
         """
-        exchange.streamed = bytearray()
+        is_known = bool(exchange.status)
         answer = await self._ask("Network.streamResourceContent", exchange)
-        while "bufferedData" not in answer and not exchange.status and not self._ended:
+        while "bufferedData" not in answer and not (is_known or self._ended):
             await asyncio.sleep(_TICK_SECONDS)  # too early: nothing had been sent yet
+            is_known = bool(exchange.status or exchange.ended)
             answer = await self._ask("Network.streamResourceContent", exchange)
+        if "bufferedData" not in answer or exchange.stream is None:
+            return
         exchange.body_missing_because = ""
         early = _decoded([text(answer, "bufferedData")])
-        exchange.streamed[:0] = early
+        exchange.stream.begin(early)
         self._kept += len(early)
-
-    def _keep_streamed(self, exchange: Exchange, part: str) -> None:
-        if exchange.streamed is not None and self._kept <= BODIES_OCTETS:
-            octets = _decoded([part])
-            exchange.streamed += octets
-            self._kept += len(octets)
 
     async def _fetch_post(self, exchange: Exchange) -> None:
         answer = await self._ask("Network.getRequestPostData", exchange)
