@@ -79,7 +79,7 @@ def test_papers_of_both_are_good(turned: tuple[Path, str, str], tmp_path: Path) 
     view = platform.exhibit(after).entry
     assert view is not None
     assert (view.shard, view.index) == (year, 1)
-    findings = platform.monitor([], []).findings
+    findings = platform.entries.monitor([], []).findings
     assert {one.outcome for one in findings if one.step == "monitor.chain"} == {Outcome.PASSED}
     assert not platform.verify_journal().faults
 

@@ -109,7 +109,7 @@ def test_without_sm2_all_else_is_made_and_it_may_come_later(tmp_path: Path) -> N
     }
     first = made(without)
     assert not (first / SEAL).exists()
-    assert without.sm2() == (True, "sm2 = off")
+    assert without.tending.sm2() == (True, "sm2 = off")
     assert packed(without, first, tmp_path / "first.zip").outcome is Outcome.PASSED
     later = opened(tmp_path / "data", sm2="required")
     second = made(later)

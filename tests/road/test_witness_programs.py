@@ -44,7 +44,7 @@ def test_one_is_killed_and_comes_back(tmp_path: Path) -> None:
             platform.walk(exhibit, silent)
         programs[1].start()  # it remembers what it saw before it was killed
         assert platform.walk(exhibit, silent) == "certified"
-        report = platform.monitor((), ())
+        report = platform.entries.monitor((), ())
         outcomes = {one.subject: one.outcome.value for one in report.findings if one.subject}
         assert outcomes == {"court": "passed", "notary": "passed", "school": "not-checked"}
         assert places(platform) == []

@@ -2,10 +2,12 @@
 
     parts      what stands behind each port; owns the clock and the source of chance
     platform   one installation, opened: what faces ask
+    receiving  the plain doors: a file, a fingerprint, an address
+    entries    the ledger as it is asked from outside
     looking    exhibits as their papers show them; views: what faces are answered
     walking    what belongs to a step of the road besides the step
     judging    the verifier, run as the program that it is
-    upkeep     rebuild and fsck
+    tending    what an operator does now and then; upkeep: rebuild and fsck
 
 Faces (web, cli, worker) see `Platform` and its views, and nothing below.
 """

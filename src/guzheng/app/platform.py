@@ -5,24 +5,23 @@ It hands each question to the station that knows, and holds no rule of its own.
 
 import contextlib
 import functools
-import hmac
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from guzheng import intake, prove, road
 from guzheng.accounts.invitations import Measure
-from guzheng.app import court, journaling, renewal, signing, upkeep
-from guzheng.app.anchoring import AnchorView, open_anchoring
+from guzheng.app import court, journaling
+from guzheng.app.anchoring import open_anchoring
 from guzheng.app.auditing import Accesses, Audit, copied
 from guzheng.app.casework import Casework
 from guzheng.app.clearing import Clearing
 from guzheng.app.comparing import comparison
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
+from guzheng.app.entries import Entries
 from guzheng.app.evidence import Evidence, Row
 from guzheng.app.exports import Exports
 from guzheng.app.halting import Halting
@@ -39,10 +38,12 @@ from guzheng.app.parts import JOBS, Parts, open_parts, roots_pem
 from guzheng.app.people import People
 from guzheng.app.printing import Printing
 from guzheng.app.progress import Progress
+from guzheng.app.receiving import Receiving
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
 from guzheng.app.replaying import Replaying
 from guzheng.app.sharing import Sharing
+from guzheng.app.tending import Tending
 from guzheng.app.timestamping import Timestamping, open_timestamping
 from guzheng.app.uploading import Uploading
 from guzheng.app.vantages import Vantages
@@ -50,37 +51,24 @@ from guzheng.app.views import (
     ClockReading,
     ExhibitView,
     LedgerStanding,
-    ShardView,
     clock_facts,
     clock_reading_of,
 )
 from guzheng.app.walking import Walking
 from guzheng.app.webhooks import Webhooks
-from guzheng.app.wishes import Wanted
-from guzheng.app.witnessing import (
-    kept_up,
-    ledger_policy,
-    monitored,
-    open_gathering,
-    standing_of,
-)
+from guzheng.app.witnessing import kept_up, open_gathering
 from guzheng.config import Config
 from guzheng.fix.clock import EVALUATION
 from guzheng.fix.journal import Checked
-from guzheng.intake import Upload
 from guzheng.jobs import Jobs, Patience, Work
-from guzheng.keep import Fault, Judged
-from guzheng.ledger import Adding, Ledger, Numbered, turning
-from guzheng.ledger.chained import chain_findings
+from guzheng.ledger import Ledger, Numbered
 from guzheng.ledger.ledger import FIRST
 from guzheng.proof import package, policy
 from guzheng.proof.digest import Digest
-from guzheng.proof.manifest import LEAF_LABEL
 from guzheng.proof.policy import Trust
 from guzheng.proof.report import Report
-from guzheng.refusals import Problem, Refused, Unavailable
+from guzheng.refusals import Refused
 from guzheng.road import Road
-from guzheng.store.ids import LOCAL
 
 
 class Platform:
@@ -103,7 +91,7 @@ class Platform:
         )
         self.keys = KeyRing(parts, self.members)
         self.identities = open_identities(config, self.people, parts)
-        self._adding: dict[str, Adding] = {}
+        self.entries = Entries(config, parts)
         self.vantages = Vantages.parse(config.vantages)
         self.names = Naming(config, parts)
         self.entitlements = Entitling(config, parts, self.names, self.is_placed)
@@ -147,6 +135,12 @@ class Platform:
             self.webhooks.confirmed,
         )
         self.repeating = Repeating(parts, self.ordering)
+        self.receiving = door = Receiving(
+            config, self.road, self.ordering, lambda one: self.jobs.enqueue(one)
+        )
+        self.deposit, self.deposit_digest = door.deposit, door.deposit_digest
+        self.order_capture = door.order_capture
+        self.find_browser, self.require_browser = door.find_browser, door.require_browser
 
     def _open_packages(self, config: Config, parts: Parts) -> None:
         """What is handed out, and by which way."""
@@ -159,7 +153,7 @@ class Platform:
             self.road,
             self._require_packable,
             self.verify_package,
-            self._policy,
+            self.entries.policy,
             self.roots_pem,
             functools.partial(self.rehearsing.of, verify=True),
         )
@@ -179,6 +173,17 @@ class Platform:
     def _open_queue(self, config: Config, parts: Parts) -> None:
         """Who walks, and what is done now and then; it asks all that was opened before."""
         self.anchoring = open_anchoring(config, parts, self.road, self.trust)
+        self.tending = tending = Tending(
+            config,
+            parts,
+            self.road,
+            self.keeping,
+            self.clearing,
+            self.anchoring,
+            lambda: self.trust,
+        )
+        self.rebuild, self.fsck, self.anchor = tending.rebuild, tending.fsck, tending.anchor
+        self.ages, self.renew = tending.ages, tending.renew
         self.walking = Walking(
             self.road,
             self.progress,
@@ -271,101 +276,6 @@ class Platform:
         """As long as a program runs that stays, the sources are asked from time to time."""
         return self.parts.gate.watching()
 
-    # ---- in --------------------------------------------------------------------------
-
-    def deposit(
-        self,
-        name: str,
-        chunks: Iterable[bytes],
-        *,
-        claimed_name: str | None = None,
-        claimed_applicant: str | None = None,
-        claimed_purpose: str | None = None,
-        media_type: str | None = None,
-        account: str = LOCAL,
-        person: str = "",
-    ) -> str:
-        """One file; durable when this returns, and queued."""
-        upload = Upload(name, chunks, media_type or intake.media_type_of(name))
-        order = self.road.deposit(
-            (upload,),
-            largest=self.config.largest_upload,
-            claimed_name=claimed_name,
-            claimed_applicant=claimed_applicant,
-            claimed_purpose=claimed_purpose,
-            account=account,
-            person=person,
-        )
-        self.jobs.enqueue(order.exhibit)
-        return order.exhibit
-
-    def deposit_digest(
-        self,
-        file: Path,
-        name: str,
-        *,
-        claimed_name: str | None = None,
-        claimed_applicant: str | None = None,
-        claimed_purpose: str | None = None,
-        account: str = LOCAL,
-        person: str = "",
-    ) -> str:
-        """A file that stays with its owner: hashed here, and nothing of it kept."""
-        try:
-            with file.open("rb") as stream:
-                size, digests = intake.digests_of_stream(stream)
-        except OSError as error:
-            raise intake.unreadable(file, error) from error
-        order = self.road.deposit_digests(
-            (intake.by_digest(name, size, digests, intake.media_type_of(name)),),
-            claimed_name=claimed_name,
-            claimed_applicant=claimed_applicant,
-            claimed_purpose=claimed_purpose,
-            account=account,
-            person=person,
-        )
-        self.jobs.enqueue(order.exhibit)
-        return order.exhibit
-
-    def order_capture(
-        self,
-        url: str,
-        *,
-        claimed_name: str | None = None,
-        claimed_applicant: str | None = None,
-        claimed_purpose: str | None = None,
-        account: str = LOCAL,
-        person: str = "",
-    ) -> str:
-        """A page, confirmed as soon as it is captured; `ordering` has the whole flow. Raises
-        Unavailable at once when there is no browser."""
-        self.require_browser()
-        wanted = Wanted(
-            url,
-            claimed_name or "",
-            claimed_applicant or "",
-            claimed_purpose or "",
-            automatic=True,
-            account=account,
-            person=person,
-        )
-        return self.ordering.order(wanted)[0].commission.exhibit
-
-    def find_browser(self) -> str | None:
-        """Path of the browser that captures would use."""
-        if self.config.chromium:
-            return self.config.chromium if Path(self.config.chromium).is_file() else None
-        return shutil.which("chromium") or shutil.which("chromium-browser")
-
-    def require_browser(self) -> None:
-        if self.find_browser() is None:
-            raise Unavailable(
-                "capture.no-browser",
-                expected="Chromium on this machine",
-                found="none",
-                act="the operator installs it: apt-get install chromium fonts-noto-cjk",
-            )
-
     # ---- walking ---------------------------------------------------------------------
 
     def walk(self, exhibit: str, tell: road.Tell) -> str:
@@ -426,21 +336,17 @@ class Platform:
 
     def ledger_policy(self) -> bytes:
         """The tlog-policy of this installation, as it goes into packages."""
-        return policy.encode_ledger_policy(self._policy())
-
-    def _policy(self) -> policy.LedgerPolicy:
-        """With the keys of every shard there is at this moment."""
-        return ledger_policy(self.config, [one.ledger for one in self.shards.row.all])
+        return policy.encode_ledger_policy(self.entries.policy())
 
     @property
     def trust(self) -> Trust:
         """What a verifier of this installation's papers demands."""
-        return Trust(self._roots, self._policy())
+        return Trust(self._roots, self.entries.policy())
 
     @property
     def ledger(self) -> Ledger:
         """The shard that is open."""
-        return self.shards.open
+        return self.entries.open
 
     def _require_packable(self, exhibit: str) -> None:
         self._require_finished(exhibit)
@@ -482,42 +388,36 @@ class Platform:
         """Whether the ledger holds this file, certificate or entry, and the same."""
         return court.ask(self.parts, question)
 
+    # ---- the ledger ------------------------------------------------------------------
+
     def require_may_add(self, key_sha256: str) -> None:
-        """Refused unless the settings name this key, by its SHA-256."""
-        known = [one.strip().lower() for one in self.config.ledger_keys]
-        if not any(hmac.compare_digest(key_sha256, one) for one in known):
-            raise Refused(
-                "ledger.may-not-add",
-                expected="a key that the operator has named in ledger_keys",
-                found="none, or another" if known else "no key is named: nobody may add",
-                act="ask the operator for a key and send it as Authorization: Bearer",
-            )
+        self.entries.require_may_add(key_sha256)
 
     def add_commitments(self, commitments: Sequence[bytes]) -> list[Numbered]:
-        """Entries of others, in the order given; durable when this returns.
-
-        They are numbered in the order of their octets, so that the index by which each is known
-        is met page after page and not at random: a third less for ten thousand."""
-        sorted_once = sorted(set(commitments))
-        numbers = self.shards.append_all([(LEAF_LABEL + one, None) for one in sorted_once])
-        of_each = dict(zip(sorted_once, numbers, strict=True))
-        return [of_each[one] for one in commitments]
+        return self.entries.add(commitments)
 
     def wait_for_checkpoint(self, entry: Numbered, seconds: float) -> bool:
-        """Whether this entry is under a signed checkpoint within the time."""
-        ledger = self.shards.shard(entry.shard).ledger
-        return self._adding.setdefault(entry.shard, Adding(ledger)).wait(entry.number, seconds)
+        return self.entries.wait_for_checkpoint(entry, seconds)
 
     def wait_for_quorum(self, entry: Numbered) -> None:
-        """Until the policy is met by a published checkpoint that has this entry."""
-        self.shards.cosign(entry)
+        self.entries.wait_for_quorum(entry)
 
     def prove_entry(self, entry: Numbered) -> bytes:
-        """The `.tlog-proof` of any entry."""
-        size = self.shards.shard(entry.shard).ledger.entries.size()
-        if entry.number >= size:
-            raise Refused("ledger.not-found", expected=f"below {size}", found=str(entry))
-        return self.shards.prove(entry, note=self.shards.cosign(entry))
+        return self.entries.prove(entry)
+
+    def ledger_read(self, path: str, shard: str = FIRST) -> bytes | None:
+        return self.entries.read(path, shard)
+
+    def ledger_closed(self, shard: str) -> bool:
+        return self.entries.is_closed(shard)
+
+    def ledger_vkey(self) -> str:
+        return self.ledger.vkey
+
+    def ledger_standing(self) -> LedgerStanding:
+        return self.entries.standing()
+
+    # ---- saying otherwise ------------------------------------------------------------
 
     def dispute(self, claims: Mapping[str, str]) -> str:
         """Somebody says that it does not; kept, under the number that is given."""
@@ -532,39 +432,6 @@ class Platform:
     def runs_own_authority(self) -> bool:
         """Whether timestamps come from this installation itself; a reader must be told."""
         return not self.config.timestamp_url
-
-    def ledger_read(self, path: str, shard: str = FIRST) -> bytes | None:
-        """What is served under a C2SP path of a shard; the first has the plain paths."""
-        return self.shards.shard(shard).ledger.read(path)
-
-    def ledger_closed(self, shard: str) -> bool:
-        return self.shards.shard(shard).end is not None
-
-    def ledger_vkey(self) -> str:
-        return self.ledger.vkey
-
-    def ledger_standing(self) -> LedgerStanding:
-        return standing_of(self.shards)
-
-    def chained(self) -> Report:
-        """Whether each shard begins with the last checkpoint of the one before."""
-        self.shards.row.refresh()
-        return Report(tuple(chain_findings(self.shards.row)))
-
-    def turn(self) -> ShardView:
-        """Close the open shard, and go on with the next; prepares it if need be."""
-        turning.turn(self.shards.row, self.now().year)
-        return next(one for one in self.ledger_standing().shards if one.state == "open")
-
-    def prepare_shard(self) -> ShardView:
-        """Make the next shard's keys, and have its empty tree cosigned."""
-        self.shards.row.refresh()
-        turning.prepare(self.shards.row, (self.now() + turning.LEAD).year)
-        return next(one for one in self.ledger_standing().shards if one.state == "next")
-
-    def monitor(self, served: Sequence[str], mirrors: Sequence[str]) -> Report:
-        """Compare every place that says something of the ledger."""
-        return monitored(self.config, self.shards, self.blobs, served, mirrors)
 
     @functools.cached_property
     def timestamping(self) -> Timestamping:
@@ -609,56 +476,3 @@ class Platform:
     def interrupt(self) -> None:
         """End what a stopping program would otherwise leave running without it."""
         intake.end_captures(self.road.capturing)
-
-    def rebuild(self) -> upkeep.Rebuilt:
-        """Make index and ledger table again from the papers."""
-        return upkeep.rebuild(self.parts, self.road)
-
-    def fsck(self, tell: Callable[[str], None]) -> list[Fault]:
-        """Every damaged, missing or extra byte, by name; empty when all is well."""
-        faults = upkeep.fsck(self.parts, self.road, self.trust, tell, self.clearing.gone)
-        with contextlib.suppress(Problem):  # a damaged table is among the faults already
-            self.keeping.read_again(len(faults))
-        return faults
-
-    def anchor(self) -> tuple[tuple[AnchorView, ...], tuple[Problem, ...]]:
-        """Anchor the newest checkpoint now; gives what is anchored, and what failed."""
-        problems = self.anchoring.round(at_once=True)
-        return self.anchoring.views(), problems
-
-    def ages(self, months: int | None = None) -> renewal.Ages:
-        """Until when each finished exhibit is vouched for, and what ages."""
-        within = self.config.renew_months if months is None else months
-        return renewal.ages_of(
-            self.parts, self.road, self._judged(), within, self.clearing.gone
-        )
-
-    def renew(self, months: int | None = None) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
-        """Renew what ages; gives the exhibits that have a new record, and what is damaged."""
-        within, leases = (
-            (self.config.renew_months if months is None else months),
-            self.parts.leases,
-        )
-        gone = self.clearing.gone
-        return renewal.renew(self.parts, self.road, self._judged(), within, leases, gone)
-
-    def _judged(self) -> Judged:
-        return renewal.judged_by(self.trust, self.config.hash_ends)
-
-    def keys_ending(self) -> tuple[bool, str]:
-        """Whether every certificate that signs lasts, and which ends when."""
-        soon = signing.ending(self.config.data, self.now(), self.config.tsa_warn_days)
-        return not soon, ", ".join(f"{one.role} {one.ends_at:%Y-%m-%d}" for one in soon)
-
-    def sm2(self) -> tuple[bool, str]:
-        """Whether manifests are sealed under SM2 too, and by whom or why not."""
-        if self.parts.sm2 is not None:
-            return True, self.parts.sm2.name
-        return self.config.sm2 == "off", "sm2 = off" if self.config.sm2 == "off" else "OpenSSL"
-
-    def fonts(self) -> tuple[bool, str]:
-        """Whether certificates are printed with Debian's fonts, and which face is used."""
-        from guzheng import certify
-
-        face = certify.find_face()
-        return face != certify.packaged_face(), face.sans

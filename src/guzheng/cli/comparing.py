@@ -68,7 +68,7 @@ def shards(data: Path, speaker: Speaker) -> int:
     """
     platform = opened(data)
     standing = platform.ledger_standing()
-    report = platform.chained()
+    report = platform.entries.chained()
     if speaker.as_json:
         for view in standing.shards:
             sys.stdout.write(canonical.encode(view.value()).decode() + "\n")
@@ -94,7 +94,7 @@ def turn(prepare: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT001 - 
     见证人尚未认可下一分卷时不封存 / nothing is closed before the witnesses cosign the next.
     """
     platform = opened(data)
-    view = platform.prepare_shard() if prepare else platform.turn()
+    view = platform.entries.prepare_shard() if prepare else platform.entries.turn()
     if speaker.as_json:
         line = {"name": view.name, "origin": view.origin, "vkey": view.vkey}
         sys.stdout.write(canonical.encode(line).decode() + "\n")
@@ -117,7 +117,7 @@ def monitor(
 
     退出码：0 一致；1 报警；2 有未能核对的 / 0 all agree, 1 alarm, 2 something was not checked.
     """
-    report = opened(data).monitor(logs, mirrors)
+    report = opened(data).entries.monitor(logs, mirrors)
     for finding in report.findings:
         if speaker.as_json:
             sys.stdout.write(canonical.encode(_value(finding)).decode() + "\n")

@@ -1,4 +1,4 @@
-"""Commands of the operator: rebuild, fsck, doctor."""
+"""Commands of the operator: rebuild, fsck, selfcheck, doctor."""
 
 import contextlib
 import shutil
@@ -46,6 +46,23 @@ def fsck(data: Path, speaker: Speaker) -> int:
     return 1 if faults else 0
 
 
+@click.command("selfcheck")
+@common
+def selfcheck(data: Path, speaker: Speaker) -> int:
+    """自检并写入账本 / look at this installation, and write down what was found."""
+    record = opened(data).selfchecking.check()
+    for one in record.findings:
+        _tell_line(speaker, "selfcheck", one.name, one.observed, good=one.passed)
+    failed = len(record.failed)
+    speaker.note(
+        "cli.selfchecked",
+        number=record.number,
+        passed=len(record.findings) - failed,
+        failed=failed,
+    )
+    return 1 if failed else 0
+
+
 @click.command("doctor")
 @common
 def doctor(data: Path, speaker: Speaker) -> int:
@@ -55,28 +72,30 @@ def doctor(data: Path, speaker: Speaker) -> int:
     browser = platform.find_browser()
     checks = [
         ("keys", True, str(data / "keys")),
-        ("keys-ending", *platform.keys_ending()),
-        ("sm2", *platform.sm2()),
+        ("keys-ending", *platform.tending.keys_ending()),
+        ("sm2", *platform.tending.sm2()),
         ("ledger", True, platform.ledger.origin),
         ("disk", free > 2 << 30, f"{free / 2**30:.1f} GiB"),
         ("browser", browser is not None, browser or "apt-get install chromium"),
-        ("fonts", *platform.fonts()),
+        ("fonts", *platform.tending.fonts()),
         ("clock", *_clock(platform)),
     ]
     for name, good, detail in checks:
-        if speaker.as_json:
-            sys.stdout.write(
-                canonical.encode({"check": name, "good": good, "detail": detail}).decode()
-                + "\n"
-            )
-        else:
-            speaker.say(
-                "cli.doctor-line",
-                mark="✓" if good else "!",
-                what=find_words(f"doctor.{name}", speaker.language) or name,
-                detail=detail,
-            )
+        _tell_line(speaker, "doctor", name, detail, good=good)
     return 0
+
+
+def _tell_line(speaker: Speaker, family: str, name: str, detail: str, *, good: bool) -> None:
+    if speaker.as_json:
+        line = {"check": name, "good": good, "detail": detail}
+        sys.stdout.write(canonical.encode(line).decode() + "\n")
+    else:
+        speaker.say(
+            "cli.doctor-line",
+            mark="✓" if good else "!",
+            what=find_words(f"{family}.{name}", speaker.language) or name,
+            detail=detail,
+        )
 
 
 def _clock(platform: Platform) -> tuple[bool, str]:
@@ -94,4 +113,4 @@ def _clock(platform: Platform) -> tuple[bool, str]:
     return reading.verified, legible("; ".join([reading.source or reading.profile, *said]))
 
 
-COMMANDS = (rebuild, fsck, doctor)
+COMMANDS = (rebuild, fsck, selfcheck, doctor)
