@@ -40,6 +40,9 @@ def validate_wacz(package: Path) -> str:
 
 
 PLAYER = "replaywebpage"
+PLAYED = """<!doctype html><title>replay</title><script src=/ui.js></script>
+<replay-web-page embed=replayonly replayBase=/replay/ source=/page.wacz url="%s"
+ style="height:900px;display:block"></replay-web-page>"""
 
 
 def player() -> Path:

@@ -22,7 +22,7 @@ from PIL import Image
 from tests.ebml import elements
 from tests.hostile.capturing import Captured, Response, capture
 from tests.hostile.forensic import LONG_FRAME, POSTED, two_sites
-from tests.hostile.oracles import player
+from tests.hostile.oracles import PLAYED, player
 from tests.hostile.site import Folder, Log, serving
 
 pytestmark = pytest.mark.browser
@@ -288,11 +288,6 @@ def test_the_film_holds_the_browsers_own_pictures(seen: Seen) -> None:
     assert length == times[-1]
 
 
-_PLAYED = """<!doctype html><title>replay</title><script src=/ui.js></script>
-<replay-web-page embed=replayonly replayBase=/replay/ source=/page.wacz url="%s"
- style="height:900px;display:block"></replay-web-page>"""
-
-
 def test_replayweb_page_plays_it_in_a_real_browser(seen: Seen, tmp_path: Path) -> None:
     """The player's service worker answers from the archive; our own capture is the witness."""
     folder = tmp_path / "site"
@@ -300,7 +295,7 @@ def test_replayweb_page_plays_it_in_a_real_browser(seen: Seen, tmp_path: Path) -
     shutil.copy(player() / "ui.js", folder)
     shutil.copy(player() / "sw.js", folder / "replay")
     (folder / "page.wacz").write_bytes(seen.octets("page.wacz"))
-    (folder / "index.html").write_text(_PLAYED % f"{seen.address}/", "utf-8")
+    (folder / "index.html").write_text(PLAYED % f"{seen.address}/", "utf-8")
     with serving(partial(Folder, folder=folder, log=Log())) as address:
         played = capture(tmp_path, f"{address}/index.html")
     assert played.exit_status == 0, played.said
