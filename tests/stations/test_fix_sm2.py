@@ -95,6 +95,24 @@ def test_threads_share_a_key(key: Sm2Key) -> None:
         arithmetic.require_signature(key.public, b"at once", signature)
 
 
+def test_a_forked_child_draws_its_own_numbers(key: Sm2Key) -> None:
+    """Two signatures that share their random number give the key away; contexts are kept."""
+    key.sign(b"before")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, key.sign(b"the same"))
+        os._exit(0)
+    mine = key.sign(b"the same")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        theirs = stream.read()
+    assert os.waitpid(child, 0)[1] == 0
+    for signature in (mine, theirs):
+        arithmetic.require_signature(key.public, b"the same", signature)
+    assert mine[4:36] != theirs[4:36]
+
+
 @pytest.mark.parametrize("name", ["libcrypto.so.none", "libc.so.6"])
 def test_a_machine_without_sm2_says_so(name: str) -> None:
     with pytest.raises(Unavailable) as failure:
