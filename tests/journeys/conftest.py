@@ -17,12 +17,13 @@ from guzheng.accounts.sessions import COOKIE
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from tests.faces.browser import FEATURES_OFF
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import Someone, someone
 
 PHONE, DESKTOP = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 T = TypeVar("T")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", FEATURES_OFF)
 
 
 @dataclass

@@ -11,6 +11,7 @@ stuck to a button, a column that fell under its neighbour or a style that did no
 makes them again; look at what changed before it is committed.
 """
 
+import base64
 import io
 import os
 from pathlib import Path
@@ -58,7 +59,10 @@ def grey(page: Page) -> Image.Image:
         page.evaluate("document.documentElement.scrollHeight"), SCREENS * size["height"]
     )
     page.set_viewport_size({"width": size["width"], "height": height})
-    taken = page.screenshot()
+    asked = page.context.new_cdp_session(page)  # Playwright's own way takes twice the time
+    how = {"format": "png", "optimizeForSpeed": True}
+    taken = base64.b64decode(asked.send("Page.captureScreenshot", how)["data"])
+    asked.detach()
     page.set_viewport_size(size)
     drawn = Image.open(io.BytesIO(taken)).convert("L")
     return drawn.resize((drawn.width // SMALLER, drawn.height // SMALLER), Image.Resampling.BOX)

@@ -166,11 +166,11 @@ def test_every_page_can_be_used_by_everybody(
     tmp_path: Path,
 ) -> None:
     compared = {"phone-zh", "desktop-en"} & {request.node.callspec.id}
-    axe = AXE.read_text("utf-8")
     faults: list[str] = []
     with hands_of(
         chromium, face.address, operator, viewport=viewport, language=language
     ) as hands:
+        hands.page.add_init_script(path=AXE)
         for template in templates_of(platform):
             if samples.missing(template):
                 continue
@@ -183,7 +183,6 @@ def test_every_page_can_be_used_by_everybody(
             if answer.status_code != 200:  # no such thing of this exhibit: the page of an error
                 continue
             page = hands.go(path)
-            page.evaluate(axe)
             faults += [f"{path}: {rule} {nodes}" for rule, nodes in page.evaluate(_JUDGE)]
             faults += [f"{path}: over the side: {one}" for one in page.evaluate(_OVER)]
             for folder in compared:

@@ -1,16 +1,18 @@
 """Real names: one request at a time, the first decision counts, no name is edited."""
 
+import contextlib
 import io
 import itertools
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import Engine, text
@@ -18,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from guzheng.accounts.documents import (
     LARGEST,
+    PIXELS,
     SHOWN,
     Document,
     Vault,
@@ -37,6 +40,7 @@ from guzheng.accounts.realnames import (
     masked_number,
     place_of,
 )
+from guzheng.painter import __main__ as painter
 from guzheng.proof.canonical import parse_object
 from guzheng.refusals import Refused
 from guzheng.store.directory import DirectoryBlobs
@@ -235,10 +239,29 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused() -> None:
             media_type_of(bomb)
 
 
-@given(st.binary(max_size=400), st.integers(0, 400))
-def test_nothing_that_arrives_makes_it_fall(octets: bytes, at: int) -> None:
+OCTETS = (st.binary(max_size=400), st.integers(0, 400))
+
+
+def arriving(octets: bytes, at: int) -> tuple[bytes, ...]:
     good = picture("JPEG")
-    for one in (octets, b"\xff\xd8\xff" + octets, good[:at] + octets + good[at:]):
+    return octets, b"\xff\xd8\xff" + octets, good[:at] + octets + good[at:]
+
+
+@given(*OCTETS)
+def test_nothing_that_arrives_makes_it_fall(octets: bytes, at: int) -> None:
+    """What the program does with each of them, here: whoever asked it would not see it fall."""
+    order = {"formats": ["JPEG"], "pixels": PIXELS, "width": SHOWN, "height": SHOWN}
+    how = {"quality": 85, "head": False, "upright": True}
+    for one in arriving(octets, at):
+        with warnings.catch_warnings(), contextlib.suppress(*painter._BROKEN):
+            warnings.simplefilter("ignore")  # the program says them to nobody
+            assert painter._drawn(one, order | how).startswith(b"\xff\xd8\xff")
+
+
+@settings(max_examples=5)  # a start of the program each time, and three times
+@given(*OCTETS)
+def test_whatever_the_program_answers_is_a_picture_or_a_refusal(octets: bytes, at: int) -> None:
+    for one in arriving(octets, at):
         try:
             preview(one, "image/jpeg")
         except Refused as refused:
