@@ -29,14 +29,14 @@ from guzheng.cli import (
     turning,
     upkeep,
 )
-from guzheng.cli.options import Common, options
+from guzheng.cli.options import Common, Listed, options
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.refusals import Problem
 
 EX_SOFTWARE = 70
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Listed, context_settings={"help_option_names": ["-h", "--help"]})
 @options
 @click.pass_context
 def commands(

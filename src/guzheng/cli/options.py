@@ -19,6 +19,7 @@ from guzheng.refusals import Problem
 from guzheng.words import LANGUAGES, SOURCE, Language
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
+_LONGEST = 200  # characters that a command says of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,25 @@ def options(command: _Command) -> _Command:
     return command
 
 
+class Listed(click.Group):
+    """Whose list says each command in whole: cut short, the second language is no sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, one.get_short_help_str(limit=_LONGEST))
+            for name, one in found
+            if one is not None and not one.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
 def family(name: str, says: str) -> click.Group:
     """A group of commands, before which the three options may stand as well."""
 
-    @click.group(name, help=says)
+    @click.group(name, cls=Listed, help=says)
     @options
     @click.pass_context
     def group(
