@@ -28,7 +28,7 @@ from guzheng.accounts.people import Person, Persons, parse_address
 from guzheng.accounts.sealing import Sealing
 from guzheng.accounts.sessions import Caller, Session, Sessions, legible
 from guzheng.accounts.tries import PERSON, PLACE, Tries
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 
 PASSWORD, PASSKEY, LINK, IDENTITY = "password", "passkey", "link", "identity"
 WITH_CODE, WITH_RECOVERY = "totp", "recovery"  # after the first means, with a plus
@@ -125,11 +125,11 @@ class Entering:
         first = rooms.letters.read(SECOND, half, now)
         person = rooms.persons.require(first.person)
         subjects = self._subjects(person.address, caller)
-        rooms.tries.require(tuple(subjects), now)
+        rooms.tries.claim(subjects, now)
         means = self._judge_code(person, typed, now)
         if not means:
-            rooms.tries.count(subjects, now)
             raise Refused("accounts.code-wrong", expected="a code that was not used yet")
+        rooms.tries.give_back(subjects)
         rooms.letters.take(SECOND, half, now)
         entered = self.enter(person, f"{first.note or PASSWORD}+{means}", caller, now)
         if first.note == IDENTITY:
@@ -159,10 +159,15 @@ class Entering:
         now: datetime,
     ) -> None:
         rooms, subjects = self._rooms, self._subjects(address, caller)
-        rooms.tries.require(tuple(subjects), now)
-        if not rooms.passwords.check(password, person.password if person else ""):
-            rooms.tries.count(subjects, now)
+        rooms.tries.claim(subjects, now)
+        try:
+            is_right = rooms.passwords.check(password, person.password if person else "")
+        except Problem:  # too many at once: it was not looked at
+            rooms.tries.give_back(subjects)
+            raise
+        if not is_right:
             raise _wrong()
+        rooms.tries.give_back(subjects)
 
     def _subjects(self, address: str, caller: Caller) -> dict[str, Any]:
         rooms = self._rooms

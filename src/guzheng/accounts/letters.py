@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, Engine, Row, delete, select, update
 
-from guzheng.accounts.people_tables import LETTER
+from guzheng.accounts.people_tables import CODE, LETTER
 from guzheng.proof import instant
 from guzheng.proof.digest import sha256
 from guzheng.refusals import Refused
@@ -78,6 +78,9 @@ def digest_of(token: str) -> str:
     return str(sha256(token.encode("utf-8", "replace")))
 
 
+_OF_A_WAY_IN: Final = (FORGOT, MOVE, SECOND)
+
+
 class Letters:
     """All one-time tokens of an installation."""
 
@@ -122,6 +125,14 @@ class Letters:
             if taken.rowcount != 1:
                 raise dead()
             return letter
+
+    def void(self, person: str) -> None:
+        """Whatever is under way to sign in as this person, or to sign in otherwise from now on,
+        is over. Who changes his locks, or ends all sessions, shuts out who had begun it."""
+        with writing(self._engine) as connection:
+            begun = (LETTER.c.person == person) & LETTER.c.kind.in_(_OF_A_WAY_IN)
+            connection.execute(delete(LETTER).where(begun))
+            connection.execute(delete(CODE).where(CODE.c.person == person))
 
     def spend(self, kind: str, token: str, now: datetime) -> None:
         """Note that this was used, of which nothing was noted before; Refused if it was."""

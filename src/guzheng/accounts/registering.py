@@ -96,6 +96,7 @@ class Registering:
         rooms.letters.take(FORGOT, token, now)
         rooms.persons.set_password(person.person, kept, now)
         rooms.sessions.end(person.person, now)
+        rooms.letters.void(person.person)
         rooms.tries.forgive(rooms.subject("person", person.address))
         rooms.persons.tell(person.person, "password-reset", caller, now)
         return person
@@ -128,6 +129,7 @@ class Registering:
         rooms, letter = self._rooms, self._rooms.letters.take(MOVE, token, now)
         before = rooms.persons.require(letter.person).address
         rooms.persons.move(letter.person, letter.address)
+        rooms.letters.void(letter.person)  # what went to the former address opens nothing now
         rooms.persons.tell(letter.person, "address-changed", caller, now, before)
         return rooms.persons.require(letter.person), before
 

@@ -51,9 +51,11 @@ class Securing:
         rooms.persons.set_password(person.person, rooms.passwords.hashed(good), now)
 
     def rotated(self, session: Session, now: datetime, means: str = "") -> Entered:
-        """His ways in have changed: every other session ends, this one has another token."""
+        """His ways in have changed: every other session ends, this one has another token, and
+        what somebody else had begun (another address, a second step) leads nowhere."""
         sessions = self._rooms.sessions
         sessions.end(session.person, now, spare=session.session)
+        self._rooms.letters.void(session.person)
         return Entered(sessions.prove(session, now, means), session.person)
 
     # ---- the authenticator -----------------------------------------------------------
@@ -120,6 +122,7 @@ class Securing:
         self._rooms.persons.remove_totp(person.person)
         self._rooms.tries.forgive(self._rooms.subject("person", person.address))
         self._rooms.sessions.end(person.person, now)
+        self._rooms.letters.void(person.person)
         self._rooms.persons.tell(person.person, "released", caller, now)
 
     # ---- passkeys --------------------------------------------------------------------

@@ -4,15 +4,18 @@ Counted is what was typed, whether or not such a person exists, under a keyed di
 says nothing about who has an account, and the table names nobody. After `free` failures each
 further one doubles the wait, up to `longest`; a success, or a quiet day, forgives them. The
 wait is told to the second (`retry_seconds`), and nothing is tried while it lasts: not even a
-right password, or else the lock would say when it was right.
+right password, or else the lock would say when it was right. What can be guessed is counted
+before it is looked at (`claim`), and given back if it was right: many at once are no more tries
+than one after the other.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from guzheng.accounts.people_tables import TRY
 from guzheng.proof import instant
@@ -71,6 +74,30 @@ class Tries:
             for subject, limit in sorted(limits.items()):
                 _count(connection, subject, limit, now)
 
+    def claim(self, limits: Mapping[str, Limit], now: datetime) -> None:
+        """One try, counted as a failure of each of these until it is given back. Refused while
+        any of them must wait; of many at once, those that are left get through."""
+        with writing(self._engine) as connection:
+            ends = [
+                instant.parse(row.until_at)
+                for row in (_counted(connection, subject) for subject in sorted(limits))
+                if row.until_at
+            ]
+            if not ends or max(ends) <= now:
+                for subject, limit in sorted(limits.items()):
+                    _count(connection, subject, limit, now)
+                return
+        raise TooOften(max(ends), now)
+
+    def give_back(self, subjects: Iterable[str]) -> None:
+        """The claimed try was no failure, or was none at all."""
+        with writing(self._engine) as connection:
+            for subject in sorted(subjects):
+                row = _counted(connection, subject)
+                fewer = {"failures": max(0, row.failures - 1), "until_at": ""}
+                these = TRY.c.subject == subject
+                connection.execute(update(TRY).where(these).values(**fewer))
+
     def forgive(self, subject: str) -> int:
         """Start over; how many failures there were."""
         with writing(self._engine) as connection:
@@ -86,12 +113,16 @@ class Tries:
             connection.execute(delete(TRY).where(TRY.c.since_at < old))
 
 
-def _count(connection: Connection, subject: str, limit: Limit, now: datetime) -> None:
+def _counted(connection: Connection, subject: str) -> Row[Any]:
+    """The count, which nobody else changes before this transaction ends."""
     fresh = {"subject": subject, "failures": 0, "since_at": "", "until_at": ""}
     insert_missing(connection, TRY, fresh)
-    row = connection.execute(
-        select(TRY).where(TRY.c.subject == subject).with_for_update()
-    ).one()
+    wanted = select(TRY).where(TRY.c.subject == subject)
+    return connection.execute(wanted.with_for_update()).one()
+
+
+def _count(connection: Connection, subject: str, limit: Limit, now: datetime) -> None:
+    row = _counted(connection, subject)
     quiet = bool(row.since_at) and instant.parse(row.since_at) + limit.forgiven <= now
     failures = 1 if quiet else row.failures + 1
     until = ""

@@ -300,6 +300,7 @@ class People:
         """End every session of whom this address belongs to, from the shell."""
         person, now = self._person_of(typed), self._now()
         ended = self._rooms.sessions.end(person.person, now)
+        self._rooms.letters.void(person.person)
         self._rooms.persons.tell(person.person, "signed-out", SHELL, now)
         return ended
 
@@ -375,11 +376,15 @@ class People:
         """One of this person's; ended already is fine."""
         now = self._now()
         if ids.is_id(session) and self._rooms.sessions.end(own.person, now, session=session):
-            kind = "left" if session == own.session else "session-ended"
+            is_own = session == own.session
+            if not is_own:
+                self._rooms.letters.void(own.person)
+            kind = "left" if is_own else "session-ended"
             self._rooms.persons.tell(own.person, kind, caller, now)
 
     def end_others(self, own: Session, caller: Caller) -> None:
         now = self._now()
+        self._rooms.letters.void(own.person)
         if self._rooms.sessions.end(own.person, now, spare=own.session):
             self._rooms.persons.tell(own.person, "sessions-ended", caller, now)
 
