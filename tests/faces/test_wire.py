@@ -26,7 +26,8 @@ from guzheng.config import Config
 from guzheng.refusals import Problem, Refused
 from guzheng.web import create_app
 from guzheng.web.arriving import Gathered, apart, body_of
-from guzheng.web.wire import AHEAD, LEAST, TURN, Wire
+from guzheng.web.inflow import AHEAD, TURN
+from guzheng.web.wire import LEAST, Wire
 from tests.faces.conftest import Face as Shown
 from tests.faces.conftest import serving
 

@@ -27,8 +27,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guzheng.accounts import Acting
 from guzheng.refusals import Refused
 from guzheng.store.ids import LOCAL
+from guzheng.web.inflow import Inflow
 from guzheng.web.places import PATIENCE_SECONDS, Pace, Place, Places, address_of
-from guzheng.web.wire import Inflow, Wire
+from guzheng.web.wire import Wire
 
 AHEAD: Final = 1 << 20  # octets that are received while a thread is at those before
 PULSE_SECONDS: Final = 1.0  # how often one who waits looks how he is sent to

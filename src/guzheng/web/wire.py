@@ -3,10 +3,10 @@
 uvicorn takes each octet of a body through h11 and copies it five times on the way; an upload
 spent more there than in its SHA-256. Here, once the head of a request was parsed and judged
 (gate, Origin, limits) and its reader asks for it (`arriving.body_of`), what the socket gives is
-handed over as it came, until exactly the announced Content-Length is there. Whatever follows
-belongs to the next request and goes to the parser; it gets a new connection of h11 that stands
-where the old one would, made of the same head and the octets still owed. So a body that was
-given up half way is also drained by uvicorn as ever.
+handed over as it came (`inflow`), until exactly the announced Content-Length is there. Whatever
+follows belongs to the next request and goes to the parser; it gets a new connection of h11 that
+stands where the old one would, made of the same head and the octets still owed. So a body that
+was given up half way is also drained by uvicorn as ever.
 
 Only a body of announced length is taken over: a chunked one, another server, or another HTTP
 protocol of uvicorn goes the ordinary way, which gives the same octets. Whatever uvicorn does
@@ -18,115 +18,18 @@ and the end, as where `heads` judges.
 """
 
 import asyncio
-import contextlib
-import queue
-import socket
-from collections.abc import Callable
 from typing import Any, Final
 
 import h11
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from guzheng.web.inflow import Inflow
+
 LEAST: Final = 256 << 10  # octets below which it is not worth it
-TURN: Final = 1 << 20  # octets that are worth waking the reader for
-AHEAD: Final = 3  # turns that may lie ready while he is at another
-GULP: Final = 256 << 10  # octets that are worth waking us for, of one who sends fast
 HEAD_SECONDS: Final = 20.0  # for a whole head, from the connection or the answer before
 _HEAD: Final = 16 << 10  # of a request, at most: as h11 has it
-
-
-class Inflow:
-    """The rest of one body: filled on the event loop, read by one thread."""
-
-    def __init__(
-        self,
-        flow: FlowControl,
-        owed: int,
-        first: bytes,
-        left: Callable[["Inflow"], None],
-        gulp: Callable[[int], None],
-    ) -> None:
-        self._flow, self._left, self._gulp = flow, left, gulp
-        self._gulps = 1
-        self._loop = asyncio.get_running_loop()
-        self._ready: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
-        self._gathered: list[bytes] = [first] if first else []
-        self._octets = len(first)
-        self._paused = False
-        self._ended = False
-        self.owed = owed  # octets that the socket still has to give
-
-    # ---- on the event loop -----------------------------------------------------------
-
-    def take(self, octets: bytes) -> bytes:
-        """What came; gives back what is not of this body."""
-        beyond = octets[self.owed :]
-        if beyond:
-            octets = octets[: self.owed]
-        self.owed -= len(octets)
-        self._gathered.append(octets)
-        self._octets += len(octets)
-        if self._octets >= TURN:
-            self._hand_over()
-            self._wake_for(GULP)
-        if self.owed < self._gulps:  # no more may come than what is less than that
-            self._wake_for(1)
-        return beyond
-
-    def _wake_for(self, octets: int) -> None:
-        """How many must be there before we are told: a turn of the loop for each segment that
-        comes costs more than the segment. Whoever sends slowly is heard at once."""
-        if octets != self._gulps and not self._ended:
-            self._gulps = octets
-            self._gulp(octets)
-
-    def _hand_over(self) -> None:
-        self._ready.put(self._gathered)
-        self._gathered, self._octets = [], 0
-        if self._ready.qsize() >= AHEAD:
-            self._paused = True
-            self._flow.pause_reading()
-            # The reader takes first, then looks for the pause: one of the two sees the other.
-            if self._ready.qsize() < AHEAD:
-                self._go_on()
-
-    def _go_on(self) -> None:
-        if self._paused and not self._ended:
-            self._paused = False
-            self._flow.resume_reading()
-
-    def end(self) -> None:
-        """Nothing more comes: the body is whole, or was broken off."""
-        if not self._ended:
-            self._wake_for(1)
-            self._ended = True
-            self._ready.put([*self._gathered])
-            self._ready.put(None)
-            self._gathered = []
-
-    # ---- in the reader's thread ------------------------------------------------------
-
-    def following(self, seconds: float) -> list[bytes] | None:
-        """What came since, None at the end. Raises TimeoutError."""
-        try:
-            found = self._ready.get(timeout=seconds)
-        except queue.Empty:
-            if self._gulps > 1:
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(self._wake_for, 1)
-            raise TimeoutError from None
-        if self._paused and self._ready.qsize() < AHEAD:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._go_on)
-        return found
-
-    def leave(self) -> None:
-        """He reads no further; what comes goes back to the parser. From any thread."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._left, self)
 
 
 class Wire(H11Protocol):
@@ -159,12 +62,10 @@ class Wire(H11Protocol):
             or cycle.response_started
         ):
             return None
-        self._inflow = Inflow(
-            self.flow, owed, bytes(cycle.body), self._give_back, self._low_water
-        )
+        self._inflow = Inflow(self.flow, self.transport, owed, self._give_back)
+        self._inflow.begin(bytes(cycle.body))
         cycle.body = bytearray()
         cycle.message_event.clear()
-        self.flow.resume_reading()
         return self._inflow
 
     def give_back(self) -> None:
@@ -183,13 +84,6 @@ class Wire(H11Protocol):
     def _give_back(self, inflow: Inflow) -> None:
         if inflow is self._inflow:  # and not that of a later request
             self.give_back()
-
-    def _low_water(self, octets: int) -> None:
-        """SO_RCVLOWAT; whatever is there at the end of what is sent is given in any case."""
-        socket_ = self.transport.get_extra_info("socket")
-        if socket_ is not None and not self.transport.get_extra_info("sslcontext"):
-            with contextlib.suppress(OSError):
-                socket_.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, octets)
 
     # ---- how long a head may take ----------------------------------------------------
 
