@@ -24,6 +24,11 @@ CREATE TRIGGER entry_guard_2 BEFORE INSERT ON entry
     WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM entry)
     OR EXISTS (SELECT 1 FROM entry WHERE leaf = NEW.leaf)
     BEGIN SELECT RAISE(ABORT, 'entries are appended in order, each once'); END;
+CREATE TABLE entry_exhibit (idx INTEGER NOT NULL, exhibit TEXT NOT NULL, PRIMARY KEY (idx),
+    FOREIGN KEY(idx) REFERENCES entry (idx)) STRICT;
+CREATE INDEX ix_entry_exhibit_exhibit ON entry_exhibit (exhibit);
+CREATE TRIGGER entry_guard_3 BEFORE UPDATE ON entry_exhibit
+    BEGIN SELECT RAISE(ABORT, 'never changed, never deleted'); END;
 """
 
 
@@ -100,10 +105,53 @@ def test_a_file_of_before_is_indexed_when_it_is_opened(engine: Engine, place: Pa
         connection.executescript(OLD)
         rows = ((one, leaf(one)) for one in range(MANY))
         connection.executemany("INSERT INTO entry VALUES (?, ?)", rows)
+        connection.execute("INSERT INTO entry_exhibit VALUES (3, 'ex_3')")
         connection.commit()
     entries = Entries(engine)
     assert indexed(place) == MANY
     assert append(entries, range(MANY - 5, MANY + 5)) == [*range(MANY - 5, MANY + 5)]
+    entries.append([(leaf(MANY + 2), "ex_late")])  # it shares its row with others
+    assert [entries.exhibit_of(one) for one in (3, 4, MANY + 2)] == ["ex_3", None, "ex_late"]
+    assert entries.leaves(MANY - 2, MANY + 2) == [
+        leaf(one) for one in range(MANY - 2, MANY + 2)
+    ]
+
+
+def test_what_came_together_shares_rows_and_what_is_ours_does_not(
+    engine: Engine, place: Path
+) -> None:
+    entries = Entries(engine)
+    append(entries, range(300))
+    ours: list[tuple[bytes, str | None]] = [
+        (leaf(300), None),
+        (leaf(301), "ex_1"),
+        (b"guzheng/journal\n" + bytes(32), None),
+        (leaf(302), None),
+        (leaf(303), None),
+    ]
+    assert entries.append(ours) == [*range(300, 305)]
+    with closing(sqlite3.connect(place)) as connection:
+        rows = connection.execute("SELECT idx, size FROM entry ORDER BY idx").fetchall()
+    assert rows == [(0, 256), (256, 44), (300, 1), (301, 1), (302, 1), (303, 2)]
+    everything = [leaf(one) for one in range(300)] + [one for one, _ in ours]
+    assert entries.leaves(0, 305) == everything
+    for start in (0, 1, 255, 256, 299, 300, 303):
+        for end in (start, start + 1, start + 2, 304):
+            assert entries.leaves(start, end) == everything[start:end]
+
+
+def test_what_was_never_appended_is_known_without_a_question(engine: Engine) -> None:
+    """Once a program has asked enough, what was there before it began is remembered too."""
+    append(Entries(engine), range(2 * MANY))
+    entries = Entries(engine)
+    size = 2 * MANY
+    for step in range(60):
+        asked = [*range(step * 7, step * 7 + 500), *range(size, size + 500)]
+        assert entries.append([(leaf(one), None) for one in asked]) == asked
+        size += 500
+    assert entries.known([leaf(one) for one in range(-5, size + 5)]) == {
+        leaf(one): one for one in range(size)
+    }
 
 
 def test_a_file_set_back_under_a_running_program(engine: Engine, place: Path) -> None:
@@ -148,9 +196,12 @@ def test_a_row_that_was_altered_is_not_believed(engine: Engine, place: Path) -> 
     append(entries, range(MANY))
     with closing(sqlite3.connect(place)) as connection:
         connection.execute("DROP TRIGGER entry_guard_0")
-        connection.execute("UPDATE entry SET leaf = x'00' WHERE idx = 5")
+        connection.execute("UPDATE entry SET leaf = zeroblob(length(leaf)) WHERE idx = 256")
         connection.commit()
-    assert entries.known([leaf(5), leaf(6)]) == {leaf(6): 6}
+    assert entries.known([leaf(255), leaf(256), leaf(511), leaf(512)]) == {
+        leaf(255): 255,
+        leaf(512): 512,
+    }
 
 
 def test_records_of_one_kind_are_found_without_reading_every_commitment(engine: Engine) -> None:

@@ -15,24 +15,17 @@ from itertools import islice
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection, Engine, event, insert, select, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from guzheng.ledger.known import Known
-from guzheng.ledger.tables import RECORD, Tables
+from guzheng.ledger.rows import Rows
+from guzheng.ledger.tables import RECORD, RECORD_ON_SERVER, Tables
 from guzheng.ledger.together import Leaves, Together
 from guzheng.refusals import Refused, Unavailable
 from guzheng.store.records import SQLITE, reading, writing
 
 _T = TypeVar("_T")
 _QUESTION = 500  # rows asked for in one statement
-# Rows out of the first number, all leaves in one, and their length, twice, and how many: on
-# SQLite, and on a server (False, True). Binary: a server's text of octets costs ten times more.
-_CUT = (
-    "SELECT ?1 + at, substr(?2, ?3 * at + 1, ?4) FROM"
-    " (WITH RECURSIVE fresh(at) AS"
-    " (SELECT 0 UNION ALL SELECT at + 1 FROM fresh WHERE at + 1 < ?5) SELECT at FROM fresh)",
-    "SELECT %s::bigint + at, substr(%b::bytea, %s::integer * at + 1, %s::integer)"
-    " FROM generate_series(0, %s::integer - 1) AS at",
-)
 
 
 class Reconnected(Unavailable):
@@ -63,16 +56,17 @@ class Entries:
     def __init__(self, engine: Engine, tables: Tables | None = None) -> None:
         self._engine = engine
         self._tables = tables or Tables()
-        self._entry = self._tables.entry.name
         self.opened, self.trusted = 1, 0
         self._on_server = engine.dialect.name != SQLITE
         self._together = Together(self._append)
-        self._index = None if self._on_server else Known(self._tables)
+        self._rows = Rows(self._tables, on_server=self._on_server)
+        self._index = Known(self._tables, self._rows, self.leaves)
         if self._on_server:
             event.listen(engine.pool, "connect", self._count)
         with writing(engine) as connection:
             self._tables.create(connection)
-            self._indexed(connection)
+            cursor = connection.connection.cursor()
+            self._index.index(cursor, self._ends(connection)[0])
 
     def _count(self, *_connection: object) -> None:
         self.opened += 1
@@ -89,70 +83,35 @@ class Entries:
             if self._on_server and self.trusted not in (0, self.opened):
                 raise Reconnected
             size, end = self._ends(connection)
+            cursor = connection.connection.cursor()
             asked = [leaf for leaf, _ in leaves]
-            known = self._known(connection, asked, size, newest=True)
+            known = self._known(cursor, asked, size, newest=True)
             if end is not None:
                 known = {leaf: index for leaf, index in known.items() if index < end}
             fresh = [leaf for leaf in dict.fromkeys(asked) if leaf not in known]
             if fresh and end is not None:
                 raise ShardClosed(end)
             known.update(zip(fresh, range(size, size + len(fresh)), strict=True))
-            self._insert(connection, size, fresh)
-            named = [(known[leaf], exhibit) for leaf, exhibit in leaves if exhibit is not None]
-            if named:
+            own = {leaf for leaf, exhibit in leaves if exhibit is not None}
+            self._rows.insert(cursor, size, fresh, own)
+            if own:
+                named = [(known[leaf], one) for leaf, one in leaves if one is not None]
                 self._name_exhibits(connection, named)
-            self._indexed(connection, size + len(fresh))
-        if self._index is not None:
-            self._index.appended(size, fresh)
+            self._index.index(cursor, size + len(fresh))
+        self._index.appended(size, fresh)
         return [known[leaf] for leaf in asked]
 
-    def _indexed(self, connection: Connection, size: int | None = None) -> None:
-        """Index what has gathered, if it is enough."""
-        if self._index is not None:
-            held = self._ends(connection)[0] if size is None else size
-            self._index.index(connection.connection.cursor(), held)
-
-    def _insert(self, connection: Connection, start: int, leaves: Sequence[bytes]) -> None:
-        if not leaves:
-            return
-        cursor = connection.connection.cursor()
-        count, length = len(leaves), len(leaves[0])
-        if len(set(map(len, leaves))) == 1:
-            # One statement with one value in it: neither the interpreter nor the driver sees
-            # the rows.
-            cursor.execute(
-                f"INSERT INTO {self._entry} (idx, leaf) {_CUT[self._on_server]}",
-                (start, b"".join(leaves), length, length, count),
-            )
-            return
-        numbers = range(start, start + count)
-        if self._on_server:
-            cursor.execute(
-                f"INSERT INTO {self._entry} SELECT * FROM unnest(%b::bigint[], %b::bytea[])",  # noqa: S608
-                (list(numbers), list(leaves)),
-            )
-        else:
-            rows = list(zip(numbers, leaves, strict=True))
-            cursor.executemany(f"INSERT INTO {self._entry} (idx, leaf) VALUES (?, ?)", rows)  # noqa: S608
-
     def _known(
-        self, connection: Connection, leaves: Sequence[bytes], size: int, *, newest: bool
+        self, cursor: DBAPICursor, leaves: Sequence[bytes], size: int, *, newest: bool
     ) -> dict[bytes, int]:
-        # The driver's own, as in `leaves`: half of what an entry costs were its wrappings.
-        cursor = connection.connection.cursor()
-        if self._index is not None:
-            return self._index.find(cursor, leaves, size, newest=newest)
-        cursor.execute(
-            f"SELECT leaf, idx FROM {self._entry} WHERE leaf = ANY(%b)",  # noqa: S608
-            (list(leaves),),
-        )
-        return dict(cast(list[tuple[bytes, int]], cursor.fetchall()))
+        return self._index.find(cursor, leaves, size, newest=newest, server=self.opened)
 
     def restore(self, start: int, leaves: Sequence[bytes]) -> None:
         """Append entries, whose exhibits are not known, from number `start` on."""
         with writing(self._engine) as connection:
-            self._insert(connection, start, leaves)
-            self._indexed(connection)
+            cursor = connection.connection.cursor()
+            self._rows.insert(cursor, start, leaves, ())
+            self._index.index(cursor, start + len(leaves))
 
     def size(self) -> int:
         with reading(self._engine) as connection:
@@ -187,24 +146,20 @@ class Entries:
         """How many entries there are, and how many there will ever be if it is closed: what
         a table that was set back has numbered beyond that is nothing."""
         cursor = connection.connection.cursor()
-        entry, closed = self._entry, self._tables.closed.name
-        cursor.execute(f"SELECT (SELECT max(idx) FROM {entry}), (SELECT size FROM {closed})")  # noqa: S608
-        greatest, end = cast(tuple[int | None, int | None], cursor.fetchone())
-        held = 0 if greatest is None else greatest + 1
+        entry, closed = self._tables.entry.name, self._tables.closed.name
+        cursor.execute(
+            f"SELECT (SELECT idx + size FROM {entry} ORDER BY idx DESC LIMIT 1),"  # noqa: S608
+            f" (SELECT size FROM {closed})"
+        )
+        found, end = cast(tuple[int | None, int | None], cursor.fetchone())
+        held = found or 0
         return (held if end is None else min(held, end)), end
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         """Leaves [start, end); fewer when the table ends before, or has a gap."""
         with reading(self._engine) as connection:
-            # The driver's own cursor: a Row for each leaf would cost more than hashing it.
             cursor = connection.connection.cursor()
-            mark = "%s" if self._on_server else "?"
-            cursor.execute(
-                f"SELECT leaf FROM {self._entry} WHERE idx >= {mark} AND idx < {mark}"  # noqa: S608
-                " ORDER BY idx",
-                (start, end),
-            )
-            return [row[0] for row in cast(list[tuple[bytes]], cursor.fetchall())]
+            return [leaf for _, row in self._rows.between(cursor, start, end) for leaf in row]
 
     def index_of(self, leaf: bytes) -> int | None:
         """The number of a leaf, if it is in the ledger."""
@@ -214,7 +169,8 @@ class Entries:
         """The numbers of those that are in the table."""
         with reading(self._engine) as connection:
             size = self._ends(connection)[0]
-            return self._known(connection, leaves, size, newest=False)
+            cursor = connection.connection.cursor()
+            return self._known(cursor, leaves, size, newest=False)
 
     def name_exhibits(self, said: Sequence[tuple[int, str]]) -> None:
         """Whose entries these are, where the table does not say so yet."""
@@ -226,9 +182,10 @@ class Entries:
         are no commitments (proof.manifest.LEAF_LABEL)."""
         end = label[:-1] + bytes((label[-1] + 1,))
         entry = self._tables.entry
-        query = select(entry).where(entry.c.leaf >= label, entry.c.leaf < end)
-        if not self._on_server:  # the words of its index: the planner knows it by them
-            query = query.where(text(RECORD))
+        query = select(entry.c.idx, entry.c.leaf)
+        query = query.where(entry.c.leaf >= label, entry.c.leaf < end, entry.c.size == 1)
+        # The words of its index: the planner knows it by them.
+        query = query.where(text(RECORD_ON_SERVER if self._on_server else RECORD))
         with reading(self._engine) as connection:
             return {row.leaf: row.idx for row in connection.execute(query)}
 

@@ -1,12 +1,21 @@
 """The tables of one shard of the ledger: entries, whose exhibit each is, and where it ended.
 
+    entry           from number `idx` on: `leaf`, or `size` leaves of one length in a row
+    entry_exhibit   whose exhibit an entry is, where it is one of ours
+    entry_known     the last 32 octets of every leaf below `entry_indexed`, and its number
+    entry_closed    how many entries there will ever be
+
+Commitments of others that were appended together share rows: a row for each would cost most of
+what an entry costs. Whatever belongs to an exhibit, or is a record of our own, has its own row.
+
 All only ever grow. Triggers refuse UPDATE, DELETE and TRUNCATE, an entry out of order (which
 closes INSERT OR REPLACE, that SQLite lets past a delete trigger) and any entry beyond the end
 of a shard that is closed. Whoever owns the file or the server can still edit it; the signed
 root is what shows that.
 
-That the same leaf has one number is kept by a unique index on PostgreSQL, and on SQLite, where
-that index cost more than all else, by whoever appends (known). A file of before has both.
+That the same leaf has one number is kept by whoever appends, in his turn (known). Tables of
+before, with a row for each entry and a unique index, are changed when they are opened; a file
+of SQLite keeps its index, which is right and slow.
 
 On SQLite each shard has a file of its own and the plain names; on PostgreSQL, where all share
 one database, the names of later shards end in theirs: `entry_2027`.
@@ -17,13 +26,12 @@ from collections.abc import Iterator
 from sqlalchemy import (
     Column,
     Connection,
-    ForeignKey,
     LargeBinary,
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
     inspect,
+    text,
 )
 
 from guzheng.proof.manifest import LEAF_LABEL
@@ -34,6 +42,8 @@ from guzheng.store.records import SQLITE
 LENGTH_KNOWN = 32  # octets at the end of a leaf by which it is known: the digest of nearly all
 # Leaves that are no commitments: few, and looked for by their kind (Entries.labelled).
 RECORD = f"substr(leaf, 1, {len(LEAF_LABEL)}) <> x'{LEAF_LABEL.hex()}'"
+RECORD_ON_SERVER = RECORD.replace("x'", "'\\x")
+_GUARDS_BEFORE = 16  # triggers that a file of before may have
 
 
 class Tables:
@@ -47,23 +57,16 @@ class Tables:
             self._metadata,
             Column("idx", NUMBER, primary_key=True, autoincrement=False),
             Column("leaf", LargeBinary, nullable=False),
-            UniqueConstraint("leaf").ddl_if(dialect="postgresql"),
+            Column("size", NUMBER, nullable=False, server_default=text("1")),
             sqlite_strict=True,
         )
         self.exhibit = Table(
             f"entry_exhibit{ending}",
             self._metadata,
-            Column(
-                "idx",
-                NUMBER,
-                ForeignKey(f"entry{ending}.idx"),
-                primary_key=True,
-                autoincrement=False,
-            ),
+            Column("idx", NUMBER, primary_key=True, autoincrement=False),
             Column("exhibit", Text, nullable=False, index=True),
             sqlite_strict=True,
         )
-        # On SQLite only: see known.
         self.known, self.indexed = f"entry_known{ending}", f"entry_indexed{ending}"
         # At most one row: how many entries a closed shard has.
         self.closed = Table(
@@ -74,10 +77,13 @@ class Tables:
         )
 
     def create(self, connection: Connection) -> None:
-        """Make what is not there; a ledger of before gets the table of its end."""
+        """Make what is not there, and of tables of before what they are now."""
         if connection.dialect.name == SQLITE:
             tables.make(connection, self._metadata.sorted_tables)
-            for statement in self._indexes():
+            if "size" not in tables.columns(connection, self.entry):
+                for statement in self._renewed():
+                    connection.exec_driver_sql(statement)
+            for statement in self._indexes("BLOB", "INTEGER", "STRICT, WITHOUT ROWID"):
                 connection.exec_driver_sql(statement)
             for number, guard in enumerate(self._guards()):
                 connection.exec_driver_sql(
@@ -87,20 +93,51 @@ class Tables:
         present = set(inspect(connection).get_table_names())
         self._metadata.create_all(connection)
         fresh = [one for one in self._metadata.tables if one not in present]
+        if self.entry.name in present and "size" not in tables.columns(connection, self.entry):
+            for statement in self._renewed_on_server():
+                connection.exec_driver_sql(statement)
+        for statement in self._indexes("bytea", "bigint", ""):
+            connection.exec_driver_sql(statement)
+        fresh += [one for one in (self.known, self.indexed) if one not in present]
         for statement in self._server_guards(fresh):
             connection.exec_driver_sql(statement)
 
-    def _indexes(self) -> Iterator[str]:
-        entry, known, indexed = self.entry.name, self.known, self.indexed
+    def _renewed(self) -> Iterator[str]:
+        """A file of before: with a row for each entry, on which an exhibit depended."""
+        entry, exhibit = self.entry.name, self.exhibit.name
+        for number in range(_GUARDS_BEFORE):
+            yield f"DROP TRIGGER IF EXISTS entry_guard{self._ending}_{number}"
+        yield f"ALTER TABLE {entry} ADD COLUMN size INTEGER NOT NULL DEFAULT 1"
+        yield f"DROP INDEX IF EXISTS ix_{exhibit}_exhibit"
+        yield f"ALTER TABLE {exhibit} RENAME TO {exhibit}_before"
         yield (
-            f"CREATE TABLE IF NOT EXISTS {known} (ending BLOB NOT NULL, idx INTEGER NOT NULL,"
-            " PRIMARY KEY (ending, idx)) STRICT, WITHOUT ROWID"
+            f"CREATE TABLE {exhibit} (idx INTEGER NOT NULL PRIMARY KEY, exhibit TEXT NOT NULL)"
+            " STRICT"
+        )
+        yield f"INSERT INTO {exhibit} SELECT idx, exhibit FROM {exhibit}_before"  # noqa: S608
+        yield f"DROP TABLE {exhibit}_before"
+        yield f"CREATE INDEX ix_{exhibit}_exhibit ON {exhibit} (exhibit)"
+
+    def _renewed_on_server(self) -> Iterator[str]:
+        entry, exhibit = self.entry.name, self.exhibit.name
+        yield f"ALTER TABLE {entry} DROP CONSTRAINT IF EXISTS {entry}_leaf_key"
+        yield f"ALTER TABLE {exhibit} DROP CONSTRAINT IF EXISTS {exhibit}_idx_fkey"
+        yield f"ALTER TABLE {entry} ADD COLUMN size bigint NOT NULL DEFAULT 1"
+        yield self._order()
+
+    def _indexes(self, octets: str, number: str, ending: str) -> Iterator[str]:
+        yield (
+            f"CREATE TABLE IF NOT EXISTS {self.known} (ending {octets} NOT NULL,"
+            f" idx {number} NOT NULL, PRIMARY KEY (ending, idx)) {ending}"
         )
         # A row for each time that entries were indexed: how many are since then.
         yield (
-            f"CREATE TABLE IF NOT EXISTS {indexed} (size INTEGER NOT NULL PRIMARY KEY) STRICT"
+            f"CREATE TABLE IF NOT EXISTS {self.indexed}"
+            f" (size {number} NOT NULL PRIMARY KEY) {ending}"
         )
-        yield f"CREATE INDEX IF NOT EXISTS {entry}_record ON {entry} (leaf) WHERE {RECORD}"
+        record = RECORD if ending else RECORD_ON_SERVER
+        entry = self.entry.name
+        yield f"CREATE INDEX IF NOT EXISTS {entry}_record ON {entry} (leaf) WHERE {record}"
 
     def _guards(self) -> Iterator[str]:
         entry, exhibit, closed = self.entry.name, self.exhibit.name, self.closed.name
@@ -109,7 +146,8 @@ class Tables:
         yield f"BEFORE DELETE ON {entry} {never}"
         yield (
             f"BEFORE INSERT ON {entry}"  # noqa: S608 - names of our own
-            f" WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM {entry})"
+            " WHEN NEW.size < 1 OR length(NEW.leaf) % NEW.size <> 0 OR NEW.idx IS NOT"
+            f" coalesce((SELECT idx + size FROM {entry} ORDER BY idx DESC LIMIT 1), 0)"
             " BEGIN SELECT RAISE(ABORT, 'entries are appended in order'); END"
         )
         yield f"BEFORE UPDATE ON {exhibit} {never}"
@@ -117,11 +155,13 @@ class Tables:
         yield (
             f"BEFORE INSERT ON {exhibit}"  # noqa: S608
             f" WHEN EXISTS (SELECT 1 FROM {exhibit} WHERE idx = NEW.idx)"
+            " OR NEW.idx NOT BETWEEN 0 AND"
+            f" coalesce((SELECT idx + size FROM {entry} ORDER BY idx DESC LIMIT 1), 0) - 1"
             " BEGIN SELECT RAISE(ABORT, 'an entry has one exhibit'); END"
         )
         yield (
             f"BEFORE INSERT ON {entry}"  # noqa: S608
-            f" WHEN EXISTS (SELECT 1 FROM {closed} WHERE size <= NEW.idx)"
+            f" WHEN EXISTS (SELECT 1 FROM {closed} WHERE size < NEW.idx + NEW.size)"
             " BEGIN SELECT RAISE(ABORT, 'this shard is closed'); END"
         )
         yield f"BEFORE UPDATE ON {closed} {never}"
@@ -141,24 +181,12 @@ class Tables:
         if not fresh:
             return
         entry, closed, ending = self.entry.name, self.closed.name, self._ending
+        if entry in fresh:  # nothing in it can be made shorter, and all of it is small
+            yield f"ALTER TABLE {entry} ALTER COLUMN leaf SET STORAGE EXTERNAL"
         yield """CREATE OR REPLACE FUNCTION guzheng_only_grows() RETURNS trigger
             LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'entries are never changed and never deleted'; END $$"""
-        yield f"""CREATE OR REPLACE FUNCTION guzheng_in_order{ending}() RETURNS trigger
-            LANGUAGE plpgsql AS $$
-            DECLARE first bigint; last bigint; fresh_rows bigint;
-            BEGIN
-              SELECT min(idx), max(idx), count(*) INTO first, last, fresh_rows FROM fresh;
-              IF fresh_rows > 0 AND (
-                last - first + 1 <> fresh_rows
-                OR first < 0
-                OR (first > 0 AND NOT EXISTS (SELECT 1 FROM {entry} WHERE idx = first - 1))
-                OR EXISTS (SELECT 1 FROM {entry} WHERE idx > last)
-              ) THEN RAISE EXCEPTION 'entries are appended in order, each once'; END IF;
-              IF EXISTS (SELECT 1 FROM {closed} WHERE size <= last)
-                THEN RAISE EXCEPTION 'this shard is closed'; END IF;
-              RETURN NULL;
-            END $$"""  # noqa: S608 - names of our own
+        yield self._order()
         if entry in fresh:
             yield f"""CREATE TRIGGER {entry}_in_order AFTER INSERT ON {entry}
                 REFERENCING NEW TABLE AS fresh
@@ -171,3 +199,23 @@ class Tables:
             ):
                 yield f"""CREATE TRIGGER {table}_only_grows_{number} BEFORE {what} ON {table}
                     FOR EACH {each} EXECUTE FUNCTION guzheng_only_grows()"""
+
+    def _order(self) -> str:
+        entry, closed = self.entry.name, self.closed.name
+        return f"""CREATE OR REPLACE FUNCTION guzheng_in_order{self._ending}() RETURNS trigger
+            LANGUAGE plpgsql AS $$
+            DECLARE first bigint; beyond bigint;
+            BEGIN
+              SELECT min(idx), max(idx + size) INTO first, beyond FROM fresh;
+              IF first IS NULL THEN RETURN NULL; END IF;
+              IF first <> coalesce((SELECT idx + size FROM {entry} WHERE idx < first
+                                    ORDER BY idx DESC LIMIT 1), 0)
+                OR EXISTS (SELECT 1 FROM {entry} WHERE idx >= beyond)
+                OR EXISTS (SELECT 1 FROM fresh WHERE size < 1 OR mod(length(leaf), size) <> 0)
+                OR EXISTS (SELECT 1 FROM (SELECT idx, lag(idx + size) OVER (ORDER BY idx)
+                                          AS expected FROM fresh) AS each WHERE expected <> idx)
+              THEN RAISE EXCEPTION 'entries are appended in order, each once'; END IF;
+              IF EXISTS (SELECT 1 FROM {closed} WHERE size < beyond)
+                THEN RAISE EXCEPTION 'this shard is closed'; END IF;
+              RETURN NULL;
+            END $$"""  # noqa: S608 - names of our own

@@ -1,0 +1,112 @@
+"""Which leaves a table surely does not have, without asking its index.
+
+Nearly everything that is appended is new, and to learn that from an index of digests costs a
+walk to another page each time. A program that appends much remembers a bit for each entry, at
+a place that the leaf says: who finds no bit is new. So this saves questions and answers none;
+of those it knows nothing about it says «maybe», and a wrong «maybe» costs a question.
+
+What was there before the program began is read beside the work, once enough was asked to be
+worth it. Nothing of it is on the disk: it is as old as the program, and whenever it cannot be
+sure that it has seen every entry, everything is asked for.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from guzheng.refusals import Problem
+
+_WORTH = 16_384  # leaves asked for, and a share of what is there, before it is read
+_SHARE = 8
+_READ = 4096  # leaves at a time
+_LEAST, _GROWS, _MOST = 1 << 20, 8, 1 << 26  # entries in a part: 4 MiB, 32 MiB, 256 MiB
+_BITS = 5  # 32 for an entry
+_BIT = tuple(1 << one for one in range(8))
+
+
+class _Part:
+    """A set of bits for so many entries."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room  # for how many more
+        size = 1 << (room - 1).bit_length() + _BITS - 3
+        self._bits, self._mask = bytearray(size), size - 1
+
+    def add(self, leaves: Iterable[bytes]) -> None:
+        bits, mask, bit = self._bits, self._mask, _BIT
+        for leaf in leaves:
+            at = hash(leaf)  # keyed for this process: nobody outside can make leaves collide
+            bits[at >> 3 & mask] |= bit[at & 7]
+
+    def maybe(self, leaves: Iterable[bytes]) -> list[bytes]:
+        bits, mask = self._bits, self._mask
+        return [leaf for leaf in leaves if bits[(at := hash(leaf)) >> 3 & mask] >> (at & 7) & 1]
+
+
+class Seen:
+    """What was seen of one table. Its owner sees to it that one thread at a time is here."""
+
+    def __init__(self, read: Callable[[int, int], list[bytes]]) -> None:
+        self._read = read
+        self._parts: list[_Part] = []
+        self._from = self._to = 0  # every entry in [from, to) was added
+        self._before: _Part | None = None  # what was below `from`, once it is read
+        self._asked = 0
+        self._making: threading.Thread | None = None
+
+    def forget(self) -> None:
+        """The table is another one."""
+        self._parts, self._before, self._making = [], None, None
+        self._from = self._to = self._asked = 0
+
+    def skip(self, to: int) -> None:
+        """Entries up to here were not seen."""
+        self.forget()
+        self._from = self._to = to
+
+    def add(self, start: int, leaves: Sequence[bytes], end: int | None = None) -> None:
+        """The entries from `start` on, up to `end`: fewer than that, where some are alike."""
+        if start != self._to:
+            self.skip(start)
+        if not self._parts or self._parts[-1].room < len(leaves):
+            room = min(_MOST, _LEAST * _GROWS ** len(self._parts))
+            self._parts.append(_Part(max(room, len(leaves))))
+        self._parts[-1].add(leaves)
+        self._parts[-1].room -= len(leaves)
+        self._to = start + len(leaves) if end is None else end
+
+    def to_ask(self, leaves: Sequence[bytes], indexed: int) -> Sequence[bytes]:
+        """Those which the index of so many entries must be asked for."""
+        if not indexed:
+            return ()
+        if self._from and self._before is None:
+            self._asked += len(leaves)
+            if self._making is None and self._asked > max(_WORTH, self._from // _SHARE):
+                self._asked = 0
+                if self._from <= _MOST:
+                    self._making = threading.Thread(
+                        target=self._make, args=(self._from,), name="seen", daemon=True
+                    )
+                    self._making.start()
+            return leaves
+        parts = self._parts if self._before is None else [self._before, *self._parts]
+        if len(parts) == 1:
+            return parts[0].maybe(leaves)
+        found = dict.fromkeys(one for part in parts for one in part.maybe(leaves))
+        return list(found)
+
+    def _make(self, end: int) -> None:
+        """Read what was there before; whoever forgot meanwhile has no use for it."""
+        made: _Part | None = _Part(end)
+        try:
+            for start in range(0, end, _READ):
+                leaves = self._read(start, min(end, start + _READ))
+                if made is None or len(leaves) != min(end, start + _READ) - start:
+                    made = None  # a table with a gap is always asked
+                    break
+                made.add(leaves)
+        except Problem:
+            made = None  # said to whoever asks the table itself
+        if self._making is threading.current_thread():
+            self._before = made
+            if made is not None:
+                self._making = None
