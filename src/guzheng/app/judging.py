@@ -5,9 +5,12 @@ also means that a hostile archive meets nothing of the platform.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +41,25 @@ class Judge:
             file.flush()
             return self._report([file.name, "--digest", str(digest)])
 
-    def _report(self, arguments: list[str]) -> Report:
+    @contextmanager
+    def ahead(self) -> Iterator[Callable[[Path], Report]]:
+        """Of a package that is still being written: the program starts beside that."""
+        with self._started(["-"]) as program:
+
+            def package(file: Path) -> Report:
+                if not str(file).isprintable():  # it is told in a line of text
+                    return self.package(file)
+                return _heard(program, os.fsencode(file) + b"\n")
+
+            yield package
+
+    def _report(self, arguments: Sequence[str]) -> Report:
+        with self._started(arguments) as program:
+            return _heard(program, b"")
+
+    @contextmanager
+    def _started(self, arguments: Sequence[str]) -> "Iterator[subprocess.Popen[bytes]]":
+        """The program, and nothing of it afterwards."""
         with tempfile.TemporaryDirectory() as room:
             roots, ledger = Path(room) / "roots.pem", Path(room) / "ledger.policy"
             roots.write_bytes(self.roots_pem)
@@ -48,18 +69,25 @@ class Judge:
                 *("--roots", str(roots), "--policy", str(ledger)),
                 *arguments,
             ]
-            try:
-                done = subprocess.run(
-                    command, capture_output=True, timeout=_SECONDS, check=False
-                )
-                return _report_of(json.loads(done.stdout))
-            except (subprocess.TimeoutExpired, ValueError, ProofError) as error:
-                raise Unavailable(
-                    "verify.not-finished",
-                    expected=f"a report within {_SECONDS} s",
-                    found=type(error).__name__,
-                    act="check it with guzheng-verify on your own machine",
-                ) from error
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as program:
+                try:
+                    yield program
+                finally:
+                    program.kill()
+
+
+def _heard(program: "subprocess.Popen[bytes]", said: bytes) -> Report:
+    try:
+        told, _ = program.communicate(said, timeout=_SECONDS)
+        return _report_of(json.loads(told))
+    except (subprocess.TimeoutExpired, ValueError, ProofError) as error:
+        raise Unavailable(
+            "verify.not-finished",
+            expected=f"a report within {_SECONDS} s",
+            found=type(error).__name__,
+            act="check it with guzheng-verify on your own machine",
+        ) from error
 
 
 def _report_of(value: object) -> Report:

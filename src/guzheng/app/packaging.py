@@ -15,6 +15,7 @@ from pathlib import Path
 
 from guzheng import prove, road, words
 from guzheng.app.issuing import Issuing, documents_of, packed
+from guzheng.app.judging import Judge
 from guzheng.app.parts import Parts
 from guzheng.app.rehearsal_paper import rehearsal_paper
 from guzheng.app.volumes import APART, DOCUMENTS, REHEARSAL, MadeVolume, Precheck, WantedPackage
@@ -235,17 +236,20 @@ class Packaging:
             self.require_finished(one)
         reports: list[Report] = []
 
-        def approve(written: Path) -> None:
-            reports.append(self.verify(written))
-            require_sound(reports[0])
+        judge = Judge(self.roots_pem(), policy.encode_ledger_policy(self.ledger_policy()))
+        with judge.ahead() as verify:
 
-        prove.write_package(
-            self.parts.blobs,
-            [packed(one) for one in exhibits],
-            self._beside_plain(exhibits, out.name),
-            out=out,
-            approve=approve,
-        )
+            def approve(written: Path) -> None:
+                reports.append(verify(written))
+                require_sound(reports[0])
+
+            prove.write_package(
+                self.parts.blobs,
+                [packed(one) for one in exhibits],
+                self._beside_plain(exhibits, out.name),
+                out=out,
+                approve=approve,
+            )
         return reports[0]
 
     def plain(self, exhibits: Sequence[str]) -> Path:

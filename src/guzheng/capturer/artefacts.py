@@ -84,44 +84,75 @@ async def take_pictures(
     if size[1] > height or size[0] > width:
         journal.limit("capture.picture-cut")
     tops = range(0, height, at_once)
-    names = []
-    for number_, top in enumerate(tops):
-        name = "screenshot.png" if len(tops) == 1 else f"screenshot-{number_:03d}.png"
-        box = (top, width, min(at_once, height - top))
-        try:
-            await _paint(devtools, session, box, folder, name)
-        except Undecodable as error:
-            raise _not_drawn("pictures that can be joined", str(error)) from error
-        names.append(name)
+    names, joining = [], Joining()
+    try:
+        for number_, top in enumerate(tops):
+            name = "screenshot.png" if len(tops) == 1 else f"screenshot-{number_:03d}.png"
+            box = (top, width, min(at_once, height - top))
+            octets = await _paint(devtools, session, box, folder / name, joining)
+            if octets:  # as the browser gave it
+                (folder / name).write_bytes(octets)
+            names.append(name)
+        await joining.done()
+    except Undecodable as error:
+        raise _not_drawn("pictures that can be joined", str(error)) from error
+    finally:
+        await joining.close()
     return names
 
 
+class Joining:
+    """The strip that is being joined while the browser paints the next, of the same picture or
+    of the one below it: one at a time, so that no more than two are held."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._open: list[Stitched] = []
+
+    def begin(self, path: Path, height: int) -> Stitched:
+        picture = Stitched(path, height)
+        self._open.append(picture)
+        return picture
+
+    async def add(self, picture: Stitched, strip: bytes, *, is_last: bool) -> None:
+        """Raises Undecodable for the strip before."""
+        await self.done()
+
+        def join() -> None:
+            picture.add(strip)
+            if is_last:
+                picture.end()
+
+        self._task = asyncio.create_task(asyncio.to_thread(join))
+
+    async def done(self) -> None:
+        if self._task is not None:
+            await self._task
+        self._task = None
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        for picture in self._open:
+            picture.close()
+
+
 async def _paint(
-    devtools: Devtools, session: str, box: tuple[int, int, int], folder: Path, name: str
-) -> None:
-    """One picture; a large one in strips, each joined while the next is painted."""
+    devtools: Devtools, session: str, box: tuple[int, int, int], path: Path, joining: Joining
+) -> bytes:
+    """One picture; of a large one nothing, since its strips are joined at `path` by then or
+    soon, each while the next is painted."""
     top, width, height = box
     at_once = max(1, STRIP_AREA // width)
     if height <= at_once:
-        octets = await _strip(devtools, session, box)
-        (folder / name).write_bytes(octets)  # as the browser gave it
-        return
-    picture, joining = Stitched(folder / name, height), None
-    try:
-        for begin in range(0, height, at_once):
-            part = (top + begin, width, min(at_once, height - begin))
-            strip = await _strip(devtools, session, part)
-            if joining is not None:
-                await joining
-            joining = asyncio.create_task(asyncio.to_thread(picture.add, strip))
-            del strip
-        if joining is not None:
-            await joining
-        await asyncio.to_thread(picture.end)
-    finally:
-        if joining is not None:
-            await asyncio.wait({joining})
-        picture.close()
+        return await _strip(devtools, session, box)
+    picture = joining.begin(path, height)
+    for begin in range(0, height, at_once):
+        part = (top + begin, width, min(at_once, height - begin))
+        strip = await _strip(devtools, session, part)
+        await joining.add(picture, strip, is_last=begin + at_once >= height)
+        del strip
+    return b""
 
 
 async def _strip(devtools: Devtools, session: str, box: tuple[int, int, int]) -> bytes:

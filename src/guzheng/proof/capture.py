@@ -7,6 +7,7 @@ what this platform's browser saw; a missing thing is stated, never silent.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from guzheng.proof import canonical
@@ -18,6 +19,7 @@ from guzheng.proof.manifest import Item, require_exhibit_name
 SCHEMA = "guzheng.capture/1"
 MAX_ENTRIES = 100_000  # requests, connections, steps; an order usually allows 5,000 requests
 LONGEST = 8192  # of one text: a URL has at most so many characters
+_REMEMBERED_OCTETS = 512 * 1024  # of a record that one road reads ten times; an ordinary page's
 
 # What the site, the network or the rules about addresses brought about: that it was tried, and
 # what came of it, is evidence (docs/spec/capture.md §9). The rest is somebody's to mend.
@@ -112,6 +114,10 @@ class CaptureRecord:
 
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureRecord":
+        return _remembered(octets) if len(octets) <= _REMEMBERED_OCTETS else cls._read(octets)
+
+    @classmethod
+    def _read(cls, octets: bytes) -> "CaptureRecord":
         fields = canonical.parse_object(octets)
         Fields(fields, "capture").one_of("schema", (SCHEMA,))
         found = {name: one for name, one in fields.items() if name != "schema"}
@@ -125,6 +131,11 @@ class CaptureRecord:
         require(fits, Malformed, "capture.grade", word, found.get("grade"))
         items = Fields(fields, "capture").items("artefacts", most=1000)
         return cls(found, tuple(map(Item.read, items)))
+
+
+@lru_cache(4)
+def _remembered(octets: bytes) -> CaptureRecord:
+    return CaptureRecord._read(octets)  # noqa: SLF001 - its own, by another way
 
 
 def _require_form(part: str, value: object, paper: str) -> None:

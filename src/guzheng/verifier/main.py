@@ -119,8 +119,8 @@ def _parser() -> argparse.ArgumentParser:
         "path",
         type=Path,
         metavar="PATH",
-        help="证据包（zip 或目录）、证书 PDF，或原始文件 / "
-        "package, folder, certificate, or file",
+        help="证据包（zip 或目录）、证书 PDF，或原始文件；- 则从标准输入读一行路径 / "
+        "package, folder, certificate, or file; - takes the path from a line of standard input",
     )
     parser.add_argument(
         "token",
@@ -190,6 +190,11 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    if str(given.path) == "-":  # whoever has something soon starts us ahead
+        line = sys.stdin.readline()
+        if not line:
+            return INTERRUPTED
+        given.path = Path(line.removesuffix("\n"))
     try:
         verdict = verdict_of(_question(given))
     except NotUnderstood as error:
