@@ -49,8 +49,9 @@ class Answer(NamedTuple):
     failure: Failure | None
 
 
-# What the clock says, the policy this puts a token under, and how time and bound are written.
-_Told = tuple[Reading, bytes, bytes]
+# What the clock says, the policy this puts a token under, how what such a token says begins,
+# and how time and bound are written.
+_Told = tuple[Reading, bytes, bytes, bytes]
 
 
 def _answer(signed: bytes | Unavailable, group: Group) -> Answer:
@@ -73,7 +74,7 @@ class LocalAuthority:
         "_not_before",
         "_policy_der",
         "_policy_oids",
-        "_serial",
+        "_serial_der",
         "_stamps_sm3",
         "_template",
         "name",
@@ -88,7 +89,7 @@ class LocalAuthority:
         chain_ders: Sequence[bytes] = (),
         *,
         clock: Clock,
-        serial: Callable[[], int],
+        serial: Callable[[], bytes],
         journal: Journal | None = None,
         policy_oid: str = LOCAL_POLICY_OID,
         measured_policy_oid: str = MEASURED_POLICY_OID,
@@ -109,7 +110,7 @@ class LocalAuthority:
         self._not_before = certificate.not_valid_before_utc
         self.not_after = certificate.not_valid_after_utc
         self._clock = clock
-        self._serial = serial
+        self._serial_der = serial
         self._journal = journal or Unrecorded()
         self._moment: _Told | None = None
         self.signer = sha256(certificate_der).hexdigest()[:16]
@@ -179,6 +180,7 @@ class LocalAuthority:
         wanted: list[tuple[bytes, bool]] = []
         refused: dict[int, Answer] = {}
         told: _Told | None = None
+        serial_der = self._serial_der
         for at, (request_der, client) in enumerate(asked):
             try:
                 one = request.parse(request_der)
@@ -189,9 +191,7 @@ class LocalAuthority:
             except Rejection as rejection:
                 refused[at] = rejected(rejection.failure, rejection.text)
                 continue
-            tst_info_der = tokens.tst_info(
-                one, policy_der=told[1], serial=self._serial(), moment_der=told[2]
-            )
+            tst_info_der = tokens.tst_info(one, told[2], serial_der(), told[3])
             lines.append((tst_info_der, client))
             wanted.append((tst_info_der, one.wants_certificate))
         return lines, wanted, refused
@@ -211,7 +211,8 @@ class LocalAuthority:
         reading, known = self._read(), self._moment
         if known is None or known[0] is not reading:
             policy_der = self._measured_policy_der if reading.verified else self._policy_der
-            known = reading, policy_der, tokens.moment(reading.at, reading.bound)
+            moment_der = tokens.moment(reading.at, reading.bound)
+            known = reading, policy_der, tokens.beginning(policy_der), moment_der
             self._moment = known
         return known
 
@@ -230,7 +231,7 @@ class LocalAuthority:
 
 
 def _require_policy(wanted: bytes, told: _Told) -> None:
-    reading, policy_der, _ = told
+    reading, policy_der = told[:2]
     if wanted != policy_der:
         stands = "verified" if reading.verified else "not verified"
         raise Rejection(Failure.UNACCEPTED_POLICY, f"the clock is {stands}")
@@ -241,22 +242,22 @@ def rejected(failure: Failure, text: str) -> Answer:
     return Answer(tokens.rejected(Rejection(failure, text)), None, failure)
 
 
-def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], int]:
+def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], bytes]:
     """128 random bits under a leading 1: never zero, never negative, below RFC 3161's 160.
 
-    Drawn for many at once; a process that was forked draws its own."""
-    drawn: deque[int] = deque()
+    Each as the INTEGER that stands in a token. Drawn for many at once; a process that was
+    forked draws its own."""
+    drawn: deque[bytes] = deque()
     os.register_at_fork(after_in_child=drawn.clear)
 
-    def serial() -> int:
+    def serial() -> bytes:
         while True:
             try:
                 return drawn.pop()
             except IndexError:
                 octets = entropy(16 * _SERIALS_AT_ONCE)
                 drawn.extend(
-                    1 << 128 | int.from_bytes(octets[at : at + 16], "big")
-                    for at in range(0, len(octets), 16)
+                    b"\x02\x11\x01" + octets[at : at + 16] for at in range(0, len(octets), 16)
                 )
 
     return serial

@@ -47,7 +47,11 @@ def tlv(tag: bytes, content: bytes) -> bytes:
 
 
 def sequence(*parts: bytes) -> bytes:
-    content = b"".join(parts)
+    return sequence_of(b"".join(parts))
+
+
+def sequence_of(content: bytes) -> bytes:
+    """Around members that are joined already."""
     size = len(content)
     return (_SEQUENCES[size] if size < 2048 else header(_SEQUENCE, size)) + content
 

@@ -30,7 +30,6 @@ _GRANTED = der.sequence(der.integer(0))
 _REJECTION = 2
 _VERSION_1 = der.integer(1)
 _MAX_FRAMES = 512  # sizes of content (some 20 in use) by sizes of ECDSA signatures (4 in use)
-_LEAST, _BEYOND = 1 << 128, 1 << 129  # of what `random_serials` gives
 _VERSION_3 = der.integer(3)  # of SignedData, whenever the content is not id-data: RFC 5652 §5.1
 
 
@@ -167,20 +166,17 @@ def _signed_attributes(key: SigningKey, certificate_der: bytes) -> tuple[bytes, 
 
 
 def tst_info(
-    request: TimestampRequest, *, policy_der: bytes, serial: int, moment_der: bytes
+    request: TimestampRequest, beginning: bytes, serial_der: bytes, moment_der: bytes
 ) -> bytes:
-    """What the authority says: RFC 3161 §2.4.2, version 1. Imprint and nonce are echoed."""
-    return der.sequence(
-        _VERSION_1,
-        policy_der,
-        request.imprint_der,
-        # What `random_serials` gives has 17 octets and no sign to care for.
-        b"\x02\x11" + serial.to_bytes(17, "big")
-        if _LEAST <= serial < _BEYOND
-        else der.integer(serial),
-        moment_der,
-        request.nonce_der,
+    """What the authority says: RFC 3161 §2.4.2. Imprint and nonce are echoed."""
+    return der.sequence_of(
+        b"".join((beginning, request.imprint_der, serial_der, moment_der, request.nonce_der))
     )
+
+
+def beginning(policy_der: bytes) -> bytes:
+    """Version 1 and the policy, which a TSTInfo begins with."""
+    return _VERSION_1 + policy_der
 
 
 def moment(attested_at: datetime, deviation: timedelta) -> bytes:

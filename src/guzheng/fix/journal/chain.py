@@ -48,7 +48,7 @@ class Torn(NamedTuple):
 
 
 def token_line(
-    number: int, previous: bytes, *, client: bytes, signer: bytes, tst_info_der: bytes
+    number: int, previous: bytes, client: bytes, signer: bytes, tst_info_der: bytes
 ) -> bytes:
     """Spelled by hand, since it is made for every token; `canonical.encode` gives the same."""
     return (

@@ -36,10 +36,11 @@ _LOCK, _ABANDONED = "lock", "abandoned"
 class Group:
     """Lines that become durable together. Whoever appended one waits for its group."""
 
-    __slots__ = ("_lines", "durable", "problem")
+    __slots__ = ("add", "durable", "lines", "problem")
 
     def __init__(self) -> None:
-        self._lines: list[bytes] = []
+        self.lines: list[bytes] = []
+        self.add = self.lines.append
         self.durable = False
         self.problem: Problem | None = None
 
@@ -102,21 +103,19 @@ class FileJournal:
         with self._appending:
             if self._file < 0:
                 self._open()
+            line_of, digest_of, add = chain.token_line, chain.digest_of, self._group.add
             for tst_info_der, client in drafts:
-                line = chain.token_line(
+                line = line_of(
                     self._number,
                     self._previous,
-                    client=client.encode("ascii"),
-                    signer=signed_by,
-                    tst_info_der=tst_info_der,
+                    client.encode("ascii"),
+                    signed_by,
+                    tst_info_der,
                 )
-                self._add(line)
+                self._previous = digest_of(line)
+                self._number += 1
+                add(line)
             return self._group
-
-    def _add(self, line: bytes) -> None:
-        self._previous = chain.digest_of(line)
-        self._number += 1
-        self._group._lines.append(line)  # noqa: SLF001 - the lines are this journal's
 
     def commit(self, group: Group) -> None:
         """Returns once the group's lines are on the disk; raises what kept them from it."""
@@ -131,7 +130,7 @@ class FileJournal:
         """Flush, and give the chain back; the next token opens it again."""
         with self._flushing:
             with self._appending:
-                unfinished = bool(self._group._lines)  # noqa: SLF001
+                unfinished = bool(self._group.lines)
             if unfinished:
                 self._flush()
             with self._appending:
@@ -143,7 +142,7 @@ class FileJournal:
         with self._appending:
             group, self._group = self._group, Group()
             file, first_of_next = self._file, self._number
-        octets = b"\n".join([*group._lines, b""])  # noqa: SLF001
+        octets = b"\n".join([*group.lines, b""])
         written = False
         try:
             with durable.reported(str(self.folder / self._chain)):
@@ -184,15 +183,16 @@ class FileJournal:
         except (OSError, Unavailable) as error:
             self._release()
             raise _unwritable(self.folder, error) from error
-        self._add(
-            chain.opened_line(
-                self._number,
-                self._previous,
-                chain=self._chain,
-                at=self._now(),
-                dropped_octets=dropped,
-            )
+        line = chain.opened_line(
+            self._number,
+            self._previous,
+            chain=self._chain,
+            at=self._now(),
+            dropped_octets=dropped,
         )
+        self._previous = chain.digest_of(line)
+        self._number += 1
+        self._group.add(line)
 
     def _take(self) -> int:
         """Hold the first chain that is free and sound; how much of a torn end was dropped."""
