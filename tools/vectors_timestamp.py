@@ -42,7 +42,6 @@ from tools.timestamp_pieces import (
     SHA512,
     TIME_STAMPING,
     TSA,
-    TSA_RSA,
     UNKNOWN_ROOT,
     Said,
     algorithm,
@@ -60,6 +59,7 @@ from tools.timestamp_pieces import (
     signed_with,
     signer,
     token,
+    tsa_rsa,
 )
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "timestamp"
@@ -84,7 +84,7 @@ class Case:
 
 def good_cases() -> Iterator[Case]:
     yield Case("good-p256", "as LocalAuthority answers", by_our_authority(TSA))
-    yield Case("good-rsa3072", "as LocalAuthority answers", by_our_authority(TSA_RSA))
+    yield Case("good-rsa3072", "as LocalAuthority answers", by_our_authority(tsa_rsa()))
     for oid, name in ((SHA384, "sha384"), (SHA512, "sha512")):
         said = Said(imprint=imprint(oid=oid, name=name))
         yield Case(f"good-{name}", f"imprint by {name}", answered(said))
