@@ -250,20 +250,17 @@ def test_pages_that_cannot_be_captured(
 
 
 @pytest.mark.browser
-def test_a_page_that_answers_500_is_sealed_and_says_so(cli: Command) -> None:
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/500", "capture.http-error-status"), ("/login", "scope.login-wall")],
+)
+def test_what_is_not_the_page_is_sealed_and_never_passes_for_it(
+    cli: Command, path: str, code: str
+) -> None:
     with site() as address:
-        ran = cli("capture", f"{address}/500", "--json", "--allow-private", "127.0.0.0/8")
+        ran = cli("capture", f"{address}{path}", "--json", "--allow-private", "127.0.0.0/8")
     assert ran.status == 1
-    assert "[capture.http-error-status]" in ran.err
-    assert ran.lines[-1]["state"] == "certified"
-
-
-@pytest.mark.browser
-def test_a_login_page_is_sealed_and_never_passes_for_the_page(cli: Command) -> None:
-    with site() as address:
-        ran = cli("capture", f"{address}/login", "--json", "--allow-private", "127.0.0.0/8")
-    assert ran.status == 1
-    assert "[scope.login-wall]" in ran.err
+    assert f"[{code}]" in ran.err
     assert ran.lines[-1]["state"] == "certified"
 
 

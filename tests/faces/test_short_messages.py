@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -43,16 +44,20 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def face(tmp_path: Path, gateway: Receiver, secret: Path) -> Iterator[Face]:
-    config = Config(
-        tmp_path / "data",
+def config_of(data: Path, gateway: Receiver, secret: Path) -> Config:
+    return Config(
+        data,
         accounts="on",
         public_url="http://localhost",
         sms_url=f"{gateway.url}/sms",
         sms_secret=str(secret),
-        password_mib=19,
-        password_passes=2,
+    )
+
+
+@pytest.fixture
+def face(tmp_path: Path, gateway: Receiver, secret: Path) -> Iterator[Face]:
+    config = replace(
+        config_of(tmp_path / "data", gateway, secret), password_mib=19, password_passes=2
     )
     with serving(create_app(Platform(config))) as served:
         yield served
@@ -195,14 +200,7 @@ def test_what_is_kept_of_a_code_opens_nothing(
 def test_another_country_and_a_day_that_is_full(
     tmp_path: Path, gateway: Receiver, secret: Path
 ) -> None:
-    config = Config(
-        tmp_path / "data",
-        accounts="on",
-        public_url="http://localhost",
-        sms_url=f"{gateway.url}/sms",
-        sms_secret=str(secret),
-        sms_daily=2,
-    )
+    config = replace(config_of(tmp_path / "data", gateway, secret), sms_daily=2)
     platform = Platform(config)
     with serving(create_app(platform)) as face:
         client = face.client

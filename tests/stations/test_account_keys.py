@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -23,10 +21,9 @@ from guzheng.app.turning import Turning, secrets_of
 from guzheng.config import Config
 from guzheng.refusals import Refused
 from guzheng.store.records import writing
-from tests.cli.conftest import command
 from tests.stations.firms import AT, Firm
+from tests.stations.turned_keys import require_killed, require_turned_by_command
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PERSONS = tuple(f"pe_{one:026}" for one in range(10, 14))
 SECRETS = len(PERSONS) + 2  # a webhook has two
 
@@ -266,14 +263,7 @@ secrets_of(parts).reseal()
 @pytest.mark.parametrize("at", ["before", "after"])
 def test_who_is_killed_goes_on(house: House, at: str) -> None:
     house.turning.turn()
-    died = subprocess.run(
-        [sys.executable, "-c", KILLED, str(house.config.data), at],
-        capture_output=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-    )
-    assert died.returncode == -9, died.stderr.decode()
+    require_killed(KILLED, str(house.config.data), at)
     house.require_all()
     again = {"before": SECRETS - 2, "after": SECRETS - 3}[at]
     assert house.turning.reseal() == (again, ())
@@ -302,14 +292,7 @@ secrets_of(parts).turn()
 @pytest.mark.parametrize("written", [1, 2])
 def test_who_is_killed_while_turning_has_turned_nothing(house: House, written: int) -> None:
     """The file is there and not entered yet: the next turn takes it."""
-    died = subprocess.run(
-        [sys.executable, "-c", TURNED, str(house.config.data), str(written)],
-        capture_output=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-    )
-    assert died.returncode == -9, died.stderr.decode()
+    require_killed(TURNED, str(house.config.data), str(written))
     assert house.turning.counts() == {1: SECRETS}
     house.require_all()
     assert house.turning.turn() == 2
@@ -318,15 +301,4 @@ def test_who_is_killed_while_turning_has_turned_nothing(house: House, written: i
 
 
 def test_the_command(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GUZHENG_ACCOUNTS", "on")
-    monkeypatch.setenv("GUZHENG_CLOCK_PROFILE", "evaluation")
-    data = ("--data", house.config.data)
-
-    def shown(*more: str) -> list[dict[str, object]]:
-        return command("secrets", *more, *data, "--json").lines
-
-    assert shown() == [{"generation": 1, "secrets": SECRETS}]
-    assert shown("--turn") == [{"generation": 2, "secrets": SECRETS}]
-    told = command("secrets", "--retire", *data)
-    assert told.status == 0
-    assert "不满一天" in told.err, "it was turned away from a moment ago"
+    require_turned_by_command("secrets", SECRETS, house.config.data, monkeypatch)

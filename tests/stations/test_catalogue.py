@@ -340,14 +340,18 @@ SAID = ("", "虚假宣传", "商", "sho", "shop", "商家 item", "shop item 商�
 DAYS = st.none() | st.integers(0, SOME + 20).map(
     lambda minutes: AT + timedelta(minutes=minutes)
 )
+WORDS = (*SAID, sha256(b"nowhere").hex[:8], "shop1 shop2", "20260042")
+KINDS = ("", "web", "hash-only")
+STATES = ("", "certified", "refused", "wanted")
+PERSONS = ("", "pe_0", "pe_1")
 ANY = st.builds(
     Sought,
-    words=st.sampled_from((*SAID, sha256(b"nowhere").hex[:8], "shop1 shop2", "20260042")),
-    kind=st.sampled_from(("", "", "web", "hash-only")),
-    state=st.sampled_from(("", "", "certified", "refused", "wanted")),
+    words=st.sampled_from(WORDS),
+    kind=st.sampled_from(("", *KINDS)),
+    state=st.sampled_from(("", *STATES)),
     since=DAYS,
     until=DAYS,
-    person=st.sampled_from(("", "", "pe_0", "pe_1")),
+    person=st.sampled_from(("", *PERSONS)),
 )
 
 
@@ -356,7 +360,28 @@ ANY = st.builds(
 def test_who_goes_on_finds_what_is_there_and_nothing_twice(
     some: tuple[Engine, list[Line]], sought: Sought, limit: int, most: int
 ) -> None:
-    engine, lines = some
+    require_each_once(*some, sought, limit, most)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("limit", "most"), [(1, 1), (7, 3), (40, 30), (5, 30), (40, 2)])
+def test_every_question_finds_what_is_there_and_nothing_twice(
+    some: tuple[Engine, list[Line]], limit: int, most: int
+) -> None:
+    """The whole grid of what a page can ask, of which the test above draws some."""
+    days = (None, AT + timedelta(minutes=11), AT + timedelta(minutes=60))
+    for words, kind, state, person, since, until in itertools.product(
+        WORDS, KINDS, STATES, PERSONS, days, days
+    ):
+        sought = Sought(words, kind, state, since, until, person)
+        require_each_once(*some, sought, limit, most)
+
+
+def require_each_once(
+    engine: Engine, lines: list[Line], sought: Sought, limit: int, most: int
+) -> None:
+    """Whoever goes on from page to page has met each line, newest first, and none twice."""
     names, befores = list[str](), list[str | None]([None])
     while len(befores) <= len(lines) + 2:
         page = search(engine, sought, account=MINE, limit=limit, before=befores[-1], most=most)
@@ -369,7 +394,7 @@ def test_who_goes_on_finds_what_is_there_and_nothing_twice(
         assert page.back_to is None or len(found) < limit, "a full page says nothing of it"
         assert befores[-1] is None or before < befores[-1], "each goes further back"
         befores.append(before)
-    assert names == wanted(sought, lines)
+    assert names == wanted(sought, lines), sought
 
 
 def test_one_file_that_many_have(engine: Engine) -> None:

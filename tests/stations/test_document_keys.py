@@ -1,8 +1,6 @@
 """The key of documents is turned: each is sealed anew, whoever dies, and the old one goes."""
 
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +15,8 @@ from guzheng.config import Config
 from guzheng.refusals import Refused
 from guzheng.store import ids
 from guzheng.store.blobs import read
-from tests.cli.conftest import command
+from tests.stations.turned_keys import require_killed, require_turned_by_command
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DOCUMENTS = 6
 
@@ -172,14 +169,7 @@ platform.names.key.reseal()
 @pytest.mark.parametrize("at", ["before", "after"])
 def test_who_is_killed_goes_on(house: House, at: str) -> None:
     house.names.key.turn()
-    died = subprocess.run(
-        [sys.executable, "-c", KILLED, str(house.config.data), at],
-        capture_output=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-    )
-    assert died.returncode == -9, died.stderr.decode()
+    require_killed(KILLED, str(house.config.data), at)
     house.require_all()
     again = {"before": DOCUMENTS - 2, "after": DOCUMENTS - 3}[at]
     assert house.names.key.reseal() == (again, ())
@@ -188,15 +178,4 @@ def test_who_is_killed_goes_on(house: House, at: str) -> None:
 
 
 def test_the_command(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GUZHENG_ACCOUNTS", "on")
-    monkeypatch.setenv("GUZHENG_CLOCK_PROFILE", "evaluation")
-    data = ("--data", house.config.data)
-
-    def shown(*more: str) -> list[dict[str, object]]:
-        return command("documents", *more, *data, "--json").lines
-
-    assert shown() == [{"generation": 1, "documents": DOCUMENTS}]
-    assert shown("--turn") == [{"generation": 2, "documents": DOCUMENTS}]
-    told = command("documents", "--retire", *data)
-    assert told.status == 0
-    assert "不满一天" in told.err, "it was turned away from a moment ago"
+    require_turned_by_command("documents", DOCUMENTS, house.config.data, monkeypatch)

@@ -55,6 +55,17 @@ def ask(stream: ssl.SSLSocket, *paths: str, method: str = "GET") -> None:
             pass
 
 
+def said_by_client(recorder: Recorder, *options: str) -> bytes:
+    """Ask for a page by OpenSSL, through the recorder; what came."""
+    return subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof", *options],
+        input=b"GET /any HTTP/1.0\r\n\r\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
 def drain(stream: ssl.SSLSocket) -> None:
     while stream.recv(65536):
         pass
@@ -82,11 +93,7 @@ def test_the_status_that_a_site_staples_is_told(
     (tmp_path / "status.der").write_bytes(status)
     with s_server(site, version, "-status_file", str(tmp_path / "status.der")) as port:
         recorder = Recorder(port)
-        subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof",
-             "-status", "-keylogfile", str(key_log)],
-            input=b"GET /any HTTP/1.0\r\n\r\n", capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
+        said_by_client(recorder, "-status", "-keylogfile", str(key_log))
         recorder.pack(tmp_path)
     (one,) = opened(tmp_path, key_log)
     assert one.faults == []
@@ -129,11 +136,7 @@ def test_a_conversation_is_opened(
     site = make_site(sites, kind)
     with s_server(site, *options) as port:
         recorder = Recorder(port)
-        done = subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof",
-             "-keylogfile", str(key_log)],
-            input=b"GET /any HTTP/1.0\r\n\r\n", capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
+        said = said_by_client(recorder, "-keylogfile", str(key_log))
         recorder.pack(tmp_path)
     (one,) = opened(tmp_path, key_log)
     assert one.faults == []
@@ -144,7 +147,7 @@ def test_a_conversation_is_opened(
     assert one.session.scheme.startswith(scheme)
     (exchange,) = one.exchanges
     assert (exchange.method, exchange.status, exchange.whole) == ("GET", 200, True)
-    assert bytes(exchange.body) in done.stdout
+    assert bytes(exchange.body) in said
     assert len(exchange.body) > 500
 
 
@@ -181,11 +184,7 @@ def test_a_retry_of_the_hello(tmp_path: Path, sites: Path) -> None:
     key_log = tmp_path / "keys.log"
     with s_server(make_site(sites, "p256"), "-groups", "P-384") as port:
         recorder = Recorder(port)
-        subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof",
-             "-groups", "X25519:P-384", "-keylogfile", str(key_log)],
-            input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
+        said_by_client(recorder, "-groups", "X25519:P-384", "-keylogfile", str(key_log))
         recorder.pack(tmp_path)
     (one,) = opened(tmp_path, key_log)
     assert one.faults == []
@@ -203,11 +202,7 @@ def test_a_resumed_connection_names_the_one_that_was_signed(
     with s_server(make_site(sites, "rsa"), option) as port:
         recorder = Recorder(port)
         for way in ("-sess_out", "-sess_in"):
-            subprocess.run(
-                ["openssl", "s_client", "-connect", f"127.0.0.1:{recorder.port}", "-ign_eof",
-                 way, str(session), "-keylogfile", str(key_log)],
-                input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True, timeout=60, check=False,
-            )  # fmt: skip
+            said_by_client(recorder, way, str(session), "-keylogfile", str(key_log))
         recorder.pack(tmp_path)
     first, second = opened(tmp_path, key_log)
     assert first.faults == second.faults == []
