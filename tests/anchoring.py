@@ -74,11 +74,53 @@ def evm() -> Iterator[Evm]:
         node.rpc(
             "eth_sendTransaction", {"from": RICH, "to": account.address, "value": hex(10**18)}
         )
-        address = node.rpc("eth_getTransactionReceipt", made)["contractAddress"]
-        yield Evm(node.url, address, account, node.key)
+        yield Evm(node.url, _deployed(node, made), account, node.key)
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _deployed(node: Evm, transaction: str) -> str:
+    deadline = time.monotonic() + 60
+    while (receipt := node.rpc("eth_getTransactionReceipt", transaction)) is None:
+        assert time.monotonic() < deadline, "anvil makes no block"
+        time.sleep(0.02)
+    address: str = receipt["contractAddress"]
+    return address
+
+
+@contextlib.contextmanager
+def slow_to_tell(node: Evm, *, receipts: int) -> Iterator[str]:
+    """A door to the node that knows no receipt the first so many times."""
+    left = receipts
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            nonlocal left
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if asked["method"] == "eth_getTransactionReceipt" and left:
+                left -= 1
+                result = None
+            else:
+                result = node.rpc(asked["method"], *asked["params"])
+            answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _await(node: Evm) -> None:

@@ -96,16 +96,22 @@ class EvmAnchor:
         if pending is None:
             return Progress(pending=self._signed(checkpoint))
         sent = cast("dict[str, Any]", canonical.parse_object(pending))
-        receipt = self._rpc("eth_getTransactionReceipt", sent["hash"])
+        receipt = self._receipt(sent)
         if receipt is not None:
             return self._kept(checkpoint, sent, receipt)
-        if self._count("latest") > sent["nonce"]:  # its turn was taken by another
-            return Progress()
-        self._rpc("eth_sendRawTransaction", sent["raw"], known=("already", "nonce"))
-        receipt = self._rpc("eth_getTransactionReceipt", sent["hash"])
+        taken = self._count("latest") > sent["nonce"]
+        if not taken:
+            self._rpc("eth_sendRawTransaction", sent["raw"], known=("already", "nonce"))
+        receipt = self._receipt(
+            sent
+        )  # it may itself have taken its turn since it was asked for
         if receipt is not None:
             return self._kept(checkpoint, sent, receipt)
-        return Progress(pending=pending)
+        return Progress() if taken else Progress(pending=pending)
+
+    def _receipt(self, sent: dict[str, Any]) -> dict[str, Any] | None:
+        receipt = self._rpc("eth_getTransactionReceipt", sent["hash"])
+        return cast("dict[str, Any] | None", receipt)
 
     def _signed(self, checkpoint: Checkpoint) -> bytes:
         self._require_network()
