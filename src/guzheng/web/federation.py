@@ -43,6 +43,7 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 _SECURITY: Final = "/me/security"
 _LONGEST: Final = 2000
+_ANSWERED: Final = ("code", "state", "iss", "error")
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -89,10 +90,12 @@ def _back(router: APIRouter, platform: Platform, show: Show) -> None:
     @router.api_route(BACK, methods=READ)
     def back(request: Request) -> Response:
         session = people.find_session(request.cookies)
+        told = {name: request.query_params.getlist(name) for name in _ANSWERED}
+        # Once each (RFC 6749 §3.1): what is said twice is said by two, and counts as nothing.
         answer = {
-            name: request.query_params[name][:_LONGEST]
-            for name in ("code", "state", "iss", "error")
-            if name in request.query_params
+            name: said[0][:_LONGEST] if len(said) == 1 else ""
+            for name, said in told.items()
+            if said
         }
         kept = request.cookies.get(WAY, "")
         try:

@@ -24,10 +24,10 @@ from guzheng.web.ports import Platform
 from guzheng.web.sessions import (
     HALF,
     WAITING,
-    asked_of,
     caller_of,
     clear,
     onward_of,
+    reached_of,
     require_accounts,
     see,
     set_half,
@@ -193,7 +193,7 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
             kept = platform.people.register(
                 form.get("address", ""),
                 local_path(form.get("next", "/")),
-                asked_of(request),
+                reached_of(request),
                 caller_of(request),
                 language_of(request),
             )
@@ -211,7 +211,7 @@ def _asking(router: APIRouter, platform: Platform, show: Show) -> None:
         try:
             kept = platform.people.forgot(
                 form.get("address", ""),
-                asked_of(request),
+                reached_of(request),
                 caller_of(request),
                 language_of(request),
             )
@@ -254,7 +254,7 @@ def _waiting(router: APIRouter, platform: Platform, show: Show) -> None:
         kept = request.cookies.get(WAITING, "")
         try:
             kept = people.send_again(
-                kept, asked_of(request), caller_of(request), language_of(request)
+                kept, reached_of(request), caller_of(request), language_of(request)
             )
         except Problem as problem:
             return wait(request, problem)

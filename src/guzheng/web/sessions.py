@@ -32,6 +32,9 @@ def require_accounts(platform: Platform) -> None:
         raise Refused("accounts.off", expected="accounts = on", found="off")
 
 
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 def caller_of(request: Request) -> Caller:
     peer = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")[:400]
@@ -41,6 +44,18 @@ def caller_of(request: Request) -> Caller:
 def asked_of(request: Request) -> str:
     """The address by which the reader reached us."""
     return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def reached_of(request: Request) -> str:
+    """Likewise, for a letter to somebody else than who asks: what the request calls us is his
+    word, and would be where the letter leads. So it is this machine's own name, or the address
+    that was connected to."""
+    server = request.scope.get("server")
+    named = request.url.hostname or ""
+    if server is None or server[1] is None or named in {*_THIS_MACHINE, server[0]}:
+        return asked_of(request)
+    host = f"[{server[0]}]" if ":" in server[0] else server[0]
+    return f"{request.url.scheme}://{host}:{server[1]}"
 
 
 def onward_of(request: Request) -> str:
