@@ -101,7 +101,7 @@ def test_nothing_is_evaluated_unpickled_or_started_by_a_shell() -> None:
 # Where a statement of SQL is put together: of names of our own tables, and nothing else.
 PUT_TOGETHER = frozenset(
     {"store/added.py", "store/records.py", "commission/tables.py", "intake/catalogue.py"}
-    | {"ledger/records.py", "ledger/known.py", "ledger/tables.py"}
+    | {"ledger/records.py", "ledger/known.py", "ledger/rows.py", "ledger/tables.py"}
 )
 EXECUTING = frozenset({"execute", "executemany", "executescript", "exec_driver_sql"})
 _LITERAL = frozenset({"text", "literal_column"})
