@@ -48,7 +48,7 @@ from guzheng.verifier.main import main as verify
 from guzheng.worker import work_until_idle
 
 KINDS = ("deposit", "hash-only", "web")
-OCTETS = bytes(5_000_000)  # more than one block
+OCTETS = bytes(1_200_000)  # more than one block, and hashed in each of a hundred lives
 TOLD = ("index.add", "authority.respond", "entries.append", "signer.sign", "index.finish")
 PLACEHOLDER = "ex_" + "0" * 26
 
