@@ -5,6 +5,7 @@
     receiving  the plain doors: a file, a fingerprint, an address
     entries    the ledger as it is asked from outside
     looking    exhibits as their papers show them; views: what faces are answered
+    people     registering, signing in; writing: what is written to persons
     walking    what belongs to a step of the road besides the step
     judging    the verifier, run as the program that it is
     tending    what an operator does now and then; upkeep: rebuild and fsck

@@ -5,7 +5,6 @@ Where a link in a letter leads is the operator's to say (`public_url`). Without 
 the console of this machine, and their links to the address that the reader used.
 """
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,16 +24,13 @@ from guzheng.accounts.passwords import Cost, Passwords
 from guzheng.accounts.people import Happened, Person, Persons, parse_address, parse_name
 from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
-from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms, legible
-from guzheng.accounts.shortbudget import ShortBudget
-from guzheng.accounts.tries import INVITED, LETTERS_OF_PLACE, PERSON, SHORT, TooOften, Tries
-from guzheng.app.auditing import Audit
+from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
+from guzheng.accounts.tries import LETTERS_OF_PLACE, PERSON, TooOften, Tries
 from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
-from guzheng.app.posting import open_posting
+from guzheng.app.writing import Writing, language_of
 from guzheng.config import Config
-from guzheng.proof import instant
-from guzheng.refusals import Problem, Refused
+from guzheng.refusals import Refused
 from guzheng.store import ids
 
 __all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
@@ -77,16 +73,12 @@ class People:
         )
         self._members = Members(engine, entropy)
         self._codes = Codes(engine, entropy, rooms.subject)
-        self._budget = ShortBudget(
-            engine, config.sms_prefixes, config.sms_daily, config.sms_notices
-        )
-        self._audit = Audit(parts.data, parts.now)
-        self._sends_short = bool(config.sms_url)
         self._now = parts.now
         self.are_on = config.accounts == "on"
         self.session_seconds = config.session_hours * 3600
         self._public_url = config.public_url.rstrip("/")
-        self._posting = open_posting(config, parts, mail)
+        self._writing = writing = Writing(config, parts, rooms, mail)
+        self.write_to, self.short_messages = writing.write_to, writing.short_messages
         self._entering = Entering(rooms)
         self._registering = Registering(rooms, self._members, self._entering)
         self._securing = Securing(rooms)
@@ -96,8 +88,8 @@ class People:
             self._members,
             self._entering,
             parts.now,
-            self._posting.reaches,
-            lambda one, what, caller: self._warn(rooms.persons.require(one), what, caller),
+            writing.reaches,
+            lambda one, what, caller: writing.warn(rooms.persons.require(one), what, caller),
         )
 
     # ---- where we are ----------------------------------------------------------------
@@ -117,12 +109,12 @@ class People:
     ) -> str:
         """A letter is under way, whether or not there is such a person. What the page that
         waits for its code keeps."""
-        self._require_reachable(typed)
+        self._writing.require_reachable(typed)
         letter = self._registering.ask(typed, onward, caller, self._now())
         return self._post(letter, "register", asked, language, onward)
 
     def forgot(self, typed: str, asked: str, caller: Caller, language: words.Language) -> str:
-        self._require_reachable(typed)
+        self._writing.require_reachable(typed)
         letter = self._registering.ask_anew(typed, caller, self._now())
         return self._post(letter, "forgot", asked, language)
 
@@ -166,10 +158,6 @@ class People:
             return self.forgot(waiting.address, asked, caller, language)
         raise Refused("accounts.prove-again", expected="shown within the last ten minutes")
 
-    def _require_reachable(self, typed: str) -> None:
-        if not self._posting.reaches(parse_address(typed)):
-            raise Refused("accounts.not-reachable", expected="name@example.com")
-
     def _post(
         self,
         letter: Outgoing,
@@ -194,50 +182,8 @@ class People:
             facts["code"] = code
             if letter.address.startswith("+"):
                 del facts["link"]  # the page waits for digits; a link would be a second key
-        self._write(letter.address, letter.kind, language, facts | {"site": base})
+        self._writing.write(letter.address, letter.kind, language, facts | {"site": base})
         return kept
-
-    def _write(
-        self, to: str, kind: str, language: words.Language, facts: Mapping[str, str]
-    ) -> None:
-        """To a telephone a shorter text, and not too many: raises Refused (too-often). What a
-        person is told of his sign-in others cannot use up by asking for messages to him."""
-        is_short, is_notice = to.startswith("+"), kind == "changed"
-        if is_short:
-            counted = "short-notice" if is_notice else "short"
-            limits, now = {self._rooms.subject(counted, to): SHORT}, self._now()
-            self._rooms.tries.require(tuple(limits), now)
-            self._rooms.tries.count(limits, now)
-            self._spend_on(to, is_notice=is_notice)
-        short = words.find_words(f"letter.{kind}.sms", language, **facts) if is_short else None
-        text = short or words.say(f"letter.{kind}.text", language, **facts)
-        subject = words.say(f"letter.{kind}.subject", language, **facts)
-        said = {"kind": kind, "language": language}
-        said |= {name: facts.get(name, "") for name in ("link", "code")}
-        given = {name: one for name, one in said.items() if one}
-        self._posting.post(to, subject, text, given, is_notice=is_notice)
-
-    def _spend_on(self, number: str, *, is_notice: bool) -> None:
-        """Within the day's messages; that they are used up, the operator is told."""
-        spend = self._budget.spend_on_notice if is_notice else self._budget.spend
-        if last := spend(number, self._now()):
-            prefix, sent = last
-            self._audit.tell("sms.budget", prefix=prefix, sent=sent)
-
-    def short_messages(self) -> tuple[tuple[str, int, int], ...]:
-        """For the operator: by prefix, those of this day, and how many there may be."""
-        return self._budget.spent(self._now()) if self._sends_short else ()
-
-    def write_to(self, typed: str, letter: str, language: words.Language, **facts: str) -> str:
-        """A letter that somebody who is signed in has us send; gives the address as kept. One
-        address gets so many, whoever they are from."""
-        self._require_reachable(typed)
-        address = parse_address(typed)
-        limits, now = {self._rooms.subject(letter, address): INVITED}, self._now()
-        self._rooms.tries.require(tuple(limits), now)
-        self._rooms.tries.count(limits, now)
-        self._write(address, letter, language, facts)
-        return address
 
     def letter_address(self, kind: str, token: str) -> str:
         """Whom a living link is for; Refused for any other."""
@@ -251,35 +197,21 @@ class People:
 
     def reset(self, token: str, password: str, caller: Caller) -> None:
         person = self._registering.reset(token, password, caller, self._now())
-        self._warn(person, "password-reset", caller)
+        self._writing.warn(person, "password-reset", caller)
 
     def ask_to_move(self, session: Session, typed: str, asked: str, caller: Caller) -> str:
         """A letter to another address, from who proved himself a moment ago."""
         self._securing.require_proved(session, self._now())
-        self._require_reachable(typed)
+        self._writing.require_reachable(typed)
         letter = self._registering.ask_to_move(session, typed, caller, self._now())
-        return self._post(letter, "move", asked, _language(caller))
+        return self._post(letter, "move", asked, language_of(caller))
 
     def move(self, token: str, caller: Caller) -> str:
         """The other address, under which he signs in from now on; both are told."""
         person, before = self._registering.move(token, caller, self._now())
-        self._warn(person, "address-changed", caller)
-        self._warn(person, "address-changed", caller, address=before)
+        self._writing.warn(person, "address-changed", caller)
+        self._writing.warn(person, "address-changed", caller, address=before)
         return person.address
-
-    def _warn(self, person: Person, what: str, caller: Caller, *, address: str = "") -> None:
-        """What changed about a person's sign-in he is told by letter, were it not his doing."""
-        language, to = _language(caller), address or person.address
-        if self._posting.reaches(to):
-            facts = {
-                "what": words.say(f"person.event.{what}", language),
-                "at": instant.beijing(self._now()),
-                "device": legible(caller.device, 120),
-                "place": caller.address,
-            }
-            # Too many messages, or letters that wait: his history has it, and it is done.
-            with contextlib.suppress(Problem):
-                self._write(to, "changed", language, facts)
 
     # ---- the operator ----------------------------------------------------------------
 
@@ -414,7 +346,9 @@ class People:
 
     def change_password(self, session: Session, password: str, caller: Caller) -> Entered:
         entered = self._securing.change_password(session, password, caller, self._now())
-        self._warn(self._rooms.persons.require(session.person), "password-changed", caller)
+        self._writing.warn(
+            self._rooms.persons.require(session.person), "password-changed", caller
+        )
         return entered
 
     def propose_totp(self, session: Session) -> Shown:
@@ -427,17 +361,17 @@ class People:
         self, session: Session, code: str, caller: Caller
     ) -> tuple[Entered, tuple[str, ...]]:
         done = self._securing.confirm_totp(session, code, caller, self._now())
-        self._warn(self._rooms.persons.require(session.person), "totp-on", caller)
+        self._writing.warn(self._rooms.persons.require(session.person), "totp-on", caller)
         return done
 
     def remove_totp(self, session: Session, caller: Caller) -> Entered:
         entered = self._securing.remove_totp(session, caller, self._now())
-        self._warn(self._rooms.persons.require(session.person), "totp-off", caller)
+        self._writing.warn(self._rooms.persons.require(session.person), "totp-off", caller)
         return entered
 
     def renew_codes(self, session: Session, caller: Caller) -> tuple[str, ...]:
         codes = self._securing.renew_codes(session, caller, self._now())
-        self._warn(self._rooms.persons.require(session.person), "codes-renewed", caller)
+        self._writing.warn(self._rooms.persons.require(session.person), "codes-renewed", caller)
         return codes
 
     def ask_for_passkey(self, session: Session, asked: str) -> dict[str, Any]:
@@ -453,17 +387,15 @@ class People:
     ) -> Entered:
         site, now = self.site(asked), self._now()
         entered = self._securing.add_passkey(session, site, answer, name, caller, now)
-        self._warn(self._rooms.persons.require(session.person), "passkey-added", caller)
+        self._writing.warn(self._rooms.persons.require(session.person), "passkey-added", caller)
         return entered
 
     def remove_passkey(self, session: Session, passkey: str, caller: Caller) -> Entered:
         entered = self._securing.remove_passkey(session, passkey, caller, self._now())
-        self._warn(self._rooms.persons.require(session.person), "passkey-removed", caller)
+        self._writing.warn(
+            self._rooms.persons.require(session.person), "passkey-removed", caller
+        )
         return entered
 
     def now(self) -> datetime:
         return self._now()
-
-
-def _language(caller: Caller) -> words.Language:
-    return words.find_language(caller.language) or words.SOURCE
