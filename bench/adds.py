@@ -194,11 +194,12 @@ def running(command: list[str], address: str) -> Iterator[subprocess.Popen[bytes
 
 @contextlib.contextmanager
 def cosigning(platform: Platform) -> Iterator[list[float]]:
-    """A worker that asks for the quorum over whatever was signed last; its times in ms."""
+    """A worker that asks for the quorum over whatever was signed last, five times a second at
+    most; its times in ms."""
     stopped, times = threading.Event(), list[float]()
 
     def ask() -> None:
-        while not stopped.wait(0.05):
+        while not stopped.wait(0.2):
             signed = platform.ledger.signed()
             if signed is None:
                 continue

@@ -4,6 +4,9 @@ Takes the prefix of the log; gives octets, bounded in length and time, and belie
 them. Whatever goes wrong out there is `Unavailable`.
 """
 
+import time
+from collections.abc import Callable
+
 from guzheng.proof import tree
 from guzheng.proof.tiles import WIDTH, Tile
 from guzheng.refusals import Refused, Unavailable
@@ -15,7 +18,13 @@ _MAX_SHOWN = 200
 class Place:
     """A log, or a mirror of one, under a URL."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         import httpx  # where it is needed: most commands ask nobody
 
         try:
@@ -31,6 +40,7 @@ class Place:
             )
         self.url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._monotonic = monotonic
 
     def checkpoint(self) -> bytes:
         return self._read("checkpoint", MAX_CHECKPOINT_OCTETS)
@@ -49,6 +59,7 @@ class Place:
         import httpx
 
         answer = bytearray()
+        deadline = self._monotonic() + self._timeout_seconds
         try:
             with httpx.stream(
                 "GET",
@@ -63,6 +74,12 @@ class Place:
                     answer += part
                     if len(answer) > most:
                         raise self._unavailable(path, f"more than {most} octets")
+                    if (
+                        self._monotonic() > deadline
+                    ):  # httpx bounds each wait, and not their sum
+                        raise self._unavailable(
+                            path, f"no whole answer in {self._timeout_seconds:g} s"
+                        )
         except httpx.HTTPError as error:
             raise self._unavailable(path, str(error) or type(error).__name__) from error
         return bytes(answer)

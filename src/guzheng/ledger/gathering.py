@@ -16,6 +16,7 @@ a wrong one costs a round trip, in which the witness says the right one.
 """
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -69,9 +70,10 @@ class Gathering:
         self._seconds = seconds
         self._monotonic = monotonic
         self._busy = {one.name: threading.Lock() for one in self._witnesses}
-        self._state = threading.Lock()  # of the three below
+        self._state = threading.Lock()  # of the four below
         self._heard = False
         self._next: Future[bytes] | None = None
+        self._wanted = -1  # the greatest number that those wait for who share the next
         self._gathering = threading.Lock()
         if self._witnesses:
             ledger.heed(self.ask)
@@ -104,7 +106,7 @@ class Gathering:
 
     def cosign(self, index: int) -> bytes:
         """A published checkpoint that has this entry and the quorum; gathers it if need be."""
-        return self.cosigned_over(index) or self._shared()
+        return self.cosigned_over(index) or self._shared(index)
 
     def cosign_newest(self) -> bytes:
         """Whatever there is, signed, cosigned and published; an empty tree, too."""
@@ -141,9 +143,11 @@ class Gathering:
 
     # -- gathering -------------------------------------------------------------------------
 
-    def _shared(self) -> bytes:
-        """The outcome of a gathering that began after this call, whoever runs it."""
+    def _shared(self, index: int | None = None) -> bytes:
+        """The outcome of a gathering that began after this call, whoever runs it: over this
+        entry, or over every one that has a number by then."""
         with self._state:
+            self._wanted = max(self._wanted, sys.maxsize if index is None else index)
             shared, leads = self._next, self._next is None
             if shared is None:
                 shared = self._next = Future()
@@ -152,16 +156,21 @@ class Gathering:
         with self._gathering:
             with self._state:
                 self._next = None  # who comes now comes too late for this checkpoint
+                wanted, self._wanted = self._wanted, -1
             try:
-                shared.set_result(self._gathered())
+                shared.set_result(self._gathered(wanted))
             except BaseException as error:
                 shared.set_exception(error)
                 raise
         return shared.result()
 
-    def _gathered(self) -> bytes:
+    def _gathered(self, wanted: int) -> bytes:
         for left in reversed(range(TRIES)):
-            self._ledger.integrate()
+            signed = self._ledger.signed()
+            if signed is None or signed.size <= wanted:
+                self._ledger.integrate()
+            else:
+                self.ask()  # as whoever signs does
             note = self._ledger.checkpoint()
             if not self._witnesses:
                 return note

@@ -108,12 +108,12 @@ class Ledger:
         """Many at once, for the price of one: all of them, or none. ShardClosed, when this
         shard has ended and one of them is new."""
         wanted = list(leaves)
-        for leaf, _ in wanted:
-            if not 0 < len(leaf) <= MAX_LEAF:
+        for length in {len(leaf) for leaf, _ in wanted}:
+            if not 0 < length <= MAX_LEAF:
                 raise Refused(
                     "ledger.leaf-length",
                     expected=f"between 1 and {MAX_LEAF} octets",
-                    found=str(len(leaf)),
+                    found=str(length),
                 )
         while True:
             self.require_trusted()

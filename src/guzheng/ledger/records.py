@@ -88,18 +88,18 @@ class Entries:
             known = self._known(cursor, asked, size, newest=True)
             if end is not None:
                 known = {leaf: index for leaf, index in known.items() if index < end}
-            fresh = [leaf for leaf in dict.fromkeys(asked) if leaf not in known]
+            fresh, numbers = _numbered(asked, known, size)
             if fresh and end is not None:
                 raise ShardClosed(end)
-            known.update(zip(fresh, range(size, size + len(fresh)), strict=True))
             own = {leaf for leaf, exhibit in leaves if exhibit is not None}
             self._rows.insert(cursor, size, fresh, own)
             if own:
-                named = [(known[leaf], one) for leaf, one in leaves if one is not None]
+                said = zip(numbers, leaves, strict=True)
+                named = [(at, one) for at, (_, one) in said if one is not None]
                 self._name_exhibits(connection, named)
             self._index.index(cursor, size + len(fresh))
         self._index.appended(size, fresh)
-        return [known[leaf] for leaf in asked]
+        return numbers
 
     def _known(
         self, cursor: DBAPICursor, leaves: Sequence[bytes], size: int, *, newest: bool
@@ -217,6 +217,17 @@ class Entries:
         ]
         if rows:
             connection.execute(insert(table), rows)
+
+
+def _numbered(
+    asked: list[bytes], known: dict[bytes, int], size: int
+) -> tuple[list[bytes], list[int]]:
+    """What is new, each once; and the number of each that was asked."""
+    if not known and len(set(asked)) == len(asked):  # nearly always
+        return asked, [*range(size, size + len(asked))]
+    fresh = [leaf for leaf in dict.fromkeys(asked) if leaf not in known]
+    given = known | dict(zip(fresh, range(size, size + len(fresh)), strict=True))
+    return fresh, [given[leaf] for leaf in asked]
 
 
 def _parts(values: Sequence[_T]) -> Iterator[list[_T]]:

@@ -61,10 +61,11 @@ class Added(NamedTuple):
 
     def encoded(self) -> bytes:
         """`value` as canonical JSON; all in one shard, as nearly always, without a detour."""
-        shard = self.entries[0].shard
-        if any(one.shard != shard for one in self.entries):
+        shards, numbers = zip(*self.entries, strict=True)
+        shard = shards[0]
+        if shards.count(shard) != len(shards):
             return canonical.encode(self.value())
-        indexes = ",".join([str(one.number) for one in self.entries])
+        indexes = ",".join(map(str, numbers))
         return f'{{"indexes":[{indexes}],"shard":"{shard}","state":"{self.state}"}}'.encode()
 
 
@@ -213,9 +214,12 @@ def _last(taken: Sequence[Waiting]) -> list[Numbered]:
     """The greatest number in each shard: nearly always there is one."""
     last: dict[str, int] = {}
     for one in taken:
+        shards, numbers = zip(*one.entries, strict=True)
+        if shards.count(shards[0]) == len(shards):
+            last[shards[0]] = max(last.get(shards[0], -1), max(numbers))
+            continue
         for shard, number in one.entries:
-            if number > last.get(shard, -1):
-                last[shard] = number
+            last[shard] = max(last.get(shard, -1), number)
     return [Numbered(*one) for one in last.items()]
 
 

@@ -1,7 +1,8 @@
 """HTTP to systems that owe us nothing: one question, one answer, bounded in length and time."""
 
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from guzheng.refusals import Refused, Unavailable
 
@@ -12,7 +13,14 @@ _MAX_SHOWN = 200
 class Asker:
     """Asks one address. Redirects are not followed, proxies not guessed."""
 
-    def __init__(self, name: str, url: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        timeout_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         import httpx  # where it is needed: most commands ask nobody
 
         try:
@@ -22,6 +30,7 @@ class Asker:
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise _bad_url(url)
         self._name, self._timeout_seconds = name, timeout_seconds
+        self._monotonic = monotonic
         self._tls = (
             ssl.create_default_context()  # the system's roots
             if self._url.scheme == "https"
@@ -41,6 +50,7 @@ class Asker:
 
         url = str(self._url).rstrip("/") + path if path else self._url
         answer = bytearray()
+        deadline = self._monotonic() + self._timeout_seconds
         try:
             with (
                 httpx.Client(
@@ -55,6 +65,10 @@ class Asker:
                     answer += part
                     if len(answer) > MAX_ANSWER_OCTETS:
                         raise self.away(f"more than {MAX_ANSWER_OCTETS} octets")
+                    if (
+                        self._monotonic() > deadline
+                    ):  # httpx bounds each wait, and not their sum
+                        raise self.away(f"no whole answer in {self._timeout_seconds:g} s")
                 return got.status_code, bytes(answer)
         except httpx.HTTPError as error:
             raise self.away(str(error) or type(error).__name__) from error
