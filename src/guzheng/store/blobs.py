@@ -3,8 +3,8 @@
 A name is a safe relative path (`exhibits/ex_…/manifest.json`). Under one name there are the
 same bytes for ever: putting them again is fine, putting others raises `AlreadyKept`. When
 `put` returns, bytes and name survive a power cut. The one exception is `replace`, which is
-for the ledger's checkpoint, and for a document of a real name that is sealed under another
-key; neither is evidence.
+for the ledger's checkpoint, for notes of how far anchoring is, and for a document of a real
+name that is sealed under another key; none of them is evidence.
 
 `put_all` is for many small blobs at once (tiles): each is put as by `put` and all are durable
 when it returns, for the price of one wait for the disk instead of hundreds. It is not a
