@@ -162,6 +162,8 @@ def test_whoever_decides_is_told_first_that_it_may_not_be_the_page(
     said = "本次取证得到的是登录页面"
     assert shown.index(said) < shown.index('id="confirm"')
     assert "所得可能不是您要的网页" in orders.text("/orders?lang=zh")
+    assert "不会自动确认" in shown
+    assert "到此时自动确认" not in shown
     orders.post(f"{order}/give-up")
     assert said in orders.text(f"{order}?lang=zh")
 

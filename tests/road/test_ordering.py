@@ -14,12 +14,14 @@ import pytest
 
 from guzheng.app import Platform, open_parts
 from guzheng.app.wishes import BadTable, CommissionView, Wanted
+from guzheng.capturer.record import Evidence, Judgement
 from guzheng.commission import Timing, rules
 from guzheng.config import Config
 from guzheng.jobs import Jobs, Patience, Turn, Work
 from guzheng.refusals import Refused
 from guzheng.road import folder_of
 from guzheng.store.lease import leased
+from tests.capturer.test_record import RECORD
 
 URL = "https://example.org/"
 
@@ -113,6 +115,44 @@ def test_nobody_decides_in_time(platform: Platform, clock: Clock) -> None:
     assert view.state == "confirmed"
     assert view.reason is not None
     assert view.reason.code == "commission.time-passed"
+
+
+def walled(platform: Platform, view: CommissionView) -> CommissionView:
+    """Captured, and what was got is a login page."""
+    wall = Judgement("scope.login-wall", (Evidence("password-field", "1"),))
+    record = replace(RECORD, exhibit=view.commission.exhibit, scope=(wall,)).encode()
+    platform.blobs.put(f"{folder_of(view.commission.exhibit)}capture.json", [record])
+    platform.ordering.round()
+    return platform.ordering.view(view.commission.commission)
+
+
+def test_nobody_pays_unseen_for_what_may_not_be_the_page(
+    platform: Platform, clock: Clock
+) -> None:
+    first, second = (walled(platform, ordered(platform)) for _ in range(2))
+    assert (first.state, first.warnings) == ("previewable", ("scope.login-wall",))
+    assert first.confirms_at is None
+    assert first.gives_up_at == clock() + timedelta(days=30)
+    assert "confirms_at" not in first.value()
+    assert first.value()["gives_up_at"] == "2026-12-22T01:00:00.000Z"
+    clock.passes(days=29, hours=23)
+    platform.ordering.round()
+    assert standing(platform) == (2, 0)
+    # A person may want it all the same: that there is a wall may be what is to be proved.
+    assert platform.ordering.confirm(second.commission.commission).state == "confirmed"
+    clock.passes(hours=1)
+    with pytest.raises(Refused) as refused:  # though no worker has looked since
+        platform.ordering.confirm(first.commission.commission)
+    assert refused.value.code == "commission.too-late"
+    first = platform.ordering.view(first.commission.commission)
+    assert (first.state, first.gives_up_at) == ("given-up", None)
+    assert first.reason is not None
+    assert first.reason.code == "commission.doubt-passed"
+    assert standing(platform) == (0, 1)
+
+
+def test_whoever_asked_for_it_beforehand_has_decided(platform: Platform) -> None:
+    assert walled(platform, ordered(platform, automatic=True)).state == "confirmed"
 
 
 def test_a_queued_one_is_cancelled_at_once(platform: Platform) -> None:

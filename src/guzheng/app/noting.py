@@ -25,7 +25,8 @@ _MOST = 8  # a page can be several things; each is one of some ten codes
 
 @dataclass(frozen=True, slots=True)
 class Noting:
-    """`confirm_hours`: then an order is confirmed by itself; `confirmed` is told once."""
+    """`confirm_hours`: then an order is confirmed by itself unless something speaks against
+    what was captured; `confirmed` is told once."""
 
     parts: Parts
     walked: Road
@@ -77,15 +78,15 @@ class Noting:
         value = canonical.parse_object(octets) if octets else {}
         return str(value.get("code", "")), str(value.get("found", ""))[:200]
 
-    def confirm_if_due(self, one: Commission) -> None:
+    def decide_if_due(self, one: Commission) -> None:
         """Nobody decided in time."""
-        now = self.parts.now()
-        at = rules.confirms_at(
-            self.parts.commissions.events(one.commission), self.confirm_hours
-        )
-        if at is not None and at <= now:
-            event = Event(rules.CONFIRMED, now, "commission.time-passed")
-            self.append(one, event)
+        now, events = self.parts.now(), self.parts.commissions.events(one.commission)
+        confirms_at = rules.confirms_at(events, self.confirm_hours)
+        gives_up_at = rules.gives_up_at(events)
+        if confirms_at is not None and confirms_at <= now:
+            self.append(one, Event(rules.CONFIRMED, now, "commission.time-passed"))
+        elif gives_up_at is not None and gives_up_at <= now:
+            self.append(one, Event(rules.GIVEN_UP, now, "commission.doubt-passed"))
 
 
 def warnings_of(record: CaptureRecord) -> tuple[str, ...]:

@@ -263,7 +263,7 @@ class Ordering:
     def _decide(self, commission: str, kind: str, person: str) -> CommissionView:
         one = self._rows.require(commission)
         self._noting.note(one)
-        self._noting.confirm_if_due(one)
+        self._noting.decide_if_due(one)
         self._noting.append(one, Event(kind, self._parts.now(), person=person))
         return self._view(one)
 
@@ -331,12 +331,12 @@ class Ordering:
             self._rows.units.refund(one.commission, self._parts.now())
 
     def round(self) -> None:
-        """Continue what a killed program left, and confirm what nobody decided in time."""
+        """Continue what a killed program left, and decide what nobody did in time."""
         for one in self._rows.undecided():
             with contextlib.suppress(Problem):
                 self._place_if_lost(one)
                 self._noting.note(one)
-                self._noting.confirm_if_due(one)
+                self._noting.decide_if_due(one)
 
     def _place_if_lost(self, one: Commission) -> None:
         late = self._parts.now() - one.ordered_at > _PLACED_WITHIN
@@ -416,6 +416,7 @@ class Ordering:
             events=events,
             exhibit_state=road.state_of("web", papers),
             confirms_at=rules.confirms_at(events, self._config.confirm_hours),
+            gives_up_at=rules.gives_up_at(events),
             cancelling=rules.cancel_is_asked(events),
         )
 

@@ -45,13 +45,15 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class CommissionView:
-    """An order as it stands. `confirms_at`: when it is confirmed by itself."""
+    """An order as it stands. `confirms_at`: when it is confirmed by itself; `gives_up_at`: when
+    it is given up, since what was captured may not be what was asked for."""
 
     commission: Commission
     state: str
     events: tuple[Event, ...]
     exhibit_state: str
     confirms_at: datetime | None
+    gives_up_at: datetime | None
     cancelling: bool
 
     @property
@@ -96,6 +98,7 @@ class CommissionView:
             "code": reason.code if reason else "",
             "warnings": " ".join(self.warnings),
             "confirms_at": instant.encode(self.confirms_at) if self.confirms_at else "",
+            "gives_up_at": instant.encode(self.gives_up_at) if self.gives_up_at else "",
         }
         return value | {name: text for name, text in said.items() if text}
 

@@ -4,6 +4,11 @@ Pure decisions. The state of a commission is read from its events, which are onl
 the first final one decides, so that confirming and giving up at once cannot both succeed. A
 quota unit is held when something is ordered, charged when it is confirmed, and given back when
 it is given up, cancelled or failed: held, charged and given back always sum to nothing.
+
+What nobody decides about decides itself, in favour of whoever pays: a page that was captured is
+charged after some hours, what may not be the page that was asked for (a wall, an error, nothing
+at all) never. That waits for a person, since an error may be just what was to be proved, and is
+given up in the end.
 """
 
 from collections.abc import Sequence
@@ -32,6 +37,7 @@ _FROM: dict[str, frozenset[str]] = {
     # Once it is captured, only by the operator, who ends a road that nobody lets go on.
     FAILED: frozenset({"ordered", "capturing", "previewable"}),
 }
+DOUBTED = timedelta(days=30)  # so long a person may decide about what is no page, or altered
 ONCE, DAILY, WEEKLY = "once", "daily", "weekly"
 PERIODS = {DAILY: timedelta(days=1), WEEKLY: timedelta(weeks=1)}
 EVERY = (ONCE, DAILY, WEEKLY)
@@ -96,11 +102,27 @@ def means_for_quota(kind: str) -> str:
 
 
 def confirms_at(events: Sequence[Event], hours: int) -> datetime | None:
-    """When it is confirmed by itself; None before the capture and after a decision."""
+    """When it is confirmed by itself; None before the capture, after a decision, and of what
+    was captured with a warning."""
+    captured = _undecided(events)
+    if captured is None or captured.code:
+        return None
+    return captured.observed_at + timedelta(hours=hours)
+
+
+def gives_up_at(events: Sequence[Event]) -> datetime | None:
+    """When what was captured with a warning is given up by itself; None likewise."""
+    captured = _undecided(events)
+    if captured is None or not captured.code:
+        return None
+    return captured.observed_at + DOUBTED
+
+
+def _undecided(events: Sequence[Event]) -> Event | None:
+    """The capture of what can be decided about; its `code` is the gravest warning."""
     if state_of(events) != "previewable":
         return None
-    captured = next(one for one in events if one.kind == CAPTURED)
-    return captured.observed_at + timedelta(hours=hours)
+    return next(one for one in events if one.kind == CAPTURED)
 
 
 @dataclass(frozen=True, slots=True)
