@@ -181,6 +181,7 @@ def bounded_by(facts_json: bytes) -> tuple[str, ...]:
 
 
 def encode(facts: Mapping[str, object]) -> bytes:
+    """The octets of `certificate.json`: docs/spec/certificate.md."""
     return canonical.encode(dict(facts))
 
 

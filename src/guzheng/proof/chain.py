@@ -92,6 +92,7 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 def extension_of(
     certificate: x509.Certificate, kind: type[_Kind]
 ) -> x509.Extension[_Kind] | None:
+    """The extension of this kind; None where the certificate has none (RFC 5280 §4.2)."""
     try:
         return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:

@@ -34,11 +34,13 @@ class Element(NamedTuple):
     encoded: bytes
 
     def require(self, tag: int, what: str) -> "Element":
+        """Itself, if it has this tag. Raises Malformed, naming `what`."""
         if self.tag != tag:  # asked of every element: the words only when they are needed
             raise Malformed("der.tag", f"{what}: tag {tag:#04x}", f"{self.tag:#04x}")
         return self
 
     def reader(self, what: str) -> "Reader":
+        """Of its content; `what` names it in refusals."""
         return Reader(self.content, what)
 
     def parts(self, what: str, *tags: int) -> "list[Element]":
@@ -101,6 +103,7 @@ class Reader:
         return length, body + width
 
     def optional(self, tag: int) -> Element | None:
+        """The next element if it has this tag; None, and nothing read, otherwise."""
         at = self._at
         return self.take(tag) if at < self._end and self._content[at] == tag else None
 
@@ -134,6 +137,7 @@ def integer(element: Element) -> int:
 
 
 def boolean(element: Element) -> bool:
+    """DER knows one octet for each value (X.690 §11.1). Raises Malformed."""
     content = element.require(BOOLEAN, "BOOLEAN").content
     known = content in {b"\x00", b"\xff"}
     require(known, Malformed, "der.malformed", "BOOLEAN of 00 or FF", content[:4])
@@ -141,6 +145,7 @@ def boolean(element: Element) -> bool:
 
 
 def oid(element: Element) -> str:
+    """In dotted decimal. Raises Malformed where the arcs are cut or not minimal."""
     return _named(element.require(OID, "OBJECT IDENTIFIER").content)
 
 

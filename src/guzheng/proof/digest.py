@@ -45,6 +45,7 @@ class Digest:
 
     @property
     def hex(self) -> str:
+        """Lower case, without the name of the algorithm."""
         return self.value.hex()
 
     def __str__(self) -> str:
@@ -87,10 +88,12 @@ def hash_of(name: str, octets: bytes) -> bytes:
 
 
 def sha256(octets: bytes) -> Digest:
+    """FIPS 180-4."""
     return Digest("sha256", hashlib.sha256(octets).digest())
 
 
 def sm3(octets: bytes) -> Digest:
+    """GB/T 32905-2016."""
     hasher = _Sm3()
     hasher.update(octets)
     return Digest("sm3", hasher.digest())

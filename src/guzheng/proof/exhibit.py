@@ -68,6 +68,7 @@ class Exhibit:
     steps: Steps
 
     def paper(self, name: str) -> bytes:
+        """Its octets; raises Undecided where it is not there."""
         return need(self.papers.get(name), name)
 
 

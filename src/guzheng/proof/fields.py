@@ -17,6 +17,7 @@ _Part = TypeVar("_Part")
 
 
 def to_base64(octets: bytes) -> str:
+    """Standard, padded, in one line (RFC 4648 §4)."""
     return b2a_base64(octets, newline=False).decode()
 
 
@@ -39,6 +40,7 @@ class Fields:
         return Malformed("paper.malformed", f"{where}: {expected}", repr(found)[:80])
 
     def has(self, name: str) -> bool:
+        """Whether the field is there, and was not taken yet."""
         return name in self._left
 
     def take(self, name: str) -> object:
@@ -48,15 +50,18 @@ class Fields:
         return self._left.pop(name)
 
     def text(self, name: str, *, longest: int = 4096) -> str:
+        """Of at most `longest` characters; may be empty. Raises Malformed."""
         value = self.take(name)
         if not isinstance(value, str) or len(value) > longest:
             raise self._refusal(f"text of at most {longest} characters", value, name)
         return value
 
     def text_or_none(self, name: str, *, longest: int = 4096) -> str | None:
+        """None where there is no such field; never for another type."""
         return self.text(name, longest=longest) if self.has(name) else None
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        """A text, letter for letter one of these. Raises Malformed."""
         value = self.take(name)
         if not isinstance(value, str) or value not in allowed:
             raise self._refusal(f"one of {', '.join(allowed)}", value, name)
@@ -70,6 +75,7 @@ class Fields:
         return value
 
     def instant(self, name: str) -> datetime:
+        """In the one spelling of a time, aware and UTC. Raises Malformed."""
         return instant.parse(self.text(name, longest=24))
 
     def octets(self, name: str, size: int) -> bytes:
@@ -102,6 +108,7 @@ class Fields:
         return listed
 
     def texts(self, name: str, *, most: int = 1000) -> tuple[str, ...]:
+        """A list of at most `most` texts, of any length. Raises Malformed."""
         values = self.items(name, most=most)
         found = tuple(one for one in values if isinstance(one, str))
         if len(found) != len(values):
@@ -116,6 +123,7 @@ class Fields:
         return found
 
     def optional(self, name: str, read: Callable[[object], _Part]) -> _Part | None:
+        """What `read` makes of the field; None where there is none."""
         return read(self.take(name)) if self.has(name) else None
 
     def end(self) -> None:

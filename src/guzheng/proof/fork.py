@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from guzheng.proof import tiles, tree
 from guzheng.proof.errors import Malformed, Refuted, require
-from guzheng.proof.note import Checkpoint, Note, VerifierKey, from_base64, to_base64
+from guzheng.proof.fields import to_base64
+from guzheng.proof.note import Checkpoint, Note, VerifierKey, from_base64
 from guzheng.proof.tiles import Reader
 from guzheng.proof.tlogproof import MAX_PATH
 
@@ -46,6 +47,7 @@ class Fork:
         return cls(Note.parse(tail[:cut]), Note.parse(tail[cut:]), nodes)
 
     def encode(self) -> bytes:
+        """The octets of a proof: docs/spec/fork.md; `parse` gives it back."""
         first = self.first.encode()
         lines = [HEADER, f"first {len(first)}", *map(to_base64, self.nodes), "", ""]
         return "\n".join(lines).encode() + first + self.second.encode()

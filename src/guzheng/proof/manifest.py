@@ -84,6 +84,7 @@ class Item:
 
     @classmethod
     def read(cls, value: object) -> "Item":
+        """Of parsed JSON, field by field, none unknown. Raises Malformed."""
         fields = Fields(value, "manifest.items")
         item = cls(
             name=require_item_name(fields.text("name")),
@@ -114,10 +115,12 @@ class Extent:
 
     @classmethod
     def of(cls, octets: bytes) -> "Extent":
+        """Under both algorithms: SHA-256, then SM3."""
         return cls(len(octets), (sha256(octets), sm3(octets)))
 
     @classmethod
     def read(cls, value: object) -> "Extent":
+        """Of parsed JSON, field by field, none unknown. Raises Malformed."""
         fields = Fields(value, "manifest.capture")
         extent = cls(fields.count("size"), fields.digests())
         fields.end()
@@ -127,6 +130,7 @@ class Extent:
         return {"size": self.size, "digests": [str(one) for one in self.digests]}
 
     def require(self, octets: bytes, subject: str) -> None:
+        """Raises DigestMismatch unless these octets have this size and these digests."""
         wanted, found = self.digests[0], f"{sha256(octets)} ({subject})"
         same = self == Extent.of(octets)
         require(same, DigestMismatch, "paper.digest-differs", wanted, found)
@@ -142,6 +146,7 @@ class SeenCheckpoint:
 
     @classmethod
     def read(cls, value: object) -> "SeenCheckpoint":
+        """Of parsed JSON, field by field, none unknown. Raises Malformed."""
         fields = Fields(value, "manifest.seen_checkpoint")
         origin = fields.text("origin", longest=255)
         seen = cls(origin, fields.count("size"), fields.base64("root", 32))
@@ -166,6 +171,7 @@ class AttestedApplicant:
 
     @classmethod
     def read(cls, value: object) -> "AttestedApplicant":
+        """Of parsed JSON, field by field, none unknown. Raises Malformed."""
         fields = Fields(value, "manifest.attested_applicant")
         applicant = cls(
             name=fields.text("name", longest=MAX_TEXT),
@@ -209,6 +215,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, octets: bytes) -> "Manifest":
+        """Of `manifest.json` in its one spelling. Raises Malformed."""
         fields = Fields(canonical.parse(octets), "manifest")
         fields.one_of("schema", (SCHEMA,))
         manifest = cls(
@@ -241,6 +248,7 @@ class Manifest:
         require(fits, Malformed, "manifest.capture", wanted, self.kind)
 
     def encode(self) -> bytes:
+        """The octets that are sealed; `parse` gives it back."""
         value = {
             "schema": SCHEMA,
             "exhibit": self.exhibit,
@@ -260,6 +268,7 @@ class Manifest:
 
 
 def require_exhibit_name(name: str) -> str:
+    """The name itself. Raises Malformed unless it has the one form of an exhibit's name."""
     form, wanted = EXHIBIT_FORM.fullmatch(name), "ex_ and 26 of Crockford's base 32"
     require(form is not None, Malformed, "exhibit.name-malformed", wanted, repr(name)[:40])
     return name

@@ -38,6 +38,7 @@ OPENING_SCHEMA, CLOSING_SCHEMA = "guzheng.opening/1", "guzheng.closing/1"
 
 
 def paper_of(name: str) -> str:
+    """Where the answer to what was asked at this moment lies in an exhibit."""
     return f"{MOMENTS}{name}.tsa"
 
 
@@ -77,6 +78,7 @@ def moments_of(record: CaptureRecord) -> tuple[Moment, ...]:
 
 
 def before_of(record: CaptureRecord) -> SeenBefore | None:
+    """What the opening says was there before it; None where it names no checkpoint."""
     opening = record.fields.get("opening")
     if not isinstance(opening, dict) or "not_before" not in opening:
         return None

@@ -32,6 +32,7 @@ from guzheng.proof.errors import (
     UnknownKey,
     require,
 )
+from guzheng.proof.fields import to_base64
 from guzheng.proof.tree import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 
 ED25519, COSIGNATURE, ML_DSA_44, SM2 = 0x01, 0x04, 0x06, 0xFF
@@ -96,6 +97,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
+        """Of a vkey (C2SP signed-note); its key id must be right. Raises Malformed."""
         name, _, rest = text.partition("+")
         _, _, encoded = rest.partition("+")
         octets = from_base64(encoded, "note.key")
@@ -105,6 +107,7 @@ class VerifierKey:
 
     @property
     def id(self) -> bytes:
+        """Four octets of SHA-256 over name, type and key: what a signature names it by."""
         named = self.name.encode() + b"\n" + bytes([self.type]) + self.public
         return sha256(named).digest()[:KEY_ID_SIZE]
 
@@ -235,6 +238,7 @@ class Note:
         return cls(head + b"\n", tuple(map(Signature.parse, lines)))
 
     def encode(self) -> bytes:
+        """The octets of a note (C2SP signed-note); `parse` gives it back."""
         return self.text + b"\n" + "".join(map(str, self.signatures)).encode()
 
     def find_signed(self, keys: Iterable[VerifierKey]) -> dict[VerifierKey, datetime | None]:
@@ -262,10 +266,6 @@ class Note:
 def _require_key_name(name: str) -> None:
     if not _KEY_NAME.fullmatch(name):
         raise _malformed("a key name without spaces and '+'", repr(name[:80]))
-
-
-def to_base64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
 
 
 def from_base64(text: str, code: str) -> bytes:
@@ -321,6 +321,7 @@ class Checkpoint:
         )
 
     def encode(self) -> bytes:
+        """The text that is signed (C2SP tlog-checkpoint), with its last newline."""
         lines = (self.origin, str(self.size), to_base64(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines).encode()
 

@@ -132,6 +132,7 @@ def require_members(wanted: Iterable[str], found: Collection[str]) -> None:
 
 
 def require_listed(name: str, wanted: Digest, found: Observed) -> None:
+    """Raises DigestMismatch unless the member has the digest that the listing says."""
     shown = f"{found.sha256} ({name})"
     require(found.sha256 == wanted, DigestMismatch, "package.member-altered", wanted, shown)
 
@@ -152,6 +153,7 @@ class ZipMember:
 
 
 def zip_local_header(member: ZipMember) -> bytes:
+    """What stands before the octets of a stored member (APPNOTE §4.3.7)."""
     name, large = member.name.encode(), member.size >= _LIMIT
     extra = struct.pack("<HHQQ", 1, 16, member.size, member.size) if large else b""
     size = _LIMIT if large else member.size

@@ -182,6 +182,7 @@ class _File:
 
 
 def encode_ledger_policy(policy: LedgerPolicy) -> bytes:
+    """Lines of a C2SP tlog-policy, in UTF-8; `parse_ledger_policy` gives it back."""
     urls = dict(policy.log_urls)
     lines = [
         *(("log", one, urls.get(one, "")) for one in policy.logs),

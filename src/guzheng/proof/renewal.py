@@ -51,6 +51,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRecord:
+    """RFC 4998 §3: chains of timestamps, the oldest first, one for each hash that was used."""
+
     chains: tuple[Chain, ...]
 
     @property

@@ -43,11 +43,13 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of its findings: failed, then not checked, then passed."""
         if not self.findings:
             return Outcome.NOT_CHECKED  # nothing looked at is nothing proved
         return max((one.outcome for one in self.findings), key=_SEVERITY.__getitem__)
 
     def of(self, outcome: Outcome) -> tuple[Finding, ...]:
+        """The findings with this outcome, in order."""
         return tuple(one for one in self.findings if one.outcome is outcome)
 
     def require(self) -> None:

@@ -23,13 +23,16 @@ class Span(NamedTuple):
     end: int
 
     def of(self, octets: bytes) -> bytes:
+        """Its content, in the octets that it was found in."""
         return octets[self.content : self.end]
 
     def element(self, octets: bytes) -> der.Element:
+        """The same, as `der` reads elements."""
         return der.Element(self.tag, self.of(octets), octets[self.at : self.end])
 
 
 def whole(octets: bytes) -> Span:
+    """These octets as the content of one element that nobody wrote."""
     return Span(der.SEQUENCE, 0, 0, len(octets))
 
 
@@ -59,6 +62,7 @@ class Frame:
         ]
 
     def fits(self, octets: bytes) -> bool:
+        """Whether these differ from the first in the slots alone."""
         if len(octets) != self._size:
             return False
         for start, piece in self._pieces:  # noqa: SIM110 - half the time of all(), per token

@@ -37,6 +37,7 @@ def find_key(certificate: x509.Certificate) -> bytes | None:
 
 
 def is_signed_by_sm2(certificate: x509.Certificate) -> bool:
+    """Whether it says that it is signed by SM2 with SM3; nothing is verified."""
     return certificate.signature_algorithm_oid.dotted_string == sm2.SM2_WITH_SM3
 
 

@@ -74,6 +74,7 @@ class Steps:
         return proved
 
     def report(self) -> Report:
+        """What was found until now."""
         return Report(tuple(self.findings))
 
 
@@ -83,4 +84,5 @@ def need(value: _T | None, what: str) -> _T:
 
 
 def missing(what: str) -> NoReturn:
+    """Raises Undecided: a step without its input is not carried out, and not failed."""
     raise Undecided("step.input-missing", what, "none, or refused above")

@@ -97,6 +97,7 @@ def hashes_in(tile: Tile, octets: bytes) -> list[bytes]:
 
 
 def bundle_of(entries: Iterable[bytes]) -> bytes:
+    """The octets of an entry bundle: each entry behind its length, two octets."""
     return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
@@ -121,15 +122,18 @@ Reader = Callable[[Tile], bytes]
 
 
 def root_from(read: Reader, size: int) -> bytes:
+    """The root of the tree of the first `size` entries, 32 octets."""
     return _range_root(read, (0, size), size) if size else tree.EMPTY_ROOT
 
 
 def inclusion_from(read: Reader, index: int, size: int) -> list[bytes]:
+    """The path of RFC 9162 §2.1.3, lowest hash first."""
     ranges = tree.inclusion_ranges(index, size)
     return [_range_root(read, one, size) for one in ranges]
 
 
 def consistency_from(read: Reader, old: int, new: int) -> list[bytes]:
+    """The proof of RFC 9162 §2.1.4, in its order."""
     return [_range_root(read, one, new) for one in tree.consistency_ranges(old, new)]
 
 

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 from guzheng.proof.errors import Malformed, require
-from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64, to_base64
+from guzheng.proof.fields import to_base64
+from guzheng.proof.note import MAX_OCTETS, Checkpoint, Note, from_base64
 from guzheng.proof.tree import HASH_SIZE, MAX_SIZE
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -50,9 +51,11 @@ class TlogProof:
 
     @property
     def checkpoint(self) -> Checkpoint:
+        """What the note says; whether it is signed, `note` tells."""
         return Checkpoint.parse(self.note.text)
 
     def encode(self) -> bytes:
+        """The octets of a `.tlog-proof` (C2SP tlog-proof); `parse` gives it back."""
         extra = [] if self.extra is None else [f"extra {to_base64(self.extra)}"]
         path = [to_base64(one) for one in self.path]
         lines = [HEADER, *extra, f"index {self.index}", *path, "", ""]

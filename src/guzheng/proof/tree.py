@@ -22,10 +22,12 @@ Range = tuple[int, int]  # leaves [start, end)
 
 
 def leaf_hash(entry: bytes) -> bytes:
+    """Of an entry: 32 octets (RFC 9162 §2.1.1)."""
     return sha256(LEAF + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """Of two children, 32 octets each, left before right."""
     return sha256(NODE + left + right).digest()
 
 
