@@ -153,6 +153,34 @@ def test_exhibits_are_added_several_at_once_and_put_in_order(face: Face, case: s
         assert refused.status_code == 404
 
 
+def test_exhibits_are_chosen_from_the_list_for_a_case(face: Face, case: str) -> None:
+    """By forms alone: searched, chosen over two searches, and put in by one press."""
+    name = case.rpartition("/")[2]
+    first, second, there = (deposited(face, f"选件{one}") for one in ("甲", "乙", "丙"))
+    posted(face, f"{case}/exhibits", exhibits=there)
+    at = f"/exhibits?into={name}"
+    assert at in seen(face, f"{case}/exhibits"), "the case leads there"
+    page = seen(face, f"{at}&q=选件甲&exhibit={second}")
+    assert f'name="into" value="{name}"' in page, "and searching does not lose it"
+    assert f'formmethod="post" formaction="{case}/exhibits"' in page
+    assert f'value="{first}"' in page
+    assert f'value="{second}" data-elsewhere' in page
+    every = seen(face, f"{at}&q=选件&every=1")
+    ticked = re.findall(r'value="(ex_\w+)" (checked|disabled)', every)
+    assert {one: word for one, word in ticked if one in {first, second, there}} == {
+        first: "checked",
+        second: "checked",
+        there: "disabled",
+    }
+    posted(face, f"{case}/exhibits", exhibit=[first, second], q="选件", into=name)
+    known = face.client.get(f"/api/cases/{name}").json()
+    assert {one["exhibit"] for one in known["exhibits"]} == {first, second, there}
+    posted(face, f"{case}/closing", why="结案")
+    assert "formmethod" not in seen(face, at), "nothing is put into a closed case"
+    assert face.client.get("/exhibits?into=ca_00000000000000000000000000").status_code == 404
+    assert face.client.get("/exhibits?into=x").status_code == 404
+
+
 def test_the_exhibits_of_a_case_are_shown_in_parts(
     face: Face, case: str, platform: Platform
 ) -> None:

@@ -138,9 +138,11 @@ def test_more_cases_of_a_name_than_are_looked_into_are_said(
         cases.open(Facts(name=f"连号案 {number}"), account=account)
     said = "叫这个名字的案卷超过 100 个"
     assert said not in firm.owner.text(f"{PAGE}?q=连号案")
+    assert firm.owner.client.get("/api/exhibits?q=连号案").json()["cases_cut"] is False
     oldest = cases.open(Facts(name="连号案 末"), account=account).case
     cases.link(oldest, [firm.names[0]])
     assert said in firm.owner.text(f"{PAGE}?q=连号案")
+    assert firm.owner.client.get("/api/exhibits?q=连号案").json()["cases_cut"] is True
     assert said not in firm.owner.text(f"{PAGE}?q=连号案 末")
     assert "web.search-not-ended" in firm.owner.text(f"{PAGE}?q=连号案&every=1")
 

@@ -96,6 +96,22 @@ def test_chosen_checked_made_and_fetched(
     assert "上次核验" in face.client.get(f"/packages/new?exhibit={certified.exhibit}").text
 
 
+def test_what_goes_onto_a_stick_says_how_and_verifies_there(
+    face: Face, certified: Certified, platform: Platform, tmp_path: Path
+) -> None:
+    fields = form_of(face, f"/packages/new?exhibit={certified.exhibit}")
+    fields |= {"title": "某案", "profile": "usb", "step": "make"}
+    page = made(face, face.client.post("/packages", data=fields).headers["location"])
+    assert "把它解压到 U 盘上" in page
+    link = re.search(r'href="(/packages/[^"]+/files/[^"]+zip)"', page)
+    assert link
+    stick = tmp_path / "stick"
+    with zipfile.ZipFile(io.BytesIO(face.client.get(link[1]).content)) as archive:
+        archive.extractall(stick)
+    assert {"VERIFY.md", "verify.html"} <= {one.name for one in stick.iterdir()}
+    assert platform.verify_package(stick).outcome is Outcome.PASSED
+
+
 def test_packages_are_listed_a_page_at_a_time(
     face: Face, platform: Platform, certified: Certified
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from guzheng import words
 from guzheng.accounts import Acting, Permission
+from guzheng.accounts.people import Persons
 from guzheng.accounts.realnames import place_of
 from guzheng.app import Platform
 from guzheng.app.parts import open_parts
@@ -63,7 +64,9 @@ def bureau(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bureau]:
     config = Config(tmp_path_factory.mktemp("names"), accounts="on", operator="某某存证平台")
     platform, known = Platform(config), Known()
     bert = replace(ANNE, account="ac_01J000000000000000000000BB")
-    known.people |= {"operator": OPERATOR, "bert": bert}
+    persons = Persons(platform.parts.accounts, platform.parts.entropy)
+    reviewer = persons.add("复核员 老王", "wang@example.com", "", platform.now()).person
+    known.people |= {"operator": replace(OPERATOR, person=reviewer), "bert": bert}
     with serving(create_app(platform, identities=known)) as face:
         yield Bureau(face, platform, known)
 
@@ -141,6 +144,8 @@ def test_from_the_form_to_the_certificate(bureau: Bureau) -> None:
     page = bureau.asks("anne", "GET", f"/exhibits/{facts['exhibit']}").text
     assert FIRM in page  # what was certified stays
     history = bureau.asks("operator", "GET", review).text
+    assert "复核员 老王" in history, "who decided, by name"
+    assert bureau.known.people["operator"].person not in history
     assert re.findall("提交|审核者查看材料|>通过<|撤回<|执照系伪造", history)
     assert [one.kind for one in bureau.platform.names.latest(1)[0].events] == [
         "asked",

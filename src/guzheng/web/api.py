@@ -68,7 +68,7 @@ _LISTED: Final = {
                 "application/json": {
                     "schema": {
                         "type": "object",
-                        "required": ["exhibits", "next", "searched_back_to"],
+                        "required": ["exhibits", "next", "searched_back_to", "cases_cut"],
                         "properties": {
                             "exhibits": {"type": "array", "items": {"type": "object"}},
                             "next": {"type": ["string", "null"]},
@@ -76,6 +76,7 @@ _LISTED: Final = {
                                 "type": ["string", "null"],
                                 "format": "date-time",
                             },
+                            "cases_cut": {"type": "boolean"},
                         },
                     }
                 }
@@ -179,7 +180,8 @@ def _reading_routes(router: APIRouter, platform: Platform) -> None:
         it asks for what is older than the last one, so that nothing is told twice or left
         out while new exhibits come in. A page may be short, or empty, though `next` leads on:
         where words are frequent and seldom meet, one question looks at no more than some
-        thousand exhibits, and `searched_back_to` says how far back that was."""
+        thousand exhibits, and `searched_back_to` says how far back that was. `cases_cut`: more
+        cases are called so than the newest 100, and only the exhibits of those were found."""
         account = acting_of(request).account
         sought = sought_of(asked.model_dump())
         if sought.case:
@@ -196,6 +198,7 @@ def _reading_routes(router: APIRouter, platform: Platform) -> None:
             "exhibits": [members_of(one) for one in views],
             "next": following,
             "searched_back_to": page.back_to and instant.encode(page.back_to),
+            "cases_cut": page.cases_cut,
         }
         return JSONResponse(content)
 

@@ -120,6 +120,9 @@ def _reviewing_routes(router: APIRouter, platform: Platform, pages: Pages) -> No
             "section": "me",
             "view": view,
             "one": view.request,
+            "names": platform.members.names_of(
+                {view.request.person, *(one.by_person for one in view.request.events)}
+            ),
             "documents": [one for one in view.request.documents if one.number != STATEMENT],
             "reason": reason,
             "register": platform.names.register_name,

@@ -2,6 +2,7 @@
 
 What was chosen travels in the form: ticked boxes of this page, hidden fields of the others. So
 a selection survives paging, searching and reloading without a script, and ends with the page.
+`?into=` names a case that exhibits are chosen for: one press puts them there.
 Dates are days of Beijing, as certificates print them."""
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from starlette.background import BackgroundTask
 
 from guzheng.accounts import Permission
 from guzheng.app.evidence import MOST_AT_ONCE, Row
-from guzheng.cases import Facts
+from guzheng.cases import Case, Facts
 from guzheng.intake.catalogue import MOST_COUNTED, STATES, WANTED
 from guzheng.intake.sources import Sought
 from guzheng.refusals import Refused
@@ -53,10 +54,12 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
         every: str = "",
         none: str = "",
+        into: str = "",
     ) -> Response:
         account = acting_of(request).account
         asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
         chosen = () if none else tuple(dict.fromkeys(exhibit))
+        filled = _filled(request, platform, into)
         sought, refused = Sought(), None
         try:
             sought = sought_of(asked)
@@ -66,6 +69,8 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             if every:
                 found = platform.evidence.names(sought, account=account)
                 chosen = tuple(dict.fromkeys((*chosen, *found)))
+            if filled is not None:  # what is in it already is not chosen again
+                chosen = tuple(one for one in chosen if one not in filled.exhibits)
             _require_few(chosen)
         except Refused as problem:
             chosen, refused = chosen[:MOST_AT_ONCE], problem
@@ -82,6 +87,8 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "following": page.following,
             "back_to": page.back_to,
             "cases_cut": page.cases_cut,
+            "into": filled,
+            "within": filled.exhibits if filled else (),
             "before": before,
             "asked": asked,
             "narrowed": any(asked.values()),
@@ -117,6 +124,15 @@ def _preview_routes(router: APIRouter, platform: Platform, pages: Pages) -> None
             },
             background=BackgroundTask(opened.close),
         )
+
+
+def _filled(request: Request, platform: Platform, into: str) -> Case | None:
+    """The case that exhibits are chosen for, while anything may be put into it."""
+    if not into or not acting_of(request).may(Permission.CASES):
+        return None
+    require_own(request, "case", into)
+    case = platform.cases.case(into)
+    return case if case.closing is None else None
 
 
 def _cases(platform: Platform, account: str, asked: str) -> Sequence[tuple[str, Facts]]:

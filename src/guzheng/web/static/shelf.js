@@ -17,7 +17,7 @@ form.addEventListener("change", (event) => {
 });
 // What is empty is left out of the address; before the browser gathers the fields.
 form.addEventListener("formdata", (event) => {
-  for (const name of ["q", "kind", "state", "since", "until", "before"]) {
+  for (const name of ["q", "kind", "state", "since", "until", "before", "person", "case"]) {
     if (event.formData.get(name) === "") event.formData.delete(name);
   }
 });
