@@ -7,12 +7,15 @@ has of its own: long bodies, keys, answers that are told much later, or never.
 import contextlib
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from guzheng.app import Platform
 from guzheng.config import Config
@@ -155,6 +158,34 @@ def test_too_much_is_refused_and_still_read(door: Door, fields: tuple[str]) -> N
             chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
             talk.send(chunk + chunk if "chunked" in fields[0] else bytes(1 << 20))
         assert told(talk, 413)["code"] == "web.upload-too-big"
+
+
+ASKED = question(commitment(-100), commitment(-101))
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.binary(max_size=200)
+    | st.tuples(st.integers(0, len(ASKED)), st.integers(0, 3), st.binary(max_size=4)).map(
+        lambda one: ASKED[: one[0]] + one[2] + ASKED[one[0] + one[1] :]
+    )
+    | st.binary(max_size=300).map(lambda one: head(length=len(one)) + one)
+)
+def test_no_octets_disturb_the_others(door: Door, platform: Troubled, octets: bytes) -> None:
+    before = platform.ledger.entries.size()
+    with door.connected() as steady, door.connected() as talk:
+        talk.send(octets)
+        talk.socket.shutdown(socket.SHUT_WR)
+        answered = b""
+        while part := talk.socket.recv(65536):
+            answered += part
+        assert b" 500 " not in answered.partition(b"\r\n")[0]
+        if b" 201 " not in answered:  # nothing is numbered that was not acknowledged
+            assert platform.ledger.entries.size() == before
+        steady.send(question(commitment(-100)))
+        assert len(indexes(steady)) == 1
 
 
 def test_trouble_is_told_and_the_connection_kept(door: Door, platform: Troubled) -> None:

@@ -1,16 +1,21 @@
 """The monitor compares every place that speaks of the ledger, and alarms when one differs."""
 
+import contextlib
 import shutil
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from guzheng.ledger import Ledger, Monitor, Place
+from guzheng.ledger.anchors.asking import Asker
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
 from guzheng.proof.report import Outcome, Report
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 from tests.stations.ledgers import append
 from tests.stations.test_ledger_gathering import Three, bound
 from tests.witnesses import three
@@ -21,6 +26,16 @@ from tests.world import _served
 def witnesses() -> Iterator[Three]:
     with three() as those:
         yield those
+
+
+@pytest.fixture
+def sound(
+    tmp_path: Path, witnesses: Three, copy_of: tuple[str, Path]
+) -> tuple[Ledger, Monitor, str, Path]:
+    """A ledger, its monitor, and a faithful copy."""
+    ledger, monitor = grown(tmp_path / "ledger", witnesses, range(20))
+    shutil.copytree(tmp_path / "ledger/blobs" / FOLDER, copy_of[1])
+    return ledger, monitor, *copy_of
 
 
 @pytest.fixture
@@ -167,6 +182,75 @@ def test_damage_is_an_alarm(
     ledger, _ = bound(tmp_path / "ledger", witnesses)
     report = Monitor(ledger, monitor.demanded).report()
     assert ("monitor.tiles", "", "monitor.differs") in findings(report, Outcome.FAILED)
+
+
+@contextlib.contextmanager
+def dripping(kind: str = "text/plain") -> Iterator[str]:
+    """Begins to answer whatever is asked, and goes on for ever, an octet at a time."""
+    ended = threading.Event()
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.02):
+                    self.wfile.write(b" ")
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url:
+        try:
+            yield url
+        finally:
+            ended.set()
+
+
+def test_one_that_drips_holds_neither_monitor_nor_anchors(
+    tmp_path: Path, witnesses: Three
+) -> None:
+    """Each wait is short, and there is no end of them: what is bounded is their sum."""
+    ledger, monitor = grown(tmp_path, witnesses, range(5))
+    with dripping() as url:
+        slow = Place(url, timeout_seconds=0.5)
+        report = Monitor(ledger, monitor.demanded, (), served=[slow], mirrors=[slow]).report()
+        assert findings(report, Outcome.FAILED) == set()
+        found = {(one.step, one.found) for one in report.of(Outcome.NOT_CHECKED)}
+        told = "no whole answer in 0.5 s"
+        assert {("monitor.served", told), ("monitor.mirror", told)} <= found
+        with pytest.raises(Unavailable, match=r"anchor\.unavailable") as away:
+            Asker("calendar", url, timeout_seconds=0.5).ask("POST", content=b"x")
+        assert away.value.found == told
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_is_shown_is_judged_and_never_believed(
+    sound: tuple[Ledger, Monitor, str, Path], data: st.DataObject
+) -> None:
+    """Any octets, or a true checkpoint with some of them altered."""
+    ledger, monitor, url, copy = sound
+    note = ledger.read(CHECKPOINT) or b""
+    at = data.draw(st.integers(0, len(note) - 1))
+    shown = data.draw(
+        st.binary(max_size=400)
+        | st.builds(lambda one: note[:at] + one + note[at + len(one) :], st.binary(max_size=9))
+    )
+    (copy / "checkpoint").write_bytes(shown)
+    places = [place(url)]
+    report = Monitor(ledger, monitor.demanded, (), served=places, mirrors=places).report()
+    of_them = {one.outcome for one in report.findings if one.subject == url}
+    signed = b"".join(note.splitlines(keepends=True)[:5])  # the text, and the log's own line
+    if not shown.startswith(signed):
+        assert Outcome.PASSED not in of_them
+    (copy / "checkpoint").write_bytes(note)
 
 
 def test_nothing_yet(tmp_path: Path, witnesses: Three) -> None:
