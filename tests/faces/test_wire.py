@@ -25,7 +25,7 @@ from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.refusals import Problem, Refused
 from guzheng.web import create_app
-from guzheng.web.arriving import Gathered, apart, body_of
+from guzheng.web.arriving import SHORT, Gathered, apart, body_of
 from guzheng.web.inflow import AHEAD, TURN
 from guzheng.web.wire import LEAST, Wire
 from tests.faces.conftest import Face as Shown
@@ -33,6 +33,7 @@ from tests.faces.conftest import serving
 
 WAIT_SECONDS = 60
 FILE = random.Random(7).randbytes(5 * TURN + 12_345)
+FORM = "multipart/form-data; boundary=b"
 Address = tuple[str, int]
 
 
@@ -347,6 +348,56 @@ def test_slow_senders_keep_nobody_from_a_page(tmp_path: Path, kind: str) -> None
         for one in idle:
             one.sendall(body[1000:])
         assert {int(one.recv(12).split()[1]) for one in idle} <= {200, 204, 303, 422}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("path", ["/cases", "/cases/add", "/packages", "/captures"])
+def test_slow_senders_of_long_forms(tmp_path: Path, path: str, *, chunked: bool) -> None:
+    """Of more than is waited for without a thread: they have those of uploads. A short form
+    waits behind nobody, though its account holds all the places it may."""
+    kind = "application/x-www-form-urlencoded" if path == "/packages" else FORM
+    size = SHORT + 1000
+    with serving(create_app(Platform(Config(tmp_path / "data")))) as shown:
+        host, _, port = shown.address.removeprefix("http://").partition(":")
+        with contextlib.ExitStack() as stack:
+            for _ in range(85):  # of the 80 that one sender may have, and the 40 of everybody
+                one = stack.enter_context(connected((host, int(port))))
+                opening = head(path, size, f"Content-Type: {kind}", method="POST")
+                if chunked:
+                    length = b"Content-Length: %d" % size
+                    opening = opening.replace(length, b"Transfer-Encoding: chunked")
+                    opening += b"%x\r\n" % size
+                one.sendall(
+                    opening + (b"--b\r\n" + b"x" * SHORT)[: SHORT + 1 if chunked else 9]
+                )
+            assert shown.client.get("/").status_code == 200
+            assert shown.client.post(path, data={"title": "a"}).status_code < 500
+            assert shown.client.get("/").status_code == 200
+
+
+def test_a_form_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
+    """By what it announces: a stranger who signs in has no thread to keep waiting."""
+    config = Config(tmp_path / "data", accounts="on")
+    with serving(create_app(Platform(config))) as shown, contextlib.ExitStack() as stack:
+        host, _, port = shown.address.removeprefix("http://").partition(":")
+        one = stack.enter_context(connected((host, int(port))))
+        said = head("/login", SHORT + 1, f"Content-Type: {FORM}", method="POST")
+        one.sendall(said + b"--b\r\n")
+        assert one.recv(12) == b"HTTP/1.1 413"
+
+
+def test_a_long_body_is_read_in_no_thread_of_everybodys() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    def forgetful(request: Request) -> Response:
+        return Response(b"".join(body_of(request, limit=SHORT + 1)))
+
+    with served(Gathered(app), "wire", "uvloop") as (address, _):
+        for size, status in ((SHORT, b"200"), (SHORT + 1, b"500")):
+            with connected(address) as connection:
+                connection.sendall(head("/", size, method="POST") + b"x" * size)
+                assert connection.recv(12) == b"HTTP/1.1 " + status
 
 
 @pytest.mark.parametrize("chunked", [False, True])

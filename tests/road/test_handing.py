@@ -158,7 +158,7 @@ def test_a_links_package_is_made_once_until_its_papers_change(installed: Install
     secret = platform.shares.make(WantedShare((installed.exhibit,))).secret
 
     def fetched() -> bytes:
-        opened, name = platform.shares.package(secret, "", VISITOR)
+        opened, name, _ = platform.shares.package(secret, "", VISITOR)
         with opened:
             assert name == f"{installed.exhibit}.zip"
             return opened.read()
@@ -186,13 +186,13 @@ def test_a_links_package_is_made_once_until_its_papers_change(installed: Install
 def test_an_owners_package_is_the_one_that_links_give(installed: Installed) -> None:
     platform = installed.platform
     secret = platform.shares.make(WantedShare((installed.exhibit,))).secret
-    with platform.packed(installed.exhibit) as opened:
+    with platform.packed(installed.exhibit).opened as opened:
         first = opened.read()
     (kept,) = names(installed)
     before = (installed.parts.data / "blobs" / kept).stat().st_ino
-    with platform.packed(installed.exhibit) as again:
+    with platform.packed(installed.exhibit).opened as again:
         assert again.read() == first
-    with platform.shares.package(secret, "", VISITOR)[0] as given:
+    with platform.shares.package(secret, "", VISITOR).opened as given:
         assert given.read() == first
     assert names(installed) == [kept]
     assert (installed.parts.data / "blobs" / kept).stat().st_ino == before, "not made again"
@@ -204,10 +204,10 @@ def test_a_link_gives_so_many_packages_an_hour(installed: Installed) -> None:
     platform, clock = installed.platform, installed.clock
     secret = platform.shares.make(WantedShare((installed.exhibit,))).secret
     for _ in range(rules.PACKAGES):
-        platform.shares.package(secret, "", VISITOR)[0].close()
+        platform.shares.package(secret, "", VISITOR).opened.close()
     with pytest.raises(Refused) as refused:
         platform.shares.package(secret, "", VISITOR)
     assert refused.value.code == "sharing.too-many-packages"
     assert 3600 <= refused.value.retry_seconds <= 3601
     clock.at += timedelta(hours=1)
-    platform.shares.package(secret, "", VISITOR)[0].close()
+    platform.shares.package(secret, "", VISITOR).opened.close()

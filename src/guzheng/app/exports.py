@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from guzheng import prove
 from guzheng.app.casework import Casework
@@ -58,6 +58,15 @@ class PackageView:
     @property
     def going(self) -> bool:
         return self.state in {"ordered", records.BEGAN}
+
+
+class Shared(NamedTuple):
+    """A package that is kept for whoever fetches it; the reader closes it. `digest`: of what
+    it holds, the same for the same octets."""
+
+    opened: BinaryIO
+    name: str
+    digest: str
 
 
 class Exports:
@@ -162,16 +171,14 @@ class Exports:
             raise _removed(package)
         return found
 
-    def shared(
-        self, exhibits: Sequence[str], pack: Callable[[Sequence[str]], Path]
-    ) -> tuple[BinaryIO, str]:
-        """The package of these exhibits and its name: the one that is there, else `pack`ed
+    def shared(self, exhibits: Sequence[str], pack: Callable[[Sequence[str]], Path]) -> Shared:
+        """The package of these exhibits: the one that is there, else `pack`ed
         now, in a file of its own that is removed here. Whoever asks while it is being made is
         told to come again, so that many at once cost one making."""
         name, now = plain_name(exhibits), self._parts.now()
         digest = self.packaging.identity(exhibits, name).hex
         if (found := self._handing.find_shared(digest, now)) is not None:
-            return found, name
+            return Shared(found, name, digest)
         with leased(self._parts.leases, f"{FOLDER}-{digest[:32]}", wait=False) as mine:
             found = self._handing.find_shared(digest, now)
             if found is None and not mine:
@@ -187,7 +194,7 @@ class Exports:
                     found = self._handing.share(digest, made, now)
                 finally:
                     shutil.rmtree(made.parent, ignore_errors=True)
-        return found, name
+        return Shared(found, name, digest)
 
     # ---- making ----------------------------------------------------------------------
 

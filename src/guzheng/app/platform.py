@@ -23,7 +23,7 @@ from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.entries import Entries
 from guzheng.app.evidence import Evidence, Row
-from guzheng.app.exports import Exports
+from guzheng.app.exports import Exports, Shared
 from guzheng.app.halting import Halting
 from guzheng.app.identities import open_identities
 from guzheng.app.judging import Judge
@@ -363,12 +363,12 @@ class Platform:
                 act="wait for its certificate, or see why it was refused",
             )
 
-    def packed(self, *exhibits: str) -> BinaryIO:
+    def packed(self, *exhibits: str) -> Shared:
         """The package of these: made once, and kept as those of links are, as long as their
         papers are the same. Raises Unavailable while another request is making it."""
         for one in exhibits:
             self._require_packable(one)
-        return self.exports.shared(exhibits, self.package)[0]
+        return self.exports.shared(exhibits, self.package)
 
     def comparison(self, one: str, other: str) -> bytes:
         """What differs between two captures: a report derived from both, canonical JSON."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from guzheng.app.casework import Casework
-from guzheng.app.exports import Exports
+from guzheng.app.exports import Exports, Shared
 from guzheng.app.parts import Parts
 from guzheng.app.views import ExhibitView
 from guzheng.proof import package
@@ -207,8 +207,8 @@ class Sharing:
         self._note(share, rules.FETCHED, f"{number}/{name}", visitor)
         return opened
 
-    def package(self, secret: str, passed: str, visitor: Visitor) -> tuple[BinaryIO, str]:
-        """The package of all of it, and its name. Raises Refused when the link's was fetched
+    def package(self, secret: str, passed: str, visitor: Visitor) -> Shared:
+        """The package of all of it. Raises Refused when the link's was fetched
         too often just now, and Unavailable while it is being made for somebody else."""
         share = self._require_in(secret, passed, visitor)
         if not share.with_package:

@@ -7,9 +7,9 @@ straight from the socket (`wire.py`), where the server lets it; any other by ASG
 Endpoints that take large bodies are put `apart`: in threads of their own, so that uploads that
 wait for slow senders leave those free that answer everybody else; strangers have theirs, so
 that they cannot keep depositors out, and no sender has them all (`places.py`). A short body is
-`Gathered` before a thread is asked for. Refused: a body that ends early, of which for a minute
-next to nothing comes, or that comes slowly while others wait (`web.cut-off`), and more than
-`limit` octets."""
+`Gathered` before a thread is asked for; what may be longer is read apart, and in no other
+thread. Refused: a body that ends early, of which for a minute next to nothing comes, or that
+comes slowly while others wait (`web.cut-off`), and more than `limit` octets."""
 
 import asyncio
 import contextlib
@@ -37,6 +37,7 @@ MEMBERS_AT_ONCE: Final = 160  # threads that cost nothing while they wait
 STRANGERS_AT_ONCE: Final = 32
 _EACH: Final = {MEMBERS_AT_ONCE: 80, STRANGERS_AT_ONCE: 8}  # of them for one sender
 SHORT: Final = 64 * 1024  # octets of a body that is waited for without a thread
+_HERE: Final = "guzheng.here"  # in the scope of a request whose body is whole
 _ROOMS: Final[RunVar[dict[int, "_Room"]]] = RunVar("rooms")
 
 
@@ -47,6 +48,8 @@ def body_of(
     declared = request.headers.get("content-length", "")
     if declared.isdecimal():
         require_within(int(declared), limit)
+    if limit > SHORT and _place_of(request) is None and not _is_here(request):
+        raise RuntimeError(f"{request.url.path} waits for its body in a thread of everybody's")
     arriving = _Arriving(request, patience_seconds)
     received = 0
     try:
@@ -100,6 +103,21 @@ def apart(
 strangers_apart = functools.partial(apart, at_once=STRANGERS_AT_ONCE)
 
 
+def apart_if_long(
+    endpoint: Callable[..., Response],
+) -> Callable[..., Coroutine[Any, Any, Response]]:
+    """Among everybody's threads where the body is here already: it waits behind no upload."""
+    elsewhere = apart(endpoint)
+
+    @functools.wraps(endpoint)
+    async def called(request: Request, **named: str) -> Response:
+        if not _is_here(request):
+            return await elsewhere(request, **named)
+        return await to_thread.run_sync(functools.partial(endpoint, request, **named))
+
+    return called
+
+
 class _Room(NamedTuple):
     """Who may hold a thread, and the threads: there are as many."""
 
@@ -124,6 +142,16 @@ def _sender_of(request: Request) -> str:
     return address_of(request.client.host if request.client else "")
 
 
+def _place_of(request: Request) -> Place | None:
+    place = getattr(request.state, "place", None)
+    return place if isinstance(place, Place) else None
+
+
+def _is_here(request: Request) -> bool:
+    """Whether no octet of the body is waited for."""
+    return request.method in {"GET", "HEAD"} or bool(request.scope.get(_HERE))
+
+
 def _wire_of(request: Request) -> Wire | None:
     wire = getattr(request.state, "wire", None)
     return wire if isinstance(wire, Wire) else None
@@ -138,10 +166,16 @@ class Gathered:
         self._app, self._patience_seconds = app, patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _may_be_short(scope):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = _announced(scope)
+        if announced == 0 or (announced is not None and announced > SHORT):
+            scope[_HERE] = announced == 0
             await self._app(scope, receive, send)
             return
         messages = await self._here(receive)
+        scope[_HERE] = not messages[-1].get("more_body", False)
 
         async def following() -> Message:
             return messages.popleft() if messages else await receive()
@@ -165,14 +199,15 @@ class Gathered:
         return messages
 
 
-def _may_be_short(scope: Scope) -> bool:
-    """It has a body, and is not known to have a long one."""
+def _announced(scope: Scope) -> int | None:
+    """Octets of the body; None where its end says how many."""
+    announced = 0
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            return value.isdigit() and 0 < int(value) <= SHORT
         if name == b"transfer-encoding":
-            return True
-    return False
+            return None
+        if name == b"content-length" and value.isdigit():
+            announced = int(value)
+    return announced
 
 
 class _Broken(Exception):
@@ -184,8 +219,7 @@ class _Arriving:
 
     def __init__(self, request: Request, patience_seconds: float) -> None:
         self._request = request
-        place = getattr(request.state, "place", None)
-        self._pace = Pace(place if isinstance(place, Place) else None, patience_seconds)
+        self._pace = Pace(_place_of(request), patience_seconds)
         self._pulse_seconds = min(PULSE_SECONDS, patience_seconds)
         self._messages = _Messages(request, self._pace, self._pulse_seconds)
         self._wire = _wire_of(request)

@@ -21,6 +21,7 @@ from guzheng.cases.rehearsal import STATES
 from guzheng.commission import table
 from guzheng.refusals import Problem, Refused
 from guzheng.web import case_forms, letters, paging, problems
+from guzheng.web.arriving import apart_if_long
 from guzheng.web.case_forms import Form
 from guzheng.web.gate import acting_of, require_own
 from guzheng.web.pages import READ, Pages, language_of
@@ -199,6 +200,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         return new_page(request)
 
     @router.post("/cases")
+    @apart_if_long
     def make(request: Request) -> Response:
         typed, acting = Form.read(request), acting_of(request)
         try:
@@ -242,6 +244,7 @@ def _adding_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         return choice(request, exhibit, None)
 
     @router.post("/cases/add")
+    @apart_if_long
     def add(request: Request) -> Response:
         form = Form.read(request)
         exhibits, case = form.all("exhibit"), form.text("case")
@@ -305,10 +308,12 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         _post(router, f"/cases/{{case}}/{address}", desk, address)
 
     @router.post("/cases/{case}/exhibits/{exhibit}")
+    @apart_if_long
     def state_exhibit(request: Request, case: str, exhibit: str) -> Response:
         return desk.state(request, case, "", exhibit)
 
     @router.post("/cases/{case}/exhibits")
+    @apart_if_long
     def link(request: Request, case: str) -> Response:
         form = Form.read(request)
         try:
@@ -319,6 +324,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         return _see(f"/cases/{case}/exhibits")
 
     @router.post("/cases/{case}/exhibits/{exhibit}/move")
+    @apart_if_long
     def move(request: Request, case: str, exhibit: str) -> Response:
         form = Form.read(request)
         place = (form.number("place") or 1) - 1
@@ -330,6 +336,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         return _see(desk.address_of(case, exhibit))
 
     @router.post("/cases/{case}/guide")
+    @apart_if_long
     def tick(request: Request, case: str) -> Response:
         form, person = desk.form(request, case), acting_of(request).person
         item = form.text("item")
@@ -340,6 +347,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         return _see(f"/cases/{case}/guide#{quote(item)}")
 
     @router.post("/cases/{case}/remove")
+    @apart_if_long
     def remove(request: Request, case: str) -> Response:
         form = Form.read(request)
         part, subject = form.text("part"), form.text("subject")
@@ -352,6 +360,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         return _see(f"/cases/{case}{page}?{query}")
 
     @router.post("/cases/{case}/restore")
+    @apart_if_long
     def restore(request: Request, case: str) -> Response:
         form = Form.read(request)
         part, subject = form.text("part"), form.text("subject")
@@ -364,6 +373,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
 
 def _post(router: APIRouter, path: str, desk: Desk, address: str) -> None:
     @router.post(path, name=f"state_{address}")
+    @apart_if_long
     def state(request: Request, case: str) -> Response:
         return desk.state(request, case, address)
 

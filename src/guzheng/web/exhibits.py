@@ -11,20 +11,19 @@ from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import Response
 
 from guzheng import origin, words
 from guzheng.accounts import Permission
+from guzheng.app.exports import Shared
 from guzheng.keep.custody import PACKED, TAKEN
 from guzheng.refusals import Refused
-from guzheng.web import custody, problems, readings, tracing
+from guzheng.web import custody, problems, ranges, readings, tracing
 from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.guard import CONTENT_POLICY, HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
 
-CHUNK: Final = 256 * 1024
 PACKAGE_EXHIBITS: Final = 100
 
 # Papers that we wrote ourselves may keep their type; nothing else does.
@@ -61,7 +60,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
     @router.api_route("/exhibits/{exhibit}/package.zip", methods=READ)
     def package(request: Request, exhibit: str) -> Response:
-        made = zip_of(platform.packed(exhibit), f"{exhibit}.zip")
+        made = zip_of(request, platform.packed(exhibit), f"{exhibit}.zip")
         _tell(platform, request, PACKED, [exhibit])
         return made
 
@@ -80,7 +79,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             )
         for one in exhibit:
             require_own(request, "exhibit", one)
-        made = zip_of(platform.packed(*exhibit), "guzheng-exhibits.zip")
+        made = zip_of(request, platform.packed(*exhibit), "guzheng-exhibits.zip")
         _tell(platform, request, PACKED, exhibit)
         return made
 
@@ -90,10 +89,10 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         if name.startswith("items/"):  # papers are for everybody to check; originals are taken
             _tell(platform, request, TAKEN, [exhibit], name.removeprefix("items/"))
         shown = view == "inline" and name == "certificate.pdf"
-        return attachment(opened, name, inline=shown)
+        return attachment(request, opened, exhibit, name, inline=shown)
 
     @router.api_route("/exhibits/{exhibit}/preview", methods=READ)
-    def preview(exhibit: str) -> Response:
+    def preview(request: Request, exhibit: str) -> Response:
         picture = readings.find_preview(platform.exhibit(exhibit))
         if picture is None:
             raise Refused("web.no-preview", expected="a picture", found="none")
@@ -103,7 +102,8 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
             opened.close()
             raise Refused("web.no-preview", expected="PNG, JPEG, WebP", found="other octets")
         opened.seek(0)
-        return _stream(opened, media_type, "inline", "private, max-age=3600")
+        tag = ranges.tag_of(exhibit, picture.name)
+        return _given(request, opened, media_type, "inline", "private, max-age=3600", tag)
 
     return router
 
@@ -216,14 +216,19 @@ def _held_up(
     return problems.trouble_of(problem, language), found.observed_at, found.refused
 
 
-def zip_of(made: BinaryIO, name: str) -> Response:
-    return _stream(made, "application/zip", disposition_of(name, inline=False), "no-store")
+def zip_of(request: Request, made: Shared, name: str) -> Response:
+    disposition, tag = disposition_of(name, inline=False), ranges.tag_of(made.digest)
+    return _given(request, made.opened, "application/zip", disposition, "no-store", tag)
 
 
-def attachment(opened: BinaryIO, name: str, *, inline: bool) -> Response:
+def attachment(
+    request: Request, opened: BinaryIO, exhibit: str, name: str, *, inline: bool
+) -> Response:
+    """`name`: of the paper, which never changes its octets."""
     media_type = _OWN_TYPES.get(name, "application/octet-stream")
     disposition = disposition_of(name.rpartition("/")[2], inline=inline)
-    response = _stream(opened, media_type, disposition, "no-store")
+    tag = ranges.tag_of(exhibit, name)
+    response = _given(request, opened, media_type, disposition, "no-store", tag)
     if inline:  # a browser's PDF reader does not work inside a sandbox
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; frame-ancestors 'none'"
@@ -237,16 +242,12 @@ def disposition_of(name: str, *, inline: bool) -> str:
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _stream(opened: BinaryIO, media_type: str, disposition: str, cache: str) -> Response:
-    size = opened.seek(0, 2)
-    opened.seek(0)
+def _given(
+    request: Request, opened: BinaryIO, media_type: str, disposition: str, cache: str, tag: str
+) -> Response:
     headers = {
-        "Content-Length": str(size),
         "Content-Disposition": disposition,
         "Content-Security-Policy": HOSTILE_BYTES_POLICY,
         "Cache-Control": cache,
     }
-    chunks = iter(lambda: opened.read(CHUNK), b"")
-    return StreamingResponse(
-        chunks, media_type=media_type, headers=headers, background=BackgroundTask(opened.close)
-    )
+    return ranges.given(request, opened, media_type, headers, tag=tag)

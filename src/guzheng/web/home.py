@@ -13,7 +13,7 @@ from guzheng.accounts import Acting, Permission
 from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings, spelling
-from guzheng.web.arriving import apart
+from guzheng.web.arriving import apart, apart_if_long
 from guzheng.web.gate import PUBLIC, Rule, acting_of, find_acting, second_step_address
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
@@ -77,7 +77,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         return home(request, {}, [], [])
 
     @router.post("/captures")
-    @apart
+    @apart_if_long
     def capture(request: Request) -> Response:
         form: dict[str, str] = {}
         try:

@@ -21,10 +21,10 @@ from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, readings
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
-from guzheng.web.intake_form import ADDRESS_LIMIT, MULTIPART_OVERHEAD, claims_of
+from guzheng.web.intake_form import ADDRESS_LIMIT, claims_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
-from guzheng.web.uploads import Field, parts_of
+from guzheng.web.uploads import PLAIN_FORM_LIMIT, Field, parts_of
 
 PER_PAGE: Final = 30
 _WITH_FORM: Final = frozenset({"retry", "repeat"})
@@ -171,7 +171,7 @@ def steps_of(view: CommissionView) -> list[dict[str, object]]:
 
 def form_of(request: Request) -> dict[str, str]:
     """The fields of a form without files."""
-    parts = parts_of(request, limit=MULTIPART_OVERHEAD)
+    parts = parts_of(request, limit=PLAIN_FORM_LIMIT)
     return {part.name: part.text for part in parts if isinstance(part, Field)}
 
 

@@ -146,7 +146,7 @@ def _original_routes(router: APIRouter, platform: Platform, upload_limit: int) -
             platform.keeping.tell(
                 TAKEN, [exhibit], said=name, account=acting.account, person=acting.person
             )
-        return attachment(opened, f"items/{name}", inline=False)
+        return attachment(request, opened, exhibit, f"items/{name}", inline=False)
 
 
 def _deposit(platform: Platform, request: Request, form: Mapping[str, str]) -> str:

@@ -9,8 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import RedirectResponse, Response, StreamingResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, Response
 
 from guzheng.accounts import Permission
 from guzheng.app.exports import of_case
@@ -18,8 +17,9 @@ from guzheng.app.volumes import APART, DOCUMENTS, Precheck, WantedPackage
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
 from guzheng.store import ids
-from guzheng.web import problems, readings
-from guzheng.web.exhibits import CHUNK, disposition_of
+from guzheng.web import problems, ranges, readings
+from guzheng.web.arriving import apart_if_long
+from guzheng.web.exhibits import disposition_of
 from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
@@ -84,6 +84,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         return _form(request, platform, pages, WantedPackage(wanted))
 
     @router.post("/packages")
+    @apart_if_long
     def order(request: Request) -> Response:
         form = _read(request)
         wanted = _wanted(request, form)
@@ -127,21 +128,15 @@ def _package_routes(router: APIRouter, platform: Platform, pages: Pages) -> None
         return pages.render(request, "package.html", facts)
 
     @router.api_route("/packages/{package}/files/{name}", methods=READ)
-    def fetch(package: str, name: str) -> Response:
+    def fetch(request: Request, package: str, name: str) -> Response:
         opened = platform.exports.open(package, name)
-        size = opened.seek(0, 2)
-        opened.seek(0)
-        return StreamingResponse(
-            iter(lambda: opened.read(CHUNK), b""),
-            media_type="application/octet-stream",
-            headers={
-                "Content-Length": str(size),
-                "Content-Disposition": disposition_of(name, inline=False),
-                "Content-Security-Policy": HOSTILE_BYTES_POLICY,
-                "Cache-Control": "private, no-store",
-            },
-            background=BackgroundTask(opened.close),
-        )
+        headers = {
+            "Content-Disposition": disposition_of(name, inline=False),
+            "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+            "Cache-Control": "private, no-store",
+        }
+        tag = ranges.tag_of(package, name)
+        return ranges.given(request, opened, "application/octet-stream", headers, tag=tag)
 
 
 def _title(request: Request, platform: Platform, wanted: WantedPackage) -> str:

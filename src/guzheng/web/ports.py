@@ -16,7 +16,7 @@ from guzheng.app.clearing import Clearing
 from guzheng.app.custody import Keeping
 from guzheng.app.entitling import Entitling
 from guzheng.app.evidence import Evidence, Row
-from guzheng.app.exports import Exports
+from guzheng.app.exports import Exports, Shared
 from guzheng.app.halting import Halting
 from guzheng.app.membership import KeyRing, Membership
 from guzheng.app.naming import Naming
@@ -311,8 +311,8 @@ class Platform(Protocol):
         """A zip; a path is the face's to remove once it was sent."""
         ...
 
-    def packed(self, *exhibits: str) -> BinaryIO:
-        """The zip of one, as it is kept; the face closes it."""
+    def packed(self, *exhibits: str) -> Shared:
+        """The zip of these, as it is kept; the face closes it."""
         ...
 
     def verify_package(self, package: Path, /) -> Report: ...

@@ -11,28 +11,22 @@ work, and would stay with a 404 for good: it gets a page that waits, and asks ag
 import base64
 import hashlib
 import html
-import os
-import re
-from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Final
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from guzheng import words
 from guzheng.app.replaying import ARCHIVE, Replaying, Ticket
 from guzheng.refusals import Problem, Refused
-from guzheng.web import problems
+from guzheng.web import problems, ranges
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.pages import language_of
 
-CHUNK: Final = 256 * 1024
-_RANGE: Final = re.compile(r"bytes=(\d{0,16})-(\d{0,16})", re.ASCII)
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -75,7 +69,14 @@ def create_replay_app(replaying: Replaying) -> ASGIApp:
 
     def octets(request: Request) -> Response:
         ticket = replaying.redeem(request.path_params["ticket"])
-        return _ranged(request, replaying.open(ticket), ticket.media_type)
+        opened = replaying.open(ticket)
+        headers = {
+            **_ALWAYS,
+            "Cache-Control": "private, no-store",
+            "Content-Security-Policy": HOSTILE_BYTES_POLICY,
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        return ranges.given(request, opened, ticket.media_type, headers, tag="")
 
     def player(request: Request) -> Response:
         found = replaying.find_player(request.path_params["name"])
@@ -164,43 +165,3 @@ def _policy(ticket: Ticket) -> str:
     else:
         own = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
     return f"{own}; form-action 'none'; base-uri 'none'; frame-ancestors {ticket.within}"
-
-
-def _ranged(request: Request, opened: BinaryIO, media_type: str) -> Response:
-    size = opened.seek(0, os.SEEK_END)
-    headers = {
-        **_ALWAYS,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-store",
-        "Content-Security-Policy": HOSTILE_BYTES_POLICY,
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
-    asked = _RANGE.fullmatch(request.headers.get("range", ""))
-    first, last = 0, size - 1
-    if asked and (asked[1] or asked[2]):
-        if asked[1]:
-            first = int(asked[1])
-            last = min(last, int(asked[2])) if asked[2] else last
-        else:
-            first = max(0, size - int(asked[2]))
-        if first > last:
-            opened.close()
-            return Response(
-                status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"}
-            )
-        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-    length = last - first + 1
-    opened.seek(first)
-    return StreamingResponse(
-        _chunks(opened, length),
-        status_code=206 if "Content-Range" in headers else 200,
-        media_type=media_type,
-        headers={**headers, "Content-Length": str(length)},
-        background=BackgroundTask(opened.close),
-    )
-
-
-def _chunks(opened: BinaryIO, left: int) -> Iterator[bytes]:
-    while left and (chunk := opened.read(min(CHUNK, left))):
-        left -= len(chunk)
-        yield chunk

@@ -202,15 +202,17 @@ def _visitor_routes(router: APIRouter, platform: Platform, pages: Pages) -> None
     @router.api_route("/s/{secret}/package.zip", methods=READ)
     def package(request: Request, secret: str) -> Response:
         visitor = _visitor(request, platform)
-        found, name = platform.shares.package(_whole(secret), _passed(request), visitor)
-        return _private(exhibits.zip_of(found, name))
+        found = platform.shares.package(_whole(secret), _passed(request), visitor)
+        return _private(exhibits.zip_of(request, found, found.name))
 
     @router.api_route("/s/{secret}/{number}/{name:path}", methods=READ)
     def file(request: Request, secret: str, number: int, name: str) -> Response:
         visitor = _visitor(request, platform)
         opened = platform.shares.open(_whole(secret), _passed(request), number, name, visitor)
         shown = name == layout.CERTIFICATE_PDF and request.query_params.get("view") == "inline"
-        return _private(exhibits.attachment(opened, name, inline=shown))
+        within = f"{secret}/{number}"
+        given = exhibits.attachment(request, opened, within, name, inline=shown)
+        return _private(given)
 
 
 def _shown(
