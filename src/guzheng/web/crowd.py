@@ -61,6 +61,9 @@ class Added(NamedTuple):
 
     def encoded(self) -> bytes:
         """`value` as canonical JSON; all in one shard, as nearly always, without a detour."""
+        if len(self.entries) == 1:
+            shard, number = self.entries[0]
+            return f'{{"indexes":[{number}],"shard":"{shard}","state":"{self.state}"}}'.encode()
         shards, numbers = zip(*self.entries, strict=True)
         shard = shards[0]
         if shards.count(shard) != len(shards):
@@ -214,6 +217,11 @@ def _last(taken: Sequence[Waiting]) -> list[Numbered]:
     """The greatest number in each shard: nearly always there is one."""
     last: dict[str, int] = {}
     for one in taken:
+        if len(one.entries) == 1:
+            shard, number = one.entries[0]
+            if number > last.get(shard, -1):
+                last[shard] = number
+            continue
         shards, numbers = zip(*one.entries, strict=True)
         if shards.count(shards[0]) == len(shards):
             last[shards[0]] = max(last.get(shards[0], -1), max(numbers))
