@@ -111,9 +111,10 @@ def curl(*arguments: str) -> str:
 
 def tus(address: str, file: Path) -> None:
     said = {"Tus-Resumable": "1.0.0", "Upload-Metadata": "filename ZmlsbS5tcDQ="}
-    opened = httpx.post(
-        f"{address}/api/uploads", headers={**said, "Upload-Length": str(file.stat().st_size)}
-    )
+    size = str(file.stat().st_size)
+    # Plain and unproxied: to read the roots of TLS first would be 40 ms of the figure.
+    with httpx.Client(verify=False, trust_env=False) as client:  # noqa: S501 - no TLS
+        opened = client.post(f"{address}/api/uploads", headers={**said, "Upload-Length": size})
     place = opened.headers["location"]
     headers = ("Tus-Resumable: 1.0.0", "Upload-Offset: 0")
     told = curl(
