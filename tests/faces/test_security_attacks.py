@@ -1,6 +1,7 @@
 """Attacks on the running program, each as somebody who means harm would go about it."""
 
 import contextlib
+import json
 import re
 import threading
 from collections import Counter
@@ -14,7 +15,9 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
+from guzheng.accounts import Permission
 from guzheng.accounts.people import Persons
+from guzheng.accounts.sessions import COOKIE
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
@@ -186,3 +189,44 @@ def test_an_answer_of_another_issuer_is_none(
         assert answer.status_code == 403, answer.headers
         assert "/token" not in outside.asked
         assert house.sessions(fresh) is None
+
+
+# ---- what the operator is told -------------------------------------------------------------
+
+
+def test_whoever_does_not_come_in_is_told_and_nothing_of_what_he_tried(
+    platform: Platform, face: Face
+) -> None:
+    client, audit = face.client, platform.config.data / "audit.jsonl"
+    client.cookies.clear()
+    tried = ("wrong and wrong 11", "guessed@b.example", "gk_wrong_key", "wrong-token")
+    for _ in range(3):
+        fields = {"address": tried[1], "password": tried[0]}
+        assert client.post("/login", data=fields).status_code == 403
+    assert client.post("/sent", data={"code": "123456"}).status_code == 410
+    assert client.get(f"/reset/{tried[3]}").status_code == 410
+    key = {"Authorization": f"Bearer {tried[2]}"}
+    assert client.get("/api/exhibits", headers=key).status_code == 401
+    assert client.get("/api/exhibits").status_code == 401, "who shows nothing is no attempt"
+    text = audit.read_text("utf-8")
+    told = [json.loads(one) for one in text.splitlines()]
+    found = {(one["rule"], one["code"]) for one in told if one["event"] == "entry.refused"}
+    assert found >= {
+        ("POST /login", "accounts.sign-in-refused"),
+        ("POST /sent", "accounts.code-over"),
+        ("GET /reset/{token}", "accounts.link-dead"),
+        ("GET /api/exhibits", "accounts.not-signed-in"),
+    }
+    assert not [one for one in tried if one in text]
+
+
+@pytest.mark.parametrize("name", ["key", "token", "access_token", "api_key", "session"])
+def test_no_secret_opens_by_an_address(platform: Platform, face: Face, name: str) -> None:
+    """What stands in an address stands in logs and histories of others: it is not taken."""
+    with someone(platform, face.address, "careless") as one:
+        scopes = frozenset({Permission.READ})
+        key = platform.keys.make(one.acting(platform), scopes, days=30, note="n")[1]
+        session = one.client.cookies[COOKIE]
+        assert face.client.get(f"/api/exhibits?{name}={key}").status_code == 401
+        assert face.client.get(f"/api/exhibits?{name}={session}").status_code == 401
+        assert face.client.get(f"/me?{name}={session}&{COOKIE}={session}").status_code == 303

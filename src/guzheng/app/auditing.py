@@ -42,6 +42,7 @@ EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "accounts.key": frozenset({"generation"}),
     "accounts.retired": frozenset({"generation"}),
     "access.refused": frozenset({"code", "rule", "account", "person", "way", "refused"}),
+    "entry.refused": frozenset({"code", "rule", "refused"}),
 }
 _AGAIN_SECONDS: Final = 60
 _MOST_KINDS: Final = 10_000
@@ -123,8 +124,9 @@ class Audit:
 
 
 class Accesses:
-    """Who is signed in and asked for what he may not have. Each kind once a minute, with how
-    many it stands for: who tries everything must not fill the disk as well.
+    """Who is signed in and asked for what he may not have, and who did not get in. Each kind
+    once a minute, with how many it stands for: who tries everything must not fill the disk as
+    well.
 
     `rule` is the address as it is served, with names for its parameters: what was asked for
     does not stand in the line."""
@@ -135,22 +137,33 @@ class Accesses:
         self._telling = threading.Lock()
 
     def refused(self, acting: Acting, rule: str, code: str) -> None:
-        kind = (acting.account, acting.person, acting.by, rule, code)
+        if refused := self._counted(acting.account, acting.person, acting.by, rule, code):
+            self._audit.tell(
+                "access.refused",
+                code=code,
+                rule=rule,
+                account=acting.account,
+                person=acting.person,
+                way=acting.by,
+                refused=refused,
+            )
+
+    def not_entered(self, rule: str, code: str) -> None:
+        """A password, a code, a passkey, a link, a key that opened nothing. As whom he tried to
+        come does not stand there, nor from where: the person's own history says how many failed
+        before he came in."""
+        if refused := self._counted(rule, code):
+            self._audit.tell("entry.refused", code=code, rule=rule, refused=refused)
+
+    def _counted(self, *kind: str) -> int:
+        """How many of this kind since it was told last; 0 where that was a moment ago."""
         now = self._monotonic()
         with self._telling:
             told_at, since = self._told.get(kind, (float("-inf"), 0))
             if now - told_at < _AGAIN_SECONDS:
                 self._told[kind] = (told_at, since + 1)
-                return
+                return 0
             if len(self._told) >= _MOST_KINDS:
                 self._told.clear()
             self._told[kind] = (now, 0)
-        self._audit.tell(
-            "access.refused",
-            code=code,
-            rule=rule,
-            account=acting.account,
-            person=acting.person,
-            way=acting.by,
-            refused=since + 1,
-        )
+        return since + 1

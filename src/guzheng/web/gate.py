@@ -63,6 +63,13 @@ UNOWNED: Final = frozenset(
     | {"passkey", "session", "token"}
 )
 _REFUSALS: Final = frozenset({"accounts.not-permitted", "accounts.operator-only"})
+# What somebody is told who did not come in, whoever he is.
+_NOT_IN: Final = frozenset(
+    {"accounts.sign-in-refused", "accounts.code-wrong", "accounts.code-over"}
+    | {"accounts.too-often", "accounts.link-dead", "accounts.identity-not-proved"}
+    | {"accounts.identity-over", "accounts.identity-unknown"}
+    | {"accounts.passkey-unknown", "accounts.passkey-refused", "accounts.passkey-copied"}
+)
 _LOCAL: Final = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f]*")
 _LONGEST_RETURN: Final = 1000
 
@@ -239,14 +246,18 @@ def require_own(request: Request, kind: str, name: str) -> str:
 
 
 def tell_refused(request: Request, code: str, accesses: Accesses) -> None:
-    """Tell the operator of somebody who is signed in and asked for what he may not have."""
+    """Tell the operator of somebody who is signed in and asked for what he may not have, and of
+    somebody who did not come in, be it by a program's key."""
     acting: Acting | None = getattr(request.state, "acting", None)
-    if acting is None or not (
+    path = getattr(request.scope.get("route"), "path", "")
+    rule = f"{request.method} {path}"
+    is_dead_key = code == "accounts.not-signed-in" and "authorization" in request.headers
+    if code in _NOT_IN or is_dead_key:
+        accesses.not_entered(rule, code)
+    elif acting is not None and (
         code in _REFUSALS or getattr(request.state, "is_anothers", False)
     ):
-        return
-    path = getattr(request.scope.get("route"), "path", "")
-    accesses.refused(acting, f"{request.method} {path}", code)
+        accesses.refused(acting, rule, code)
 
 
 # ---- to sign in, and back ------------------------------------------------------------

@@ -80,6 +80,7 @@ class Pages:
 
     def __init__(self, platform: Platform, *, version: str) -> None:
         self._platform = platform
+        self.accesses = platform.accesses
         self._version = version
         self.addresses: frozenset[str] = frozenset()  # served ones; no link leads to others
         self.static = static_files()

@@ -17,7 +17,7 @@ from guzheng.accounts.letters import CONFIRM, FORGOT, MOVE, WELCOME
 from guzheng.app.people import Halfway
 from guzheng.refusals import Problem, Refused
 from guzheng.web import problems
-from guzheng.web.gate import PUBLIC, Rule, find_acting, local_path
+from guzheng.web.gate import PUBLIC, Rule, find_acting, local_path, tell_refused
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
@@ -99,6 +99,8 @@ def shower(pages: Pages) -> Show:
         **facts: object,
     ) -> Response:
         trouble = problem and problems.trouble_of(problem, language_of(request))
+        if trouble:
+            tell_refused(request, trouble.code, pages.accesses)
         field = FIELD_OF.get(problem.code, "") if problem else ""
         page: dict[str, object] = {
             "section": "me",
