@@ -215,15 +215,19 @@ def test_patience_is_about_as_long_as_it_is_asked_to_be() -> None:
 def test_enqueueing_never_fails_an_intake(tmp_path: Path) -> None:
     """The queue's file may be full or gone: what came in is durable, and the sweep finds it."""
 
+    tried: list[str] = []
+
     class Full:
         def add(self, exhibit: str, turn: Turn) -> None:
+            tried.append(exhibit)
             raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full"))
 
     work = Work(lambda _exhibit: False, lambda: ())
     jobs = Jobs(tmp_path / "j", tmp_path / "l", work, at_once=1, patience=Patience(1))
     jobs.enqueue("ex_1")  # no queue here
     object.__setattr__(jobs, "_queue", Full())
-    jobs.enqueue("ex_1")
+    jobs.enqueue("ex_2")
+    assert tried == ["ex_2"]
 
 
 def test_a_second_queue_in_the_same_process_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from guzheng.proof.errors import Malformed, ProofError
 from guzheng.transcript import layout, sealedkeys, warc
 from guzheng.transcript.codings import content_of
 from guzheng.transcript.container import Transcript
+from guzheng.transcript.index import Told
 from guzheng.transcript.keylog import KeyLog
 from guzheng.transcript.tls.opening import open_session
 from guzheng.transcript.wire import open_all
@@ -66,13 +67,14 @@ def members(**streams: bytes) -> dict[str, bytes]:
     } | streams
 
 
-def opened(path: Path) -> None:
+def opened(path: Path) -> Told:
     with path.open("rb") as stream:
         transcript = Transcript.open(stream)
         (told,) = transcript.index.connections
         for part in ("sent", "received"):
             transcript.stream(told, part)
         list(transcript.times(told))
+    return told
 
 
 def _changed(change: Callable[[Any], object]) -> dict[str, bytes]:
@@ -87,7 +89,9 @@ _TOLD = {"resolver": "1.1.1.1", "answers": [], "aliases": ["edge.test"], "ttl_se
 @pytest.mark.parametrize("more", [{}, {"resolvers": [_TOLD]}])
 def test_the_form_is_accepted(tmp_path: Path, more: dict[str, object]) -> None:
     pack(tmp_path / "t.zip", _changed(lambda one: one["connections"][0].update(more)))
-    opened(tmp_path / "t.zip")
+    told = opened(tmp_path / "t.zip")
+    aliases = [one.aliases for one in told.resolvers]
+    assert (("edge.test",) in aliases) == bool(more)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +196,9 @@ def test_every_octet_of_the_servers_side_is_held(
 
 @given(st.binary(max_size=400), st.binary(max_size=400))
 def test_any_octets_end_in_an_answer(sent: bytes, received: bytes) -> None:
-    open_session(sent, received, KeyLog({}))
-    open_session(b"\x16\x03\x01\x00\x40\x01" + sent, b"\x16\x03\x03" + received, KeyLog({}))
+    for start, answer in ((b"", b""), (b"\x16\x03\x01\x00\x40\x01", b"\x16\x03\x03")):
+        session = open_session(start + sent, answer + received, KeyLog({}))
+        assert session.faults, "nobody shook hands"
 
 
 @given(st.data())

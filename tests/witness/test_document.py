@@ -20,7 +20,7 @@ PARSERS = {"witness": witness_parser, "mirror": mirror_parser}
 
 @pytest.mark.parametrize(("program", "line"), TYPED)
 def test_each_line_is_understood(program: str, line: str) -> None:
-    PARSERS[program]().parse_args(shlex.split(line))
+    assert vars(PARSERS[program]().parse_args(shlex.split(line)))
 
 
 def test_its_codes_have_words() -> None:
