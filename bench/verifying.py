@@ -130,8 +130,18 @@ def verifications(key: PrivateKey, kind: str, count: int, rounds: int) -> dict[s
             assert isinstance(public, ec.EllipticCurvePublicKey)
             public.verify(one.signature, one.attributes_encoded, ec.ECDSA(own_hash))
 
+    pairs = [(own, between.public_key()), (between, root.public_key())]
+
+    def every(token: bytes) -> None:
+        """Each signature of the path too, by keys that were read before: below this comes
+        nobody who remembers nothing."""
+        raw(token)
+        for one, by in pairs:
+            check(by, one)
+
     ways: dict[str, Callable[[bytes], None]] = {
         "raw_signature": raw,
+        "raw_signatures_of_all": every,
         "remembered": ours,
         "fresh": fresh,
         "rfc3161_client": theirs,
@@ -155,7 +165,22 @@ def verifications(key: PrivateKey, kind: str, count: int, rounds: int) -> dict[s
         )
     # Both cannot but compute signatures: what they do beside is compared here.
     found["ratio_at_most"] = round(best["rfc3161_client"] / best["raw_signature"], 2)
+    all_of_them = best["raw_signatures_of_all"]
+    found["ratio_fresh_at_most"] = round(best["rfc3161_client"] / all_of_them, 2)
+    found["share_of_signatures_fresh"] = round(all_of_them / best["fresh"], 2)
+    found["share_of_signature_remembered"] = round(
+        best["raw_signature"] / best["remembered"], 2
+    )
     return found
+
+
+def check(by: CertificatePublicKeyTypes, one: x509.Certificate) -> None:
+    octets, hashed = one.tbs_certificate_bytes, hashes.SHA384()
+    if isinstance(by, rsa.RSAPublicKey):
+        by.verify(one.signature, octets, padding.PKCS1v15(), hashed)
+    else:
+        assert isinstance(by, ec.EllipticCurvePublicKey)
+        by.verify(one.signature, octets, ec.ECDSA(hashed))
 
 
 def path_of(
