@@ -3,8 +3,8 @@
 
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PORT   ?= 8000
-# One more than there are cores: a third of what tests do is waiting (for a browser, a disk, a limit).
-JOBS   ?= $(shell echo $$(($$(nproc 2> /dev/null || echo 2) + 1)))
+# Two more than there are cores: of three on two cores a quarter of the processors' time was left.
+JOBS   ?= $(shell echo $$(($$(nproc 2> /dev/null || echo 2) + 2)))
 BIN    := .venv/bin
 CODE   := src tests tools $(if $(wildcard bench/*.py),bench)
 

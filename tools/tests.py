@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +24,7 @@ PYTEST = (
     "--max-worker-restart=0",
     "-m",
     "not soak",
+    "--durations=25",
 )
 # What is durable is flushed, some hundred thousand times: for a disk one waits, for memory not,
 # and a program that is killed leaves the same there. What the tests leave is 3 GB.
@@ -52,10 +55,17 @@ def _available() -> int:
 
 
 def run(*arguments: str) -> int:
-    environment = os.environ | place()
-    return subprocess.run(
-        [*PYTEST, *arguments], cwd=ROOT, env=environment, check=False
-    ).returncode
+    environment, began, worked = os.environ | place(), time.monotonic(), _worked()
+    done = subprocess.run([*PYTEST, *arguments], cwd=ROOT, env=environment, check=False)
+    took, worked = time.monotonic() - began, _worked() - worked
+    print(f"· {took:.0f} s，处理器 / of processors {worked:.0f} s", flush=True)
+    return done.returncode
+
+
+def _worked() -> float:
+    """Seconds of processors, of all that was started here and has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def without_group(name: str) -> str:

@@ -39,17 +39,19 @@ def serve(
     port: int, host: str, allow_private: tuple[str, ...], data: Path, speaker: Speaker
 ) -> int:
     """启动网页与后台任务 / serve the pages and run the queue."""
-    import uvicorn
-
-    from guzheng.cli.allocating import keep_freed_memory
-    from guzheng.web import create_app
-    from guzheng.web.wire import Wire
-
-    keep_freed_memory()
-    overrides = {"allow_private": allow_private} if allow_private else {}
-    platform = opened(data, **overrides)
     with contextlib.ExitStack() as stack:
+        # Before anything large is loaded: whoever started it twice is told at once, and whoever
+        # asks meanwhile waits for an answer.
         listening = stack.enter_context(contextlib.closing(_listening(host, port)))
+        import uvicorn
+
+        from guzheng.cli.allocating import keep_freed_memory
+        from guzheng.web import create_app
+        from guzheng.web.wire import Wire
+
+        keep_freed_memory()
+        overrides = {"allow_private": allow_private} if allow_private else {}
+        platform = opened(data, **overrides)
         try:
             stack.enter_context(platform.jobs.running())
             stack.callback(platform.interrupt)
