@@ -82,7 +82,7 @@ class Known:
                 recent, asked = self._between(cursor, indexed, size), leaves
             else:
                 self._catch_up(cursor, indexed, size)
-                recent, asked = self._recent, self._seen.to_ask(leaves, indexed)
+                recent, asked = self._recent, self._seen.to_ask(leaves, indexed, size)
             maybe = {recent[one] for one in leaves if one in recent}
         if indexed and asked:
             maybe |= self._indexed_among(cursor, asked)
@@ -101,7 +101,7 @@ class Known:
             if start == self._to:
                 self._to += len(leaves)
                 self._recent.update(zip(leaves, range(start, self._to), strict=True))
-                self._seen.add(start, leaves)
+                self._seen.add(start, leaves, self._to)
 
     def index(self, cursor: DBAPICursor, size: int) -> None:
         """Index what has gathered, when it is enough; in a transaction that may write."""
@@ -174,7 +174,7 @@ class Known:
     def _catch_up(self, cursor: DBAPICursor, indexed: int, size: int) -> None:
         """What others appended is read; what was indexed since is forgotten here."""
         if indexed > self._to:  # more than we have seen was appended and indexed
-            self._seen.skip(indexed)
+            self._seen.forget()
         if indexed > self._from:
             kept = self._recent.items() if indexed < self._to else ()
             self._recent = {leaf: at for leaf, at in kept if at >= indexed}

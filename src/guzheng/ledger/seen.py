@@ -10,6 +10,7 @@ worth it. Nothing of it is on the disk: it is as old as the program, and wheneve
 sure that it has seen every entry, everything is asked for.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -47,66 +48,67 @@ class Seen:
 
     def __init__(self, read: Callable[[int, int], list[bytes]]) -> None:
         self._read = read
+        self._changing = threading.Lock()  # between the owner's thread and that which reads
         self._parts: list[_Part] = []
-        self._from = self._to = 0  # every entry in [from, to) was added
+        self._from = self._to = 0  # every entry in [from, to) was added, if any is
         self._before: _Part | None = None  # what was below `from`, once it is read
+        self._remembers = False
         self._asked = 0
-        self._making: threading.Thread | None = None
 
     def forget(self) -> None:
-        """The table is another one."""
-        self._parts, self._before, self._making = [], None, None
-        self._from = self._to = self._asked = 0
+        """The table is another one, or entries of it were not seen."""
+        with self._changing:
+            self._parts, self._before = [], None
+            self._from = self._to = self._asked = 0
+            self._remembers = False
 
-    def skip(self, to: int) -> None:
-        """Entries up to here were not seen."""
-        self.forget()
-        self._from = self._to = to
-
-    def add(self, start: int, leaves: Sequence[bytes], end: int | None = None) -> None:
-        """The entries from `start` on, up to `end`: fewer than that, where some are alike."""
+    def add(self, start: int, leaves: Sequence[bytes], end: int) -> None:
+        """The entries from `start` to `end`: fewer leaves than that, where some are alike."""
+        if not self._remembers:
+            return
         if start != self._to:
-            self.skip(start)
+            self.forget()
+            return
         if not self._parts or self._parts[-1].room < len(leaves):
             room = min(_MOST, _LEAST * _GROWS ** len(self._parts))
             self._parts.append(_Part(max(room, len(leaves))))
         self._parts[-1].add(leaves)
         self._parts[-1].room -= len(leaves)
-        self._to = start + len(leaves) if end is None else end
+        self._to = end
 
-    def to_ask(self, leaves: Sequence[bytes], indexed: int) -> Sequence[bytes]:
-        """Those which the index of so many entries must be asked for."""
+    def to_ask(self, leaves: Sequence[bytes], indexed: int, size: int) -> Sequence[bytes]:
+        """Those which the index must be asked for. It has so many entries, the table `size`,
+        all of which were added while anything was."""
+        if not self._remembers:
+            self._asked += len(leaves)
+            if self._asked > max(_WORTH, size // _SHARE) and size <= _MOST:
+                self._begin(size)
         if not indexed:
             return ()
-        if self._from and self._before is None:
-            self._asked += len(leaves)
-            if self._making is None and self._asked > max(_WORTH, self._from // _SHARE):
-                self._asked = 0
-                if self._from <= _MOST:
-                    self._making = threading.Thread(
-                        target=self._make, args=(self._from,), name="seen", daemon=True
-                    )
-                    self._making.start()
+        if self._before is None:
             return leaves
-        parts = self._parts if self._before is None else [self._before, *self._parts]
-        if len(parts) == 1:
-            return parts[0].maybe(leaves)
-        found = dict.fromkeys(one for part in parts for one in part.maybe(leaves))
+        found = dict.fromkeys(
+            one for part in (self._before, *self._parts) for one in part.maybe(leaves)
+        )
         return list(found)
+
+    def _begin(self, size: int) -> None:
+        with self._changing:
+            self._remembers = True
+            self._from = self._to = size
+            self._before = None if size else _Part(1)
+        if size:
+            threading.Thread(target=self._make, args=(size,), name="seen", daemon=True).start()
 
     def _make(self, end: int) -> None:
         """Read what was there before; whoever forgot meanwhile has no use for it."""
-        made: _Part | None = _Part(end)
-        try:
+        made = _Part(end)
+        with contextlib.suppress(Problem):  # said to whoever asks the table itself
             for start in range(0, end, _READ):
                 leaves = self._read(start, min(end, start + _READ))
-                if made is None or len(leaves) != min(end, start + _READ) - start:
-                    made = None  # a table with a gap is always asked
-                    break
+                if len(leaves) != min(end, start + _READ) - start:
+                    return  # a table with a gap is always asked
                 made.add(leaves)
-        except Problem:
-            made = None  # said to whoever asks the table itself
-        if self._making is threading.current_thread():
-            self._before = made
-            if made is not None:
-                self._making = None
+            with self._changing:
+                if self._remembers and self._from == end:
+                    self._before = made
