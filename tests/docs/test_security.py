@@ -135,6 +135,22 @@ def _is_put_together(statement: ast.expr) -> bool:
     return isinstance(statement, ast.JoinedStr | ast.BinOp)
 
 
+# What a template of typst may open: its own document, and what that names by number.
+_OPENED = re.compile(r"\b(?:read|json|csv|yaml|toml|xml|cbor|plugin|bibliography)\(([^,)]*)")
+_OWN = frozenset({'"/document.json"', "one.file"})
+
+
+def test_no_template_evaluates_what_somebody_wrote() -> None:
+    """Names, titles and addresses are values of a JSON file, and never code or a path."""
+    templates = list((ROOT / "src").rglob("*.typ"))
+    assert len(templates) >= 4
+    for file in templates:
+        text = file.read_text("utf-8")
+        assert not re.search(r"\beval\(|#import|#include", text), file.name
+        assert set(_OPENED.findall(text)) <= _OWN, file.name
+        assert set(re.findall(r"\bimage\(([^,]*)", text)) <= {"bytes(d.code)"}, file.name
+
+
 def test_chance_is_the_systems() -> None:
     """Nothing that can be foretold is drawn anywhere: no Mersenne twister is imported."""
     drawn = re.compile(r"^\s*(?:import|from)\s+(?:random|numpy)\b", re.MULTILINE)

@@ -21,6 +21,7 @@ from guzheng.accounts.sessions import COOKIE
 from guzheng.app import Platform
 from guzheng.config import Config
 from guzheng.web import create_app
+from guzheng.web.members import unlinked
 from tests import plain
 from tests.faces.conftest import Face, serving
 from tests.faces.persons import someone
@@ -79,6 +80,21 @@ def test_a_letter_leads_here_whatever_the_request_calls_us(
         told += capsys.readouterr().err
     assert "evil" not in told
     assert f"{face.address}/" in told
+
+
+def test_a_letter_to_a_stranger_has_no_link_of_the_inviters(
+    platform: Platform, face: Face, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever registers calls himself what he likes, and has us write to whom he likes."""
+    with someone(platform, face.address, "中奖 https://evil.example/a www.evil.example") as one:
+        one.post("/members/invitations", {"address": "stranger@b.example"}, status=201)
+    told = ""
+    while "/invitation/" not in told:
+        told += capsys.readouterr().err
+    assert "中奖 https" in told
+    assert "evil.example" not in told
+    for name in ("李四", "J. R. Smith", "王 五 (法务)", "Dr. Li"):
+        assert unlinked(name) == name
 
 
 # ---- where one is led back -----------------------------------------------------------------

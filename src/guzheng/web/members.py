@@ -5,6 +5,7 @@ invited lands, whether he is known here or not. Every change is posted and answe
 of what was changed (303); the one exception is an invitation's link, which is shown once, on
 the answer itself. No rule is here: accounts/members.py has them, and refuses."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -25,6 +26,8 @@ from guzheng.web.ports import Platform
 from guzheng.web.sessions import asked_of, see
 
 PER_PAGE: Final = 50
+_LINK: Final = re.compile(r"://|@|\w[.。．]\w{2}")
+_UNLINKED: Final = str.maketrans(dict.fromkeys(".。．/:：@", "·"))
 _LARGEST_TABLE: Final = 10_000
 KINDS: Final = (
     "founded",
@@ -165,9 +168,15 @@ def _sent(request: Request, platform: Platform, address: str, link: str) -> str:
         "invitation",
         language_of(request),
         link=link,
-        inviter=platform.members.name_of(by.person),
-        founder=platform.members.founder_name(by.account),
+        inviter=unlinked(platform.members.name_of(by.person)),
+        founder=unlinked(platform.members.founder_name(by.account)),
     )
+
+
+def unlinked(name: str) -> str:
+    """A name as a letter to a stranger says it: none is a link that his reader's mail opens. We
+    carry no advertisement, and no trap, under our own address."""
+    return name.translate(_UNLINKED) if _LINK.search(name) else name
 
 
 # ---- the audit ---------------------------------------------------------------------------
