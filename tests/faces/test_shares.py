@@ -10,7 +10,7 @@ import pytest
 from guzheng import words
 from guzheng.app import Platform, open_parts
 from guzheng.app.sharing import WantedShare
-from guzheng.cases import Facts
+from guzheng.cases import Facts, course
 from guzheng.config import Config
 from guzheng.web import create_app
 from tests import plain
@@ -262,7 +262,15 @@ def test_an_end_before_the_hearing_is_warned_of(
         view = platform.shares.make(WantedShare((exhibit,), days)).view
         assert ("sharing.ends-before-hearing" in view.warnings) is warned, days
     with serving(create_app(platform)) as face:
-        assert hearing in face.client.get(f"/shares/new?exhibit={exhibit}").text
+        page = face.client.get(f"/shares/new?exhibit={exhibit}").text
+        assert hearing in page
+        assert 'value="30" checked' in page
+        for days, chosen in ((29, 30), (30, 90), (200, 365), (900, 365), (-9, 30)):
+            day = f"{clock.at + timedelta(days=days):%Y-%m-%d}"
+            platform.cases.set(case, course.FACTS, Facts(name="某案", hearing_on=day))
+            page = face.client.get(f"/shares/new?exhibit={exhibit}").text
+            assert f'value="{chosen}" checked' in page, "what lasts beyond the hearing"
+        platform.cases.set(case, course.FACTS, Facts(name="某案", hearing_on=hearing))
         fields = {"exhibits": exhibit, "days": "7"}
         assert hearing in face.client.post("/shares", data=fields).text
 

@@ -151,6 +151,16 @@ class Sharing:
             hearing,
         )
 
+    def lasting(self, hearing: str, offered: Sequence[int], usual: int) -> int:
+        """Of the days that are offered, the fewest, but no fewer than usual, after which the
+        hearing is over; the most there are, where none is enough."""
+        enough = [one for one in offered if one >= usual]
+        now = self._parts.now()
+        for days in enough if hearing else ():
+            if now + timedelta(days=days) >= _end_of(hearing):
+                return days
+        return enough[-1] if hearing else usual
+
     def _warnings(self, share: Share, hearing: str) -> tuple[str, ...]:
         """Codes of what the owner should mend before he relies on the link."""
         found = []

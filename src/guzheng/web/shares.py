@@ -81,7 +81,9 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         if not own:
             return RedirectResponse("/exhibits", status_code=HTTPStatus.SEE_OTHER)
         title = readings.title_of_several(platform, own, language_of(request))
-        return _form(request, platform, pages, WantedShare(own, USUAL_DAYS, title=title))
+        hearing = platform.cases.hearing_of(own, account=acting_of(request).account)
+        days = platform.shares.lasting(hearing, DAYS, USUAL_DAYS)
+        return _form(request, platform, pages, WantedShare(own, days, title=title))
 
     @router.post("/shares")
     def make(request: Request) -> Response:
