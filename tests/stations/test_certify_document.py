@@ -15,6 +15,7 @@ from guzheng.certify.wording import Phrase
 from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
 from guzheng.proof.errors import Malformed
+from guzheng.transcript.limits import MISSING
 from tests.stations.certify_cases import CAPTURE, NUMBER, URL, facts, item
 
 WITNESS = {"name": "witness.example.org", "attested_at": "2026-11-21T10:44:13.000Z"}
@@ -244,6 +245,7 @@ def test_of_many_gaps_it_says_which_are_named_and_where_the_rest_stands() -> Non
     assert "以下原因为其中前 100 项的原因" in text
     assert text.count("[not-recorded]") == 12
     assert "以上列出 12 项；取证记录 capture.json 列出前 1,000 项" in text
+    assert f"至多 {MISSING:,} 项" in text, "the certificate promises no more than is listed"
     assert "a" * 200 not in text.replace("\n", "")
 
 

@@ -1,7 +1,8 @@
 """The row of a web capture's certificate that says how complete the archive is.
 
 Counts and a short list, as docs/spec/completeness.md §3 defines them. The certificate names the
-first gaps and says where the rest stand: the record has a thousand, `guzheng transcript` all.
+first gaps and says where the rest stand: the record has a thousand, `guzheng transcript --json`
+ten thousand.
 """
 
 from collections import Counter
@@ -25,9 +26,9 @@ REASONS_OF = Phrase(
 )
 REST = Phrase(
     "以上列出 {named} 项；取证记录 capture.json 列出前 1,000 项，"
-    "其余用 guzheng transcript 逐项列出",
+    "其余用 guzheng transcript --json 逐项列出，至多 10,000 项",
     "{named} are named above; the capture record (capture.json) names the first 1,000, and "
-    "guzheng transcript all of them",
+    "guzheng transcript --json the first 10,000",
 )
 UNOPENED = Phrase(
     "有 {unopened} 条连接未能打开，其中内容无从得知",
