@@ -214,6 +214,17 @@ class Jobs:
         return self._work.unfinished()
 
 
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Making DBOS makes it log; what fails here is told by who asked."""
+    said = logging.getLogger("dbos")
+    if not said.handlers:  # else it takes hold of standard error as it is now, for good
+        said.addHandler(logging.NullHandler())
+        said.propagate = False
+    yield
+    said.setLevel(logging.CRITICAL)
+
+
 class _Queue:
     """DBOS, started. Only one may be alive in a process: DBOS keeps its state globally."""
 
@@ -241,12 +252,8 @@ class _Queue:
             "log_level": "CRITICAL",  # what fails is said by its face, and stays in the index
         }
         self._dbos = DBOS
-        said = logging.getLogger("dbos")
-        if not said.handlers:  # else it takes hold of standard error as it is now, for good
-            said.addHandler(logging.NullHandler())
-            said.propagate = False
-        DBOS(config=config)
-        said.setLevel(logging.CRITICAL)
+        with _unheard():
+            DBOS(config=config)
 
         @DBOS.step(
             name="advance",

@@ -28,6 +28,7 @@ from guzheng.app.wishes import (
     judge_cells,
     judged,
     require_same,
+    wanted_again,
     wanted_of,
 )
 from guzheng.commission import Allowance, Batch, Commission, Event, Quota, rules, table
@@ -233,17 +234,7 @@ class Ordering:
                 found=view.state,
                 act="wait for it, or cancel it",
             )
-        wanted = Wanted(
-            one.url,
-            one.claimed_name,
-            one.claimed_applicant,
-            one.claimed_purpose,
-            (one.vantage,) if one.vantage else (),
-            options=one.options,
-            token=token,
-            account=one.account,
-            person=person,
-        )
+        wanted = wanted_again(one, token=token, person=person)
         if token and (known := self._known(token, one.account)):
             return known[0]
         made = self.commissions_of(wanted, Cause(retry_of=commission, reason=said))

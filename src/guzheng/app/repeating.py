@@ -10,7 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 from guzheng.app.ordering import Ordering
 from guzheng.app.parts import Parts
-from guzheng.app.wishes import Cause, CommissionView, Wanted, require_same
+from guzheng.app.wishes import (
+    Cause,
+    CommissionView,
+    Wanted,
+    require_same,
+    wanted_again,
+)
 from guzheng.commission import Schedule, Slot, Timing, rules
 from guzheng.commission.schedules import ACTIVE, PAUSED, STOPPED
 from guzheng.proof import instant
@@ -86,17 +92,7 @@ class Repeating:
     ) -> ScheduleView:
         """Repeat the capture of this order."""
         one = self._ordering.view(commission).commission
-        wanted = Wanted(
-            one.url,
-            one.claimed_name,
-            one.claimed_applicant,
-            one.claimed_purpose,
-            (one.vantage,) if one.vantage else (),
-            options=one.options,
-            token=token,
-            account=one.account,
-            person=person,
-        )
+        wanted = wanted_again(one, token=token, person=person)
         return self.add(wanted, timing, repeats=one.exhibit)
 
     def new_token(self) -> str:

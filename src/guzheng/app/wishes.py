@@ -31,6 +31,21 @@ class Wanted:
     person: str = ""  # who acts for that account
 
 
+def wanted_again(one: Commission, *, token: str, person: str) -> Wanted:
+    """What an order wanted, once more: for the same account, by whoever asks now."""
+    return Wanted(
+        one.url,
+        one.claimed_name,
+        one.claimed_applicant,
+        one.claimed_purpose,
+        (one.vantage,) if one.vantage else (),
+        options=one.options,
+        token=token,
+        account=one.account,
+        person=person,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What an order came from, besides somebody's wish."""

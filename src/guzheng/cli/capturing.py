@@ -11,7 +11,7 @@ import click
 from guzheng.app import Platform
 from guzheng.app.wishes import BadTable, BatchView, CommissionView, Wanted
 from guzheng.cli.evidence import walked
-from guzheng.cli.options import common, family, opened
+from guzheng.cli.options import common, family, limited, opened
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
@@ -174,13 +174,7 @@ orders = family("orders", "取证单：查看、确认、放弃、取消、重�
 
 
 @orders.command("list")
-@click.option(
-    "--limit",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1, 10_000),
-    help="最多显示几条 / how many at the most",
-)
+@limited
 @common
 def list_(limit: int, data: Path, speaker: Speaker) -> int:
     """列出取证单，最新的在前 / list orders, newest first."""

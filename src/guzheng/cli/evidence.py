@@ -10,7 +10,7 @@ import click
 
 from guzheng import origin
 from guzheng.app import ExhibitView, Platform
-from guzheng.cli.options import common, opened
+from guzheng.cli.options import common, limited, opened
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.intake import unreadable
 from guzheng.refusals import Problem, Refused
@@ -187,13 +187,7 @@ def _told_scope(speaker: Speaker, view: ExhibitView) -> int:
 
 
 @click.command("list")
-@click.option(
-    "--limit",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1, 10_000),
-    help="最多显示几条 / how many at the most",
-)
+@limited
 @common
 def list_(limit: int, data: Path, speaker: Speaker) -> int:
     """列出证据，最新的在前 / list exhibits, newest first."""

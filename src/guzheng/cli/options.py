@@ -48,6 +48,18 @@ def options(command: _Command) -> _Command:
     return command
 
 
+def limited(command: _Command) -> _Command:
+    """`--limit`, of what is listed newest first."""
+    option = click.option(
+        "--limit",
+        default=50,
+        show_default=True,
+        type=click.IntRange(1, 10_000),
+        help="最多显示几条 / how many at the most",
+    )
+    return option(command)
+
+
 class Listed(click.Group):
     """Whose list says each command in whole: cut short, the second language is no sentence."""
 
