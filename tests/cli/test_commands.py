@@ -54,7 +54,7 @@ ANSWERING = [
 
 OF_OTHER_THINGS = {
     *("roots", "doctor", "keys", "journal", "ledger", "orders", "schedules"),
-    *("accounts", "rehearse", "documents", "secrets"),
+    *("accounts", "rehearse", "documents", "secrets", "selfcheck"),
 }
 
 
@@ -151,6 +151,15 @@ def test_doctor_says_what_this_machine_can_do(cli: Command) -> None:
         "clock",
     }
     assert {line["check"]: line["good"] for line in ran.lines}["clock"] is False
+
+
+def test_a_self_check_is_told_and_kept(cli: Command, data: Path) -> None:
+    """Nobody vouches for the clock of the tests, and the status says that something is so."""
+    ran = cli("selfcheck", "--json")
+    assert ran.status == 1
+    assert [line["check"] for line in ran.lines if not line["good"]] == ["clock"]
+    assert (data / "blobs" / "checks" / "000001.json").is_file()
+    assert "第 2 号" in cli("selfcheck", "--lang", "zh").err
 
 
 def test_a_machine_without_a_browser(

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
+from datetime import datetime
 
 from guzheng.app.parts import Parts
 from guzheng.keep.custody import NOTED, READ_AGAIN, Custody, CustodyEvent
@@ -52,6 +53,11 @@ class Keeping:
     def read_again(self, damaged: int) -> None:
         """Every octet of everything was read again, and so much was found damaged."""
         self.tell(READ_AGAIN, [""], said=str(damaged), account="")
+
+    def last_reading(self) -> tuple[datetime, int] | None:
+        """When everything was read again last, and how much was found damaged."""
+        last = self._rows.last(READ_AGAIN)
+        return None if last is None else (last.observed_at, int(last.said))
 
     def of(self, exhibit: str) -> tuple[CustodyEvent, ...]:
         """The latest first; what was read again before the exhibit came is left out."""

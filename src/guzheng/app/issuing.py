@@ -16,12 +16,12 @@ from guzheng import prove, road
 from guzheng.app.parts import Parts
 from guzheng.app.volumes import DOCUMENTS, WantedPackage
 from guzheng.config import Config
-from guzheng.fix.clock import record
 from guzheng.proof import canonical, package, policy
+from guzheng.proof.digest import sha256
 from guzheng.proof.errors import ProofError
 from guzheng.proof.manifest import Manifest
 from guzheng.refusals import Refused
-from guzheng.store.blobs import NotKept, find, read
+from guzheng.store.blobs import NotKept, read
 
 _NAMES = {
     "catalogue": package.CATALOGUE,
@@ -74,6 +74,7 @@ class Issuing:
         blobs, folder = self.parts.blobs, road.folder_of(exhibit)
         try:
             manifest_json = read(blobs, folder + package.MANIFEST)
+            observed_at = Manifest.parse(manifest_json).observed_at
             digests, sizes = prove.digests_of(blobs, packed(exhibit))
             return prove.read_told(
                 manifest_json,
@@ -81,7 +82,8 @@ class Issuing:
                 read(blobs, folder + package.SEAL),
                 digests,
                 sizes,
-                clock=self._clock(Manifest.parse(manifest_json).observed_at),
+                clock=self._clock(observed_at),
+                checked=self._checked(observed_at),
                 account=self.walked.order(exhibit).account,
                 pages=prove.pages_of(read(blobs, folder + package.CERTIFICATE_PDF)),
             )
@@ -95,21 +97,30 @@ class Issuing:
 
     def _clock(self, at: datetime) -> prove.ClockThen:
         """The last change of the clock's standing before a moment, and whom it had asked."""
-        blobs, then = self.parts.blobs, prove.ClockThen()
-        for name in sorted(blobs.names(record.FOLDER)):
-            octets = find(blobs, name)
-            if octets is None or not name.endswith(".json"):
-                continue
-            try:
-                paper = record.parse(octets)
-            except ProofError:
-                continue  # fsck names it; the sheet says what is left
-            if paper.observed_at > at:
-                break
-            then = prove.ClockThen(
-                paper.standing.value, paper.profile, paper.observed_at, _sources(octets)
-            )
-        return then
+        last, _ = self.parts.papers.row.around(at)
+        if last is None:
+            return prove.ClockThen()
+        paper = last.paper
+        return prove.ClockThen(
+            paper.standing.value, paper.profile, paper.observed_at, _sources(last.octets)
+        )
+
+    def _checked(self, at: datetime) -> prove.CheckThen | None:
+        """The self-check before a moment; of the very first exhibits, the one after it."""
+        last, following = self.parts.checks.around(at)
+        kept = last or following
+        if kept is None:
+            return None
+        paper = kept.paper
+        return prove.CheckThen(
+            paper.number,
+            paper.observed_at,
+            paper.software,
+            tuple((one.name, one.passed, one.observed) for one in paper.findings),
+            sha256(kept.octets).hex,
+            self.parts.checks.entry_of(kept),
+            before=last is not None,
+        )
 
 
 def packed(exhibit: str) -> prove.Exhibit:

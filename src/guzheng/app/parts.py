@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from guzheng import fix
+from guzheng.app.paper_rows import CHECKS, PaperRow
 from guzheng.app.sharding import open_shards
 from guzheng.app.signing import device_of
 from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, open_stores
@@ -25,6 +26,7 @@ from guzheng.config import Config
 from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
+from guzheng.keep import selfcheck
 from guzheng.ledger import Ledger, Shards
 from guzheng.ledger.keys import SM2_FILE
 from guzheng.ledger.ledger import CHECKPOINT, FOLDER
@@ -53,6 +55,7 @@ class Parts:
     journal: fix.FileJournal
     gate: Gate
     papers: ClockPapers
+    checks: PaperRow[selfcheck.CheckRecord]
     local: fix.RotatingAuthority
     sm2: fix.LocalAuthority | None
     authority: fix.TimestampAuthority
@@ -170,6 +173,7 @@ def _opened(
         )
     shards = open_shards(stores, keys_folder, library, now=now, entropy=entropy)
     papers = ClockPapers(stores.blobs, shards, stores.leases, entropy)
+    checks = PaperRow(CHECKS, stores.blobs, shards, stores.leases)
     gate = open_gate(config, papers, ticks, entropy)
     clock = shared(gate, now)
     local = fix.rotating_authority(
@@ -192,6 +196,7 @@ def _opened(
         journal=journal,
         gate=gate,
         papers=papers,
+        checks=checks,
         local=local,
         sm2=sm2,
         authority=_authority(config, local),

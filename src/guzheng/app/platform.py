@@ -42,6 +42,7 @@ from guzheng.app.receiving import Receiving
 from guzheng.app.rehearsing import Rehearsing
 from guzheng.app.repeating import Repeating
 from guzheng.app.replaying import Replaying
+from guzheng.app.selfchecking import SelfChecking
 from guzheng.app.sharing import Sharing
 from guzheng.app.tending import Tending
 from guzheng.app.timestamping import Timestamping, open_timestamping
@@ -182,6 +183,9 @@ class Platform:
             self.anchoring,
             lambda: self.trust,
         )
+        self.selfchecking = SelfChecking(
+            parts, self.keeping, self.entries.standing, tending.scrub, config.selfcheck_hours
+        )
         self.rebuild, self.fsck, self.anchor = tending.rebuild, tending.fsck, tending.anchor
         self.ages, self.renew = tending.ages, tending.renew
         self.walking = Walking(
@@ -200,6 +204,7 @@ class Platform:
                 self.uploads,
                 self.webhooks,
                 self.clearing,
+                self.selfchecking,
             ),
         )
         self.halting = Halting(

@@ -46,6 +46,11 @@ class Tending:
             self._keeping.read_again(len(faults))
         return faults
 
+    def scrub(self, exhibit: str) -> list[Fault]:
+        """Every damaged, missing or extra byte of one exhibit whose road is at its end."""
+        gone = self._clearing.gone(exhibit)
+        return upkeep.scrub_finished(self._parts, self._road, self._trust(), exhibit, gone)
+
     def anchor(self) -> tuple[tuple[AnchorView, ...], tuple[Problem, ...]]:
         """Anchor the newest checkpoint now; gives what is anchored, and what failed."""
         problems = self._anchoring.round(at_once=True)

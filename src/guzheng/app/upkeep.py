@@ -16,7 +16,7 @@ from guzheng.fix.clock import record
 from guzheng.intake import Order, Walked
 from guzheng.intake.originals import FOLDER as ORIGINALS
 from guzheng.intake.uploads import FOLDER as UPLOADS
-from guzheng.keep import Fault
+from guzheng.keep import Fault, selfcheck
 from guzheng.ledger import fsck as ledger_fsck
 from guzheng.ledger import rebuild_from_tiles
 from guzheng.ledger.chained import chain_findings
@@ -60,7 +60,8 @@ def rebuild(parts: Parts, walk: Road) -> Rebuilt:
     before = parts.index.names() | set(parts.index.unfinished())
     for shard in parts.shards.row.all:
         rebuild_from_tiles(shard.ledger)
-    parts.papers.reenter()
+    parts.papers.row.reenter()
+    parts.checks.reenter()
     found: list[Walked] = []
     damaged: list[Fault] = []
     seen: set[str] = set()
@@ -147,7 +148,8 @@ def fsck(
         Fault(one, "keep.extra", "a paper of a shard", "a file")
         for one in parts.shards.row.extra()
     ]
-    faults += parts.papers.faults()
+    faults += parts.papers.row.faults()
+    faults += parts.checks.faults()
     faults += originals.faults(parts, walk)
     faults += comparing.faults(parts)
     faults += [Fault(one, "keep.extra", "nothing", "a file") for one in _foreign(parts)]
@@ -161,10 +163,18 @@ _OURS = (
     FOLDER,
     package.ANCHORS,
     record.FOLDER,
+    selfcheck.FOLDER,
     prove.DISPUTES,
     comparing.FOLDER,
     handing.FOLDER,
 )
+
+
+def scrub_finished(
+    parts: Parts, walk: Road, trust: Trust, exhibit: str, gone: frozenset[str]
+) -> list[Fault]:
+    """Every damaged, missing or extra byte of one exhibit whose road is at its end."""
+    return _scrubbed(parts, walk, trust, exhibit, finished=True, indexed=True, gone=gone)
 
 
 def _foreign(parts: Parts) -> Iterator[str]:

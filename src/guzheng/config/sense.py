@@ -58,6 +58,7 @@ _ZERO_OR_MORE = (
     "confirm_hours",
     "given_up_days",
     "quota_units",
+    "selfcheck_hours",
     "name_document_days",
 )
 

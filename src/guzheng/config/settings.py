@@ -336,6 +336,11 @@ class Config:
     renew_months: int = _setting(
         12, "What ends within so many months is renewed by `guzheng keep renew`"
     )
+    selfcheck_hours: int = _setting(
+        24,
+        "After so many hours the installation looks at itself and writes down what it found; "
+        "0: never by itself",
+    )
     hash_ends: tuple[str, ...] = _setting(
         (), "When a hash algorithm is no longer to be relied on, such as sha256=2040-12-31"
     )

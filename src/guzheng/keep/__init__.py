@@ -5,6 +5,8 @@
     ageing      until when what vouches for an exhibit is good
     renewing    stamp anew what ages (RFC 4998), for all exhibits with one token
     ers         evidence records, written
+    selfcheck   what the installation found when it looked at itself, as a paper
+    known_answers   whether the algorithms give what their texts print
 
 Takes the kept papers, the trust in force and, to renew, an authority. The only paper it adds is
 `renewals/<nnnn>.ers`. May fail with `Unavailable` when the disk cannot be read or the authority

@@ -7,9 +7,9 @@ beside an exhibit by those of the same account, and can be neither changed nor w
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Engine, Index, MetaData, Table, Text, insert, or_, select
+from sqlalchemy import Column, Engine, Index, MetaData, Row, Table, Text, insert, or_, select
 
 from guzheng.proof import instant
 from guzheng.store.added import create_tables
@@ -86,15 +86,28 @@ class Custody:
         )
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
-        return tuple(
-            CustodyEvent(
-                row.event,
-                row.exhibit,
-                row.act,
-                instant.parse(row.observed_at),
-                row.account,
-                row.person,
-                row.said,
-            )
-            for row in rows
+        return tuple(map(_event, rows))
+
+    def last(self, act: str) -> CustodyEvent | None:
+        """The latest of an act that concerns all exhibits."""
+        wanted = (
+            select(EVENT)
+            .where(EVENT.c.exhibit == "", EVENT.c.act == act)
+            .order_by(EVENT.c.event.desc())
+            .limit(1)
         )
+        with reading(self._engine) as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else _event(row)
+
+
+def _event(row: Row[Any]) -> CustodyEvent:
+    return CustodyEvent(
+        row.event,
+        row.exhibit,
+        row.act,
+        instant.parse(row.observed_at),
+        row.account,
+        row.person,
+        row.said,
+    )

@@ -40,7 +40,7 @@ from guzheng.prove.profiles import (
 )
 from guzheng.prove.recipe import recipe
 from guzheng.prove.selection import Chosen, Selection, require_selection
-from guzheng.prove.told import ClockThen, Told, read_told
+from guzheng.prove.told import CheckThen, ClockThen, Told, read_told
 from guzheng.prove.verify_page import verify_page
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Answer",
     "Beside",
     "Burner",
+    "CheckThen",
     "Chosen",
     "ClockThen",
     "Dispute",

@@ -108,6 +108,7 @@ def _exhibit(told: Told, writer: Writer) -> Printed:
         writer.row("disclosure.number", writer.text(f"{told.number} · {told.exhibit}")),
         writer.row("disclosure.environment", *_environment(told, writer)),
         writer.row("disclosure.clock", *_clock(told, writer)),
+        writer.row("disclosure.check", *_check(told, writer)),
         writer.row("disclosure.seal", *_seal(told, writer)),
         writer.row("disclosure.ledger", *_ledger(told, writer)),
     ]
@@ -167,6 +168,33 @@ def _clock(told: Told, writer: Writer) -> list[list[str]]:
     ]
     if clock.sources:
         lines.append(writer.say("disclosure.clock-sources", names=", ".join(clock.sources)))
+    return lines
+
+
+def _check(told: Told, writer: Writer) -> list[list[str]]:
+    """What the platform found when it looked at itself, nearest to the exhibit's arrival."""
+    check = told.checked
+    if check is None:
+        return [writer.say("disclosure.check-none")]
+    lines = [
+        writer.say(
+            "disclosure.check-before" if check.before else "disclosure.check-after",
+            number=check.number,
+            at=beijing(check.at),
+            software=check.software,
+        )
+    ]
+    for passed, code in ((True, "disclosure.check-passed"), (False, "disclosure.check-failed")):
+        found = [
+            f"{words.find_words(f'selfcheck.{name}', writer.language) or name} ({observed})"
+            for name, outcome, observed in check.findings
+            if outcome is passed
+        ]
+        if found:
+            lines.append(writer.say(code, findings="; ".join(found)))
+    lines.append(
+        writer.say("disclosure.check-record", digest=grouped(check.sha256), entry=check.entry)
+    )
     return lines
 
 

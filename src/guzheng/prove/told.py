@@ -33,6 +33,21 @@ class ClockThen:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckThen:
+    """A self-check of the platform: the last before the exhibit came in, else the first after.
+
+    `findings`: name, whether it passed, what was seen. `entry`: of its leaf in the ledger."""
+
+    number: int
+    at: datetime
+    software: str
+    findings: tuple[tuple[str, bool, str], ...]
+    sha256: str
+    entry: str
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """One exhibit. `digests`: every paper and original by member name below its folder."""
 
@@ -43,6 +58,7 @@ class Told:
     signature: str  # object identifier of the algorithm that signed the seal
     signer_sha256: str  # of the authority's X.509 certificate
     clock: ClockThen = ClockThen()
+    checked: CheckThen | None = None
     account: str = ""
     pages: int | None = None  # of the certificate, printed
 
@@ -82,6 +98,7 @@ def read_told(
     sizes: Mapping[str, int],
     *,
     clock: ClockThen,
+    checked: CheckThen | None,
     account: str,
     pages: int | None = None,
 ) -> Told:
@@ -96,6 +113,7 @@ def read_told(
             token.signed.signature_oid,
             signer.fingerprint(hashes.SHA256()).hex(),
             clock,
+            checked,
             account,
             pages,
         )

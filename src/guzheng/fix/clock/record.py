@@ -11,9 +11,10 @@ from datetime import datetime
 
 from guzheng.fix.clock.gate import PROFILES, Change
 from guzheng.fix.clock.memory import Standing
-from guzheng.proof import canonical, instant
-from guzheng.proof.digest import Digest, sha256, sm3
+from guzheng.proof import canonical
+from guzheng.proof.digest import Digest
 from guzheng.proof.fields import Fields
+from guzheng.store import rowed
 
 SCHEMA = "guzheng.clock/1"
 FOLDER = "clock/"
@@ -38,18 +39,12 @@ def encode(
     number: int, change: Change, previous_json: bytes | None, entropy: Callable[[int], bytes]
 ) -> bytes:
     """The paper, canonical JSON. What was measured is in it, in microseconds."""
-    value: dict[str, object] = {
-        "schema": SCHEMA,
-        "number": number,
-        "observed_at": instant.encode(change.at),
-        "standing": change.standing.value,
-        "profile": change.profile,
-        "salt": entropy(32).hex(),
-    }
+    value = rowed.encode_head(
+        SCHEMA, number, change.at, previous_json, entropy(rowed.SALT_OCTETS)
+    )
+    value |= {"standing": change.standing.value, "profile": change.profile}
     if change.code:
         value["code"] = change.code
-    if previous_json is not None:
-        value["previous"] = str(sha256(previous_json))
     if change.measured is not None:
         value["observed_claims"] = [
             {
@@ -72,18 +67,18 @@ def encode(
 def parse(octets: bytes) -> ClockRecord:
     """Raises ProofError. What was measured is for reading, and is not looked into."""
     fields = Fields(canonical.parse_object(octets), "clock")
-    fields.one_of("schema", (SCHEMA,))
+    head = rowed.parse_head(fields, SCHEMA)
     for told in ("observed_claims", "agreement"):
         if fields.has(told):
             fields.take(told)
     record = ClockRecord(
-        number=fields.count("number"),
-        observed_at=fields.instant("observed_at"),
+        number=head.number,
+        observed_at=head.observed_at,
         standing=Standing(fields.one_of("standing", tuple(Standing))),
         profile=fields.one_of("profile", PROFILES),
         code=fields.text_or_none("code") or "",
-        previous=Digest.parse(fields.text("previous")) if fields.has("previous") else None,
-        salt=fields.octets("salt", 32),
+        previous=head.previous,
+        salt=head.salt,
     )
     fields.end()
     return record
@@ -91,10 +86,7 @@ def parse(octets: bytes) -> ClockRecord:
 
 def leaf_of(octets: bytes) -> bytes:
     """The entry of the ledger, 48 octets."""
-    commitment = sha256(
-        _COMMITMENT_LABEL + parse(octets).salt + sha256(octets).value + sm3(octets).value
-    )
-    return LEAF_LABEL + commitment.value
+    return rowed.leaf_of(LEAF_LABEL, _COMMITMENT_LABEL, parse(octets).salt, octets)
 
 
 def name_of(number: int) -> str:
