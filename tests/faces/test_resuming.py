@@ -417,6 +417,70 @@ def test_killed_half_way(tmp_path: Path) -> None:
     assert hashlib.sha256(item.read_bytes()).digest() == hashlib.sha256(file).digest()
 
 
+@pytest.mark.parametrize(
+    ("size", "kills"),
+    [(24 << 20, 2), pytest.param(1 << 30, 20, marks=pytest.mark.soak)],
+)
+def test_killed_and_cut_off_at_any_moment(tmp_path: Path, size: int, kills: int) -> None:
+    """The server is killed while octets come, the line breaks in between: each time it goes
+    on where it was told, and there is one deposit, of these octets."""
+    chance, block = random.Random(size), octets(1 << 20)
+    data, port, place, exhibit = tmp_path / "data", free_port(), "", ""
+    address, whole = f"http://127.0.0.1:{port}", hashlib.sha256(block * (size >> 20)).digest()
+    counted = 0
+
+    def sent(
+        begins: int, until: int, program: subprocess.Popen[bytes] | None
+    ) -> Iterator[bytes]:
+        for at in range(begins, until, 1 << 16):
+            yield (block[at % len(block) :] + block)[: min(1 << 16, until - at)]
+        if until < size:
+            if program is not None:
+                os.kill(program.pid, signal.SIGKILL)
+            raise Gone
+
+    for _ in range(10 * kills):
+        killing = kills > 0
+        with server(data, port) as program, plain.client(base_url=address, timeout=60) as told:
+            place = place or begin(told, size)
+            for breaks in (True, False):
+                counted, before = offset_of(told, place), counted
+                assert counted >= before, "what was counted stays"
+                until = counted + chance.randrange(1, max(2, (size - counted) // (kills + 1)))
+                until = until if breaks or killing else size
+                headers = {
+                    **TUS,
+                    "Content-Type": "application/offset+octet-stream",
+                    "Content-Length": str(size - counted),
+                    "Upload-Offset": str(counted),
+                }
+                body = sent(counted, until, None if breaks else program)
+                with (
+                    contextlib.suppress(Gone, httpx.HTTPError),
+                    plain.client(base_url=address, timeout=60) as sender,
+                ):
+                    answer = sender.patch(place, content=body, headers=headers)
+                    exhibit = answer.headers.get("guzheng-exhibit", "")
+                if breaks:
+                    free(told, place)
+            if exhibit:
+                listed = told.get("/api/exhibits").json()["exhibits"]
+                assert [one["exhibit"] for one in listed] == [exhibit]
+                break
+        kills -= 1
+    (item,) = (data / "blobs" / "exhibits" / exhibit / "items").iterdir()
+    with item.open("rb") as stream:
+        assert hashlib.file_digest(stream, "sha256").digest() == whole
+
+
+def free(client: httpx.Client, address: str) -> None:
+    """Until the server noticed that the sender broke off: nothing is taken of nothing."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while send(client, address, offset_of(client, address), b"").status_code == 423:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_killed_while_the_deposit_is_made(tmp_path: Path) -> None:
     """The promised name is taken up again, and what is whole is finished by the round."""
     platform = Platform(Config(tmp_path / "data"))
