@@ -42,6 +42,15 @@ def test_commands_in_the_readme_exist(name: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_tests_that_the_threats_name_exist() -> None:
+    named = re.findall(
+        r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/threats.md").read_text("utf-8")
+    )
+    assert len(named) > 40
+    for path, name in named:
+        assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), (path, name)
+
+
 def test_architecture_is_short_and_its_paths_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     assert text.count("\n") <= 200

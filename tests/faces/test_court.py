@@ -4,8 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from guzheng.app import Platform
 from guzheng.config import Config
@@ -147,6 +150,46 @@ def test_a_dispute_that_cannot_be_answered_is_given_back(face: Face, missing: st
     assert "court.dispute-incomplete" in answer.text
     kept = "wrong" if missing == "claimed_contact" else "me"
     assert f"{kept}" in answer.text  # what was typed is not lost
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+PLACES = ("", "checkpoint", "tile/0/000", "tile/entries/000", "tile/0/x001/000.p/1", "%2e%2e/")
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(beginning=st.sampled_from(PLACES), text=ANY, method=st.sampled_from(["GET", "HEAD"]))
+def test_any_path_of_the_ledger_is_served_or_is_not_there(
+    face: Face, certified: Certified, beginning: str, text: str, method: str
+) -> None:
+    """Also in a shard that there is none of; nothing beside the tiles, no fault of ours."""
+    for path in (f"/ledger/{beginning}{quote(text)}", f"/ledger/{quote(text)}/{beginning}"):
+        answer = face.client.request(method, path)
+        assert answer.status_code in (200, 303, 307, 308, 404, 405, 422), (path, answer.text)
+        assert b"PRIVATE KEY" not in answer.content
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    asked=st.dictionaries(st.sampled_from(["sha256", "number", "index", "x"]), ANY, max_size=4)
+)
+def test_any_question_and_any_dispute_has_an_answer(
+    face: Face, certified: Certified, asked: dict[str, str]
+) -> None:
+    known = certified.exhibit.encode()
+    for answer in (
+        face.client.get("/api/ledger/lookup", params=asked),
+        face.client.get("/ledger", params=asked),
+        face.client.post("/ledger/lookup", data=asked),
+        face.client.post(
+            "/ledger/disputes", data={f"claimed_{k}": v for k, v in asked.items()}
+        ),
+    ):
+        assert answer.status_code in (200, 303, 400, 413, 415, 422), answer.text
+        assert known not in answer.content
 
 
 def test_disputes_have_a_measure(tmp_path: Path) -> None:
