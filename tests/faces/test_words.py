@@ -1,15 +1,14 @@
 """Every code has words, in every language, with the same blanks."""
 
-import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from guzheng import words
+from tests.spoken import SOURCE, spoken
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "guzheng"
+pytestmark = pytest.mark.xdist_group("words")  # so that the source is read once
 REFUSALS = {"Refused", "Unavailable", "CaptureFailed"}
 CODE = re.compile(r"[a-z-]+(\.[a-z0-9-]+)+")
 SAID = re.compile(r"""\bsay\(\s*(["'])([\w.-]+)\1\s*[,)]""")
@@ -17,20 +16,9 @@ SAID = re.compile(r"""\bsay\(\s*(["'])([\w.-]+)\1\s*[,)]""")
 
 def calls(names: set[str]) -> Iterator[tuple[str, str]]:
     """The first argument of every call of these, when it is written out: code and file."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            called = node.func
-            name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-            first = node.args[0]
-            if (
-                name in names
-                and isinstance(first, ast.Constant)
-                and isinstance(first.value, str)
-                and CODE.fullmatch(first.value)
-            ):
-                yield first.value, str(path.relative_to(SOURCE))
+    for one in spoken().calls:
+        if one.name in names and one.first is not None and CODE.fullmatch(one.first):
+            yield one.first, one.file
 
 
 def test_every_language_has_the_same_codes_and_blanks() -> None:
