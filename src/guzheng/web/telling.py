@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?")
 _NEUTRAL = re.compile(
     r"https?://\S*|http\(s\)://|sha256:[0-9a-f]+|[a-z]{2}_[0-9A-Za-z…]*|GZ-[0-9A-ZX-]+"
     r"|\b[a-z]?[hms]{1,2}(?::[hms]{1,2})+\b|\b(?:YYYY|MM|DD|DDTHH|THH|YYYYMMDD)\b|\b[0-9-]+T[0-9:]+Z?"
-    r"|\S+@[\w.-]+|\b(?:PDF|PNG|JPEG|WebP|ZIP|ISO|HTTP|URL|CSV|TXT|UTC|RFC|TB|GB|MB|KB|KiB|MiB"
+    r"|\S{1,64}@[\w.-]+|\b(?:PDF|PNG|JPEG|WebP|ZIP|ISO|HTTP|URL|CSV|TXT|UTC|RFC|TB|GB|MB|KB|KiB|MiB"
     r"|GiB|kB|POST|GET|tsa|ms)\b"
 )
 _PROSE = re.compile(r"[A-Za-z]{2,}")
