@@ -153,10 +153,19 @@ def test_a_token_of_another_authority_needs_its_root(page: Page) -> None:
     page.wait_for(ANSWERED)
     assert page.run(OUTCOME) == "verdict not-checked"
     assert "时间戳签名有效" in page.text("[data-answer]")
+    assert "取得它的根证书" in page.text("[data-answer]"), "and how to go on"
     page.choose("#engine-trust", folder / "roots.pem")
     page.wait_for("document.querySelectorAll('[data-given] li').length === 3")
-    page.run("document.querySelector('[data-check]').click()")
-    page.wait_for("document.querySelector('.verdict.passed')")
+    page.wait_for("document.querySelector('.verdict.passed')")  # asked again by itself
+
+
+def test_what_is_missing_is_said_where_it_is_seen(page: Page) -> None:
+    page.size(360, 560, phone=True)
+    page.choose("#engine-files", VECTORS / "timestamp" / "good-p256.tsa")
+    said = "document.querySelector('[data-going-said]')"
+    page.wait_for(f"{said}.textContent.includes('还缺原件')")
+    bottom = f"{said}.getBoundingClientRect().bottom"
+    page.wait_for(f"0 < {bottom} && {bottom} <= innerHeight - 56")  # above the bar at the foot
 
 
 def test_a_name_does_not_become_markup(

@@ -129,7 +129,8 @@ export class App {
       }
     }
     this.showGiven();
-    if (whole.length) await this.check();
+    // A root that comes after an answer is why one asks again.
+    if (whole.length || this.answer.childElementCount) await this.check();
   }
 
   private async put({ role, file }: Given): Promise<void> {
@@ -178,7 +179,10 @@ export class App {
 
   private tell(text: string, share: number | null = 0): void {
     this.going.hidden = false;
-    if (this.said.textContent !== text) this.said.textContent = text;
+    if (this.said.textContent !== text) {
+      this.said.textContent = text;
+      if (this.cancel === null) this.going.scrollIntoView({ block: "nearest" }); // on a phone it would be below the fold
+    }
     if (share === null) this.bar.removeAttribute("value");
     else this.bar.value = share;
     this.bar.hidden = this.stop.hidden = this.cancel === null;
