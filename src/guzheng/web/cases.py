@@ -318,7 +318,14 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         form = Form.read(request)
         try:
             exhibits = (*form.all("exhibit"), *form.text("exhibits").replace(",", " ").split())
-            cases.link(case, exhibits[:MOST_ADDED], person=acting_of(request).person)
+            if len(exhibits) > MOST_ADDED:
+                raise Refused(
+                    "web.too-many-exhibits",
+                    expected=f"≤ {MOST_ADDED}",
+                    found=str(len(exhibits)),
+                    act="add them in several goes",
+                )
+            cases.link(case, exhibits, person=acting_of(request).person)
         except Problem as problem:
             return desk.page(request, "exhibits", case, refused=problem, form=form)
         return _see(f"/cases/{case}/exhibits")
