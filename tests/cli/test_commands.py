@@ -71,7 +71,8 @@ def test_options_stand_before_or_after(
         (*asked, "--data", data, "--json"),
     ):
         ran = cli(*typed)
-        assert ran.status == 0, ran
+        # Nobody vouches for the clock of a test: the self-check says so, and ends with 1.
+        assert ran.status == (name == "selfcheck"), ran
         if name in OF_OTHER_THINGS:
             continue
         for line in ran.lines:
