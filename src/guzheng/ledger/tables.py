@@ -96,6 +96,10 @@ class Tables:
         if self.entry.name in present and "size" not in tables.columns(connection, self.entry):
             for statement in self._renewed_on_server():
                 connection.exec_driver_sql(statement)
+        if self.entry.name in fresh:  # whoever set it aside left an index of other entries
+            for index in (self.known, self.indexed):
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {index}")
+            present -= {self.known, self.indexed}
         for statement in self._indexes("bytea", "bigint", ""):
             connection.exec_driver_sql(statement)
         fresh += [one for one in (self.known, self.indexed) if one not in present]
