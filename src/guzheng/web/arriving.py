@@ -157,6 +157,10 @@ def _wire_of(request: Request) -> Wire | None:
     return wire if isinstance(wire, Wire) else None
 
 
+# Read on the event loop, within ten seconds (web/timestamps.py).
+_BOUND_THEMSELVES: Final = frozenset({"/tsa", "/tsa/sm2"})
+
+
 class Gathered:
     """ASGI: a short body is whole before an endpoint gets a thread to read it in.
 
@@ -170,7 +174,11 @@ class Gathered:
             await self._app(scope, receive, send)
             return
         announced = _announced(scope)
-        if announced == 0 or (announced is not None and announced > SHORT):
+        if (
+            scope["path"] in _BOUND_THEMSELVES
+            or announced == 0
+            or (announced is not None and announced > SHORT)
+        ):
             scope[_HERE] = announced == 0
             await self._app(scope, receive, send)
             return
