@@ -114,28 +114,26 @@ class CaptureRecord:
 
     @classmethod
     def parse(cls, octets: bytes) -> "CaptureRecord":
-        return _remembered(octets) if len(octets) <= _REMEMBERED_OCTETS else cls._read(octets)
-
-    @classmethod
-    def _read(cls, octets: bytes) -> "CaptureRecord":
-        fields = canonical.parse_object(octets)
-        Fields(fields, "capture").one_of("schema", (SCHEMA,))
-        found = {name: one for name, one in fields.items() if name != "schema"}
-        _require_form("record", found, "capture")
-        failed, looked = found["outcome"] == "failed", "viewer" in found
-        expected = "a failure when it failed, a viewer when it was captured"
-        fits = failed == ("failure" in found) and (failed or looked)
-        require(fits, Malformed, "capture.outcome", expected, found["outcome"])
-        word = "reduced" if found["missing"] else "full"
-        fits = found.get("grade") == (word if looked else None)
-        require(fits, Malformed, "capture.grade", word, found.get("grade"))
-        items = Fields(fields, "capture").items("artefacts", most=1000)
-        return cls(found, tuple(map(Item.read, items)))
+        return _remembered(octets) if len(octets) <= _REMEMBERED_OCTETS else _read(octets)
 
 
-@lru_cache(4)
-def _remembered(octets: bytes) -> CaptureRecord:
-    return CaptureRecord._read(octets)  # noqa: SLF001 - its own, by another way
+def _read(octets: bytes) -> CaptureRecord:
+    fields = canonical.parse_object(octets)
+    Fields(fields, "capture").one_of("schema", (SCHEMA,))
+    found = {name: one for name, one in fields.items() if name != "schema"}
+    _require_form("record", found, "capture")
+    failed, looked = found["outcome"] == "failed", "viewer" in found
+    expected = "a failure when it failed, a viewer when it was captured"
+    fits = failed == ("failure" in found) and (failed or looked)
+    require(fits, Malformed, "capture.outcome", expected, found["outcome"])
+    word = "reduced" if found["missing"] else "full"
+    fits = found.get("grade") == (word if looked else None)
+    require(fits, Malformed, "capture.grade", word, found.get("grade"))
+    items = Fields(fields, "capture").items("artefacts", most=1000)
+    return CaptureRecord(found, tuple(map(Item.read, items)))
+
+
+_remembered = lru_cache(4)(_read)
 
 
 def _require_form(part: str, value: object, paper: str) -> None:
