@@ -194,7 +194,6 @@ def test_who_is_refused_refuses_nobody_else(engine: Engine) -> None:
         "INSERT INTO entry VALUES (7, '\\x00')",
         "INSERT INTO entry VALUES (-1, '\\x00')",
         "INSERT INTO entry VALUES (3, '\\x00'), (5, '\\x01')",
-        "INSERT INTO entry SELECT 3, leaf FROM entry WHERE idx = 0",
         "INSERT INTO entry VALUES (1, '\\x00') ON CONFLICT (idx) DO UPDATE SET leaf = '\\x00'",
         "UPDATE entry_exhibit SET exhibit = 'ex_other'",
         "DELETE FROM entry_exhibit",
