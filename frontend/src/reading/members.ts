@@ -25,15 +25,20 @@ export async function bytesOf(blob: Blob): Promise<Bytes> {
 
 type Stream = AsyncGenerator<Bytes>;
 
-/** The next slice is read while this one is hashed. */
+const AHEAD = 4;
+
+/** The next slices are read while this one is hashed: each is fetched from another process. */
 async function* slices(blob: Blob): Stream {
-  let next = bytesOf(blob.slice(0, BLOCK));
-  for (let at = 0; at < blob.size; at += BLOCK) {
-    const block = await next;
-    next = bytesOf(blob.slice(at + BLOCK, at + 2 * BLOCK));
-    yield block;
-  }
-  await next;
+  const coming: Promise<Bytes>[] = [];
+  let asked = 0;
+  const ask = (): void => {
+    for (; coming.length < AHEAD && asked < blob.size; asked += BLOCK) {
+      const next = bytesOf(blob.slice(asked, asked + BLOCK));
+      next.catch(() => undefined); // told when it is its turn; by then another may have ended it
+      coming.push(next);
+    }
+  };
+  for (ask(); coming.length; ask()) yield await coming.shift()!;
 }
 
 /** Hashes of one stream under these names, read once. */
