@@ -55,9 +55,11 @@ def append(entries: Entries, numbers: range) -> list[int]:
 def indexed(place: Path) -> int:
     with closing(sqlite3.connect(place)) as connection:
         found = connection.execute(
-            "SELECT coalesce(max(size), 0) FROM entry_indexed"
+            "SELECT coalesce(max(start + size), 0) FROM entry_run"
         ).fetchone()
-        count = connection.execute("SELECT count(*) FROM entry_known").fetchone()
+        count = connection.execute(
+            "SELECT coalesce(sum(length(ends)), 0) / 40 FROM entry_block"
+        ).fetchone()
     assert (found[0] or 0) == count[0]
     return int(count[0])
 
@@ -115,6 +117,47 @@ def test_a_file_of_before_is_indexed_when_it_is_opened(engine: Engine, place: Pa
     assert entries.leaves(MANY - 2, MANY + 2) == [
         leaf(one) for one in range(MANY - 2, MANY + 2)
     ]
+
+
+def test_an_index_of_before_gives_way_to_runs(engine: Engine, place: Path) -> None:
+    """It was a tree of keys; all that it said is in the entries."""
+    append(Entries(engine), range(MANY))
+    engine.dispose()
+    with closing(sqlite3.connect(place)) as connection:
+        connection.executescript(
+            "DROP TABLE entry_run; DROP TABLE entry_block;"
+            "CREATE TABLE entry_known (ending BLOB NOT NULL, idx INTEGER NOT NULL,"
+            " PRIMARY KEY (ending, idx)) STRICT, WITHOUT ROWID;"
+            "CREATE TABLE entry_indexed (size INTEGER NOT NULL PRIMARY KEY) STRICT;"
+            "CREATE TRIGGER entry_guard_12 BEFORE UPDATE ON entry_indexed"
+            " BEGIN SELECT RAISE(ABORT, 'never changed, never deleted'); END;"
+            "INSERT INTO entry_indexed VALUES (17000);"
+        )
+    entries = Entries(engine)
+    assert indexed(place) == MANY
+    assert append(entries, range(MANY - 5, MANY + 5)) == [*range(MANY - 5, MANY + 5)]
+    with closing(sqlite3.connect(place)) as connection:
+        names = "SELECT name FROM sqlite_master WHERE name IN ('entry_known', 'entry_indexed')"
+        assert connection.execute(names).fetchall() == []
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            connection.execute("UPDATE entry_run SET size = 1")
+
+
+def test_endings_that_are_alike_and_endings_that_span_two(engine: Engine, place: Path) -> None:
+    """Of a row of the index none is lost and none is found that is not there."""
+    alike = [b"kind %d\n" % one + bytes(range(32)) for one in range(300)]
+    entries = Entries(engine)
+    entries.append([(one, None) for one in alike])
+    append(entries, range(MANY))
+    assert indexed(place) == MANY + 300
+    late = Entries(engine)
+    assert late.known(alike) == {one: at for at, one in enumerate(alike)}
+    with closing(sqlite3.connect(place)) as connection:
+        blocks = connection.execute("SELECT ends FROM entry_block").fetchall()
+    # From the middle of one ending to the middle of the next, its number between them.
+    across = [LEAF_LABEL + octets[at : at + 32] for (octets,) in blocks for at in (8, 20, 60)]
+    assert late.known(across) == {}
+    assert late.append([(one, None) for one in across[:9]]) == [*range(MANY + 300, MANY + 309)]
 
 
 def test_what_came_together_shares_rows_and_what_is_ours_does_not(
@@ -221,7 +264,7 @@ def test_records_of_one_kind_are_found_without_reading_every_commitment(engine: 
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE entry_known SET idx = 1", "DELETE FROM entry_indexed"]
+    "statement", ["UPDATE entry_block SET run = 1", "DELETE FROM entry_run"]
 )
 def test_the_index_only_grows(engine: Engine, place: Path, statement: str) -> None:
     append(Entries(engine), range(MANY))

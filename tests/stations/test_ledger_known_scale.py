@@ -68,8 +68,20 @@ def test_tables_of_before_are_changed_when_they_are_opened(
     assert entries.leaves(MANY - 2, MANY + 290) == [
         leaf(one) for one in range(MANY - 2, MANY + 290)
     ]
-    assert postgres.run("SELECT count(*) FROM entry_known", database=database) == [(MANY,)]
+    indexed = "SELECT sum(length(ends)) / 40 FROM entry_block"
+    assert postgres.run(indexed, database=database) == [(MANY,)]
     assert postgres.run("SELECT count(*) FROM entry", database=database) == [(MANY + 2,)]
+    # An index of before, a tree of keys, gives way: all that it said is in the entries.
+    postgres.run(
+        "DROP TABLE entry_run, entry_block;"
+        "CREATE TABLE entry_known (ending bytea, idx bigint, PRIMARY KEY (ending, idx));"
+        "CREATE TABLE entry_indexed (size bigint PRIMARY KEY)",
+        database=database,
+    )
+    assert append(Entries(opened(postgres, database)), range(9)) == [*range(9)]
+    assert postgres.run(indexed, database=database) == [(MANY + 300,)]
+    gone = "SELECT to_regclass('entry_known'), to_regclass('entry_indexed')"
+    assert postgres.run(gone, database=database) == [(None, None)]
     # Set aside, as rebuild asks for: what was indexed goes with it.
     postgres.run("DROP TABLE entry_exhibit, entry", database=database)
     for _ in range(2):

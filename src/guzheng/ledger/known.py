@@ -1,27 +1,31 @@
 """Which number a leaf has: what makes the same commitment the same entry.
 
-A unique index would answer it, and cost more than everything else about an entry: leaves are
+A tree of keys would answer it, and cost more than everything else about an entry: leaves are
 digests, so each of ten thousand meets another page of it, which is read, written to the log and
-copied back. So entries are written one after another, and their index follows in bulk, in its
-own order, page after page:
+copied back, and more of them the larger it is. So entries are written one after another, and
+their index follows in runs, each sorted once, written from end to end and never touched again:
 
     entry          every leaf at its number: the truth, in the order of the numbers
-    entry_known    the last 32 octets of the leaves below `entry_indexed`, in their own order
+    entry_run      the runs: from which entry on, and how many
+    entry_block    of each run, in the order of their octets, the last 32 of every leaf with its
+                   number: some hundred in a row, and the first of them beside it
     memory         the leaves from there on, read by each program from the table
     filter         what was surely never appended, in a program that appends much (seen.py)
 
-All are asked inside the transaction that gives the number, which one writer at a time has: no
-two get different numbers for one leaf. What is indexed, and how far, lies beside the entries
-and grows in their transactions: no crash and no backup can part them. Nothing here is believed
-without the row in `entry` that bears the same leaf: neither a table that was set back nor
-another server, after a failover, can make an entry known that it does not have.
+To write an entry thus costs the same in a table of any size; to look for one that the filter
+does not exclude costs a row of each run. All are asked inside the transaction that gives the
+number, which one writer at a time has: no two get different numbers for one leaf. What is
+indexed lies beside the entries and grows in their transactions: no crash and no backup can
+part them. Nothing here is believed without the row in `entry` that bears the same leaf: neither
+a table that was set back nor another server, after a failover, can make an entry known that it
+does not have.
 
 The whole commitment is in the index and not a part of it, so nobody can choose commitments that
 meet in one place. A file of before has a unique index of its own, which stays and stays right.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -31,13 +35,23 @@ from guzheng.ledger.seen import Seen
 from guzheng.ledger.tables import LENGTH_KNOWN, Tables
 
 _LEAST, _MOST = 16_384, 131_072  # leaves in memory, some 20 MiB, before they are indexed
-_SHARE = 4  # of what is indexed: each page then takes many at once
-_ENDS = (  # out of a number, the ends one after another, and their length: as in rows.CUT
-    "WITH RECURSIVE asked(at) AS"
-    " (SELECT 0 UNION ALL SELECT at + 1 FROM asked WHERE at + 1 < ?1)"
-    " SELECT substr(?2, ?3 * at + 1, ?3) AS ending, at FROM asked",
-    "SELECT substr(%(ends)b::bytea, %(length)s::integer * at + 1, %(length)s::integer)"
-    " AS ending, at FROM generate_series(0, %(count)s::integer - 1) AS at",
+_SHARE = 4  # of what is indexed: few runs, while there is little
+_BLOCK = 48  # endings in a row: less than half a page of either engine
+_NUMBER = 8  # octets of the number behind each ending
+_STEP = LENGTH_KNOWN + _NUMBER
+_ENDS = (  # the endings that are asked for, out of one value with their number
+    "WITH RECURSIVE each(at) AS"
+    " (SELECT 0 UNION ALL SELECT at + 1 FROM each WHERE at + 1 < ?1)"
+    " SELECT substr(?2, ?3 * at + 1, ?3) AS ending FROM each",
+    "SELECT unnest(%b::bytea[]) AS ending",
+)
+_HELD = (  # of each run the row in which an ending must be, where it is
+    " CROSS JOIN {run} AS run JOIN {block} AS block ON block.id = (SELECT id FROM {block} AS one"
+    " WHERE one.run = run.start AND one.first <= asked.ending ORDER BY one.first DESC LIMIT 1)"
+    " WHERE instr(block.ends, asked.ending) > 0",
+    " CROSS JOIN {run} AS run CROSS JOIN LATERAL (SELECT ends FROM {block} AS one"
+    " WHERE one.run = run.start AND one.first <= asked.ending ORDER BY one.first DESC LIMIT 1)"
+    " AS block WHERE position(asked.ending IN block.ends) > 0",
 )
 
 
@@ -50,7 +64,7 @@ class Known:
     def __init__(
         self, tables: Tables, rows: Rows, read: Callable[[int, int], list[bytes]]
     ) -> None:
-        self._known, self._indexed = tables.known, tables.indexed
+        self._run, self._block = tables.run, tables.block
         self._rows = rows
         self._lock = threading.Lock()  # of all below
         self._recent: dict[bytes, int] = {}  # every entry in [from, to)
@@ -108,64 +122,54 @@ class Known:
         indexed = self._indexed_in(cursor)
         while size - indexed >= max(_LEAST, min(_MOST, indexed // _SHARE)):
             end = min(size, indexed + _MOST)
-            self._insert(cursor, indexed, end)
-            cursor.execute(
-                f"INSERT INTO {self._indexed} VALUES ({self._rows.mark})",  # noqa: S608
-                (end,),
-            )
+            self._sort(cursor, indexed, end)
             indexed = end
 
-    def _insert(self, cursor: DBAPICursor, start: int, end: int) -> None:
-        """In their own order; by one statement with one value in it, where that is possible."""
-        spans = list(self._rows.between(cursor, start, end))
-        ends = [leaf[-LENGTH_KNOWN:] for _, row in spans for leaf in row]
-        if len(ends) != end - start or set(map(len, ends)) != {LENGTH_KNOWN}:
-            numbers = [first + at for first, row in spans for at in range(len(row))]
-            mark = self._rows.mark
-            cursor.executemany(
-                f"INSERT INTO {self._known} VALUES ({mark}, {mark})",  # noqa: S608
-                sorted(zip(ends, numbers, strict=True)),
+    def _sort(self, cursor: DBAPICursor, start: int, end: int) -> None:
+        """Make a run of these entries; of a table with gaps, of those that are there."""
+        ends = sorted(
+            _ending(leaf) + at.to_bytes(_NUMBER, "big")
+            for first, row in self._rows.between(cursor, start, end)
+            for at, leaf in enumerate(row, first)
+        )
+        rows: list[tuple[int, int, bytes, bytes]] = []
+        at = 0
+        while at < len(ends):
+            until, last = at + _BLOCK, ends[min(at + _BLOCK, len(ends)) - 1]
+            while until < len(ends) and ends[until].startswith(last[:LENGTH_KNOWN]):
+                until += 1  # what ends alike stays together: one row is asked for
+            first, octets = ends[at][:LENGTH_KNOWN], b"".join(ends[at:until])
+            rows.append((start + len(rows), start, first, octets))
+            at = until
+        if self._rows.on_server:
+            cursor.execute(
+                f"INSERT INTO {self._block} SELECT * FROM"  # noqa: S608
+                " unnest(%b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[])",
+                [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []],
             )
-            return
+        else:
+            cursor.executemany(f"INSERT INTO {self._block} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
+        mark = self._rows.mark
         cursor.execute(
-            f"INSERT INTO {self._known} SELECT ending, at + {start:d}"  # noqa: S608
-            f" FROM ({_ENDS[self._rows.on_server]}) AS ends ORDER BY 1, 2",
-            self._ends(ends),
+            f"INSERT INTO {self._run} VALUES ({mark}, {mark})",  # noqa: S608
+            (start, end - start),
         )
 
-    def _ends(self, ends: Sequence[bytes]) -> Sequence[object]:
-        count, joined = len(ends), b"".join(ends)
-        if self._rows.on_server:
-            named = {"ends": joined, "length": LENGTH_KNOWN, "count": count}
-            return cast(Sequence[object], named)
-        return (count, joined, LENGTH_KNOWN)
-
     def _indexed_in(self, cursor: DBAPICursor) -> int:
-        cursor.execute(f"SELECT coalesce(max(size), 0) FROM {self._indexed}")  # noqa: S608
+        cursor.execute(f"SELECT coalesce(max(start + size), 0) FROM {self._run}")  # noqa: S608
         return int(cast(tuple[int], cursor.fetchone())[0])
 
     def _indexed_among(self, cursor: DBAPICursor, leaves: Sequence[bytes]) -> set[int]:
         """One statement however many are asked: the interpreter is not held meanwhile."""
-        ends = [leaf[-LENGTH_KNOWN:] for leaf in leaves]
-        found: list[tuple[int]] = []
-        if self._rows.on_server:
-            cursor.execute(
-                f"SELECT idx FROM {self._known} WHERE ending = ANY(%b)",  # noqa: S608
-                (ends,),
-            )
-            found = cast(list[tuple[int]], cursor.fetchall())
-        elif min(map(len, ends)) < LENGTH_KNOWN:  # no digest, as none of our records is
-            for one in ends:
-                cursor.execute(f"SELECT idx FROM {self._known} WHERE ending = ?", (one,))  # noqa: S608
-                found += cast(list[tuple[int]], cursor.fetchall())
-        else:
-            cursor.execute(
-                f"SELECT known.idx FROM ({_ENDS[False]}) AS asked"  # noqa: S608
-                f" CROSS JOIN {self._known} AS known ON known.ending = asked.ending",
-                self._ends(ends),
-            )
-            found = cast(list[tuple[int]], cursor.fetchall())
-        return {one for (one,) in found}
+        ends, server = [*map(_ending, leaves)], self._rows.on_server
+        here = (len(ends), b"".join(ends), LENGTH_KNOWN)
+        cursor.execute(
+            f"SELECT asked.ending, block.ends FROM ({_ENDS[server]}) AS asked"  # noqa: S608
+            + _HELD[server].format(run=self._run, block=self._block),
+            (ends,) if server else here,
+        )
+        found = cast(list[tuple[bytes, bytes]], cursor.fetchall())
+        return {number for ending, block in found for number in _numbers(ending, block)}
 
     def _forget(self) -> None:
         self._recent, self._from, self._to = {}, 0, 0
@@ -193,3 +197,17 @@ class Known:
             for at, leaf in enumerate(row, first):
                 found.setdefault(leaf, at)
         return found
+
+
+def _ending(leaf: bytes) -> bytes:
+    """A leaf that is shorter, as none but a record of our own could be, begins with zeros."""
+    return leaf[-LENGTH_KNOWN:].rjust(LENGTH_KNOWN, b"\0")
+
+
+def _numbers(ending: bytes, block: bytes) -> Iterator[int]:
+    """Those that stand behind this ending in a block, where one begins and not across two."""
+    at = block.find(ending)
+    while at >= 0:
+        if at % _STEP == 0:
+            yield int.from_bytes(block[at + LENGTH_KNOWN : at + _STEP], "big")
+        at = block.find(ending, at + 1)

@@ -1,9 +1,10 @@
 """Which leaves a table surely does not have, without asking its index.
 
 Nearly everything that is appended is new, and to learn that from an index of digests costs a
-walk to another page each time. A program that appends much remembers a bit for each entry, at
-a place that the leaf says: who finds no bit is new. So this saves questions and answers none;
-of those it knows nothing about it says «maybe», and a wrong «maybe» costs a question.
+row of each of its runs. A program that appends much remembers three bits for each entry, at
+places that the leaf says: who misses one is new. So this saves questions and answers none;
+of those it knows nothing about it says «maybe», and a wrong «maybe», one in a thousand, costs
+a question.
 
 What was there before the program began is read beside the work, once enough was asked to be
 worth it. Nothing of it is on the disk: it is as old as the program, and whenever it cannot be
@@ -16,8 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from guzheng.refusals import Problem
 
-_WORTH = 16_384  # leaves asked for, and a share of what is there, before it is read
-_SHARE = 8
+_WORTH = 8_192  # leaves asked for, and a share of what is there, before it is read: as many
+_SHARE = 1024  # cost the index what reading all of them costs
 _READ = 4096  # leaves at a time
 _LEAST, _GROWS, _MOST = 1 << 20, 8, 1 << 26  # entries in a part: 4 MiB, 32 MiB, 256 MiB
 _BITS = 5  # 32 for an entry
@@ -37,10 +38,18 @@ class _Part:
         for leaf in leaves:
             at = hash(leaf)  # keyed for this process: nobody outside can make leaves collide
             bits[at >> 3 & mask] |= bit[at & 7]
+            bits[at >> 20 & mask] |= bit[at >> 17 & 7]
+            bits[at >> 34 & mask] |= bit[at >> 31 & 7]
 
     def maybe(self, leaves: Iterable[bytes]) -> list[bytes]:
         bits, mask = self._bits, self._mask
-        return [leaf for leaf in leaves if bits[(at := hash(leaf)) >> 3 & mask] >> (at & 7) & 1]
+        return [
+            leaf
+            for leaf in leaves
+            if bits[(at := hash(leaf)) >> 3 & mask] >> (at & 7) & 1
+            and bits[at >> 20 & mask] >> (at >> 17 & 7) & 1
+            and bits[at >> 34 & mask] >> (at >> 31 & 7) & 1
+        ]
 
 
 class Seen:

@@ -2,7 +2,8 @@
 
     entry           from number `idx` on: `leaf`, or `size` leaves of one length in a row
     entry_exhibit   whose exhibit an entry is, where it is one of ours
-    entry_known     the last 32 octets of every leaf below `entry_indexed`, and its number
+    entry_run       the entries that are indexed: from which on, and how many
+    entry_block     of each run, sorted, the last 32 octets of its leaves and their numbers
     entry_closed    how many entries there will ever be
 
 Commitments of others that were appended together share rows: a row for each would cost most of
@@ -67,7 +68,9 @@ class Tables:
             Column("exhibit", Text, nullable=False, index=True),
             sqlite_strict=True,
         )
-        self.known, self.indexed = f"entry_known{ending}", f"entry_indexed{ending}"
+        self.run, self.block = f"entry_run{ending}", f"entry_block{ending}"
+        # The index of before, a tree of keys: nothing is in it that `entry` does not say.
+        self._before = f"entry_known{ending}", f"entry_indexed{ending}"
         # At most one row: how many entries a closed shard has.
         self.closed = Table(
             f"entry_closed{ending}",
@@ -83,7 +86,9 @@ class Tables:
             if "size" not in tables.columns(connection, self.entry):
                 for statement in self._renewed():
                     connection.exec_driver_sql(statement)
-            for statement in self._indexes("BLOB", "INTEGER", "STRICT, WITHOUT ROWID"):
+            for before in self._before:
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {before}")
+            for statement in self._indexes("BLOB", "INTEGER", "STRICT"):
                 connection.exec_driver_sql(statement)
             for number, guard in enumerate(self._guards()):
                 connection.exec_driver_sql(
@@ -97,12 +102,14 @@ class Tables:
             for statement in self._renewed_on_server():
                 connection.exec_driver_sql(statement)
         if self.entry.name in fresh:  # whoever set it aside left an index of other entries
-            for index in (self.known, self.indexed):
+            for index in (self.run, self.block):
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {index}")
-            present -= {self.known, self.indexed}
+            present -= {self.run, self.block}
+        for index in present.intersection(self._before):
+            connection.exec_driver_sql(f"DROP TABLE {index}")
         for statement in self._indexes("bytea", "bigint", ""):
             connection.exec_driver_sql(statement)
-        fresh += [one for one in (self.known, self.indexed) if one not in present]
+        fresh += [one for one in (self.run, self.block) if one not in present]
         for statement in self._server_guards(fresh):
             connection.exec_driver_sql(statement)
 
@@ -131,13 +138,14 @@ class Tables:
 
     def _indexes(self, octets: str, number: str, ending: str) -> Iterator[str]:
         yield (
-            f"CREATE TABLE IF NOT EXISTS {self.known} (ending {octets} NOT NULL,"
-            f" idx {number} NOT NULL, PRIMARY KEY (ending, idx)) {ending}"
+            f"CREATE TABLE IF NOT EXISTS {self.run} (start {number} NOT NULL PRIMARY KEY,"
+            f" size {number} NOT NULL) {ending}"
         )
-        # A row for each time that entries were indexed: how many are since then.
+        # `id`: the number of an entry of the run, another one for each row.
         yield (
-            f"CREATE TABLE IF NOT EXISTS {self.indexed}"
-            f" (size {number} NOT NULL PRIMARY KEY) {ending}"
+            f"CREATE TABLE IF NOT EXISTS {self.block} (id {number} NOT NULL PRIMARY KEY,"
+            f" run {number} NOT NULL, first {octets} NOT NULL, ends {octets} NOT NULL,"
+            f" UNIQUE (run, first)) {ending}"
         )
         record = RECORD if ending else RECORD_ON_SERVER
         entry = self.entry.name
@@ -175,7 +183,7 @@ class Tables:
             f" WHEN EXISTS (SELECT 1 FROM {closed})"
             " BEGIN SELECT RAISE(ABORT, 'a shard ends once'); END"
         )
-        for index in (self.known, self.indexed):
+        for index in (self.run, self.block):
             yield f"BEFORE UPDATE ON {index} {never}"
             yield f"BEFORE DELETE ON {index} {never}"
 
@@ -187,6 +195,9 @@ class Tables:
         entry, closed, ending = self.entry.name, self.closed.name, self._ending
         if entry in fresh:  # nothing in it can be made shorter, and all of it is small
             yield f"ALTER TABLE {entry} ALTER COLUMN leaf SET STORAGE EXTERNAL"
+        if self.block in fresh:  # nor in this, and it stays in its row
+            yield f"ALTER TABLE {self.block} ALTER COLUMN ends SET STORAGE EXTERNAL"
+            yield f"ALTER TABLE {self.block} SET (toast_tuple_target = 8160)"
         yield """CREATE OR REPLACE FUNCTION guzheng_only_grows() RETURNS trigger
             LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'entries are never changed and never deleted'; END $$"""
