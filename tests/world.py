@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler
 
 import pytest
 
@@ -49,6 +50,41 @@ def _served(door: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def dripping(part: str, kind: str = "text/plain") -> Iterator[str]:
+    """Answers whatever is asked an octet at a time, for ever: `part` is where: "handshake" (a
+    record of TLS), "status", "head", "interim" (answers before the answer) or "body"."""
+    ended = threading.Event()
+    begins = {
+        "handshake": b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0",
+        "status": b"HTTP/1.1 200 ",
+        "head": b"HTTP/1.1 200 OK\r\nContent-Type: ",
+        "interim": b"",
+        "body": f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode(),
+    }
+    repeated = b"HTTP/1.1 100 Continue\r\n\r\n" if part == "interim" else b"x"
+
+    class Door(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            with contextlib.suppress(OSError):
+                self.request.sendall(begins[part])
+                while not ended.wait(0.02):
+                    self.request.sendall(repeated)
+
+    server = _Server(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        scheme = "https" if part == "handshake" else "http"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

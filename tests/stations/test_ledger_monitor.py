@@ -1,8 +1,6 @@
 """The monitor compares every place that speaks of the ledger, and alarms when one differs."""
 
-import contextlib
 import shutil
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -19,7 +17,7 @@ from guzheng.refusals import Refused, Unavailable
 from tests.stations.ledgers import append
 from tests.stations.test_ledger_gathering import Three, bound
 from tests.witnesses import three
-from tests.world import _served
+from tests.world import _served, dripping
 
 
 @pytest.fixture
@@ -184,39 +182,12 @@ def test_damage_is_an_alarm(
     assert ("monitor.tiles", "", "monitor.differs") in findings(report, Outcome.FAILED)
 
 
-@contextlib.contextmanager
-def dripping(kind: str = "text/plain") -> Iterator[str]:
-    """Begins to answer whatever is asked, and goes on for ever, an octet at a time."""
-    ended = threading.Event()
-
-    class Door(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                while not ended.wait(0.02):
-                    self.wfile.write(b" ")
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            del format, arguments
-
-    with _served(Door) as url:
-        try:
-            yield url
-        finally:
-            ended.set()
-
-
 def test_one_that_drips_holds_neither_monitor_nor_anchors(
     tmp_path: Path, witnesses: Three
 ) -> None:
     """Each wait is short, and there is no end of them: what is bounded is their sum."""
     ledger, monitor = grown(tmp_path, witnesses, range(5))
-    with dripping() as url:
+    with dripping("body") as url:
         slow = Place(url, timeout_seconds=0.5)
         report = Monitor(ledger, monitor.demanded, (), served=[slow], mirrors=[slow]).report()
         assert findings(report, Outcome.FAILED) == set()

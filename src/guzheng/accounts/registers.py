@@ -11,7 +11,6 @@ documents, and decides. A person's number leaves the installation only when a re
 Redirects are not followed, proxies are not guessed, and only this machine is asked in clear.
 """
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,22 +46,24 @@ class NameRegister(Protocol):
 class HttpRegister:
     """A provider behind an address; threads may share it."""
 
-    def __init__(self, name: str, address: str, key: str) -> None:
-        self.name = name
+    def __init__(self, name: str, address: str, key: str, seconds: float = SECONDS) -> None:
+        self.name, self._seconds = name, seconds
         import httpx  # where it is needed: most installations ask no register
 
+        from guzheng import asking
+
         self._url, self._key = httpx.URL(address), key
-        self._tls = ssl.create_default_context()
+        self._tls = asking.trusting(secure=self._url.scheme == "https")
 
     def compare(self, statement: Statement) -> Compared:
         import httpx
 
+        from guzheng import asking
+
         said = {"kind": statement.kind, "name": statement.name, "number": statement.number}
         try:
             with (
-                httpx.Client(
-                    verify=self._tls, timeout=SECONDS, trust_env=False, follow_redirects=False
-                ) as client,
+                asking.client(self._tls, seconds=self._seconds) as client,
                 client.stream(
                     "POST",
                     self._url,

@@ -8,9 +8,6 @@ Redirects are not followed and proxies are not guessed from the environment: who
 the configuration says, octet for octet.
 """
 
-import ssl
-import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -27,17 +24,12 @@ _MAX_SHOWN = 200
 class HttpAuthority:
     """An authority behind a URL. Threads may share it."""
 
-    __slots__ = ("_monotonic", "_proxy_url", "_timeout_seconds", "_tls", "_url", "name")
+    __slots__ = ("_timeout_seconds", "_tls", "_url", "name")
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        timeout_seconds: float,
-        proxy_url: str | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
         import httpx  # where it is needed: most commands ask nobody
+
+        from guzheng import asking
 
         try:
             self._url = httpx.URL(url)
@@ -49,13 +41,7 @@ class HttpAuthority:
             raise ValueError(f"a timeout is above zero: {timeout_seconds}")
         self.name = self._url.host  # never the whole URL: it may hold a password
         self._timeout_seconds = timeout_seconds
-        self._proxy_url = proxy_url
-        self._monotonic = monotonic
-        self._tls = (
-            ssl.create_default_context()  # the system's roots, which operators can add to
-            if self._url.scheme == "https"
-            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs nothing, trusts none
-        )
+        self._tls = asking.trusting(secure=self._url.scheme == "https")
 
     def __repr__(self) -> str:
         return f"HttpAuthority({self.name!r})"
@@ -64,16 +50,11 @@ class HttpAuthority:
         """TimeStampReq → TimeStampResp, both DER; `Unavailable` if there is none to be had."""
         import httpx
 
-        deadline = self._monotonic() + self._timeout_seconds
+        from guzheng import asking
+
         try:
             with (
-                httpx.Client(
-                    verify=self._tls,
-                    timeout=self._timeout_seconds,
-                    proxy=self._proxy_url,
-                    trust_env=False,
-                    follow_redirects=False,
-                ) as client,
+                asking.client(self._tls, seconds=self._timeout_seconds) as client,
                 client.stream(
                     "POST",
                     self._url,
@@ -86,7 +67,7 @@ class HttpAuthority:
                 ) as response,
             ):
                 self._require_reply(response)
-                return self._octets_of(response, deadline)
+                return self._octets_of(response)
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
         except httpx.HTTPError as error:
@@ -108,7 +89,7 @@ class HttpAuthority:
                 "fix.authority-not-rfc3161", expected=f"Content-Type {REPLY}", found=kind
             )
 
-    def _octets_of(self, response: "httpx.Response", deadline: float) -> bytes:
+    def _octets_of(self, response: "httpx.Response") -> bytes:
         answer = bytearray()
         for part in response.iter_raw():
             answer += part
@@ -118,8 +99,6 @@ class HttpAuthority:
                     expected=f"an answer of at most {MAX_ANSWER_OCTETS} octets",
                     found="more",
                 )
-            if self._monotonic() > deadline:
-                raise self._too_slow()
         return bytes(answer)
 
     def _too_slow(self) -> Unavailable:

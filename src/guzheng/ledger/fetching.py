@@ -4,9 +4,6 @@ Takes the prefix of the log; gives octets, bounded in length and time, and belie
 them. Whatever goes wrong out there is `Unavailable`.
 """
 
-import time
-from collections.abc import Callable
-
 from guzheng.proof import tree
 from guzheng.proof.tiles import WIDTH, Tile
 from guzheng.refusals import Refused, Unavailable
@@ -23,9 +20,10 @@ class Place:
         url: str,
         *,
         timeout_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         import httpx  # where it is needed: most commands ask nobody
+
+        from guzheng import asking
 
         try:
             parsed = httpx.URL(url)
@@ -40,7 +38,7 @@ class Place:
             )
         self.url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
-        self._monotonic = monotonic
+        self._tls = asking.trusting(secure=parsed.scheme == "https")
 
     def checkpoint(self) -> bytes:
         return self._read("checkpoint", MAX_CHECKPOINT_OCTETS)
@@ -58,28 +56,25 @@ class Place:
     def _read(self, path: str, most: int) -> bytes:
         import httpx
 
+        from guzheng import asking
+
         answer = bytearray()
-        deadline = self._monotonic() + self._timeout_seconds
         try:
-            with httpx.stream(
-                "GET",
-                f"{self.url}/{path}",
-                timeout=self._timeout_seconds,
-                trust_env=False,
-                headers={"Accept-Encoding": "identity"},
-            ) as response:
+            with (
+                asking.client(self._tls, seconds=self._timeout_seconds) as client,
+                client.stream(
+                    "GET", f"{self.url}/{path}", headers={"Accept-Encoding": "identity"}
+                ) as response,
+            ):
                 if response.status_code != httpx.codes.OK:
                     raise self._unavailable(path, f"HTTP {response.status_code}")
                 for part in response.iter_raw():
                     answer += part
                     if len(answer) > most:
                         raise self._unavailable(path, f"more than {most} octets")
-                    if (
-                        self._monotonic() > deadline
-                    ):  # httpx bounds each wait, and not their sum
-                        raise self._unavailable(
-                            path, f"no whole answer in {self._timeout_seconds:g} s"
-                        )
+        except httpx.TimeoutException as error:
+            found = f"no whole answer in {self._timeout_seconds:g} s"
+            raise self._unavailable(path, found) from error
         except httpx.HTTPError as error:
             raise self._unavailable(path, str(error) or type(error).__name__) from error
         return bytes(answer)

@@ -8,9 +8,7 @@ with what was found; what that means is judged elsewhere (gathering, hearing).
 """
 
 import re
-import ssl
 import threading
-import time
 import weakref
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +50,6 @@ class HttpWitness:
         timeout_seconds: float,
         monitoring: str | None = None,
         now: Callable[[], datetime] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`monitoring`: the prefix of what it shows, if it differs from where it is asked.
         `now`: the clock that its times are held against; without one any time is taken.
@@ -61,7 +58,7 @@ class HttpWitness:
         self.asked_at = _prefix(witness.name, witness.url or "")
         self._shown = _prefix(witness.name, monitoring) if monitoring else self.asked_at
         self._timeout_seconds = timeout_seconds
-        self._now, self._monotonic = now, monotonic
+        self._now = now
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
 
@@ -135,7 +132,6 @@ class HttpWitness:
         import httpx
 
         wait = seconds or self._timeout_seconds
-        deadline = self._monotonic() + wait
         answer = bytearray()
         try:
             with self._opened().stream(
@@ -148,32 +144,22 @@ class HttpWitness:
                     answer += part
                     if len(answer) > MAX_ANSWER_OCTETS:
                         raise self._unsound(f"at most {MAX_ANSWER_OCTETS} octets", "more")
-                    if self._monotonic() > deadline:
-                        raise self._silent(f"no whole answer in {wait:g} s")
                 return response.status_code, kind, bytes(answer)
         except httpx.TimeoutException as error:
-            raise self._silent(f"no answer in {wait:g} s") from error
+            raise self._silent(f"no whole answer in {wait:g} s") from error
         except httpx.HTTPError as error:
             raise self._silent(str(error) or type(error).__name__) from error
 
     def _opened(self) -> "httpx.Client":
         """The client, made when first wanted; it keeps its connection, and ends with us."""
-        import httpx
+        from guzheng import asking
 
         with self._opening:
             if self._client is None:
                 secure = "https:" in (self.asked_at[:6], self._shown[:6])
-                self._client = httpx.Client(
-                    verify=(
-                        ssl.create_default_context()
-                        if secure
-                        else ssl.SSLContext(
-                            ssl.PROTOCOL_TLS_CLIENT
-                        )  # costs nothing, trusts none
-                    ),
-                    timeout=self._timeout_seconds,
-                    trust_env=False,  # whom we ask is what the policy says, octet for octet
-                    follow_redirects=False,
+                self._client = asking.client(
+                    asking.trusting(secure=secure),
+                    seconds=self._timeout_seconds,
                     headers={"Accept-Encoding": "identity", "Content-Type": "text/plain"},
                 )
                 weakref.finalize(self, self._client.close)

@@ -1,8 +1,6 @@
 """HTTP to systems that owe us nothing: one question, one answer, bounded in length and time."""
 
-import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from guzheng.refusals import Refused, Unavailable
 
@@ -19,9 +17,10 @@ class Asker:
         url: str,
         *,
         timeout_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         import httpx  # where it is needed: most commands ask nobody
+
+        from guzheng import asking
 
         try:
             self._url = httpx.URL(url)
@@ -30,12 +29,7 @@ class Asker:
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise _bad_url(url)
         self._name, self._timeout_seconds = name, timeout_seconds
-        self._monotonic = monotonic
-        self._tls = (
-            ssl.create_default_context()  # the system's roots
-            if self._url.scheme == "https"
-            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs nothing, trusts none
-        )
+        self._tls = asking.trusting(secure=self._url.scheme == "https")
 
     def ask(
         self,
@@ -48,28 +42,22 @@ class Asker:
         """Status and body; `Unavailable` when there is none to be had."""
         import httpx
 
+        from guzheng import asking
+
         url = str(self._url).rstrip("/") + path if path else self._url
         answer = bytearray()
-        deadline = self._monotonic() + self._timeout_seconds
         try:
             with (
-                httpx.Client(
-                    verify=self._tls,
-                    timeout=self._timeout_seconds,
-                    trust_env=False,
-                    follow_redirects=False,
-                ) as client,
+                asking.client(self._tls, seconds=self._timeout_seconds) as client,
                 client.stream(method, url, content=content, headers=dict(headers or {})) as got,
             ):
                 for part in got.iter_bytes():
                     answer += part
                     if len(answer) > MAX_ANSWER_OCTETS:
                         raise self.away(f"more than {MAX_ANSWER_OCTETS} octets")
-                    if (
-                        self._monotonic() > deadline
-                    ):  # httpx bounds each wait, and not their sum
-                        raise self.away(f"no whole answer in {self._timeout_seconds:g} s")
                 return got.status_code, bytes(answer)
+        except httpx.TimeoutException as error:
+            raise self.away(f"no whole answer in {self._timeout_seconds:g} s") from error
         except httpx.HTTPError as error:
             raise self.away(str(error) or type(error).__name__) from error
 

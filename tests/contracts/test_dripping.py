@@ -1,0 +1,113 @@
+"""Who is asked over HTTP, and answers an octet at a time, is waited for once, not for each.
+
+Each of our questions goes to a real server that begins to answer and never comes to an end: in
+the handshake, the status line, the head, in answers before the answer, or in the body."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from guzheng import asking
+from guzheng.accounts import calling
+from guzheng.accounts.realnames import Statement
+from guzheng.accounts.registers import HttpRegister
+from guzheng.fix import HttpAuthority
+from guzheng.ledger import Place
+from guzheng.ledger.anchors.asking import Asker
+from guzheng.ledger.witnesses import HttpWitness
+from guzheng.mirror.fetching import Unreachable, over_http
+from guzheng.proof import policy
+from guzheng.proof.note import VerifierKey
+from guzheng.refusals import Unavailable
+from tests.world import REPLY, _served, dripping
+
+VECTORS = Path(__file__).parents[1] / "vectors/note"
+PARTS = ["handshake", "status", "head", "interim", "body"]
+GIVEN = 0.4
+ENOUGH = 5.0  # seconds; whoever bounds each wait alone is held for as long as the test lasts
+
+
+@contextlib.contextmanager
+def slowly() -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """A server of HTTP/1.1 that takes its time, and the places it was asked from."""
+    places: list[tuple[str, int]] = []
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            places.append(self.client_address)
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            for octet in b"12345":
+                time.sleep(0.05)
+                self.wfile.write(bytes([octet]))
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url:
+        yield url, places
+
+
+def authority(url: str) -> None:
+    HttpAuthority(url, timeout_seconds=GIVEN).respond(b"asked")
+
+
+def witness(url: str) -> None:
+    key = VerifierKey.parse((VECTORS / "remora-ed25519.vkey").read_text().strip())
+    HttpWitness(policy.Witness("w", key, url), timeout_seconds=GIVEN).add_checkpoint(0, (), b"")
+
+
+def log(url: str) -> None:
+    Place(url, timeout_seconds=GIVEN).checkpoint()
+
+
+def calendar(url: str) -> None:
+    Asker("calendar", url, timeout_seconds=GIVEN).ask("POST", content=b"x")
+
+
+def register(url: str) -> None:
+    HttpRegister("某某核验", url, "key", GIVEN).compare(Statement("person", "张三", "1"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("ask", [authority, witness, log, calendar, register])
+def test_a_question_of_the_platform_ends(ask: Callable[[str], None], part: str) -> None:
+    with dripping(part, REPLY) as url:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            ask(url)
+        assert GIVEN / 2 < time.monotonic() - began < ENOUGH
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_call_to_a_webhook_or_a_provider_ends(part: str) -> None:
+    with dripping(part) as url:
+        parts = calling.parse_address(url)
+        line = calling.looked_up(parts, (ip_network("127.0.0.0/8"),), calling.resolved)
+        began = time.monotonic()
+        assert calling.ask(line, "GET", {}, most_octets=100, seconds=GIVEN) == (0, b"")
+        assert time.monotonic() - began < ENOUGH
+
+
+@pytest.mark.parametrize("part", PARTS[1:])
+def test_a_log_that_drips_does_not_hold_its_mirror(part: str) -> None:
+    """By a clock on which each look is a minute later: so patience ends at the sixth octet."""
+    with dripping(part) as url, pytest.raises(Unreachable, match="not whole"):
+        over_http(url, itertools.count(step=60).__next__)("checkpoint")
+
+
+def test_who_answers_in_time_is_heard_whole_and_over_one_connection() -> None:
+    """A body that comes in parts, each later than the last, within the time that is given."""
+    with slowly() as (url, places):
+        with asking.client(asking.trusting(secure=False), seconds=20) as client:
+            assert [client.get(url).content for _ in range(2)] == [b"12345", b"12345"]
+        assert len(set(places)) == 1
