@@ -114,6 +114,20 @@ def test_a_path_is_found_through_what_the_signer_sent() -> None:
     assert path(LEAF, LEAF, ROOT, MIDDLE) == ["CN=leaf", "CN=middle", "CN=root"]
 
 
+def test_no_answer_is_given_to_another_question() -> None:
+    """What was asked last is remembered, and each thing that it asked with counts."""
+    other, leaf = party("another"), party("leaf", MIDDLE, ca=False)
+    late = NOON + 2 * DAY
+    for _ in range(2):
+        assert path(LEAF, MIDDLE) == ["CN=leaf", "CN=middle", "CN=root"]
+        assert refusal(LEAF, MIDDLE, roots=[other]) == "chain.unknown-root"
+        assert path(LEAF, MIDDLE, roots=[MIDDLE, other]) == ["CN=leaf", "CN=middle"]
+        assert refusal(LEAF) == "chain.unknown-root"
+        assert path(leaf, MIDDLE) == ["CN=leaf", "CN=middle", "CN=root"]
+        assert refusal(leaf, MIDDLE, at=late) == "chain.expired-at-gentime"
+        chain.forget_paths()
+
+
 def test_an_intermediate_that_is_believed_ends_the_path() -> None:
     assert path(LEAF, roots=[MIDDLE]) == ["CN=leaf", "CN=middle"]
 

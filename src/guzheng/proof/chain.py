@@ -62,8 +62,16 @@ def parse_certificate(encoded: bytes) -> x509.Certificate:
 
 def forget() -> None:
     """As if no certificate had been seen yet."""
-    for remembering in (parse_certificate, require_sole_critical_purpose, _issuers, _ways):
+    forget_paths()
+    for remembering in (parse_certificate, require_sole_critical_purpose):
         remembering.cache_clear()
+
+
+def forget_paths() -> None:
+    """As if it had never been asked who signed whom; how certificates read stays known."""
+    for remembering in (_issuers, _ways):
+        remembering.cache_clear()
+    _LAST.clear()
 
 
 def find_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | bytes | None:
@@ -120,10 +128,8 @@ def require_path(
     at: datetime,
 ) -> tuple[x509.Certificate, ...]:
     """The path from leaf to root, every certificate valid `at`; UnknownKey without one."""
-    anchors = tuple(roots)
-    pool = (*anchors, *others)
     refusals: list[Refuted] = []
-    for way in _ways(leaf, pool, anchors):
+    for way in _ways_of(leaf, tuple(others), tuple(roots)):
         if way.may_stand and way.first <= at <= way.last:
             return way.path
         try:  # not usable: say for which certificate, and why
@@ -144,6 +150,21 @@ class _Way(NamedTuple):
     first: datetime  # all of it is valid from here
     last: datetime
     may_stand: bool
+
+
+# What was asked last, with its answer. Who verifies many tokens of one authority asks with the
+# same objects: that they are costs a tenth of hashing them all.
+_Asked = tuple[_Certificate, _Pool, _Pool]
+_LAST: dict[str, tuple[_Asked, tuple[_Way, ...]]] = {}
+
+
+def _ways_of(leaf: _Certificate, others: _Pool, anchors: _Pool) -> tuple[_Way, ...]:
+    asked, last = (leaf, others, anchors), _LAST.get("asked")
+    if last and last[0] == asked:
+        return last[1]
+    found = _ways(leaf, (*anchors, *others), anchors)
+    _LAST["asked"] = asked, found
+    return found
 
 
 @lru_cache(REMEMBERED)
