@@ -102,6 +102,37 @@ def test_an_address_that_is_not_ours(tmp_path: Path, host: str) -> None:
     assert "[serve.port-taken]" in err
 
 
+def test_who_listens_on_every_address_answers_under_no_name_of_a_stranger(
+    tmp_path: Path,
+) -> None:
+    """Accounts are off here: by a name that is answered its owner's page reads everything."""
+    port = free_port()
+    named = {"GUZHENG_PUBLIC_URL": "https://evidence.example", "GUZHENG_ANSWERED_NAMES": "nas"}
+    everywhere = ("--host", "0.0.0.0", "--port", port)  # noqa: S104 - what the test is about
+    with running("serve", *everywhere, "--data", tmp_path / "data", **named) as server:
+        address = f"http://127.0.0.1:{port}"
+        answering(address, server)
+
+        def status(host: str) -> int:
+            return plain.get(address, headers={"Host": host}, timeout=30).status_code
+
+        for ours in (f"192.0.2.7:{port}", "evidence.example", "nas", socket.gethostname()):
+            assert status(ours) == 200, ours
+        assert status(f"evil.example:{port}") == 421
+        assert stopped(server)[0] == 0
+
+
+def test_names_that_are_none_are_refused_at_the_start(tmp_path: Path) -> None:
+    for wrong in ("https://nas", "nas:8000", "*.example", "a b"):
+        said = started(
+            *("serve", "--port", 0, "--data", tmp_path / "data"),
+            GUZHENG_ANSWERED_NAMES=wrong,
+        )
+        status, _, err = ended(said)
+        assert status == 1, wrong
+        assert "answered_names" in err
+
+
 def test_killed_while_it_serves(tmp_path: Path) -> None:
     data, port = tmp_path / "data", free_port()
     address = f"http://127.0.0.1:{port}"

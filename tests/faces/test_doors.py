@@ -5,10 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any, NoReturn
 
+import httpx
 import pytest
 
 from guzheng.app import Platform
-from guzheng.web import create_app
+from guzheng.web import create_app, guard
 from guzheng.web.pages import accepted_language
 from tests.faces.conftest import Certified, Face, serving
 
@@ -64,10 +65,41 @@ def test_other_sites_change_nothing(face: Face, headers: dict[str, str], status:
 
 
 def test_only_names_that_are_ours_are_answered(platform: Platform) -> None:
-    with serving(create_app(platform, hosts=("127.0.0.1",))) as other:
+    """Whoever owns a name can have it point here, and his page would read us by it."""
+    with serving(create_app(platform, hosts=("Evidence.example",))) as other:
+
+        def named(host: str, path: str = "/healthz", **headers: str) -> httpx.Response:
+            return other.client.get(path, headers={"Host": host, **headers})
+
         assert other.client.get("/healthz").status_code == 200
-        pointed = other.client.get("/healthz", headers={"Host": "evil.example"})
-        assert pointed.status_code == 400
+        for ours in (
+            *("evidence.example", "EVIDENCE.example:8443", "evidence.example.", "localhost:80"),
+            *("192.168.1.20:8000", "127.0.0.1", "[::1]:8000", "[fe80::1]"),
+        ):
+            assert named(ours).status_code == 200, ours
+        for others in (
+            *(
+                "evil.example",
+                "evil.example:8000",
+                "evidence.example.evil.example",
+                "localhost.evil",
+            ),
+            *("127.0.0.1.evil.example", "xevidence.example", "127.1", "evil", "[evil]"),
+        ):
+            for path in ("/healthz", "/", "/api/exhibits", "/static/site.css"):
+                assert named(others, path).status_code == 421, (others, path)
+        page = named("evil.example", "/", **{"Accept-Language": "en"})
+        assert "does not answer under this name" in page.text
+        assert "answered_names" in page.text
+        assert "evil.example" in page.text
+        assert page.headers["content-security-policy"] == guard.CONTENT_POLICY
+        told = named("evil.example", "/api/exhibits")
+        assert (told.json()["code"], told.json()["found"]) == (
+            "web.unknown-name",
+            "evil.example",
+        )
+    with serving(create_app(platform, hosts=("*",))) as other:
+        assert other.client.get("/healthz", headers={"Host": "any.example"}).status_code == 200
 
 
 class _Broken(Platform):

@@ -19,6 +19,7 @@ from guzheng.refusals import Refused
 
 if TYPE_CHECKING:
     from guzheng.app import Platform
+    from guzheng.config import Config
 
 
 @click.command("serve")
@@ -70,7 +71,7 @@ def serve(
                 platform,
                 version=version("guzheng"),
                 upload_limit=platform.config.largest_upload,
-                hosts=_answered_names(host, platform.config.public_url),
+                hosts=_answered_names(host, platform.config),
                 only_https=platform.config.public_url.startswith("https://"),
             ),
             http=Wire,
@@ -123,15 +124,11 @@ def _is_here_alone(host: str) -> bool:
     return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def _answered_names(host: str, public_url: str) -> tuple[str, ...]:
-    """Names in requests that are answered: a page elsewhere must not rename itself into us.
-
-    Whoever listens on every address has chosen to be reached by names we cannot know.
-    """
-    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared with, not listened on
-        return ("*",)
-    public = urlsplit(public_url).hostname
-    return tuple(dict.fromkeys([host, "127.0.0.1", "localhost", *([public] if public else [])]))
+def _answered_names(host: str, config: "Config") -> tuple[str, ...]:
+    """Names in requests that are answered, besides addresses and localhost (`web.names`)."""
+    public, own = urlsplit(config.public_url).hostname, socket.gethostname()
+    own_names = (own, own.partition(".")[0], f"{own.partition('.')[0]}.local")
+    return tuple(filter(None, (host, public, *own_names, *config.answered_names)))
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -37,6 +37,7 @@ _CLOCK_PROFILES = ("auto", "production", "evaluation")
 _SERVER = re.compile(
     r"[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:]+", re.ASCII
 )
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 _ONE_OF = {
     "share_addresses": ("truncated", "whole", "none"),
     "accounts": ("on", "off"),
@@ -82,6 +83,9 @@ def require_sensible(config: Config) -> None:
             raise _refused(
                 "second_resolvers: at most four, such as 223.5.5.5 or [::1]:53", repr(resolver)
             )
+    for name in config.answered_names:
+        if name != "*" and not _HOST_NAME.fullmatch(name):
+            raise _refused("answered_names: host names, without scheme and port", repr(name))
     for block in (*config.allow_private, *config.trusted_proxies):
         try:
             ipaddress.ip_network(block)

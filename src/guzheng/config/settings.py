@@ -41,6 +41,12 @@ class Config:
         "How the log of a share names who opened it: truncated (the network), whole, none",
     )
     public_url: str = _setting("", "Address others reach this installation at, for the QR code")
+    answered_names: tuple[str, ...] = _setting(
+        (),
+        "Host names under which `serve` answers, besides localhost, addresses, this machine's "
+        "name and that of public_url; *: any, so that whoever owns a name may have it point "
+        "here and read what his visitors may (DNS rebinding)",
+    )
     accounts: str = _setting(
         "off",
         "on: whoever uses the pages signs in, and sees what is his; off: whoever reaches the "

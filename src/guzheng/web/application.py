@@ -11,7 +11,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guzheng import words
@@ -85,8 +84,8 @@ def create_app(
     only_https: bool = False,
     identities: Identities | None = None,
 ) -> ASGIApp:
-    """`hosts`: the names this server answers to; name them, so that no other name that is
-    made to point here (DNS rebinding) can be used to read it. `only_https`: readers reach
+    """`hosts`: the names this server answers to, besides addresses; name them, so that no other
+    that is made to point here (`names`) can be used to read it. `only_https`: readers reach
     us by https, and browsers are told to come by nothing else. `identities`: who finds whoever
     asks, instead of the platform. Raises gate.Unruled for an address without a rule."""
     doorkeeper = Doorkeeper(identities or platform.identities, owners_of(platform))
@@ -105,8 +104,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, answer)
     app.add_exception_handler(Exception, answer)
     # Outermost, by hand: the framework's own answer to a fault must carry the headers too.
-    known = TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False)
-    return Guard(Gathered(known), refuse=_refusal(answer), only_https=only_https)
+    return Guard(Gathered(app), refuse=_refusal(answer), answered=hosts, only_https=only_https)
 
 
 def rules_of(platform: Platform) -> Mapping[str, Rule]:

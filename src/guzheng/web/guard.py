@@ -2,18 +2,18 @@
 
 Pure ASGI, so that it also guards streams and static files. It refuses a request that would
 change something and that a browser says (Fetch Metadata, Origin) was caused by another site;
-programs send neither header and pass. Where readers reach us by https, cookies carry the
-prefixes that bind them to it (`cookies`). It sets the content policy: nothing inline, nothing
+programs send neither header and pass. It answers under no name that is not ours (`names`).
+Where readers reach us by https, cookies carry the prefixes that bind them to it (`cookies`). It sets the content policy: nothing inline, nothing
 from elsewhere, no frame, and no string becomes markup in a script (trusted types)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guzheng.refusals import Refused
-from guzheng.web import cookies
+from guzheng.web import cookies, names
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -88,10 +88,12 @@ class Guard:
         app: ASGIApp,
         refuse: Callable[[Scope, Receive, Send, Refused], Awaitable[None]],
         *,
+        answered: Collection[str] = (names.ANY,),
         only_https: bool = False,
     ) -> None:
         self._app = app
         self._refuse = refuse
+        self._answered = frozenset(one.lower() for one in answered)
         self._always = _ALWAYS | (_ONLY_HTTPS if only_https else {})
         self._only_https = only_https
 
@@ -113,8 +115,10 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        said = Headers(scope=scope)
         try:
-            require_own_site(scope["method"], Headers(scope=scope), only_https=self._only_https)
+            names.require_own_name(said, self._answered)
+            require_own_site(scope["method"], said, only_https=self._only_https)
         except Refused as refused:
             await self._refuse(scope, receive, send_guarded, refused)
             return

@@ -31,6 +31,7 @@ _STATUS_OF_CODE = {
     "web.upload-too-big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.too-many-files": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "web.cross-site": HTTPStatus.FORBIDDEN,
+    "web.unknown-name": HTTPStatus.MISDIRECTED_REQUEST,
     "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
     "accounts.not-permitted": HTTPStatus.FORBIDDEN,
     "accounts.off": HTTPStatus.NOT_FOUND,
