@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from guzheng.verifier import main as command
+from guzheng.verifier.question import parser, question_of
+from guzheng.verifier.verdict import verdict_of
 from tests.frontend.building import built_library, node
 from tools import kernel_tables
 
@@ -56,8 +57,8 @@ def by_command(question: Question) -> dict[str, Any]:
             words += [f"--{option}", str(question[option])]
     with warnings.catch_warnings():  # as the command does: what a library thinks is no verdict
         warnings.simplefilter("ignore")
-        asked = command._question(command._parser().parse_args(words))
-        answer: dict[str, Any] = json.loads(command.verdict_of(asked).encode())
+        asked = question_of(parser().parse_args(words))
+        answer: dict[str, Any] = json.loads(verdict_of(asked).encode())
     return answer
 
 

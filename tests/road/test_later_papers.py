@@ -20,7 +20,7 @@ from guzheng.proof import package
 from guzheng.proof.report import Outcome
 from guzheng.refusals import Refused
 from guzheng.store.blobs import read
-from guzheng.verifier.main import Verdict
+from guzheng.verifier.verdict import Verdict
 from tests import anchoring, world
 from tests.anchoring import CHAIN
 from tests.verifier.packed import codes, judged, members_of, unpacked

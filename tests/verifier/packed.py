@@ -18,8 +18,8 @@ from guzheng.proof import package
 from guzheng.proof.digest import sha256
 from guzheng.proof.package import ZipMember
 from guzheng.proof.report import Outcome
-from guzheng.verifier import main
-from guzheng.verifier.main import Verdict
+from guzheng.verifier.question import parser, question_of
+from guzheng.verifier.verdict import Verdict, verdict_of
 
 FILES = {
     "photograph.txt": b"what the photograph shows\n" * 8,
@@ -98,9 +98,7 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Path:
 
 def judged(path: Path, *options: object) -> Verdict:
     """In this process. Whatever else than a verdict comes out of it is a bug."""
-    return main.verdict_of(
-        main._question(main._parser().parse_args([str(path), *map(str, options)]))
-    )
+    return verdict_of(question_of(parser().parse_args([str(path), *map(str, options)])))
 
 
 def codes(verdict: Verdict) -> set[str]:

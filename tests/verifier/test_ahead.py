@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from guzheng.verifier.main import INTERRUPTED, USAGE, main
+from guzheng.verifier.main import INTERRUPTED, main
+from guzheng.verifier.question import USAGE
 
 _COMMAND = (sys.executable, "-m", "guzheng.verifier", "--json", "-")
 

@@ -10,7 +10,7 @@ import pytest
 
 from guzheng.proof import package
 from guzheng.proof.report import Outcome
-from guzheng.verifier.main import Verdict
+from guzheng.verifier.verdict import Verdict
 from tests.verifier.packed import Packed, codes, judged, listed, pack, unpacked, zipped
 
 Change = Callable[[dict[str, bytes], str, str], None]
