@@ -47,7 +47,7 @@ def test_one_sender_waits_for_his_own() -> None:
         assert not three.has_place()
         await other.go()
         assert not three.has_place()
-        assert not other.place or not other.place.gives_way()
+        assert not other.place or not other.place.gives_way(GRACE_SECONDS)
         await one.go()
         assert three.has_place()
         for holder in (two, three):
@@ -62,18 +62,22 @@ def test_as_many_give_way_as_wait() -> None:
         holders = [Holder(places, sender) for sender in "aab"]
         await settled()
         held = [one.place for one in holders if one.place]
-        assert not any(place.gives_way() for place in held), "there is room for all who came"
+        assert not any(place.gives_way(GRACE_SECONDS) for place in held), (
+            "there is room for all who came"
+        )
         waiting = Holder(places, "c")
         await settled()
-        assert [place.gives_way() for place in held] == [True, False, False]
-        assert held[0].gives_way(), "once told, he goes"
+        assert [place.gives_way(GRACE_SECONDS) for place in held] == [True, False, False]
+        assert held[0].gives_way(GRACE_SECONDS), "once told, he goes"
         await holders[0].go()
         assert waiting.place
-        assert not held[1].gives_way()
+        assert not held[1].gives_way(GRACE_SECONDS)
         own = [Holder(places, "c"), Holder(places, "c")]
         await settled()
-        assert [place.gives_way() for place in (held[1], held[2])] == [True, True]
-        assert not waiting.place.gives_way(), "one helps him whom nobody else keeps out"
+        assert [place.gives_way(GRACE_SECONDS) for place in (held[1], held[2])] == [True, True]
+        assert not waiting.place.gives_way(GRACE_SECONDS), (
+            "one helps him whom nobody else keeps out"
+        )
         for holder in (holders[1], holders[2], waiting, *own):
             await holder.go()
 
@@ -136,6 +140,48 @@ def test_who_sends_slowly_goes_once_another_waits() -> None:
         assert told[-1] == ", too slowly while others wait"
         await one.go()
         await other.go()
+
+    asyncio.run(run())
+
+
+def test_who_holds_many_places_is_not_waited_for_in_each() -> None:
+    """Two that hold everything, and have more waiting, keep a third no longer than their part
+    of the grace; for one more of his own a sender is as patient as ever."""
+
+    async def run() -> None:
+        places = Places(40, 20)
+        holders = [Holder(places, sender) for sender in "ab" * 20]
+        await settled()
+        paces = [Pace(one.place, 60.0) for one in holders]
+        own = [Holder(places, sender) for sender in "aaabbb"]
+        await settled()
+        behind = GRACE_SECONDS / 20 + 0.1
+        assert not any(pace.waited(behind) for pace in paces)
+        other = Holder(places, "c")
+        await settled()
+        told = [pace.waited(0.1) for pace in paces]
+        assert [one for one in told if one] == [", too slowly while others wait"]
+        await holders[told.index(", too slowly while others wait")].go()
+        assert other.has_place()
+        assert not any(one.has_place() for one in own)
+        for holder in holders:
+            await holder.go()
+        for holder in (other, *own):
+            await holder.go()
+
+    asyncio.run(run())
+
+
+def test_who_holds_one_place_has_the_whole_grace() -> None:
+    async def run() -> None:
+        places = Places(2, 1)
+        one, two, other = (Holder(places, sender) for sender in "abc")
+        await settled()
+        pace = Pace(one.place, 60.0)
+        assert pace.waited(GRACE_SECONDS - 0.5) == ""
+        assert pace.waited(1.0) == ", too slowly while others wait"
+        for holder in (one, two, other):
+            await holder.go()
 
     asyncio.run(run())
 

@@ -4,6 +4,8 @@ A thread is held while its sender sends, so whoever sends next to nothing could 
 One sender (an account, or an address where nobody is signed in) has a part of the places and
 waits for his own beyond it. Nobody is hurried while there is room; once somebody waits whom a
 place would help, a sender that kept its reader waiting is cut off, as many as wait and no more.
+A place that is free goes to whoever holds fewest, and who holds many may be behind in each by
+as much less: however many connections a few senders have waiting, another comes before them.
 Who waits himself for a minute in vain is told so (`web.busy`). Time is counted by those who
 wait; nothing here reads a clock."""
 
@@ -20,7 +22,7 @@ from guzheng.refusals import Unavailable
 PATIENCE_SECONDS: Final = 60.0
 LEAST: Final = 4096  # octets that must come in that time, or in the end it is no sender
 HASTE: Final = 32 << 10  # octets a second, of those who keep others waiting
-GRACE_SECONDS: Final = 10.0  # that one may be behind that
+GRACE_SECONDS: Final = 10.0  # that a sender may be behind that, in all that he sends at once
 _IPV6_BITS: Final = 64  # what one subscriber has
 
 
@@ -90,12 +92,20 @@ class Places:
             self._less(self._held, sender)
             if leaving:
                 self._less(self._leaving, sender)
-            for turn, who in tuple(self._waiting.items()):
-                if self._has_room(who):
-                    del self._waiting[turn]
-                    self._held[who] += 1
-                    if not turn.done():
-                        turn.set_result(None)
+            while (turn := self._find_next()) is not None:
+                self._held[self._waiting.pop(turn)] += 1
+                if not turn.done():
+                    turn.set_result(None)
+
+    def _find_next(self) -> "asyncio.Future[None] | None":
+        """Of those who hold fewest, and have room, the one who came first."""
+        if self._held.total() >= self._most:
+            return None
+        return min(
+            (one for one, who in self._waiting.items() if self._held[who] < self._each),
+            key=lambda one: self._held[self._waiting[one]],
+            default=None,
+        )
 
     @staticmethod
     def _less(counter: Counter[str], sender: str) -> None:
@@ -106,13 +116,18 @@ class Places:
     def _has_room(self, sender: str) -> bool:
         return self._held.total() < self._most and self._held[sender] < self._each
 
-    def gives_way(self, sender: str) -> bool:
-        """Whether a place of this sender's is wanted by one whom it would help; then he must
-        leave it. From any thread."""
+    def gives_way(self, sender: str, behind: float) -> bool:
+        """Whether a place of this sender's, in which he is so many seconds behind, is wanted by
+        one whom it would help; then he must leave it. For another of his own he has the whole
+        grace in each. From any thread."""
         with self._lock:
+            if behind * self._held[sender] < GRACE_SECONDS:
+                return False
             full = self._held.total() >= self._most
             wanted = sum(
-                who == sender or (full and self._held[who] < self._each)
+                behind >= GRACE_SECONDS
+                if who == sender
+                else full and self._held[who] < self._each
                 for who in self._waiting.values()
             )
             leaving = self._leaving.total() if full else self._leaving[sender]
@@ -129,9 +144,9 @@ class Place:
         self._places, self._sender = places, sender
         self.leaves = False
 
-    def gives_way(self) -> bool:
+    def gives_way(self, behind: float) -> bool:
         if not self.leaves:
-            self.leaves = self._places.gives_way(self._sender)
+            self.leaves = self._places.gives_way(self._sender, behind)
         return self.leaves
 
 
@@ -155,6 +170,6 @@ class Pace:
             if self._octets < LEAST:
                 return f", and nothing more for {self._patience_seconds:.0f} s"
             self._waited, self._octets = 0.0, 0
-        if self._behind >= GRACE_SECONDS and self._place and self._place.gives_way():
+        if self._place and self._place.gives_way(self._behind):
             return ", too slowly while others wait"
         return ""
