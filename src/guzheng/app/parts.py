@@ -156,21 +156,9 @@ def _opened(
     stores = open_stores(config, keys_folder)
     _require_keys_of(stores.blobs, keys_folder)
     keys_folder.mkdir(mode=0o700, exist_ok=True)
-    operator = config.operator or fix.OPERATOR
-    keys = fix.load_or_make(
-        keys_folder,
-        now=now,
-        entropy=entropy,
-        operator=operator,
-        tsa_kind="rsa3072" if config.tsa_key == "rsa3072" else "p256",
-    )
-    journal = fix.FileJournal(data / "journal", now=now)
     library = _libcrypto(config)
-    national = None
-    if library is not None:  # before the ledger's SM2 key, which then tells that they were made
-        national = fix.sm2_ceremony.load_or_make(
-            keys_folder, library, now=now, entropy=entropy, operator=operator
-        )
+    keys, national = _keys_of(config, keys_folder, library, now, entropy)
+    journal = fix.FileJournal(data / "journal", now=now)
     shards = open_shards(stores, keys_folder, library, now=now, entropy=entropy)
     papers = ClockPapers(stores.blobs, shards, stores.leases, entropy)
     checks = PaperRow(CHECKS, stores.blobs, shards, stores.leases)
@@ -209,6 +197,30 @@ def _opened(
         leases=stores.leases,
         now=now,
         entropy=entropy,
+    )
+
+
+def _keys_of(
+    config: Config,
+    keys_folder: Path,
+    library: fix.Libcrypto | None,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+) -> tuple[fix.Keys, fix.Sm2Keys | None]:
+    """The keys of our own authority; SM2 ones before the ledger's, which tell that these
+    were made."""
+    operator = config.operator or fix.OPERATOR
+    keys = fix.load_or_make(
+        keys_folder,
+        now=now,
+        entropy=entropy,
+        operator=operator,
+        tsa_kind="rsa3072" if config.tsa_key == "rsa3072" else "p256",
+    )
+    if library is None:
+        return keys, None
+    return keys, fix.sm2_ceremony.load_or_make(
+        keys_folder, library, now=now, entropy=entropy, operator=operator
     )
 
 

@@ -65,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exhibit", metavar="ID", help="包内有多份证据时选哪一份 / which, if there are several"
     )
+    _ask_what_is_told(parser)
+    return parser
+
+
+def _ask_what_is_told(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trace",
         metavar="X,Y",
@@ -98,7 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         help="标准输入来一行后再开始 / begin when a line has come in",
     )
     parser.add_argument("--lang", choices=LANGUAGES, default="zh", help="语言 / language")
-    return parser
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

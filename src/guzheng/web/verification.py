@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -79,11 +79,20 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
-def routes(
-    platform: Platform, pages: Pages, *, upload_limit: int, package_limit: int
-) -> APIRouter:
-    router = APIRouter()
+class _Page(Protocol):
+    """The page, with what is known by then: nothing yet, what is wrong, or a verdict."""
 
+    def __call__(
+        self,
+        request: Request,
+        verdict: Verdict | None,
+        submitted: Submitted,
+        problem: Problem | None,
+        contents: Sequence[Mapping[str, object]] = (),
+    ) -> Response: ...
+
+
+def _page_of(platform: Platform, pages: Pages, package_limit: int) -> _Page:
     def page(
         request: Request,
         verdict: Verdict | None,
@@ -109,6 +118,15 @@ def routes(
         rendered = pages.render(request, "verify.html", facts, status_code=status)
         rendered.headers["Content-Security-Policy"] = GIVEN_PICTURES_POLICY
         return rendered
+
+    return page
+
+
+def routes(
+    platform: Platform, pages: Pages, *, upload_limit: int, package_limit: int
+) -> APIRouter:
+    router = APIRouter()
+    page = _page_of(platform, pages, package_limit)
 
     @router.api_route("/verify", methods=READ, include_in_schema=False)
     def show(request: Request) -> Response:
