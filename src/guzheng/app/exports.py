@@ -103,14 +103,7 @@ class Exports:
         self, wanted: WantedPackage, *, account: str = LOCAL, person: str = "", token: str = ""
     ) -> str:
         """Durable when this returns, and begun. Raises Refused for what cannot be packed."""
-        checked = self.check(wanted)
-        if checked.blocking:
-            first = checked.blocking[0]
-            raise Refused(
-                first.code,
-                expected=first.expected,
-                found=f"{first.subject}: {first.found}"[:300],
-            )
+        self.check(wanted).require()
         name = ids.require_id(token, PREFIX) if token else self.new_token()
         known = self._rows.find(name)
         if known is not None and known.account != account:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from guzheng import prove, road, words
+from guzheng import prove, road
 from guzheng.app.issuing import Issuing, documents_of, packed
 from guzheng.app.judging import Judge
 from guzheng.app.parts import Parts
@@ -112,14 +112,7 @@ class Packaging:
         fails ends it all, and nothing is left. `as_files`: what would be a folder is a zip, to
         be fetched and unpacked onto the medium."""
         checked = self.check(wanted)
-        if checked.blocking:
-            first = checked.blocking[0]
-            raise Refused(
-                first.code,
-                expected=first.expected,
-                found=f"{first.subject}: {first.found}"[:300],
-                act=words.say(f"cure.{first.code}", "en"),
-            )
+        checked.require()
         made: list[MadeVolume] = []
         begun = 1
         for place, exhibits in enumerate(checked.volumes):

@@ -9,6 +9,7 @@ from guzheng import prove, words
 from guzheng.proof import canonical
 from guzheng.proof.fields import Fields
 from guzheng.prove import selection as selections
+from guzheng.refusals import Refused
 
 DOCUMENTS = ("catalogue", "labels", "disclosure", "certification", "page")
 REHEARSAL = "rehearsal"
@@ -66,6 +67,18 @@ class Precheck:
     @property
     def blocking(self) -> tuple[prove.Violation, ...]:
         return tuple(one for one in self.violations if not one.cured)
+
+    def require(self) -> None:
+        """Raises Refused for the first that stands in the way, with its cure."""
+        if not self.blocking:
+            return
+        first = self.blocking[0]
+        raise Refused(
+            first.code,
+            expected=first.expected,
+            found=f"{first.subject}: {first.found}"[:300],
+            act=words.say(f"cure.{first.code}", "en"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

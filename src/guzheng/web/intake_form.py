@@ -3,7 +3,7 @@
 Gives exhibits' ids; a file that is refused does not stop the ones after it. Everything a
 person says about an exhibit is a claim and keeps that word until the certificate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -99,8 +99,8 @@ def _drain(chunks: Iterator[bytes], problem: Problem) -> None:
         raise problem
 
 
-def order_capture(form: dict[str, str], platform: Platform, acting: Acting) -> str:
-    acting.require(Permission.CAPTURE)
+def address_of(form: Mapping[str, str]) -> str:
+    """What is to be captured, as it was typed."""
     address = form.get("url", "").strip()
     if not address or len(address) > ADDRESS_LIMIT:
         raise Refused(
@@ -108,6 +108,12 @@ def order_capture(form: dict[str, str], platform: Platform, acting: Acting) -> s
             expected=f"http(s)://…, ≤ {ADDRESS_LIMIT:,}",
             found=f"{len(address):,}",
         )
+    return address
+
+
+def order_capture(form: dict[str, str], platform: Platform, acting: Acting) -> str:
+    acting.require(Permission.CAPTURE)
+    address = address_of(form)
     claims = claims_of(form)
     return platform.order_capture(
         address,

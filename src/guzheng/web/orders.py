@@ -21,7 +21,7 @@ from guzheng.refusals import Problem, Refused
 from guzheng.web import problems, readings
 from guzheng.web.gate import Rule, acting_of
 from guzheng.web.guard import HOSTILE_BYTES_POLICY
-from guzheng.web.intake_form import ADDRESS_LIMIT, claims_of
+from guzheng.web.intake_form import address_of, claims_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
 from guzheng.web.uploads import PLAIN_FORM_LIMIT, Field, parts_of
@@ -187,13 +187,7 @@ def options_of(form: Mapping[str, str]) -> tuple[str, ...]:
 
 def order_from(form: dict[str, str], platform: Platform, acting: Acting) -> str:
     """Order what the form asks for; the address of the order."""
-    address = form.get("url", "").strip()
-    if not address or len(address) > ADDRESS_LIMIT:
-        raise Refused(
-            "web.no-address",
-            expected=f"http(s)://…, ≤ {ADDRESS_LIMIT:,}",
-            found=f"{len(address):,}",
-        )
+    address = address_of(form)
     claims = claims_of(form)
     platform.require_browser()
     views = platform.ordering.order(
