@@ -5,9 +5,10 @@ less. Tokens: the same tokens, authority and root for both, in rounds that
 alternate; ours once with nothing remembered (each token as if it were the first), once without
 its memory of chains (every signature of the path computed for every token; how tokens and
 certificates read is known), once as a verifier of many does it (certificates read and paths
-built once; every token's own signature, imprint and validity at its genTime still checked). The authority has a root and an intermediate
-of the kinds asked for by `--chain`: RSA-4096, as nearly all public authorities have them, and
-P-384, where both programs do little but compute two signatures that cost six times as much.
+built once; every token's own signature, imprint and validity at its genTime still checked).
+The authority has a root and an intermediate of the kinds asked for by `--chain`: RSA-4096, as
+nearly all public authorities have them, and P-384, where both programs do little but compute
+two signatures that cost six times as much.
 Goals: 20 times rfc3161-client with chains remembered, 2 times without. Inclusion proofs come
 from tiles alone, in ledgers of 10^3, 10^5 and 10^7 entries, to show how the cost grows; each is
 checked against the root.

@@ -3,8 +3,9 @@
 Pure ASGI, so that it also guards streams and static files. It refuses a request that would
 change something and that a browser says (Fetch Metadata, Origin) was caused by another site;
 programs send neither header and pass. It answers under no name that is not ours (`names`).
-Where readers reach us by https, cookies carry the prefixes that bind them to it (`cookies`). It sets the content policy: nothing inline, nothing
-from elsewhere, no frame, and no string becomes markup in a script (trusted types)."""
+Where readers reach us by https, cookies carry the prefixes that bind them to it (`cookies`).
+It sets the content policy: nothing inline, nothing from elsewhere, no frame, and no string
+becomes markup in a script (trusted types)."""
 
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
