@@ -173,6 +173,10 @@ def test_commands(turned: tuple[Path, str, str], capsys: pytest.CaptureFixture[s
     assert "shards chained" in capsys.readouterr().out
     assert run(["ledger", "turn", "--prepare", "--data", str(data), "--json"]) == 0
     prepared = json.loads(capsys.readouterr().out)
+    assert run(["ledger", "turn", "--prepare", "--data", str(data)]) == 0
+    said = capsys.readouterr().out
+    assert "没有配置见证人" in said
+    assert "已认可" not in said, "nobody was asked"
     assert run(["ledger", "policy", "--data", str(data)]) == 0
     assert prepared["vkey"] in capsys.readouterr().out
 

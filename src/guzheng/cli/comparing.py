@@ -99,7 +99,10 @@ def turn(prepare: bool, data: Path, speaker: Speaker) -> int:  # noqa: FBT001 - 
         line = {"name": view.name, "origin": view.origin, "vkey": view.vkey}
         sys.stdout.write(canonical.encode(line).decode() + "\n")
         return 0
-    code = "cli.shard-prepared" if prepare else "cli.shard-turned"
+    watched = platform.ledger_standing().witnesses
+    code = "cli.shard-turned"
+    if prepare:
+        code = "cli.shard-prepared" if watched else "cli.shard-prepared-unwitnessed"
     speaker.say(code, name=view.name, vkey=view.vkey)
     return 0
 
