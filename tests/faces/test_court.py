@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,10 @@ from guzheng.config import Config
 from guzheng.proof.digest import sha256
 from guzheng.prove import Match, Question
 from guzheng.refusals import Refused, Unavailable
+from guzheng.web import create_app
+from tests import plain
 from tests.faces.browser import Browser
-from tests.faces.conftest import Certified, Face
+from tests.faces.conftest import Certified, Face, serving
 
 
 @pytest.fixture
@@ -206,6 +209,30 @@ def test_disputes_have_a_measure(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"court\.disputes-full"):
         platform.dispute(claims)
     assert json.loads(one.read_bytes())["claimed_words"] == "wrong"
+
+
+def test_one_place_does_not_use_up_the_disputes_of_a_day(tmp_path: Path) -> None:
+    """Of those that were kept: what was not filled in costs nobody anything."""
+    said = {"claimed_contact": "me", "claimed_words": "wrong"}
+    platform = Platform(Config(tmp_path / "data"))
+    with serving(create_app(platform)) as face:
+
+        def dispute(**changed: str) -> httpx.Response:
+            return face.client.post("/ledger/disputes?lang=en", data=said | changed)
+
+        for _ in range(30):
+            assert dispute(claimed_words="").status_code == 422
+        assert [dispute().status_code for _ in range(21)] == [201] * 20 + [429]
+        refused = dispute(claimed_words="what was typed")
+        assert int(refused.headers["retry-after"]) > 500
+        assert "From this network came many disputes" in refused.text
+        assert "what was typed" in refused.text
+        assert "passkey" not in refused.text
+        assert len(list(platform.disputes())) == 20
+        with plain.client(
+            base_url=face.address, transport=httpx.HTTPTransport(local_address="127.0.0.2")
+        ) as elsewhere:
+            assert elsewhere.post("/ledger/disputes", data=said).status_code == 201
 
 
 @pytest.mark.browser

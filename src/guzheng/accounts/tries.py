@@ -26,10 +26,13 @@ from guzheng.store.records import insert_missing, reading, writing
 class TooOften(Refused):
     """The caller's to act on: wait so long."""
 
-    def __init__(self, until: datetime, now: datetime) -> None:
+    def __init__(
+        self, until: datetime, now: datetime, code: str = "accounts.too-often"
+    ) -> None:
+        self.until = until
         self.retry_seconds = max(1, math.ceil((until - now).total_seconds()))
         super().__init__(
-            "accounts.too-often",
+            code,
             expected=instant.beijing(until),
             found=f"{self.retry_seconds} s",
             act=f"wait {self.retry_seconds} s",
@@ -52,6 +55,7 @@ LETTERS: Final = Limit(3, timedelta(minutes=10), timedelta(hours=24))
 SHORT: Final = Limit(10, timedelta(hours=1), timedelta(hours=24))  # to one number, of any kind
 INVITED: Final = Limit(5, timedelta(hours=1), timedelta(hours=24))  # to one stranger
 LETTERS_OF_PLACE: Final = Limit(20, timedelta(minutes=10), timedelta(hours=24))
+DISPUTES_OF_PLACE: Final = Limit(20, timedelta(minutes=10), timedelta(hours=24))  # of 500 a day
 
 
 class Tries:

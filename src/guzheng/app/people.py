@@ -5,7 +5,8 @@ Where a link in a letter leads is the operator's to say (`public_url`). Without 
 the console of this machine, and their links to the address that the reader used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,12 +26,12 @@ from guzheng.accounts.people import Happened, Person, Persons, parse_address, pa
 from guzheng.accounts.registering import Outgoing, Registering
 from guzheng.accounts.securing import Securing
 from guzheng.accounts.sessions import COOKIE, Caller, Session, Sessions, Terms
-from guzheng.accounts.tries import LETTERS_OF_PLACE, PERSON, TooOften, Tries
+from guzheng.accounts.tries import DISPUTES_OF_PLACE, LETTERS_OF_PLACE, PERSON, TooOften, Tries
 from guzheng.app.federation import Federation
 from guzheng.app.parts import Parts
 from guzheng.app.writing import Writing, language_of
 from guzheng.config import Config
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 from guzheng.store import ids
 
 __all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
@@ -101,6 +102,22 @@ class People:
     def site(self, asked: str) -> Site:
         parts = urlsplit(self.address(asked))
         return Site(f"{parts.scheme}://{parts.netloc}", parts.hostname or "")
+
+    @contextmanager
+    def disputing(self, caller: Caller) -> Iterator[None]:
+        """What is disputed within counts against the place, if it was kept: one alone must not
+        use up what is taken in a day. Raises Refused. With accounts off, too."""
+        limits = {self._rooms.place(caller, "dispute-place"): DISPUTES_OF_PLACE}
+        now = self._now()
+        try:
+            self._rooms.tries.claim(limits, now)
+        except TooOften as often:
+            raise TooOften(often.until, now, "court.disputes-often") from often
+        try:
+            yield
+        except Problem:
+            self._rooms.tries.give_back(limits)
+            raise
 
     # ---- registering -----------------------------------------------------------------
 

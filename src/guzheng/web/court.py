@@ -27,6 +27,7 @@ from guzheng.web.gate import PUBLIC, Rule
 from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.pages import Pages, language_of
 from guzheng.web.ports import Platform
+from guzheng.web.sessions import caller_of
 from guzheng.web.uploads import PLAIN_FORM_LIMIT, Field, parts_of
 
 ASKED: Final = ("sha256", "number", "index")
@@ -66,7 +67,8 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             for part in parts_of(request, limit=PLAIN_FORM_LIMIT):
                 if isinstance(part, Field) and part.name in CLAIMS:
                     claims[part.name] = part.text
-            number = platform.dispute(claims)
+            with platform.people.disputing(caller_of(request)):
+                number = platform.dispute(claims)
         except Problem as problem:
             return trouble(request, {}, problem, claims)
         facts = {"section": "ledger", "dispute": number}
@@ -84,7 +86,10 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         facts["trouble"] = found
         if claims is not None:  # what was typed is given back
             facts |= {"disputing": True, "claims": dict.fromkeys(CLAIMS, "") | dict(claims)}
-        return pages.render(request, "ledger.html", facts, status_code=found.status)
+        headers = problems.headers_of(found)
+        return pages.render(
+            request, "ledger.html", facts, status_code=found.status, headers=headers
+        )
 
     return router
 

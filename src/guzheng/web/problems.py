@@ -80,6 +80,7 @@ _STATUS_OF_CODE = {
     "web.not-a-form": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "web.not-a-timestamp-query": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "web.too-slow": HTTPStatus.REQUEST_TIMEOUT,
+    "court.disputes-often": HTTPStatus.TOO_MANY_REQUESTS,
     "fix.too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
     "web.method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "web.malformed-form": HTTPStatus.BAD_REQUEST,
