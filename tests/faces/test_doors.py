@@ -187,11 +187,19 @@ def test_originals_are_never_pages_of_ours(face: Face, walk: Any) -> None:
         "attachment; filename*=UTF-8''x.html"
     )
     assert "sandbox" in answer.headers["content-security-policy"]
-    disguised = face.client.post(
-        "/api/exhibits", files={"file": ("x.png", hostile, "image/png")}
-    )
-    preview = face.client.get(f"/exhibits/{disguised.json()['exhibit']}/preview")
-    assert preview.status_code == 422
+    drawn = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+    for name, octets in (("x.png", hostile), ("x.svg", drawn), ("y.png", drawn)):
+        disguised = face.client.post(
+            "/api/exhibits", files={"file": (name, octets, "image/svg+xml")}
+        )
+        own = f"/exhibits/{disguised.json()['exhibit']}"
+        assert face.client.get(f"{own}/preview").status_code == 422, name
+        thumbnail = face.client.get(f"{own}/thumbnail")
+        assert (thumbnail.status_code, thumbnail.content) == (303, b""), name
+        paper = face.client.get(f"{own}/papers/items/{name}")
+        assert paper.content == octets
+        assert paper.headers["content-type"] == "application/octet-stream"
+        assert "sandbox" in paper.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,20 @@ def _ended(house: House, listed: str, cookies: dict[str, str]) -> set[str]:
     return set(re.findall(r"/me/sessions/(se_\w+)/end", listed)) - {known}
 
 
+def test_every_page_lets_one_sign_out(house: House) -> None:
+    """In its head: one that is none, or that all may see, too. Nobody else is offered it."""
+    house.register("leaving@example.com")
+    with house.client() as client, house.client() as nobody:
+        sign_in(client, "leaving@example.com")
+        for path in ("/", "/exhibits", "/cases", "/me", "/verify", "/ledger", "/help", "/none"):
+            head = client.get(path).text.partition("<main")[0]
+            assert (
+                head.count('<form class="reader off-phone" method="post" action="/logout">')
+                == 1
+            )
+            assert 'action="/logout"' not in nobody.get(path).text, path
+
+
 def test_nobody_ends_or_sees_a_session_of_another(house: House) -> None:
     one, _ = house.register("one@example.com"), house.register("else@example.com")
     (session,) = house.platform.people.sessions(one)

@@ -320,8 +320,13 @@ def test_names_in_a_query_are_judged_too(house: House) -> None:
         f"/packages.zip?exhibit={bert['exhibit']}&exhibit={anne['exhibit']}",
         f"/compare?one={bert['one']}&other={anne['other']}",
         f"/compare?one={anne['one']}&other={bert['other']}",
+        f"/exhibits?into={anne['case']}",
     ):
         assert house.asks("bert", "GET", path).status_code == 404, path
+    narrowed = house.asks("bert", "GET", f"/exhibits?case={anne['case']}&every=1")
+    shown = narrowed.text.replace(anne["case"], "")  # which he typed himself
+    for word in (house.anne.mark, *house.anne.said):
+        assert word not in shown
     own = f"/packages.zip?exhibit={bert['one']}&exhibit={bert['other']}"
     assert house.asks("bert", "GET", own).status_code == 200
 

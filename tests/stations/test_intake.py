@@ -94,6 +94,31 @@ def test_a_text_is_refused_or_trimmed(text: str) -> None:
         assert refusal.code == "intake.text-refused"
         return
     assert kept is None or (kept and kept == kept.strip() and kept in text)
+    assert not any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in kept or "")
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "a\u200bb", "a\x00b", "a\x1b[2Jb", "x" * 100_000])
+def test_a_text_is_bounded_and_hides_nothing(text: str) -> None:
+    with pytest.raises(Refused, match=r"intake\.text-refused"):
+        stated(text, "purpose")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "ftp://a.example/"),
+        *(
+            "view-source:https://a.example/",
+            "blob:https://a.example/x",
+            "//a.example/",
+            "http:",
+        ),
+        *("about:blank", "chrome://version", "https:///x", "ws://a.example/", "\thttp//a"),
+    ],
+)
+def test_another_address_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match=r"capture\.url-"):
+        web_address(text)
 
 
 @given(st.text(max_size=60))
