@@ -1,6 +1,7 @@
 """The verify page: three values, a sentence first, and the file stays with its owner."""
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from guzheng.proof.report import Finding, Outcome, Report
 from guzheng.web.verdicts import verdict_of
 from tests.faces.conftest import Certified, Face
+from tests.world import small_disk
 
 
 def test_file_and_token_pass(face: Face, certified: Certified) -> None:
@@ -121,6 +123,50 @@ def test_nothing_that_was_checked_is_kept(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     face.client.post("/verify", files={"package": ("p.zip", certified.package.read_bytes())})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/verify", "/api/verify"])
+def test_of_several_packages_the_last_is_checked(
+    face: Face, certified: Certified, path: str
+) -> None:
+    whole = ("p.zip", certified.package.read_bytes())
+    long, none = ("long.zip", whole[1] + bytes(1000)), ("x.zip", b"no package")
+    said = []
+    for sent in ([none, whole], [long, whole], [whole, none]):
+        answer = face.client.post(f"{path}?lang=en", files=[("package", one) for one in sent])
+        assert answer.status_code == 200
+        passed = certified.exhibit in answer.text or '"outcome":"passed"' in answer.text
+        said.append(passed)
+    assert said == [True, True, False]
+
+
+def test_what_lies_behind_a_certificate_is_not_read(face: Face, certified: Certified) -> None:
+    """One file that is a certificate to one reader and a package to another."""
+    octets = certified.certificate.read_bytes() + certified.package.read_bytes()
+    answer = face.client.post("/verify", files={"package": ("c.pdf", octets)})
+    assert answer.status_code == 200
+    assert certified.exhibit not in answer.text
+
+
+def test_strangers_do_not_fill_the_disk(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package lies on it while it is checked; evidence comes in meanwhile."""
+    with small_disk(tmp_path / "disk", 8 << 20) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        for size, status in ((7 << 20, 200), (9 << 20, 503), (1 << 20, 200)):
+            for path in ("/verify?lang=en", "/api/verify"):
+                files = {"package": ("p.zip", bytes(size))}
+                answer = face.client.post(path, files=files)
+                assert answer.status_code == status, (size, path, answer.text[:200])
+                if status == 503:
+                    assert "no room for this package" in answer.text or "verify.no-room" in (
+                        answer.text
+                    )
+            assert list(disk.iterdir()) == []
+        (disk / "others").write_bytes(bytes((8 << 20) * 85 // 100))
+        nearly = face.client.post("/verify", files={"package": ("p.zip", bytes(1 << 20))})
+        assert nearly.status_code == 503, "the last tenth is for what comes in"
 
 
 def finding(step: str, outcome: Outcome, code: str = "ok") -> Finding:

@@ -7,6 +7,8 @@ hashed while it arrives and not written down, and a package is kept for the leng
 request. A bad exhibit is a successful answer with a failed report, so it is 200: only a form
 that cannot be read at all is an error."""
 
+import errno
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,7 @@ from guzheng.proof.digest import Digest, new_hasher
 from guzheng.proof.errors import ProofError
 from guzheng.proof.package import CERTIFICATE_JSON, EXHIBITS
 from guzheng.proof.report import Outcome, Report
-from guzheng.refusals import Problem, Refused
+from guzheng.refusals import Problem, Refused, Unavailable
 from guzheng.web import problems, spelling
 from guzheng.web.arriving import strangers_apart
 from guzheng.web.gate import PUBLIC, Rule
@@ -39,6 +41,9 @@ from guzheng.web.verdicts import Subject, Verdict, verdict_of
 
 ENGINE: Final = "built/verify.js"
 TOKEN_LIMIT: Final = 1024 * 1024
+# Of the disk that packages of strangers lie on for a while: evidence may come in on the same.
+LEFT_FREE: Final = 1 << 30
+LEFT_PART: Final = 10  # and no more than one in so many, where it is small
 _BINARY: Final = {"type": "string", "format": "binary"}
 _FORM: Final = {
     "requestBody": {
@@ -143,7 +148,7 @@ def routes(
                 subject, report = _report(platform, submitted)
             except Problem as problem:
                 return page(request, None, submitted, problem)
-            contents = _contents(submitted, report)
+            contents = _contents(submitted, subject, report)
         attested_at = _attested_at(submitted, contents, report)
         verdict = verdict_of(
             report,
@@ -227,12 +232,15 @@ def _report(platform: Platform, submitted: Submitted) -> tuple[Subject, Report]:
     return "pair", platform.verify_file(submitted.digest, submitted.token)
 
 
-def _contents(submitted: Submitted, report: Report) -> list[Mapping[str, object]]:
-    """What a package that passed says of its exhibits; one that did not is not read at all."""
+def _contents(
+    submitted: Submitted, subject: Subject, report: Report
+) -> list[Mapping[str, object]]:
+    """What a package that passed says of its exhibits; one that did not is not read at all, nor
+    a certificate alone: its PDF is signed, and what lies behind it is not."""
     if submitted.package is None or report.outcome is not Outcome.PASSED:
         return []
-    if not zipfile.is_zipfile(submitted.package):
-        return []  # a certificate alone: its PDF is signed, but its papers are not here
+    if subject != "package" or not zipfile.is_zipfile(submitted.package):
+        return []
     with zipfile.ZipFile(submitted.package) as parcel:
         names = [
             name
@@ -286,16 +294,40 @@ def _hashed(chunks: Iterator[bytes]) -> tuple[Digest, int]:
 
 
 def _write(chunks: Iterator[bytes], path: Path, limit: int) -> int:
+    """A form that has several means the last."""
     size = 0
-    with path.open("xb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise Refused(
-                    "web.upload-too-big", expected=f"≤ {limit:,} octets", found="more octets"
-                )
-            file.write(chunk)
+    try:
+        with path.open("wb") as file:
+            for chunk in chunks:
+                size += len(chunk)
+                if size > limit:
+                    raise Refused(
+                        "web.upload-too-big",
+                        expected=f"≤ {limit:,} octets",
+                        found="more octets",
+                    )
+                _require_room(path.parent, len(chunk))
+                file.write(chunk)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise _no_room() from error
     return size
+
+
+def _require_room(folder: Path, octets: int) -> None:
+    disk = shutil.disk_usage(folder)
+    if disk.free - octets < min(LEFT_FREE, disk.total // LEFT_PART):
+        raise _no_room()
+
+
+def _no_room() -> Unavailable:
+    return Unavailable(
+        "verify.no-room",
+        expected="room on the server's disk",
+        found="too little",
+        act="check it with guzheng-verify on your own machine, or try again later",
+    )
 
 
 def _report_members(report: Report, language: words.Language) -> dict[str, object]:
