@@ -4,7 +4,10 @@ Invitations are letters to strangers, webhooks are calls to programs of stranger
 measure whoever registers here has a tool for both, under our name."""
 
 import os
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,6 +102,46 @@ def test_nobody_has_us_call_others_by_pressing(tmp_path: Path, here: Receiver) -
     )
     platform.webhooks.round()
     assert len(here.heard) > heard
+
+
+def test_many_pressed_at_once_are_no_more_than_one_after_the_other(
+    tmp_path: Path, here: Receiver
+) -> None:
+    platform, by = opened(tmp_path, webhook_calls=3)
+    one, _secret = platform.webhooks.add(by, here.url, KINDS)
+    together = threading.Barrier(16)
+
+    def press() -> str:
+        together.wait(30)
+        try:
+            platform.webhooks.test(by, one.endpoint)
+        except Refused as refused:
+            return refused.code
+        return "sent"
+
+    with ThreadPoolExecutor(16) as threads:
+        told = Counter(one.result() for one in [threads.submit(press) for _ in range(16)])
+    assert told == {"sent": 3, "accounts.too-often": 13}
+    assert len(here.heard) == 3
+
+
+def test_nobody_has_us_look_up_names_one_after_the_other(
+    tmp_path: Path, here: Receiver
+) -> None:
+    """What our resolver knows of the machines beside us would be anybody's to ask for."""
+    platform, by = opened(tmp_path, webhook_calls=4)
+    for number in range(4):
+        with pytest.raises(Problem, match=r"webhooks\.(no-address|address-refused)"):
+            platform.webhooks.add(by, f"https://machine-{number}.invalid/", KINDS)
+    for url in ("https://machine-4.invalid/", here.url):
+        with pytest.raises(Refused, match=r"accounts\.too-often"):
+            platform.webhooks.add(by, url, KINDS)
+
+
+def test_an_address_that_is_taken_costs_nothing(tmp_path: Path, here: Receiver) -> None:
+    platform, by = opened(tmp_path, webhook_calls=2)
+    for _ in range(5):
+        platform.webhooks.add(by, here.url, KINDS)
 
 
 def test_a_message_is_tried_as_often_as_the_operator_says(

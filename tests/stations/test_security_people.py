@@ -5,7 +5,7 @@ server."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ import pytest
 
 from guzheng.accounts.entering import Entered, Halfway
 from guzheng.accounts.sessions import Caller, Session
-from guzheng.accounts.tries import PERSON
+from guzheng.accounts.tries import LETTERS, PERSON
 from guzheng.refusals import Problem
 from tests.stations.people_house import HERE, PASSWORD, House, refused
 from tests.stations.test_people import engine as engine  # both engines
@@ -24,7 +24,7 @@ from tests.stations.test_people import on_both
 AT_ONCE = 16
 
 
-def outcomes(calls: list[Callable[[], object]]) -> Counter[str]:
+def outcomes(calls: Sequence[Callable[[], object]]) -> Counter[str]:
     """What becomes of many that begin at the same moment."""
     ready = threading.Barrier(len(calls))
 
@@ -47,6 +47,19 @@ def session_of(house: House, token: str) -> Session:
 
 
 # ---- many at once --------------------------------------------------------------------------
+
+
+@on_both
+def test_many_letters_asked_for_at_once_are_no_more_than_one_after_the_other(
+    house: House,
+) -> None:
+    """To one address, from as many places as somebody has."""
+    places = [Caller("", f"198.51.100.{one}") for one in range(AT_ONCE)]
+    asked = [
+        partial(house.registering.ask, "li@example.com", "/", one, house.now) for one in places
+    ]
+    told = outcomes(asked)
+    assert told == {"done": LETTERS.free, "accounts.too-often": AT_ONCE - LETTERS.free}
 
 
 @on_both

@@ -66,8 +66,7 @@ class Registering:
             rooms.subject("letter", address): LETTERS,
             rooms.place(caller, "letter-place"): LETTERS_OF_PLACE,
         }
-        rooms.tries.require(tuple(limits), now)
-        rooms.tries.count(limits, now)
+        rooms.tries.claim(limits, now)
         return address, rooms.persons.find_by_address(address)
 
     # ---- with the link ---------------------------------------------------------------

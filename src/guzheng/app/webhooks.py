@@ -9,6 +9,7 @@ time, and never for long: nothing else waits for the programs of others.
 import contextlib
 import ipaddress
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,9 +83,12 @@ class Webhooks:
         return self._hooks.account_of(endpoint)
 
     def add(self, by: Acting, url: str, kinds: frozenset[str]) -> tuple[Endpoint, str]:
-        """The endpoint and its secret. Refused at once for an address that is never called."""
+        """The endpoint and its secret. Refused at once for an address that is never called: it
+        costs one press, or our resolver would tell anybody what it knows of names beside us."""
         parts = calling.parse_address(url)
+        pressed = self._count(by)
         calling.looked_up(parts, self._allowed, calling.resolved)
+        self._tries.give_back(pressed)
         return self._hooks.add(by, parts.geturl(), kinds, self._now())
 
     def remove(self, by: Acting, endpoint: str) -> None:
@@ -106,12 +110,12 @@ class Webhooks:
         self._count(by)
         self._deliveries.again(by, endpoint, message, self._now())
 
-    def _count(self, by: Acting) -> None:
+    def _count(self, by: Acting) -> Mapping[str, Limit]:
         """What is sent because somebody pressed for it has a measure: we are nobody's tool for
         calling others. Raises Refused (too-often)."""
-        limits, now = {self._digest("try webhook", by.account): self._by_hand}, self._now()
-        self._tries.require(tuple(limits), now)
-        self._tries.count(limits, now)
+        limits = {self._digest("try webhook", by.account): self._by_hand}
+        self._tries.claim(limits, self._now())
+        return limits
 
     # ---- what finished ---------------------------------------------------------------
 

@@ -51,8 +51,7 @@ class Writing:
         if is_short:
             counted = "short-notice" if is_notice else "short"
             limits, now = {self._rooms.subject(counted, to): SHORT}, self._now()
-            self._rooms.tries.require(tuple(limits), now)
-            self._rooms.tries.count(limits, now)
+            self._rooms.tries.claim(limits, now)
             self._spend_on(to, is_notice=is_notice)
         short = words.find_words(f"letter.{kind}.sms", language, **facts) if is_short else None
         text = short or words.say(f"letter.{kind}.text", language, **facts)
@@ -68,8 +67,7 @@ class Writing:
         self.require_reachable(typed)
         address = parse_address(typed)
         limits, now = {self._rooms.subject(letter, address): INVITED}, self._now()
-        self._rooms.tries.require(tuple(limits), now)
-        self._rooms.tries.count(limits, now)
+        self._rooms.tries.claim(limits, now)
         self.write(address, letter, language, facts)
         return address
 
