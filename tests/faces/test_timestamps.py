@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,18 +94,22 @@ def programs(data: Path, *, processes: int = 1, **environment: str) -> Iterator[
             assert program.wait(60) == 0, program.communicate()
 
 
-@pytest.fixture(scope="module", params=["pages", "program"])
-def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    data = tmp_path_factory.mktemp("served") / "data"
-    if request.param == "program":
-        with programs(data) as one:
-            yield one
-        return
+@contextlib.contextmanager
+def pages(data: Path) -> Iterator[Served]:
     platform = Platform(Config(data, tsa_rate=0, clock_profile="evaluation"))
     with serving(create_app(platform)) as face:
         yield Served(face.client, data / "keys" / "authority" / "root.pem", data)
+
+
+FACES = {"pages": pages, "program": programs}
+
+
+@pytest.fixture(scope="module", params=FACES)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    with FACES[request.param](tmp_path_factory.mktemp("served") / "data") as one:
+        yield one
 
 
 # ------------------------------------------------------------------------ what others say
@@ -350,6 +355,40 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------- bad weather
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_next_key_that_cannot_be_used_is_our_failure(tmp_path: Path, face: str) -> None:
+    """Put there beside a running server that cannot read it: who asked is not to blame."""
+    aside, keys = tmp_path / "aside", tmp_path / "data" / "keys"
+    with FACES[face](tmp_path / "data") as served:
+        timestamp.parse(served.ask().content)
+        shutil.copytree(keys, aside / "keys")
+        assert command("keys", "rotate", "--data", aside).status == 0
+        key = aside / "keys" / "tsa" / "0002" / "tsa.key"
+        sound = key.read_bytes()
+        key.write_bytes(b"no key")
+        (aside / "keys" / "tsa").rename(keys / "tsa")
+        answer = _until(served, granted=False)
+        assert failure_of(answer.content).name == "SYSTEM_FAILURE"
+        (failing,) = (one for one in events(served.data) if one["event"] == "tsa.failing")
+        assert (failing["failure"], failing["code"]) == ("system_failure", "fix.keys-damaged")
+        (keys / "tsa" / "0002" / "tsa.key").write_bytes(sound)
+        timestamp.parse(_until(served, granted=True).content)
+        assert "tsa.issuing" in [one["event"] for one in events(served.data)]
+
+
+def _until(served: Served, *, granted: bool) -> httpx.Response:
+    """The first answer that is so; a key is seen within a second."""
+    deadline = time.monotonic() + 30
+    while True:
+        answer = served.ask()
+        assert (answer.status_code, answer.headers["content-type"]) == (200, REPLY)
+        status = Answer.load(answer.content, strict=True)["status"]["status"].native
+        if (status == "granted") is granted:
+            return answer
+        assert time.monotonic() < deadline, answer.content
+        time.sleep(0.02)
 
 
 def test_a_full_disk_gives_no_token(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ meanings: docs/operate/timestamp-authority.md.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from guzheng.app.parts import Parts
 from guzheng.app.timestamping import GRANTED, JOURNAL_FAILED, MICROSECONDS, SECONDS
 from guzheng.fix.clock import Sight, Standing
-from guzheng.refusals import Refused
+from guzheng.refusals import Problem, Refused
 from guzheng.store.counts import Counts
 
 HOST: Final = "127.0.0.1"
@@ -55,11 +55,12 @@ class TimestampMetrics(Collector):
             value=totals[JOURNAL_FAILED],
         )
         yield _histogram(totals)
-        yield GaugeMetricFamily(
-            "guzheng_tsa_certificate_not_after_seconds",
-            "When the authority's certificate ends, in Unix time",
-            value=self._parts.local.not_after.timestamp(),
-        )
+        with suppress(Problem):  # its key cannot be used; that it fails is counted above
+            yield GaugeMetricFamily(
+                "guzheng_tsa_certificate_not_after_seconds",
+                "When the authority's certificate ends, in Unix time",
+                value=self._parts.local.not_after.timestamp(),
+            )
         yield from _clock(self._parts.gate.look())
 
 

@@ -107,16 +107,25 @@ class Timestamping:
         """The answers to many questions at once, in their order; SM3 is SM2's to stamp."""
         national = [bool(self._sm2) and asks_for_sm3(one) for one, _ in asked]
         if self._sm2 is None or not any(national):
-            answers = self._local.issue_all(asked)
+            answers = self._by_local(asked)
         else:
             answers = [
-                (self._sm2 if sm2 else self._local).issue(*one)
+                self._sm2.issue(*one) if sm2 else self._by_local([one])[0]
                 for one, sm2 in zip(asked, national, strict=True)
             ]
         for one in answers:
             if one.failure is not None:
                 self._rejected(one.failure)
         return answers
+
+    def _by_local(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
+        """Rejected when the next key was put there and cannot be used here: who asked must know
+        that the fault is ours, and an older key may have been stolen."""
+        try:
+            return self._local.issue_all(asked)
+        except Problem as problem:
+            self._fails(Failure.SYSTEM_FAILURE, problem.code)
+            return [rejected(Failure.SYSTEM_FAILURE, problem.code)] * len(asked)
 
     def issue_sm2(self, request_der: bytes, client: str) -> Answer:
         """Under SM2 or not at all: for an imprint of SM3, and badAlg for any other."""
@@ -184,8 +193,12 @@ class Timestamping:
 
     def _rejected(self, failure: Failure, code: str = "") -> None:
         self.counts.add(f"rejected.{failure.name.lower()}")
-        ours = failure in (Failure.TIME_NOT_AVAILABLE, Failure.SYSTEM_FAILURE)
-        if ours and self._failing is not failure:
+        if failure in (Failure.TIME_NOT_AVAILABLE, Failure.SYSTEM_FAILURE):
+            self._fails(failure, code)
+
+    def _fails(self, failure: Failure, code: str) -> None:
+        """For a reason of ours; told once, until it ends."""
+        if self._failing is not failure:
             self._failing = failure
             self._audit.tell("tsa.failing", failure=failure.name.lower(), code=code)
 

@@ -1,7 +1,9 @@
 """The authority that goes on while its key is changed: whichever of its keys signs now.
 
 It asks which generation has begun (rotation.py); a folder that appeared meanwhile is seen
-within a second, so that no restart and no lost request belongs to a rotation.
+within a second, so that no restart and no lost request belongs to a rotation. A key that was
+put there and cannot be used is told to whoever asks, by `Problem`; no older key signs in its
+place.
 """
 
 import os
@@ -36,7 +38,8 @@ class RotatingAuthority:
         self._known: tuple[Generation, ...] = ()
         self._made: dict[int, LocalAuthority] = {}
         self._asked: tuple[datetime, LocalAuthority] | None = None
-        self.current()  # at the start whatever is wrong with the keys is told at once
+        # At the start whatever is wrong with the keys is told at once.
+        self._first = self.current()
 
     @property
     def name(self) -> str:
@@ -60,7 +63,7 @@ class RotatingAuthority:
         return self.current().issue_all(asked)
 
     def commit(self, answer: Answer) -> None:
-        self.current().commit(answer)  # all generations have one journal
+        self._first.commit(answer)  # all generations have one journal, whatever became of them
 
     def current(self) -> LocalAuthority:
         """The authority under the key that signs at this moment."""
