@@ -96,9 +96,9 @@ class Config:
     )
     webhook_calls: int = _setting(
         30,
-        "Tests and repetitions that an account may have sent by hand, and addresses that it may "
-        "name in vain, before it must wait, a minute and then twice as long each time; an hour "
-        "without one forgives",
+        "Tests and repetitions that an account may have sent by hand, and addresses that it "
+        "may name in vain, before it must wait, a minute and then twice as long each time; an "
+        "hour without one forgives",
     )
     second_step: str = _setting(
         "offered",
