@@ -104,11 +104,12 @@ def cli() -> str:
     lines = [
         "# Commands",
         "",
-        "Every command takes `--data DIR`, `--json` and `--lang zh|en`.",
+        "Every command takes `--data DIR`, `--json` and `--lang zh|en`, but for `mirror`, `transcript`",
+        "and `witness`, which are programs of their own: `guzheng mirror --help` says what it takes.",
         "Made by `tools/docs.py`.",
         "",
     ]
-    context = click.Context(commands, info_name="guzheng")
+    context = click.Context(commands, info_name="guzheng", **commands.context_settings)
     return "\n".join(lines + helps(commands, context))
 
 

@@ -259,7 +259,10 @@ class Config:
         "legal hold speaks of it; its papers and its entry stay; 0: never",
     )
     quota_units: int = _setting(
-        0, "Captures that an account may hold or have confirmed in all; 0: no limit"
+        0,
+        "Units that an account has in all besides what was granted to it, in place of its "
+        "edition's: one for a capture, and with accounts on one for a deposit; 0: as the "
+        "edition says, and without accounts no limit",
     )
     default_edition: str = _setting(
         "full", "Edition of an account to which none was granted: docs/operate/editions.md"
