@@ -5,13 +5,20 @@ the handshake, the status line, the head, in answers before the answer, or in th
 
 import contextlib
 import itertools
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from guzheng import asking
 from guzheng.accounts import calling
@@ -31,6 +38,46 @@ VECTORS = Path(__file__).parents[1] / "vectors/note"
 PARTS = ["handshake", "status", "head", "interim", "body"]
 GIVEN = 0.4
 ENOUGH = 5.0  # seconds; whoever bounds each wait alone is held for as long as the test lasts
+
+
+@contextlib.contextmanager
+def secured(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A server that speaks TLS, and the file of the only root that vouches for it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    root, both = folder / "root.pem", folder / "both.pem"
+    root.write_bytes(made.public_bytes(Encoding.PEM))
+    both.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + root.read_bytes()
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+
+    class Door(BaseHTTPRequestHandler):
+        def setup(self) -> None:
+            self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"over TLS")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url:
+        yield url.replace("http:", "https:"), root
 
 
 @contextlib.contextmanager
@@ -111,3 +158,34 @@ def test_who_answers_in_time_is_heard_whole_and_over_one_connection() -> None:
         with asking.client(asking.trusting(secure=False), seconds=20) as client:
             assert [client.get(url).content for _ in range(2)] == [b"12345", b"12345"]
         assert len(set(places)) == 1
+
+
+def test_who_is_asked_by_tls_is_vouched_for_by_a_root_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with secured(tmp_path) as (url, root):
+        with (
+            asking.client(asking.trusting(secure=True), seconds=20) as client,
+            pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+        ):
+            client.get(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(root))  # as an operator adds one
+        with asking.client(asking.trusting(secure=True), seconds=20) as client:
+            assert client.get(url).content == b"over TLS"
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                client.get(url.replace("127.0.0.1", "localhost"))
+
+
+def test_nobody_is_followed_elsewhere() -> None:
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            del format, arguments
+
+    with _served(Door) as url, asking.client(asking.trusting(secure=False), seconds=20) as one:
+        assert one.get(url).status_code == 302

@@ -87,6 +87,23 @@ def test_fields_without_measure_are_refused() -> None:
         read(form(*[("n", None, b"x")] * 65), 4096)
 
 
+def test_the_head_of_a_part_has_bounds() -> None:
+    """A body may have gigabytes: none of them are gathered as a line, or as lines, of a head."""
+
+    def long() -> Iterator[bytes]:
+        yield b"--%b\r\nX: " % BOUNDARY
+        yield from (b"x" * 65_536 for _ in range(100_000))
+
+    def many() -> Iterator[bytes]:
+        yield b"--%b\r\n" % BOUNDARY
+        yield from (b"X-%d: y\r\n" % one for one in range(10_000_000))
+
+    for endless in (long(), many()):
+        with pytest.raises(Refused, match="malformed-form"):
+            list(_Multipart(BOUNDARY, endless).parts())
+        assert next(endless), "it was not read to its end"
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(Refused, match="malformed-form"):
         read(form(("claimed_name", None, b"\xff\xfe")), 4096)
