@@ -104,8 +104,9 @@ def cli() -> str:
     lines = [
         "# Commands",
         "",
-        "Every command takes `--data DIR`, `--json` and `--lang zh|en`, but for `mirror`, `transcript`",
-        "and `witness`, which are programs of their own: `guzheng mirror --help` says what it takes.",
+        "Every command takes `--data DIR`, `--json` and `--lang zh|en`, but for `mirror`,",
+        "`transcript` and `witness`, which are programs of their own: `guzheng mirror --help`",
+        "says what it takes.",
         "Made by `tools/docs.py`.",
         "",
     ]
