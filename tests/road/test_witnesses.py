@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guzheng.app import Platform
-from guzheng.config import load
+from guzheng.config import Config, load
 from guzheng.proof import instant
 from guzheng.proof.tlogproof import TlogProof
 from guzheng.refusals import Refused, Unavailable
@@ -104,6 +104,44 @@ def test_nobody_can_be_asked_at_the_start(tmp_path: Path, witnesses: Three) -> N
     for one in witnesses:
         one.mood = "well"
     assert platform.walk(exhibit, silent) == "certified"
+
+
+def test_what_was_sealed_before_there_were_witnesses_is_not_damaged(
+    tmp_path: Path, witnesses: Three
+) -> None:
+    alone = Platform(Config(tmp_path / "data", clock_profile="evaluation"))
+    exhibit = alone.deposit("a.txt", [b"before"])
+    assert alone.walk(exhibit, silent) == "certified"
+    platform = opened(tmp_path, witnesses)
+    other = platform.deposit("b.txt", [b"since"])
+    assert platform.walk(other, silent) == "certified"
+    assert places(platform) == []
+    told = json.dumps(platform.rehearsing.of(exhibit, verify=True).value())
+    assert "verify-failed" not in told
+    assert '"verified"' in told
+    platform.write_package([exhibit], tmp_path / "p.zip")
+    policy = tmp_path / "theirs.policy"
+    policy.write_bytes(policy_of(witnesses, 2, [platform.ledger.vkey]))
+    assert verify([str(tmp_path / "p.zip"), "--policy", str(policy)]) == 2, "nobody says it is fine"
+
+
+def test_cosignatures_that_were_taken_away_are_a_fault(
+    tmp_path: Path, witnesses: Three
+) -> None:
+    """Whether or not the listing of before is there to say so."""
+    platform = opened(tmp_path, witnesses)
+    exhibit = platform.deposit("a.txt", [b"words"])
+    assert platform.walk(exhibit, silent) == "certified"
+    paper = tmp_path / "data" / "blobs" / "exhibits" / exhibit / "entry.tlog-proof"
+    lines = paper.read_bytes().splitlines(keepends=True)
+    names = [b"\xe2\x80\x94 " + one.key.name.encode() for one in witnesses]
+    paper.chmod(0o600)
+    paper.write_bytes(b"".join(one for one in lines if not one.startswith(tuple(names))))
+    assert places(platform) == [f"exhibits/{exhibit}/entry.tlog-proof"]
+    (tmp_path / "data" / "index.sqlite").unlink()
+    platform = opened(tmp_path, witnesses)
+    platform.rebuild()
+    assert f"exhibits/{exhibit}/certificate.json" in places(platform)
 
 
 def test_a_restored_backup_and_the_way_back(tmp_path: Path, witnesses: Three) -> None:
