@@ -205,6 +205,23 @@ def test_the_head_of_a_page_is_the_page(door: Door) -> None:
     assert door.asks("anne", "HEAD", "/exhibits").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/exhibits", "/api/orders?limit=2", "/api/time", "/api/exhibits/none"]
+)
+@pytest.mark.parametrize("who", ["", "anne"])
+def test_what_a_program_may_get_has_a_head(door: Door, who: str, path: str) -> None:
+    got, head = (door.asks(who, method, path) for method in ("GET", "HEAD"))
+    assert got.status_code in {200, 401, 404}
+    assert head.status_code == got.status_code
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert got.content and not head.content
+
+
+def test_heads_stand_in_no_description_of_the_api(door: Door) -> None:
+    paths = door.asks("", "GET", "/api/openapi.json").json()["paths"]
+    assert paths and not [path for path, said in paths.items() if "head" in said]
+
+
 def test_an_error_page_knows_who_is_signed_in(door: Door) -> None:
     before = door.known.asked
     assert door.asks("anne", "GET", "/no-such-page").status_code == 404

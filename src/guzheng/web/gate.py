@@ -16,6 +16,7 @@ nothing of papers; what it answers becomes HTTP in problems.py."""
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -122,6 +123,7 @@ class Doorkeeper:
     def include(self, app: FastAPI, rules: Mapping[str, Rule], router: APIRouter) -> None:
         """Serve these routes under these rules. Raises Unruled when the two do not match."""
         seen: set[str] = set()
+        _answer_heads(router)
         for route in router.routes:
             if not isinstance(route, APIRoute):
                 raise Unruled(f"{route!r} is no route that the gate stands before")
@@ -185,6 +187,18 @@ def keys_of(route: APIRoute) -> tuple[str, ...]:
     if "HEAD" in methods:
         methods = methods - {"HEAD"} | {"GET"}
     return tuple(f"{method} {route.path}" for method in sorted(methods))
+
+
+def _answer_heads(router: APIRouter) -> None:
+    """Whatever can be got has a head (RFC 9110 §9.3.2; the server leaves the body away). Pages
+    say so themselves; addresses for programs do not, as each would stand twice in openapi.json."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    answered = {route.path for route in routes if "HEAD" in route.methods}
+    for route in routes:
+        if "GET" in route.methods and route.path not in answered:
+            head = copy(route)
+            head.methods, head.include_in_schema = {"HEAD"}, False
+            router.routes.append(head)
 
 
 def _require(request: Request, rule: Rule | None) -> None:
