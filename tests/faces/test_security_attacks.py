@@ -82,6 +82,31 @@ def test_a_letter_leads_here_whatever_the_request_calls_us(
     assert f"{face.address}/" in told
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/members/invitations", {"note": "n"}), ("/me/security/address", {})]
+)
+@pytest.mark.parametrize("name", ["evil.example", "203.0.113.66:8000"])
+def test_a_letter_of_one_who_is_signed_in_leads_here_too(
+    platform: Platform,
+    face: Face,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    fields: dict[str, str],
+    name: str,
+) -> None:
+    """To whomever he names: under our sender he would send strangers wherever he likes."""
+    address = f"{abs(hash((path, name)))}@c.example"
+    with someone(platform, face.address, "sender") as sender:
+        told_to = {"Host": name, "X-Forwarded-Host": name}
+        answer = sender.client.post(path, data={"address": address, **fields}, headers=told_to)
+        assert answer.status_code in {201, 303}
+    told = ""
+    while address not in told or "http" not in told:
+        told += capsys.readouterr().err
+    assert name.partition(":")[0] not in told
+    assert f"{face.address}/" in told
+
+
 def test_a_letter_to_a_stranger_has_no_link_of_the_inviters(
     platform: Platform, face: Face, capsys: pytest.CaptureFixture[str]
 ) -> None:

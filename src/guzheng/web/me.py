@@ -24,6 +24,7 @@ from guzheng.web.sessions import (
     caller_of,
     device_of,
     onward_of,
+    reached_of,
     require_accounts,
     see,
     set_session,
@@ -139,7 +140,7 @@ def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
         form, session = form_of(request), people.require_session(request.cookies)
         typed = form.get("address", "")
         try:
-            kept = people.ask_to_move(session, typed, asked_of(request), caller_of(request))
+            kept = people.ask_to_move(session, typed, reached_of(request), caller_of(request))
         except Problem as problem:
             return show_security(platform, show, request, problem)
         return set_waiting(see("/sent"), request, platform, kept)

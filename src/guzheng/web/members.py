@@ -23,7 +23,7 @@ from guzheng.web.gate import PUBLIC, SIGNED_IN, Rule, acting_of, find_acting, pr
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
-from guzheng.web.sessions import asked_of, see
+from guzheng.web.sessions import asked_of, reached_of, see
 
 PER_PAGE: Final = 50
 _LINK: Final = re.compile(r"://|@|\w[.。．]\w{2}")
@@ -131,10 +131,11 @@ def _listing(router: APIRouter, platform: Platform, pages: Pages) -> None:
         except Problem as problem:
             trouble = problems.trouble_of(problem, language_of(request))
             return page(request, trouble=trouble, form=form, status_code=int(trouble.status))
-        site = platform.people.address(asked_of(request))
-        link, failed = f"{site}/invitation/{quote(secret)}", None
+        place, address, failed = f"/invitation/{quote(secret)}", platform.people.address, None
+        link = f"{address(asked_of(request))}{place}"  # for who asks; a letter is for another
         try:
-            sent = _sent(request, platform, form.get("address", ""), link)
+            by_letter = f"{address(reached_of(request))}{place}"
+            sent = _sent(request, platform, form.get("address", ""), by_letter)
         except Problem as problem:  # the invitation stands, and its link can be copied
             failed = problems.trouble_of(problem, language_of(request))
         facts = {"made": made, "link": link, "sent": sent, "trouble": failed}
