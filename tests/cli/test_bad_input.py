@@ -321,6 +321,28 @@ def test_settings_that_cannot_be(
         require_refused(cli(*arguments), code, data)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected", "found"),
+    [
+        ("group all 1 nobody\nquorum all\n", "names of lines before this one", "nobody"),
+        ("quorum none\nquorum none\n", "exactly one quorum", "1 and 2"),
+        ("witness a b\nquorum none\n", "", "b"),
+        ("anything\n", "log, witness, group or quorum", "anything"),
+    ],
+)
+def test_a_policy_that_is_none_is_told_what_is_wrong_with_it(
+    cli: Command, data: Path, lines: str, expected: str, found: str
+) -> None:
+    policy = data.parent / "ledger.policy"
+    policy.write_text(lines)
+    data.mkdir()
+    (data / "guzheng.toml").write_text(f'ledger_policy = "{policy}"\n')
+    ran = cli("ledger", "status")
+    assert "[config.value-refused]" in ran.err
+    assert expected in ran.err
+    assert found in ran.err
+
+
 def test_settings_of_the_environment(
     cli: Command, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,14 @@ def test_a_body_that_is_no_list(opened: Open, body: bytes) -> None:
     assert answer.json()["code"] == "web.malformed-json"
 
 
+def test_which_of_many_is_no_commitment_is_said(opened: Open) -> None:
+    good = "00" * 32
+    answer = opened.face.client.post(
+        "/api/ledger/entries", json={"commitments": [good, good, "zz"]}, headers=MAY
+    )
+    assert answer.json()["found"] == "commitments[2]: 'zz'"
+
+
 @pytest.mark.parametrize("index", ["-1", "99999999", "9" * 30, "x", "1.5"])
 def test_no_proof_of_what_is_not_there(opened: Open, index: str) -> None:
     answer = opened.face.client.get(f"/api/ledger/entries/{index}/proof")

@@ -121,6 +121,8 @@ def test_damage_is_said_and_not_hidden(tmp_path: Path) -> None:
             found = platform.court(Question(index=0))[0]
             if file.name != "leaf":  # the leaf is made again, not believed
                 assert found.match is Match.INCONSISTENT, (file, at)
+                # Of papers that the ledger contradicts, neither number nor time is repeated.
+                assert (found.number, found.attested_at) == ("", None), (file, at)
         file.write_bytes(before)
     assert platform.court(Question(index=0))[0].match is Match.CONSISTENT
 

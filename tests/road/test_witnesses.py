@@ -122,7 +122,9 @@ def test_what_was_sealed_before_there_were_witnesses_is_not_damaged(
     platform.write_package([exhibit], tmp_path / "p.zip")
     policy = tmp_path / "theirs.policy"
     policy.write_bytes(policy_of(witnesses, 2, [platform.ledger.vkey]))
-    assert verify([str(tmp_path / "p.zip"), "--policy", str(policy)]) == 2, "nobody says it is fine"
+    assert verify([str(tmp_path / "p.zip"), "--policy", str(policy)]) == 2, (
+        "nobody says it is fine"
+    )
 
 
 def test_cosignatures_that_were_taken_away_are_a_fault(

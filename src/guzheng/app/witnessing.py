@@ -56,8 +56,10 @@ def ledger_policy(config: Config, ledgers: Sequence[Ledger]) -> LedgerPolicy:
             octets = f"log {ledgers[0].vkey}\n".encode() + octets
         stated = policy.parse_ledger_policy(octets)
     except (OSError, ProofError) as error:
-        found = error.found if isinstance(error, ProofError) else error.strerror
-        raise _refused(config, "a C2SP tlog-policy file", str(found)) from error
+        found, wanted = str(error.strerror if isinstance(error, OSError) else error.found), ""
+        if isinstance(error, ProofError):
+            wanted = f": {error.expected}"  # which line of the format was not kept
+        raise _refused(config, f"a C2SP tlog-policy file{wanted}", found) from error
     if not set(own) & set(stated.logs):
         raise _refused(config, f"a log line with {ledgers[0].vkey}", ", ".join(stated.logs))
     others = tuple(one for one in stated.logs if one not in own)

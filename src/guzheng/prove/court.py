@@ -73,16 +73,15 @@ def answer(
     """`held`: the entry's octets in the published bundle; `proved`: its proof as of now."""
     at = proved.checkpoint
     located = Located(proved.index, at.size, at.root, at.origin)
-    number, attested_at, file = "", None, ""
+    # Until the ledger has confirmed the papers, their number and time are nobody's word.
+    number, attested_at, file = question.number or "", None, ""
     try:
         manifest_json = papers[package.MANIFEST]
         manifest, seal = Manifest.parse(manifest_json), timestamp.parse(papers[package.SEAL])
-        number, attested_at = (
-            certificate.number_of(sha256(manifest_json), seal),
-            seal.attested_at,
-        )
         _require_entry(manifest_json, papers, held, proved)
         _require_sealed(manifest_json, seal)
+        number = certificate.number_of(sha256(manifest_json), seal)
+        attested_at = seal.attested_at
         _require_asked(question, number, proved.index)
         if question.file is not None:
             file = _file_of(manifest, papers, question.file)

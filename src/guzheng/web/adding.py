@@ -119,13 +119,21 @@ def _listed(body: bytes) -> list[bytes]:
         listed = value.get("commitments") if isinstance(value, Mapping) else None
         if not isinstance(listed, list):
             raise ValueError("no list of commitments")  # noqa: TRY004 - one refusal for all
-        return [bytes.fromhex(one) for one in listed]
+        return [_commitment(one, at) for at, one in enumerate(listed)]
     except (ValueError, TypeError, Malformed) as error:
         raise Refused(
             "web.malformed-json",
             expected=f'{OCTETS}, or {{"commitments": ["64 hex digits", …]}}',
             found=str(error)[:200],
         ) from error
+
+
+def _commitment(written: object, at: int) -> bytes:
+    """Raises ValueError, which says which one it is: there may be thousands."""
+    try:
+        return bytes.fromhex(written)  # type: ignore[arg-type]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"commitments[{at}]: {str(written)[:80]!r}") from error
 
 
 async def _whole(request: Request) -> bytes:
