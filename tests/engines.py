@@ -150,7 +150,8 @@ class Postgres:
         run_unprivileged(
             [
                 *(str(_tool("initdb")), "-D", str(folder), "-U", USER, "-E", "UTF8"),
-                *("--locale=C", "-A", "trust", "--no-instructions"),
+                # The server itself syncs; a cluster that is just made would only wait for it.
+                *("--locale=C", "-A", "trust", "--no-instructions", "--no-sync"),
             ]
         )
         with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
@@ -208,7 +209,7 @@ class Postgres:
         run_unprivileged(
             [
                 *(str(_tool("pg_basebackup")), "-h", "127.0.0.1", "-p", str(self.port)),
-                *("-U", USER, "-D", str(folder), "-X", "stream", "-c", "fast"),
+                *("-U", USER, "-D", str(folder), "-X", "stream", "-c", "fast", "--no-sync"),
                 *(["-R"] if standby else []),
             ]
         )
@@ -248,8 +249,9 @@ def run_unprivileged(command: list[str]) -> None:
 def postgres_room() -> Iterator[Path]:
     """A folder that the unprivileged user may write to, and reach.
 
-    Not below pytest's own: each of its runs closes that to everybody but its user."""
-    folder = Path(tempfile.mkdtemp(prefix="guzheng-postgres-"))
+    Beside pytest's own: each of its runs closes that to everybody but its user."""
+    place = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # memory, where there is enough
+    folder = Path(tempfile.mkdtemp(prefix="guzheng-postgres-", dir=place))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, _NOBODY, _NOBODY)
