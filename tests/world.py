@@ -58,9 +58,11 @@ def _served(door: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 @contextlib.contextmanager
 def dripping(part: str, kind: str = "text/plain") -> Iterator[str]:
     """Answers whatever is asked an octet at a time, for ever: `part` is where: "handshake" (a
-    record of TLS), "status", "head", "interim" (answers before the answer) or "body"."""
+    record of TLS), "status", "head", "interim" (answers before the answer), "body"; or
+    "greeting", of a server of mail, which speaks first."""
     ended = threading.Event()
     begins = {
+        "greeting": b"220-",
         "handshake": b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0",
         "status": b"HTTP/1.1 200 ",
         "head": b"HTTP/1.1 200 OK\r\nContent-Type: ",
@@ -71,8 +73,9 @@ def dripping(part: str, kind: str = "text/plain") -> Iterator[str]:
 
     class Door(BaseRequestHandler):
         def handle(self) -> None:
-            self.request.recv(1 << 16)
             with contextlib.suppress(OSError):
+                if part != "greeting":
+                    self.request.recv(1 << 16)
                 self.request.sendall(begins[part])
                 while not ended.wait(0.02):
                     self.request.sendall(repeated)

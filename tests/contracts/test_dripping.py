@@ -5,6 +5,7 @@ the handshake, the status line, the head, in answers before the answer, or in th
 
 import contextlib
 import itertools
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from guzheng import asking
 from guzheng.accounts import calling
+from guzheng.accounts.post import SmtpMail
 from guzheng.accounts.realnames import Statement
 from guzheng.accounts.registers import HttpRegister
 from guzheng.fix import HttpAuthority
@@ -143,6 +145,31 @@ def test_a_call_to_a_webhook_or_a_provider_ends(part: str) -> None:
         began = time.monotonic()
         assert calling.ask(line, "GET", {}, most_octets=100, seconds=GIVEN) == (0, b"")
         assert time.monotonic() - began < ENOUGH
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_letter_is_given_up(scheme: str) -> None:
+    """To a server that never ends its greeting, or the handshake before it."""
+    with dripping("greeting" if scheme == "smtp" else "handshake") as url:
+        place = url.partition("://")[2]
+        mail = SmtpMail(f"{scheme}://{place}", "no@guzheng.example", seconds=GIVEN)
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match=r"accounts\.mail-failed"):
+            mail.send("li@example.com", "words", "text")
+        assert time.monotonic() - began < ENOUGH
+
+
+def test_who_is_cut_off_has_said_nothing_in_clear(tmp_path: Path) -> None:
+    with secured(tmp_path) as (url, root):
+        context = ssl.create_default_context(cafile=str(root))
+        place = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(place, 20) as plain:
+            line = context.wrap_socket(plain, server_hostname="127.0.0.1")
+            with line:
+                calling.cut_off(line)
+                with pytest.raises(OSError):
+                    line.sendall(b"a secret")
+                assert line.version() is not None, "it still is TLS"
 
 
 @pytest.mark.parametrize("part", PARTS[1:])

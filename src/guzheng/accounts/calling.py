@@ -179,7 +179,13 @@ class _Pinned(http.client.HTTPConnection):
         self.was_cut = True
         if self.sock is not None:
             with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+                cut_off(self.sock)
+
+
+def cut_off(line: socket.socket) -> None:
+    """From another thread than that which speaks. Not by the TLS of it: that would forget its
+    keys first, and what is said at this very moment would go out in clear."""
+    socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 def _refused(url: str) -> Refused:

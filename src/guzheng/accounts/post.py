@@ -9,20 +9,24 @@ numbers are reached on the console, or by a gateway (`shortmessages`). A message
 addressee, and no line of it can become a header.
 """
 
+import contextlib
 import re
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from guzheng.accounts import calling
 from guzheng.accounts.letters import NO_FACTS
 from guzheng.refusals import Refused, Unavailable
 
-SECONDS: Final = 20.0
+SECONDS: Final = 20.0  # for one wait
+WHOLE_SECONDS: Final = 60.0  # for all that is said of one letter
 _SENDER: Final = re.compile(r"([^<>\r\n]+ )?<?[^\s<>@]+@[^\s<>@]+>?")
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -47,8 +51,8 @@ class ConsoleMail:
 class SmtpMail:
     """Hands each letter to one server, under one sender."""
 
-    def __init__(self, url: str, sender: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, sender: str, seconds: float = WHOLE_SECONDS) -> None:
+        parts, self._seconds = urlsplit(url), seconds
         self._envelope = parseaddr(sender)[1]
         try:
             port = parts.port
@@ -74,7 +78,7 @@ class SmtpMail:
         letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody answers it by himself
         letter.set_content(text, cte="base64")
         try:
-            with self._connected() as server:
+            with _ended_after(self._seconds) as lines, self._connected(lines) as server:
                 self._introduce(server)
                 server.send_message(letter, self._envelope, [address])
         except (OSError, smtplib.SMTPException) as error:
@@ -85,11 +89,12 @@ class SmtpMail:
                 act="the operator looks at smtp_url and at that server",
             ) from error
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, lines: list[smtplib.SMTP]) -> smtplib.SMTP:
+        place, wait = (self._host, self._port), min(SECONDS, self._seconds)
         if self._whole:
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=SECONDS, context=context)
-        return smtplib.SMTP(self._host, self._port, timeout=SECONDS)
+            return _Secure(lines, *place, timeout=wait, context=context)
+        return _Plain(lines, *place, timeout=wait)
 
     def _introduce(self, server: smtplib.SMTP) -> None:
         """Nothing of ours is said before the line is private."""
@@ -97,6 +102,41 @@ class SmtpMail:
             server.starttls(context=ssl.create_default_context())
         if self._user:
             server.login(self._user, self._password)
+
+
+class _Plain(smtplib.SMTP):
+    """Known to who may have to end it before it has greeted."""
+
+    def __init__(self, lines: list[smtplib.SMTP], *given: Any, **named: Any) -> None:
+        lines.append(self)
+        super().__init__(*given, **named)
+
+
+class _Secure(smtplib.SMTP_SSL):
+    def __init__(self, lines: list[smtplib.SMTP], *given: Any, **named: Any) -> None:
+        lines.append(self)
+        super().__init__(*given, **named)
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float) -> Iterator[list[smtplib.SMTP]]:
+    """What is put into the list is cut off then: a server that says one octet now and again
+    would hold a letter, and those behind it, for as long as it likes."""
+    lines: list[smtplib.SMTP] = []
+
+    def cut() -> None:
+        for one in lines:
+            if (held := getattr(one, "sock", None)) is not None:
+                with contextlib.suppress(OSError):
+                    calling.cut_off(held)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lines
+    finally:
+        timer.cancel()
 
 
 def _unusable() -> Refused:
