@@ -4,7 +4,7 @@ Originals come from strangers. They are sent as attachments of no type and in a 
 that no browser opens one as a page of ours; only a picture, recognised by its octets, is
 shown, and then marked as a preview."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -69,16 +69,7 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         request: Request,
         exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
     ) -> Response:
-        if not exhibit:
-            raise Refused("web.nothing-chosen", expected="≥ 1", found="0")
-        if len(exhibit) > PACKAGE_EXHIBITS:
-            raise Refused(
-                "web.too-many-exhibits",
-                expected=f"≤ {PACKAGE_EXHIBITS}",
-                found=str(len(exhibit)),
-            )
-        for one in exhibit:
-            require_own(request, "exhibit", one)
+        _require_chosen(request, exhibit)
         made = zip_of(request, platform.packed(*exhibit), "guzheng-exhibits.zip")
         _tell(platform, request, PACKED, exhibit)
         return made
@@ -106,6 +97,20 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         return _given(request, opened, media_type, "inline", "private, max-age=3600", tag)
 
     return router
+
+
+def _require_chosen(request: Request, exhibits: Sequence[str]) -> None:
+    """Some, not more than one package holds, and all of the account's own."""
+    if not exhibits:
+        raise Refused("web.nothing-chosen", expected="≥ 1", found="0")
+    if len(exhibits) > PACKAGE_EXHIBITS:
+        raise Refused(
+            "web.too-many-exhibits",
+            expected=f"≤ {PACKAGE_EXHIBITS}",
+            found=str(len(exhibits)),
+        )
+    for one in exhibits:
+        require_own(request, "exhibit", one)
 
 
 @dataclass(frozen=True, slots=True)

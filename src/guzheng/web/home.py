@@ -48,23 +48,12 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             return pages.render(request, "landing.html", {"section": ""})
         language = language_of(request)
         troubles = [(name, problems.trouble_of(one, language)) for name, one in refused]
-        now, names = platform.now(), platform.names
         facts = {
-            "section": "capture",
-            "name_wanted": names.is_required and not names.attested_name(acting.account),
+            **_facts(platform, acting),
             "form": form,
-            "today": spelling.beijing_day(now),
             "troubles": troubles,
             "kept": [platform.exhibit(one) for one in kept],
-            "latest": _latest(platform, acting),
-            "may_read": acting.may(Permission.READ),
-            "may_capture": acting.may(Permission.CAPTURE),
-            "may_deposit": acting.may(Permission.DEPOSIT),
-            "title_of": readings.title_of,
             "upload_limit": upload_limit,
-            "token": platform.ordering.new_token(),
-            "vantages": platform.vantages.names,
-            "options": OPTIONS,
         }
         status = troubles[0][1].status if troubles else HTTPStatus.OK
         return pages.render(request, "home.html", facts, status_code=status)
@@ -98,6 +87,24 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
         return _see("/exhibits")
 
     return router
+
+
+def _facts(platform: Platform, acting: Acting) -> dict[str, object]:
+    """What the page shows to whoever acts, before he typed anything."""
+    names = platform.names
+    return {
+        "section": "capture",
+        "name_wanted": names.is_required and not names.attested_name(acting.account),
+        "today": spelling.beijing_day(platform.now()),
+        "latest": _latest(platform, acting),
+        "may_read": acting.may(Permission.READ),
+        "may_capture": acting.may(Permission.CAPTURE),
+        "may_deposit": acting.may(Permission.DEPOSIT),
+        "title_of": readings.title_of,
+        "token": platform.ordering.new_token(),
+        "vantages": platform.vantages.names,
+        "options": OPTIONS,
+    }
 
 
 def _latest(platform: Platform, acting: Acting) -> Sequence[ExhibitView]:
