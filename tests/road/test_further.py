@@ -176,7 +176,7 @@ def test_one_authority_under_two_names_counts_once(
     ("clock", "fault"),
     [
         (lambda: LONG_AGO, "fix.clocks-apart"),  # its seal would refute the exhibit
-        (lambda: datetime.now(UTC), "fix.answer-unsound"),  # its certificate has ended
+        (lambda: datetime.now(UTC), "fix.authority-declined"),  # its certificate has ended
     ],
     ids=["years-behind", "expired"],
 )

@@ -139,8 +139,8 @@ print(stamped(authority, root))
 """
     assert asked(own, script) == [
         "stamped",
-        "fix.answer-unsound",
-        "fix.answer-unsound",
+        "fix.authority-declined",
+        "fix.authority-declined",
         "fix.pkcs11-unavailable",
         "stamped",
     ]

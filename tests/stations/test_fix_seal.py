@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from guzheng.fix import SEAL, TimestampAuthority, fix, papers_wanted, stamp
+from guzheng.fix import SEAL, TimestampAuthority, der, fix, papers_wanted, stamp
 from guzheng.proof import timestamp
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.manifest import Extent, Item, Manifest
@@ -118,7 +118,6 @@ NEVER_KEPT: dict[str, tuple[TimestampAuthority, str]] = {
     "over another file": (Lying(hears=over(b"other")), "timestamp.imprint-differs"),
     "an answer replayed": (Lying(hears=over(FILE, 2)), "timestamp.nonce-differs"),
     "no certificate": (Lying(hears=over(FILE, cert_req=False)), "cms.no-certificate"),
-    "a rejection": (Lying(hears=lambda _: b""), "timestamp.not-granted"),
     "a flipped bit": (Lying(flipped), "cms.signature-invalid"),
     "another root": (Lying(by=issuer()), "chain.unknown-root"),
     "nothing": (Lying(lambda _: b""), "der.malformed"),
@@ -137,6 +136,36 @@ def test_an_unsound_answer_is_the_authority_s_fault(case: str) -> None:
     assert reason in problem.value.found
     assert problem.value.expected
     assert problem.value.act
+
+
+def test_an_authority_that_says_no_is_told_in_its_own_words() -> None:
+    with pytest.raises(Unavailable) as problem:
+        stamp(Lying(hears=lambda _: b""), sha256(FILE), nonce=1, roots=(BY.root,))
+    assert problem.value.code == "fix.authority-declined"
+    said = "an element is cut short"
+    assert problem.value.found == f"bad_data_format: {said} (timestamp.not-granted)"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("020102", "no reason"),
+        ("020102 0300", "no reason"),
+        ("020102 0c0161", "no reason"),
+        ("020102 0303000001", "unaccepted_policy"),
+        ("020102 03020780", "bad_alg"),
+        ("020102 30030c0161", "a"),
+        ("020102 30040c02c328", "no reason"),
+    ],
+)
+def test_a_no_that_is_not_as_the_standard_has_it_is_still_a_no(
+    status: str, reason: str
+) -> None:
+    response_der = der.sequence(der.sequence(bytes.fromhex(status)))
+    with pytest.raises(Unavailable) as problem:
+        stamp(Fixed(response_der), sha256(FILE), nonce=1, roots=(BY.root,))
+    assert problem.value.code == "fix.authority-declined"
+    assert problem.value.found == f"{reason} (timestamp.not-granted)"
 
 
 def test_a_sound_answer_is_kept_as_it_came() -> None:
@@ -169,4 +198,4 @@ def test_an_authority_without_sm2_gives_nothing_over_sm3() -> None:
     digest: Digest = sm3(FILE)
     with pytest.raises(Unavailable) as failure:
         stamp(BY.authority(), digest, nonce=1, roots=(BY.root,))
-    assert failure.value.code == "fix.answer-unsound"
+    assert failure.value.code == "fix.authority-declined"

@@ -8,10 +8,12 @@ exhibit's: `Unavailable`, and the job asks again.
 """
 
 from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from cryptography import x509
 
+from guzheng.fix.request import Failure
 from guzheng.proof import der, timestamp
 from guzheng.proof.digest import Digest, sha256, sm3
 from guzheng.proof.errors import ProofError
@@ -20,6 +22,7 @@ from guzheng.refusals import Unavailable
 
 SEAL, SEAL_SM2 = "seal.tsa", "seal.sm2.tsa"
 _NONCE_OCTETS = 8  # what openssl sends; every authority takes it
+_MAX_REASON = 200
 
 
 class TimestampAuthority(Protocol):
@@ -81,6 +84,13 @@ def stamp(
         signer = timestamp.require_signature(token)
         timestamp.require_trusted(token, signer, roots)
     except ProofError as error:
+        if error.code == "timestamp.not-granted":  # a sound answer, and it is no
+            raise Unavailable(
+                "fix.authority-declined",
+                expected="a timestamp",
+                found=f"{_reason_in(response_der)} ({error.code})",
+                act=f"ask the operator of {authority.name}",
+            ) from error
         raise Unavailable(
             "fix.answer-unsound",
             expected=error.expected or "a valid timestamp",
@@ -96,6 +106,25 @@ def stamp(
             act=f"ask the operator of {authority.name}",
         )
     return response_der
+
+
+def _reason_in(response_der: bytes) -> str:
+    """Why there is no token, in the authority's words: `failInfo` by name, `statusString`."""
+    failures, texts = "", list[str]()
+    with suppress(ProofError, UnicodeDecodeError, ValueError):
+        answer = der.parse(response_der, der.SEQUENCE, "answer").reader("answer")
+        status = answer.take(der.SEQUENCE).reader("status")
+        status.take(der.INTEGER)
+        if (said := status.optional(der.SEQUENCE)) is not None:
+            texts = [one.content.decode() for one in said.reader("said").all(der.UTF8_STRING)]
+        if (bits := status.optional(der.BIT_STRING)) is not None:
+            failures = ", ".join(one.name.lower() for one in Failure if _is_set(bits, one))
+    return ": ".join(filter(None, (failures, "; ".join(texts)[:_MAX_REASON]))) or "no reason"
+
+
+def _is_set(bits: der.Element, bit: int) -> bool:
+    octets = bits.content[1:]  # the first says how many bits of the last are none
+    return bit // 8 < len(octets) and bool(octets[bit // 8] & 0x80 >> bit % 8)
 
 
 _ACTS = {
