@@ -88,7 +88,7 @@ def test_fields_without_measure_are_refused() -> None:
 
 
 def test_the_head_of_a_part_has_bounds() -> None:
-    """A body may have gigabytes: none of them are gathered as a line, or as lines, of a head."""
+    """A body may have gigabytes: none of them are gathered as lines of a head, or as one."""
 
     def long() -> Iterator[bytes]:
         yield b"--%b\r\nX: " % BOUNDARY

@@ -22,8 +22,9 @@ _MISSING = "package.member-missing"
 _EXTRA = "package.member-extra"
 _NO_FAULTS = {
     "step.input-missing",  # follows from a fault that another finding names
-    # The entry is older than the policy that asks for more witnesses (decision 15). Cosignatures
-    # that were there and are gone contradict certificate and listing, which name them.
+    # The entry is older than the policy that asks for more witnesses (decision 15).
+    # Cosignatures that were there and are gone contradict certificate and listing, which name
+    # them.
     "policy.quorum-missing",
 }
 

@@ -46,7 +46,8 @@ _ENDS = (  # the endings that are asked for, out of one value with their number
     "SELECT unnest(%b::bytea[]) AS ending",
 )
 _HELD = (  # of each run the row in which an ending must be, where it is
-    " CROSS JOIN {run} AS run JOIN {block} AS block ON block.id = (SELECT id FROM {block} AS one"
+    " CROSS JOIN {run} AS run JOIN {block} AS block"
+    " ON block.id = (SELECT id FROM {block} AS one"
     " WHERE one.run = run.start AND one.first <= asked.ending ORDER BY one.first DESC LIMIT 1)"
     " WHERE instr(block.ends, asked.ending) > 0",
     " CROSS JOIN {run} AS run CROSS JOIN LATERAL (SELECT ends FROM {block} AS one"

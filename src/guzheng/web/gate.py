@@ -191,11 +191,12 @@ def keys_of(route: APIRoute) -> tuple[str, ...]:
 
 def _answer_heads(router: APIRouter) -> None:
     """Whatever can be got has a head (RFC 9110 §9.3.2; the server leaves the body away). Pages
-    say so themselves; addresses for programs do not, as each would stand twice in openapi.json."""
+    say so themselves; addresses for programs do not, as each would stand twice in
+    openapi.json."""
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
-    answered = {route.path for route in routes if "HEAD" in route.methods}
+    answered = {route.path for route in routes if "HEAD" in (route.methods or ())}
     for route in routes:
-        if "GET" in route.methods and route.path not in answered:
+        if "GET" in (route.methods or ()) and route.path not in answered:
             head = copy(route)
             head.methods, head.include_in_schema = {"HEAD"}, False
             router.routes.append(head)
