@@ -84,3 +84,36 @@ def test_a_code_is_typed_into_the_page_that_waits_for_it(
         code.press("Enter")
         page.locator("#code-said.wrong").wait_for()
         judged(page, tmp_path, f"sent-wrong-{language}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_audit_says_by_whom_and_a_grant_until_when(
+    platform: Platform,
+    operator: Someone,
+    face: Face,
+    chromium: Browser,
+    language: str,
+    tmp_path: Path,
+) -> None:
+    with (
+        someone(platform, face.address, "granted") as granted,
+        hands_of(chromium, face.address, operator, viewport=PHONE, language=language) as hands,
+    ):
+        page = hands.go("/members/audit")
+        judged(page, tmp_path, f"audit-{language}")
+        by_whom = page.locator(".rows.told .row .kind:last-child")
+        assert by_whom.first.is_visible() and by_whom.first.inner_text()
+        page = hands.go("/operator/accounts")
+        form = page.locator("form[action='/operator/accounts']")
+        form.locator("[name=account]").fill(granted.account)
+        form.locator("[name=kind]").first.check()
+        form.locator("[name=units]").fill("5")
+        form.locator("[name=expires]").fill("2099-01-01")
+        form.locator("[name=source]").fill("2026-1")
+        form.locator("[name=reason]").fill("test")
+        form.locator("button").first.click()
+        until = page.locator(".rows.told .kind", has_text="2099")
+        until.first.wait_for()
+        judged(page, tmp_path, f"granted-{language}")
+        edition = hands.go("/me/edition").locator("main h2").first.inner_text()
+        assert ("：" in edition) == (language == "zh-CN")
