@@ -1,7 +1,9 @@
 """The verification centre in a real Chromium: everything is judged where the file lies."""
 
+import base64
 import hashlib
 import json
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +224,23 @@ def test_the_single_page_judges_a_package_without_a_network(
     assert single.run(OUTCOME) == "verdict passed", single.text("[data-answer]")
     assert "取自证据包自身" in single.text("[data-answer]")
     assert single.run(ASKED) == 0
+
+
+def test_the_printed_report_leaves_no_sheet_empty(
+    single: Page, certified: Certified, tmp_path: Path
+) -> None:
+    """The checks of a package, longer than a sheet, begin under the verdict."""
+    single.choose("#engine-files", certified.package)
+    single.wait_for(ANSWERED)
+    report = tmp_path / "report.pdf"
+    printed = single.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+    report.write_bytes(base64.b64decode(printed["data"]))
+    told = subprocess.run(
+        ["pdftotext", "-layout", report, "-"], check=True, capture_output=True, text=True
+    ).stdout
+    first = told.partition("\f")[0]
+    assert "逐项结果" in first and "原件与清单一致" in first, first
+    assert "离线核验一份证据包" not in told and "guzheng-verify" in told, told
 
 
 def test_the_single_page_judges_a_folder(
