@@ -271,6 +271,33 @@ def test_in_a_long_case_exhibits_are_chosen_by_their_place(
     assert (pair.infringing, pair.genuine) == (names[-1], names[-2])
     refused = face.client.post(f"{case}/pairs", data={"infringing": "102", "genuine": "1"})
     assert refused.status_code == 422
+    # A package takes a hundred: it says which they are, and where the next begins.
+    package = seen(face, f"/packages/new?case={number}")
+    assert "这里是第 1 至 100 份" in package
+    assert f'href="/packages/new?case={number}&amp;after=100"' in package
+    assert f'href="/exhibits/{names[-1]}"' not in package
+    rest = seen(face, f"/packages/new?case={number}&after=100")
+    assert "这里是第 101 至 101 份" in rest
+    assert f'href="/exhibits/{names[-1]}"' in rest
+    assert "后面的另做一包" not in rest
+
+
+def test_as_many_and_as_much_as_a_form_allows_go_into_a_case(
+    platform: Platform, face: Face, case: str
+) -> None:
+    """A hundred ticks, and texts of which a browser sends each character as nine octets."""
+    names = [platform.deposit(f"{one}.txt", [b"same"]) for one in range(100)]
+    posted(face, f"{case}/exhibits", exhibit=names)
+    known = platform.cases.case(case.rpartition("/")[2])
+    assert len(known.exhibits) == 100
+    long = "证" * 4000
+    facts = {"name": known.facts.name, "category": "trademark"}
+    posted(face, f"{case}/facts", **facts, about=long, platform_note=long)
+    assert platform.cases.case(known.case).facts.about == long
+    said = dict.fromkeys(("purpose", "authenticity", "legality", "relevance"), long)
+    posted(face, f"{case}/exhibits/{names[0]}", **said, submitter="claimant")
+    for one in names:
+        platform.road._forget(one)
 
 
 def test_a_closed_case_shows_no_form_that_would_be_refused(face: Face, case: str) -> None:

@@ -290,8 +290,10 @@ def _made(ordered: Ordered) -> tuple[MadeVolume, ...]:
     return ()
 
 
-def of_case(cases: Casework, case: str) -> prove.Selection:
-    """What a case says of its exhibits, in its order; cut where a document has no room."""
+def of_case(cases: Casework, case: str, after: int = 0) -> prove.Selection:
+    """What a case says of its exhibits, in its order; cut where a document has no room.
+
+    `after`: so many of them are in other packages, since one takes a hundred at most."""
     known, most = cases.case(case), selection.LONGEST
     entries = tuple(
         prove.Chosen(
@@ -301,7 +303,7 @@ def of_case(cases: Casework, case: str) -> prove.Selection:
             one.stated.legality[:most],
             one.stated.relevance[:most],
         )
-        for one in cases.shown(known)[: selection.MOST]
+        for one in cases.shown(known)[after : after + selection.MOST]
     )
     return prove.Selection(
         entries,

@@ -38,6 +38,13 @@ _DOCUMENTS = {"label": "labels"} | {
 @click.option("--profile", default=None, help="介质或法院配置 / medium or court profile")
 @click.option("--iso", is_flag=True, help="光盘映像，即 --profile dvd / disc images")
 @click.option("--case", "case", help="案卷编号，取其证据与证明目的 / the exhibits of a case")
+@click.option(
+    "--after",
+    default=0,
+    type=click.IntRange(0),
+    metavar="N",
+    help="跳过案卷的前 N 份 / leave out the first N of a case",
+)
 @click.option("--title", default="", help="印在目录与标签上 / printed on list and labels")
 @click.option("--purpose", default="", help="证明目的 / what they are to prove")
 @click.option("--submitter", default="", help="提交人 / who submits")
@@ -59,6 +66,7 @@ def package(
     profile: str | None,
     iso: bool,  # noqa: FBT001 - click passes flags by name
     case: str | None,
+    after: int,
     title: str,
     purpose: str,
     submitter: str,
@@ -74,7 +82,7 @@ def package(
             "and one of ID… and --case"
         )
     if case:
-        selection = of_case(platform.cases, case)
+        selection = _of_case(platform, case, after, speaker)
     else:
         chosen = tuple(Chosen(one, purpose) for one in dict.fromkeys(exhibits))
         selection = Selection(chosen)
@@ -87,6 +95,15 @@ def package(
     onto = profile or ("dvd" if iso else "zip")
     wanted = WantedPackage(selection, onto, printed, speaker.language)
     return _volumes(platform, wanted, into or data, speaker)
+
+
+def _of_case(platform: Platform, case: str, after: int, speaker: Speaker) -> Selection:
+    """The exhibits of a case, and a word where there are more of them."""
+    whole, found = len(platform.cases.case(case).exhibits), of_case(platform.cases, case, after)
+    until = after + len(found.entries)
+    if found.entries and (after or until < whole):
+        speaker.note("page.package.portion", whole=whole, first=after + 1, last=until)
+    return found
 
 
 def _one_zip(platform: Platform, exhibits: list[str], out: Path, speaker: Speaker) -> int:

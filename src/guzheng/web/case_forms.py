@@ -14,10 +14,13 @@ from guzheng.cases import Damage, Exhibited, Facts, Pair, Party, Stated, Tick, W
 from guzheng.cases.values import amount_of
 from guzheng.proof import identifiers
 from guzheng.web import naming
-from guzheng.web.intake_form import MULTIPART_OVERHEAD
 from guzheng.web.uploads import Field, parts_of
 
 _DETAIL: Final = "detail."
+# A form that names every exhibit a case may have; and four texts of four thousand characters,
+# of which a browser sends each as nine octets.
+_MOST_FIELDS: Final = course.MOST[course.EXHIBIT] + 100
+_LIMIT: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Form:
 
     @classmethod
     def read(cls, request: Request) -> "Form":
-        parts = parts_of(request, limit=MULTIPART_OVERHEAD)
+        parts = parts_of(request, limit=_LIMIT, plain=_LIMIT, most=_MOST_FIELDS)
         return cls(tuple((one.name, one.text) for one in parts if isinstance(one, Field)))
 
     def text(self, name: str) -> str:

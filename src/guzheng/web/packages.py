@@ -6,7 +6,7 @@ the request (app/exports.py); its page renews itself until it is done."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -14,6 +14,8 @@ from fastapi.responses import RedirectResponse, Response
 from guzheng.accounts import Permission
 from guzheng.app.exports import of_case
 from guzheng.app.volumes import APART, DOCUMENTS, Precheck, WantedPackage
+from guzheng.cases import course
+from guzheng.intake.sources import Sought
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
 from guzheng.store import ids
@@ -38,6 +40,15 @@ OFFERED: Final = 50  # exhibits to tick in the first form
 FORM_LIMIT, MOST_FIELDS = 4 << 20, 700  # a hundred exhibits, with all that is said of them
 _HEADS: Final = ("title", "case_number", "cause", "submitter", "parties", "relation")
 _SAID: Final = ("purpose", "authenticity", "legality", "relevance")
+
+
+class Portion(NamedTuple):
+    """Which exhibits of a case these are, where it has more than one package takes."""
+
+    case: str
+    after: int
+    until: int
+    whole: int
 
 
 def routes(platform: Platform, pages: Pages) -> APIRouter:
@@ -71,9 +82,14 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         request: Request,
         exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
         case: str = "",
+        after: int = Query(default=0, ge=0, le=course.MOST[course.EXHIBIT]),
     ) -> Response:
+        of = None
         if case:
-            wanted = of_case(platform.cases, require_own(request, "case", case))
+            whole = len(platform.cases.case(require_own(request, "case", case)).exhibits)
+            after = after if after < whole else 0
+            wanted = of_case(platform.cases, case, after)
+            of = Portion(case, after, after + len(wanted.entries), whole)
         elif exhibit:
             own = [require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit)]
             own = own[: selection.MOST]
@@ -81,7 +97,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             wanted = Selection(tuple(map(Chosen, own)), title=title)
         else:
             return _choose(request, platform, pages)
-        return _form(request, platform, pages, WantedPackage(wanted))
+        return _form(request, platform, pages, WantedPackage(wanted), of=of)
 
     @router.post("/packages")
     @apart_if_long
@@ -148,11 +164,8 @@ def _title(request: Request, platform: Platform, wanted: WantedPackage) -> str:
 def _choose(request: Request, platform: Platform, pages: Pages) -> Response:
     """The newest that are finished; others are chosen from the list of all."""
     account = acting_of(request).account
-    views = [
-        one
-        for one in platform.exhibits(OFFERED, None, account=account)
-        if one.state == "certified"
-    ]
+    found = platform.evidence.search(Sought(state="certified"), limit=OFFERED, account=account)
+    views = platform.views_of(found.rows)
     facts = {"section": "exhibits", "views": views, "title_of": readings.title_of}
     return pages.render(request, "package_choose.html", facts)
 
@@ -167,6 +180,7 @@ def _form(
     form: Mapping[str, str] | None = None,
     problem: Problem | None = None,
     status: HTTPStatus = HTTPStatus.OK,
+    of: Portion | None = None,
 ) -> Response:
     language = language_of(request)
     trouble = problems.trouble_of(problem, language) if problem else None
@@ -187,6 +201,7 @@ def _form(
         "old": {one: exports.is_old(last.get(one)) for one in names},
         "token": (form or {}).get("token") or exports.new_token(),
         "trouble": trouble,
+        "of": of,
     }
     code = trouble.status if trouble else status
     return pages.render(request, "package_new.html", facts, status_code=code)
