@@ -183,6 +183,11 @@ def test_without_the_key_nothing_is_claimed(captured: Captured, tmp_path: Path) 
     assert isinstance(figure, dict)
     assert figure["unopened"] > 0
     assert {one["why"] for one in figure["missing"]} == {"connection-not-opened"}
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    (compared,) = [one for one in findings if one["step"] == "archive.exchanges"]
+    assert compared["outcome"] == "not-checked"
+    assert compared["found"] == "0 compared"
 
 
 def test_another_body_in_the_archive_is_contradicted(

@@ -66,6 +66,7 @@ def test_what_agrees_is_not_missing() -> None:
     figure = compare([asked()], [pair()], [connection(seen())])
     assert (figure.requested, figure.recorded, figure.seen_on_wire) == (1, 1, 1)
     assert figure.missing == figure.contradictions == []
+    assert (figure.unread, figure.compared) == (False, 1)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,7 @@ def test_what_nobody_asked_for_is_named() -> None:
 def test_a_connection_that_was_not_opened_hides_what_passed() -> None:
     figure = compare([asked()], [pair()], [connection(opened=False)])
     assert (reasons(figure), figure.unopened) == (["connection-not-opened"], 1)
+    assert (figure.unread, figure.compared) == (True, 0)
     other = compare([asked()], [pair()], [connection(host="b.example", opened=False)])
     assert reasons(other) == ["not-on-wire"]
 
@@ -118,7 +120,9 @@ def test_among_equal_requests_the_likeliest_pairs_are_taken() -> None:
 def test_a_coding_that_cannot_be_undone_is_said() -> None:
     one = seen(b"zz")
     one.response_headers = [("content-encoding", "dcb")]
-    assert reasons(compare([asked()], [pair()], [connection(one)])) == ["coding-not-undone"]
+    figure = compare([asked()], [pair()], [connection(one)])
+    assert reasons(figure) == ["coding-not-undone"]
+    assert (figure.unread, figure.compared) == (True, 0)
 
 
 @pytest.mark.parametrize(

@@ -313,8 +313,13 @@ def _compare(found: Examined) -> None:
     for one in found.completeness.contradictions:
         error = Inconsistent("transcript.exchange-differs", one.why, one.detail)
         found.findings.fault("archive.exchanges", error, f"{one.method} {one.url}")
-    if not found.completeness.contradictions:
-        found.findings.passed("archive.exchanges", str(found.completeness.requested))
+    compared = found.completeness.compared
+    if found.completeness.unread:
+        wanted = "every connection opened, every body readable"
+        undecided = Undecided("transcript.not-all-compared", wanted, f"{compared} compared")
+        found.findings.fault("archive.exchanges", undecided)
+    elif not found.completeness.contradictions:
+        found.findings.passed("archive.exchanges", str(compared))
 
 
 def _trace(found: Examined, source: Source) -> None:

@@ -33,6 +33,7 @@ CONTRADICTED = (
     "status-differs",
     "body-differs",
 )
+UNREAD = frozenset({"connection-not-opened", "coding-not-undone"})
 _INSIDE = frozenset({"from-cache", "from-service-worker"})
 _ARCHIVED = frozenset({"recorded", "recorded-in-part", "recorded-without-body", "websocket"})
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -85,6 +86,18 @@ class Completeness:
     @property
     def contradictions(self) -> list[Missing]:
         return [one for one in self.missing if one.why in CONTRADICTED]
+
+    @property
+    def unread(self) -> bool:
+        """Something passed that nobody could read: of it nothing is known to agree."""
+        return self.unopened > 0 or any(one.why in UNREAD for one in self.missing)
+
+    @property
+    def compared(self) -> int:
+        """Exchanges of which the archive and the wire were held against each other."""
+        unread = sum(one.why == "coding-not-undone" for one in self.missing)
+        both = sum(one.pair is not None and one.seen is not None for one in self.matches)
+        return both - unread
 
     def value(self) -> dict[str, object]:
         return {
