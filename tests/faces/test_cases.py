@@ -183,6 +183,33 @@ def test_exhibits_are_chosen_from_the_list_for_a_case(face: Face, case: str) -> 
     assert face.client.get("/exhibits?into=x").status_code == 404
 
 
+def test_what_was_typed_and_ticked_stays_after_a_refusal(face: Face, case: str) -> None:
+    """In the form that was refused, and in no other that asks for the same."""
+
+    def refused(address: str, **fields: object) -> str:
+        answer = face.client.post(f"{case}{address}", data=fields)
+        assert answer.status_code == 422, answer.text[-3000:]
+        return str(answer.text)
+
+    one, other = (deposited(face, f"陈述件{name}") for name in ("甲", "乙"))
+    posted(face, f"{case}/exhibits", exhibit=[one, other])
+    long = "说" * 4001
+    page = refused(
+        f"/exhibits/{one}", purpose=long, relevance="与本案有关", submitter="claimant"
+    )
+    assert page.count(long) == page.count("与本案有关") == 1
+    assert page.index(f'<li id="{one}">') < page.index(long) < page.index(f'<li id="{other}">')
+    for part in ("hold", "closing", "notes"):
+        page = refused(f"/{part}", why=long)
+        assert page.count(long) == 1
+        assert page.index(f'action="{case}/{part}"') < page.index(long)
+    page = refused("/facts", name="名" * 200, direct="trademark-use")
+    assert not re.search(r'name="category" value="\w+" checked', page), "all were unticked"
+    posted(face, f"{case}/remove", part="exhibit", subject=one)
+    course = seen(face, f"{case}/course")
+    assert '<span class="name">陈述件乙</span>' in course, "by its title, and not its number"
+
+
 def test_the_exhibits_of_a_case_are_shown_in_parts(
     face: Face, case: str, platform: Platform
 ) -> None:

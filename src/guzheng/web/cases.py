@@ -99,9 +99,11 @@ class Desk:
         *,
         refused: Problem | None = None,
         form: Form | None = None,
+        of: str = "",
         start: int = 0,
     ) -> Response:
-        """One page of a case; after a refusal, with what was typed."""
+        """One page of a case; after a refusal, with what was typed. `of`: into which of its
+        forms, where several ask for the same."""
         language = language_of(request)
         trouble = problems.trouble_of(refused, language) if refused else None
         known = self.platform.cases.case(case)
@@ -109,6 +111,8 @@ class Desk:
             "tab": name,
             "trouble": trouble,
             "typed": form.kept() if form else {},
+            "sent": form,
+            "refused_form": of,
             "removed": _removed(request, known),
             **_more(self.platform, known, name, language, start),
         }
@@ -130,7 +134,10 @@ class Desk:
             )
         except Problem as problem:
             name, start = page.removeprefix("/") or "facts", self.start_of(case, exhibit)
-            return self.page(request, name, case, refused=problem, form=form, start=start)
+            of = exhibit or address
+            return self.page(
+                request, name, case, refused=problem, form=form, of=of, start=start
+            )
         return _see(self.address_of(case, exhibit) if exhibit else f"/cases/{case}{page}")
 
     def form(self, request: Request, case: str) -> Form:
@@ -175,6 +182,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "today": beijing_day(platform.now()),
             "trouble": trouble,
             "typed": form.kept() if form else {},
+            "sent": form,
             "chosen": form.all("exhibit")
             if form
             else tuple(request.query_params.getlist("exhibit")[:MOST_ADDED]),
