@@ -52,7 +52,8 @@ $(BIN)/ruff:
 
 ##@ Longer looks
 .PHONY: soak bench sizes
-soak: ready ## property tests and fuzzing for as long as it takes (about half an hour)
+soak: ## property tests, fuzzing and the corpus for as long as it takes (about an hour); installs what it needs
+	@$(PYTHON) tools/setup.py soak
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak --timeout=3600 $(ARGS)
 
 bench: ready ## the figures of docs/performance.md, as ratios in one run

@@ -5,8 +5,8 @@ as installed: a browser waits for each order, and the press is loaded. `settled`
 navigation to the page at rest, scrolled to its end; `certified`, `sealed`: from the order to a
 certificate, to a court package that was verified. `first` is the same for the first order of a
 program, which has nothing ready. `--hour` counts captures, two at once. Peers run once on the
-heavy page where they are found in `.corpus/peers` (npm install single-file-cli; pip install
-brozzler warcprox in `venv`).
+heavy page; they are fetched from npm and PyPI first (`python -m tests.corpus.peers`), and which
+of them could not be had is said.
 """
 
 import json
@@ -30,9 +30,11 @@ from guzheng.intake import end_captures
 from guzheng.proof import canonical
 from guzheng.store.blobs import read
 from tests.capturer import reading
+from tests.corpus import peers as others
 from tests.corpus.gather import CORPUS, gather
 from tests.corpus.served import Served, serving
 from tests.hostile.capturing import programs_naming
+from tools import frontend
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CAPTURES = int(os.environ.get("CAPTURES", "12"))  # of `--hour`, of each page
@@ -45,7 +47,6 @@ PAGES = (
     LIGHT,
 )
 LOOPBACK = ("127.0.0.1/32", "::1/128")
-PEERS = CORPUS / "peers"
 READY_SECONDS = 60
 Figures = dict[str, float]
 
@@ -176,7 +177,9 @@ def _busy_seconds() -> float:
 
 
 def peers(served: Served) -> Figures:
-    """Seconds of the wall for the heavy page, once each; what is not here is left out."""
+    """Seconds of the wall for the heavy page, once each; what cannot be had is left out."""
+    for missing in others.fetch():
+        sys.stderr.write(f"{missing}\n")
     url = served.http + HEAVY
     found: Figures = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -201,7 +204,7 @@ def _screenshot(url: str, folder: str) -> None:
 
 def _single_file(url: str, folder: str) -> None:
     _run(
-        str(PEERS / "node_modules/.bin/single-file"),
+        str(others.PEERS / "node_modules/.bin/single-file"),
         "--browser-executable-path=/usr/bin/chromium",
         "--browser-arg=--no-sandbox",
         url,
@@ -210,7 +213,7 @@ def _single_file(url: str, folder: str) -> None:
 
 
 def _brozzler(url: str, folder: str) -> None:
-    bin_ = PEERS / "venv/bin"
+    bin_ = others.PEERS / "venv/bin"
     port = "18999"
     proxy = subprocess.Popen(
         [bin_ / "warcprox", "-p", port, "-d", folder, "-z", "-q"],
@@ -236,8 +239,16 @@ def _brozzler(url: str, folder: str) -> None:
 
 def _run(*command: str) -> None:
     # Peers run as whoever measures; as root their Chromium knows no sandbox. Ours keeps it.
-    bare = os.environ | {"BROZZLER_EXTRA_CHROME_ARGS": "--no-sandbox"}
+    bare = os.environ | {"BROZZLER_EXTRA_CHROME_ARGS": "--no-sandbox", "PATH": _path()}
     subprocess.run(command, check=True, capture_output=True, timeout=200, env=bare)
+
+
+def _path() -> str:
+    """With the Node that came from PyPI, on a machine that has no other."""
+    try:
+        return f"{os.environ['PATH']}:{Path(frontend.node()[0]).parent}"
+    except frontend.NoNode:
+        return os.environ["PATH"]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Bring this machine to where it can run: `python3 tools/setup.py serve` or `… test`.
+"""Bring this machine to where it can run: `python3 tools/setup.py serve`, `… test` or `… soak`.
 
 It is the bootstrap, so it needs nothing but Python's own library. It promises that every
 Python package is one of the hashed ones in requirements/, that a step already done costs the
@@ -90,8 +90,13 @@ DEBIAN = {
         Debian("libbcpkix-java", *TESTS),
         Debian("tshark", *TESTS, program="tshark"),
     ],
+    # The corpus fetches its pages and its web server itself (tests/corpus/gather.py).
+    "soak": [
+        Debian("user-mode-linux", *TESTS, program="linux.uml"),
+    ],
 }
 DEBIAN["test"] = DEBIAN["serve"] + DEBIAN["test"]
+DEBIAN["soak"] = DEBIAN["test"] + DEBIAN["soak"]
 
 
 def say(mark: str, zh: str, en: str, note: str = "") -> None:
@@ -391,11 +396,12 @@ def prepare(level: str) -> None:
         except BlockingIOError:
             say("…", "另一个安装正在进行，等待它完成", "waiting for another setup to finish")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        python_packages(level)
-        if level == "test":
+        packages = "serve" if level == "serve" else "test"
+        python_packages(packages)
+        if packages == "test":
             readers_beside()
             node_packages()
-        pages_for_browsers(level)
+        pages_for_browsers(packages)
         player()
         debian_packages(DEBIAN[level])
     say("✓", "准备就绪", "ready", f"{time.monotonic() - began:.1f} s")
@@ -403,7 +409,7 @@ def prepare(level: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in DEBIAN:
-        print("usage: python3 tools/setup.py serve|test", file=sys.stderr)
+        print("usage: python3 tools/setup.py serve|test|soak", file=sys.stderr)
         return 64
     try:
         prepare(arguments[0])

@@ -24,7 +24,7 @@ setup.debian_packages([package])
 def test_it_is_told_what_to_prepare() -> None:
     done = subprocess.run([sys.executable, SETUP], capture_output=True, text=True, check=False)
     assert done.returncode == 64
-    assert "serve|test" in done.stderr
+    assert "serve|test|soak" in done.stderr
 
 
 def test_without_root_a_missing_debian_package_is_named_and_the_rest_goes_on() -> None:

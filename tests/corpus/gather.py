@@ -2,17 +2,20 @@
 
 Packages are unpacked, never installed, so no root is needed; what is there already is not
 fetched again. Nothing of it is kept with the project: the pages belong to their authors.
-The default folder is `.corpus` beside the Makefile.
+The web server is unpacked too where this machine has none: installed, it would be started, and
+serve on port 80. The default folder is `.corpus` beside the Makefile.
 """
 
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.corpus import heavy
+from tools.frontend import NoNode, npm
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / ".corpus"
@@ -60,7 +63,8 @@ def gather(folder: Path = CORPUS) -> Path:
     """The folder, complete. Raises NotGathered."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, step in (
-        ("Debian", _debian),
+        ("Debian", partial(_unpack, DEBIAN)),
+        ("nginx", _nginx),
         ("npm", _npm),
         ("heavy", heavy.make),
     ):
@@ -81,10 +85,24 @@ def _once(folder: Path, name: str, step: Callable[[Path], None]) -> None:
     sys.stdout.write(f"✓ {name}  {time.monotonic() - began:.1f} s\n")
 
 
-def _debian(folder: Path) -> None:
+def nginx(folder: Path = CORPUS) -> str:
+    """The web server's program: this machine's, or the one that was unpacked here."""
+    unpacked = folder / "debian/usr/sbin/nginx"
+    found = shutil.which("nginx") or (str(unpacked) if unpacked.is_file() else None)
+    if found is None:
+        raise NotGathered("no nginx here, and none in the corpus")
+    return found
+
+
+def _nginx(folder: Path) -> None:
+    if shutil.which("nginx") is None:
+        _unpack(("nginx",), folder)
+
+
+def _unpack(names: Sequence[str], folder: Path) -> None:
     packages = folder / "packages"
     packages.mkdir(exist_ok=True)
-    _run(packages, "apt-get", "download", "-q", *DEBIAN)
+    _run(packages, "apt-get", "download", "-q", *names)
     for package in packages.glob("*.deb"):
         _run(packages, "dpkg-deb", "-x", str(package), str(folder / "debian"))
     shutil.rmtree(packages)
@@ -92,7 +110,15 @@ def _debian(folder: Path) -> None:
 
 def _npm(folder: Path) -> None:
     (folder / "package.json").write_text('{"private": true}')
-    _run(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *NPM)
+    run_npm(folder, "install", "--ignore-scripts", "--no-audit", "--no-fund", *NPM)
+
+
+def run_npm(place: Path, *arguments: str) -> None:
+    try:
+        command = npm()
+    except NoNode as missing:
+        raise NotGathered(f"no {missing} here") from missing
+    _run(place, *command, *arguments)
 
 
 def _run(place: Path, program: str, *arguments: str) -> None:
@@ -102,7 +128,8 @@ def _run(place: Path, program: str, *arguments: str) -> None:
         [program, *arguments], cwd=place, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise NotGathered(f"{program} {arguments[0]}: {done.stderr.strip()[-300:]}")
+        said = done.stderr.strip()[-300:]
+        raise NotGathered(f"{Path(program).name} {' '.join(arguments)[:80]}: {said}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.corpus import dynamic
-from tests.corpus.gather import PLACES, NotGathered
+from tests.corpus.gather import PLACES, nginx
 from tests.hostile.certificates import make_site
 
 _CONF = """daemon off; {user} worker_processes 1;
@@ -77,10 +76,8 @@ class Served:
 
 @contextlib.contextmanager
 def serving(corpus: Path, folder: Path) -> Iterator[Served]:
-    """nginx over the corpus, its files in `folder`. Raises NotGathered without nginx."""
-    program = shutil.which("nginx")
-    if program is None:
-        raise NotGathered("no nginx here: apt-get install nginx-light")
+    """nginx over the corpus, its files in `folder`. Raises NotGathered."""
+    program = nginx(corpus)
     (folder / "www").mkdir(parents=True)
     for name, place in PLACES.items():
         (folder / "www" / name).symlink_to((corpus / place).resolve())
