@@ -122,8 +122,10 @@ def opened(chromium: Browser, packed: Packed, tmp_path: Path) -> Iterator[Opened
 def shown(page: Page) -> Page:
     page.click("[data-open-trace]")
     page.wait_for_selector("[data-plate] img")
-    page.wait_for_function(
-        "[...document.querySelectorAll('[data-plate] img')].every((one) => one.naturalWidth)"
+    # Not wait_for_function: the page's policy refuses what it asks a second time.
+    page.evaluate(
+        "Promise.all([...document.querySelectorAll('[data-plate] img')]"
+        ".map((one) => one.decode()))"
     )
     return page
 
