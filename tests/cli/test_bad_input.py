@@ -358,6 +358,17 @@ def test_a_data_directory_that_is_none(cli: Command, file: Path, tmp_path: Path)
         assert "[config." in ran.err
 
 
+def test_a_data_directory_that_looks_like_an_option(
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = cli("list", "--data", "--json")
+    assert (ran.status, "./--json" in ran.err) == (2, True), ran
+    assert list(tmp_path.iterdir()) == []
+    assert cli("list", "--data", "./--json").status == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["--json"]
+
+
 def test_a_data_directory_from_the_environment_that_is_none(
     cli: Command, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

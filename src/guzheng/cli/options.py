@@ -5,6 +5,7 @@ They may stand before the command or after it: `guzheng --data D list` says the 
 """
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,25 @@ from guzheng.words import LANGUAGES, SOURCE, Language
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _LONGEST = 200  # characters that a command says of itself
+
+
+class _Folder(click.Path):
+    """A folder that looks like no option: of `--data --help` one of that name was made."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        if isinstance(value, str) and value.startswith("-"):
+            self.fail(
+                f"{value}：目录名以 - 开头请写作 ./{value} / "
+                f"a folder whose name begins with - is written ./{value}",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,7 @@ def options(command: _Command) -> _Command:
         click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON"),
         click.option(
             "--data",
-            type=click.Path(path_type=Path, file_okay=False),
+            type=_Folder(path_type=Path, file_okay=False),
             help="数据目录 / data directory (GUZHENG_DATA, ./data)",
         ),
     ):
