@@ -1,6 +1,7 @@
 """Streams without end, whoever is slow: the beginning is kept, or said to be missing."""
 
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -26,8 +27,8 @@ _HELD, _OCTETS = 5, len(b"data: tick 0\n\n")
 _TELLS = b"<!doctype html><title>tells</title><script>new EventSource('/events')</script>"
 _CLOSES = b"""<!doctype html><title>closes</title><script>
   const told = new EventSource('/events'); let n = 0;
-  told.onmessage = () => { if (++n == 9) { told.close(); document.title = 'closed' } };
-</script>"""
+  told.onmessage = () => { if (++n == 9) { told.close(); fetch('/closed') } };
+</script><img src="/waits">"""  # so that a busy machine is not done with the page before
 _SHOWS = b'<!doctype html><title>shows</title><img src="/camera" width=9 height=9>'
 _PICTURE = b"--next\r\ncontent-type: image/png\r\n\r\n" + PNG + b"\r\n"
 _CAMERA = _PICTURE * 7 + b"--next--\r\n"
@@ -40,6 +41,11 @@ class _Streams(Traps):
                 self.send(200, {"content-type": "text/html"}, _TELLS)
             case "/closes":
                 self.send(200, {"content-type": "text/html"}, _CLOSES)
+            case "/waits":
+                until = time.monotonic() + 10
+                while ("GET", "/closed", 404) not in self.log.seen and time.monotonic() < until:
+                    time.sleep(0.02)
+                self.send(200, {"content-type": "image/png"}, PNG)
             case "/shows":
                 self.send(200, {"content-type": "text/html"}, _SHOWS)
             case "/camera":  # which is switched off
