@@ -80,11 +80,56 @@ def test_what_ends_soon_is_said(cli: Command, monkeypatch: pytest.MonkeyPatch) -
 def test_a_key_in_a_device_and_a_pin_that_nobody_sees(
     program: Command, tmp_path: Path, file: Path
 ) -> None:
-    device = softhsm.made(tmp_path / "hsm")
+    settings = in_a_device(tmp_path)
+    assert program("keys", "rotate", **settings).status == 0
+    again = program("keys", "rotate", "--lang", "en", **settings)
+    assert (again.status, "a key has one" in again.err) == (1, True), again
+    ran = program("deposit", file, "--json", **settings)
+    assert (ran.status, ran.lines[-1]["state"]) == (0, "certified"), ran
+    wrong = program("deposit", file, **(settings | {"GUZHENG_PKCS11_PIN": "135799"}))
+    assert (wrong.status, "[fix.pkcs11-pin]" in wrong.err) == (1, True), wrong
+    assert "135799" not in wrong.out + wrong.err
+    assert len(program("list", "--json").lines) == 1, "nothing was begun"
+
+
+@pytest.mark.skipif(bool(softhsm.MISSING), reason=softhsm.MISSING)
+def test_what_only_reads_needs_no_device(program: Command, tmp_path: Path, file: Path) -> None:
+    """Without its settings, with a PIN file that is gone, and while the device is away."""
+    settings = in_a_device(tmp_path)
+    assert program("keys", "rotate", **settings).status == 0
+    exhibit = program("deposit", file, "--json", **settings).exhibit
+    take_away(tmp_path)
+    lost = settings | {"GUZHENG_PKCS11_PIN_FILE": str(tmp_path / "no-pin")}
+    for number, way in enumerate(({}, lost, settings)):
+        out = tmp_path / f"court-{number}.zip"
+        for words in (
+            ("list",), ("show", exhibit), ("package", exhibit, "--out", out), ("keys", "list"),
+            ("keep", "status"), ("ledger", "policy"), ("roots",), ("fsck",), ("rebuild",),
+        ):  # fmt: skip
+            assert program(*words, **way).status == 0, (words, way)
+    for way, code in (({}, "fix.pkcs11-unset"), (lost, "config.value-refused")):
+        ran = program("deposit", file, **way)
+        assert (ran.status, f"[{code}]" in ran.err) == (1, True), ran
+    (said,) = [one for one in program("doctor", "--json").lines if one["check"] == "keys"]
+    assert (said["good"], "fix.pkcs11-unset" in str(said["detail"])) == (False, True)
+    assert len(program("list", "--json").lines) == 1, "nothing was begun"
+    waits = program("deposit", file, "--json", **settings)
+    assert (waits.status, waits.lines[-1]["state"]) == (75, "manifested"), waits
+    bring_back(tmp_path)
+    done = program("worker", "--until-idle", "--json", **settings)
+    assert (done.status, done.lines[-1]["state"]) == (0, "certified"), done
+    take_away(tmp_path)
+    assert program("keys", "rotate").status == 0, "a device that is lost can be replaced"
+    assert program("deposit", file).status == 0
+
+
+def in_a_device(folder: Path) -> dict[str, str]:
+    """Settings for a device with a key, and its PIN."""
+    device = softhsm.made(folder / "hsm")
     device.add("next", "secp256r1")
-    pin = tmp_path / "pin"
+    pin = folder / "pin"
     pin.write_text(softhsm.PIN + "\n")
-    settings = {
+    return {
         "SOFTHSM2_CONF": device.environment["SOFTHSM2_CONF"],
         "GUZHENG_TSA_KEY": "pkcs11",
         "GUZHENG_PKCS11_MODULE": softhsm.MODULE,
@@ -92,11 +137,14 @@ def test_a_key_in_a_device_and_a_pin_that_nobody_sees(
         "GUZHENG_PKCS11_KEY": "next",
         "GUZHENG_PKCS11_PIN_FILE": str(pin),
     }
-    assert program("keys", "rotate", **settings).status == 0
-    again = program("keys", "rotate", "--lang", "en", **settings)
-    assert (again.status, "a key has one" in again.err) == (1, True), again
-    ran = program("deposit", file, "--json", **settings)
-    assert (ran.status, ran.lines[-1]["state"]) == (0, "certified"), ran
-    wrong = program("list", **(settings | {"GUZHENG_PKCS11_PIN": "135799"}))
-    assert wrong.status == 1
-    assert "135799" not in wrong.out + wrong.err
+
+
+def take_away(folder: Path) -> None:
+    """The device's module stays, as it does when a device is pulled out."""
+    (folder / "hsm" / "tokens").rename(folder / "hsm" / "away")
+    (folder / "hsm" / "tokens").mkdir()
+
+
+def bring_back(folder: Path) -> None:
+    (folder / "hsm" / "tokens").rmdir()
+    (folder / "hsm" / "away").rename(folder / "hsm" / "tokens")

@@ -11,7 +11,8 @@ import pytest
 
 from guzheng.proof import timestamp
 from guzheng.proof.digest import sha256
-from tests import plain
+from tests import plain, softhsm
+from tests.cli.test_keys import in_a_device, take_away
 from tests.hostile.capturing import programs_naming
 from tests.ports import free_port
 from tests.road.programs import (
@@ -23,6 +24,7 @@ from tests.road.programs import (
     started,
     stopped,
 )
+from tests.stations.test_fix_authority import failure_of
 
 PROMPTLY = 30  # seconds; nothing that is waited for would have come by itself
 
@@ -56,6 +58,28 @@ def test_it_serves_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     assert status == 0
     assert seconds < PROMPTLY
     assert ran("fsck", "--data", data)[0] == 0
+
+
+@pytest.mark.skipif(bool(softhsm.MISSING), reason=softhsm.MISSING)
+def test_what_is_kept_is_served_while_the_device_is_away(tmp_path: Path) -> None:
+    data, file, port = tmp_path / "data", tmp_path / "a.txt", free_port()
+    file.write_bytes(b"words")
+    settings = in_a_device(tmp_path)
+    assert ran("keys", "rotate", "--data", data, **settings)[0] == 0
+    (line,) = lines(ran("deposit", "--json", "--data", data, file, **settings)[1])
+    take_away(tmp_path)
+    address = f"http://127.0.0.1:{port}"
+    query = timestamp.encode_request(sha256(b"words"), 7)
+    kind = {"Content-Type": "application/timestamp-query"}
+    with running("serve", "--port", port, "--data", data, **settings) as server:
+        answering(address, server)
+        page = plain.get(f"{address}/exhibits/{line['exhibit']}", timeout=30)
+        assert page.status_code == 200
+        answer = plain.post(f"{address}/tsa", content=query, headers=kind, timeout=30)
+        assert failure_of(answer.content).name == "SYSTEM_FAILURE"
+        server.send_signal(signal.SIGTERM)
+        status, _, err = ended(server)
+    assert (status, "[fix.pkcs11-unavailable]" in err) == (0, True), err
 
 
 def test_two_servers_and_a_command_on_one_data_directory(tmp_path: Path) -> None:

@@ -164,6 +164,19 @@ def fix_time(platform: Platform) -> bool:
     return token.policy == fix.MEASURED_POLICY_OID
 
 
+def test_the_audit_says_what_is_wrong_with_the_clock(tmp_path: Path) -> None:
+    with ntp_server(mood="silent") as mute:
+        platform = Platform(config(tmp_path / "data", [mute], clock_profile="production"))
+        if platform.clock().verified:
+            pytest.skip("this machine's own clock is kept by somebody")
+        for _ in range(2):
+            answer = platform.timestamping.issue(QUERY, "test")
+            assert failure_of(answer.response_der).name == "TIME_NOT_AVAILABLE"
+    lines = (tmp_path / "data" / "audit.jsonl").read_text().splitlines()
+    (told,) = (one for one in map(json.loads, lines) if one["event"] == "tsa.failing")
+    assert (told["failure"], told["code"]) == ("time_not_available", "clock.no-source")
+
+
 def test_production_without_any_source_issues_nothing(tmp_path: Path) -> None:
     with ntp_server(mood="silent") as mute:
         wanted = config(tmp_path / "data", [mute], clock_profile="production")

@@ -281,6 +281,12 @@ class Platform:
         """As long as a program runs that stays, the sources are asked from time to time."""
         return self.parts.gate.watching()
 
+    def require_stamping(self) -> None:
+        """That timestamps can be signed, where it is our own authority that is asked: else
+        `Refused`, or `Unavailable` while the device that has the key is away."""
+        if not self.config.timestamp_url:
+            self.parts.local.require_key()
+
     # ---- walking ---------------------------------------------------------------------
 
     def walk(self, exhibit: str, tell: road.Tell) -> str:

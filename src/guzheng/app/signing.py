@@ -4,11 +4,12 @@ Between the operator's words and fix/rotation.py: settings say where a device is
 of key the next one is; the root's key may be here or offline.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -20,6 +21,9 @@ from guzheng.fix import rotation, sm2_ceremony
 from guzheng.proof import chain
 from guzheng.proof.digest import sha256
 from guzheng.refusals import Refused
+
+if TYPE_CHECKING:
+    from guzheng.fix.pkcs11_keys import Device
 
 Role = Literal["tsa", "sm2-tsa", "root", "sm2-root"]
 State = Literal["earlier", "signing", "later", "expiring", "expired"]
@@ -40,12 +44,18 @@ class KeyView:
 
 
 def device_of(config: Config) -> rotation.InDevice | None:
-    """The device of the settings; nothing is loaded where none is set."""
+    """The device of the settings. Nothing is loaded, and no PIN read, before a key is asked
+    for: whoever only reads papers needs neither."""
     if not config.pkcs11_module:
         return None
-    from guzheng.fix.pkcs11_keys import Device, Place
 
-    return Device(Place(config.pkcs11_module, config.pkcs11_token, _pin(config))).signing_key
+    @functools.cache
+    def device() -> "Device":
+        from guzheng.fix.pkcs11_keys import Device, Place
+
+        return Device(Place(config.pkcs11_module, config.pkcs11_token, _pin(config)))
+
+    return lambda label: device().signing_key(label)
 
 
 def _pin(config: Config) -> str:

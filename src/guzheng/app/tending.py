@@ -80,6 +80,14 @@ class Tending:
 
     # ---- what it stands on -----------------------------------------------------------
 
+    def keys(self) -> tuple[bool, str]:
+        """Whether the key that signs timestamps can be asked; where keys are, or why not."""
+        try:
+            self._parts.local.require_key()
+        except Problem as problem:
+            return False, f"{problem.code}: {problem.found}"
+        return True, str(self._config.data / "keys")
+
     def keys_ending(self) -> tuple[bool, str]:
         """Whether every certificate that signs lasts, and which ends when."""
         config = self._config

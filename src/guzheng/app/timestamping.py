@@ -85,7 +85,7 @@ class Timestamping:
             client_names(config.journal_client, parts.data / JOURNAL, parts.entropy),
         )
         self._admitting = threading.Lock()
-        self._failing: Failure | None = None
+        self._failing: set[tuple[Failure, str]] = set()
         self._refused, self._reminded = 0, float("-inf")
 
     def admit(self, address: str, forwarded: str | None) -> str:
@@ -115,7 +115,7 @@ class Timestamping:
             ]
         for one in answers:
             if one.failure is not None:
-                self._rejected(one.failure)
+                self._rejected(one.failure, one.code)
         return answers
 
     def _by_local(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
@@ -124,8 +124,8 @@ class Timestamping:
         try:
             return self._local.issue_all(asked)
         except Problem as problem:
-            self._fails(Failure.SYSTEM_FAILURE, problem.code)
-            return [rejected(Failure.SYSTEM_FAILURE, problem.code)] * len(asked)
+            failing = Rejection(Failure.SYSTEM_FAILURE, problem.code, problem.code)
+            return [rejected(failing)] * len(asked)
 
     def issue_sm2(self, request_der: bytes, client: str) -> Answer:
         """Under SM2 or not at all: for an imprint of SM3, and badAlg for any other."""
@@ -134,11 +134,12 @@ class Timestamping:
             other = not is_sm3(parse(request_der))
         if self._sm2 is None or other:
             said = "this path stamps SM3 imprints, under SM2"
-            answer = rejected(Failure.BAD_ALG, said if other else "no SM2 on this machine")
+            said = said if other else "no SM2 on this machine"
+            answer = rejected(Rejection(Failure.BAD_ALG, said))
         else:
             answer = self._sm2.issue(request_der, client)
         if answer.failure is not None:
-            self._rejected(answer.failure)
+            self._rejected(answer.failure, answer.code)
         return answer
 
     def committed(self, answer: Answer) -> bytes:
@@ -150,10 +151,10 @@ class Timestamping:
         except Unavailable as error:
             self.counts.add(JOURNAL_FAILED)
             self._rejected(Failure.SYSTEM_FAILURE, error.code)
-            return rejected(Failure.SYSTEM_FAILURE, error.code).response_der
+            return rejected(Rejection(Failure.SYSTEM_FAILURE, error.code)).response_der
         self.counts.add(GRANTED)
-        if self._failing is not None:
-            self._failing = None
+        if self._failing:
+            self._failing.clear()
             self._audit.tell("tsa.issuing", signer=self._local.signer)
         return answer.response_der
 
@@ -162,7 +163,7 @@ class Timestamping:
         told: list[bytes] = []
         granted = 0
         for answer in answers:
-            if answer.group is not None and answer.group.durable and self._failing is None:
+            if answer.group is not None and answer.group.durable and not self._failing:
                 granted += 1
                 told.append(answer.response_der)
             else:
@@ -191,15 +192,15 @@ class Timestamping:
             refused, self._refused, self._reminded = self._refused, 0, now
             self._audit.tell("tsa.refusing", code=problem.code, refused=refused)
 
-    def _rejected(self, failure: Failure, code: str = "") -> None:
+    def _rejected(self, failure: Failure, code: str) -> None:
         self.counts.add(f"rejected.{failure.name.lower()}")
         if failure in (Failure.TIME_NOT_AVAILABLE, Failure.SYSTEM_FAILURE):
             self._fails(failure, code)
 
     def _fails(self, failure: Failure, code: str) -> None:
-        """For a reason of ours; told once, until it ends."""
-        if self._failing is not failure:
-            self._failing = failure
+        """For a reason of ours; each is told once, until timestamps leave again."""
+        if (failure, code) not in self._failing:
+            self._failing.add((failure, code))
             self._audit.tell("tsa.failing", failure=failure.name.lower(), code=code)
 
 

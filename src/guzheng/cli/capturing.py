@@ -11,7 +11,7 @@ import click
 from guzheng.app import Platform
 from guzheng.app.wishes import BadTable, BatchView, CommissionView, Wanted
 from guzheng.cli.evidence import walked
-from guzheng.cli.options import common, family, limited, opened
+from guzheng.cli.options import common, family, limited, opened, opened_to_stamp
 from guzheng.cli.speaking import Speaker, legible
 from guzheng.intake.rules import OPTIONS
 from guzheng.proof import canonical, instant
@@ -98,7 +98,7 @@ def capture(
     chosen: dict[str, object] = {key: value for key, value in given.items() if value}
     if len(urls) < 2 and file is None:
         chosen["captures_waiting"] = 0  # no next one
-    platform = opened(data, **chosen)
+    platform = opened_to_stamp(data, **chosen)
     platform.require_browser()
     views: list[CommissionView] = []
     if file is not None:

@@ -10,7 +10,7 @@ import click
 
 from guzheng import origin
 from guzheng.app import ExhibitView, Platform
-from guzheng.cli.options import common, limited, opened
+from guzheng.cli.options import common, limited, opened, opened_to_stamp
 from guzheng.cli.speaking import Speaker, status_of
 from guzheng.intake import unreadable
 from guzheng.refusals import Problem, Refused
@@ -57,7 +57,7 @@ def deposit(
     """固化文件，每个文件一份证据 / fix files, one exhibit each."""
     if stored_name and len(files) > 1:
         raise click.UsageError("--as 只用于一个文件 / --as takes one file")
-    platform = opened(data)
+    platform = opened_to_stamp(data)
     texts = _Claims(claimed_name=name, claimed_applicant=applicant, claimed_purpose=purpose)
     exhibits, worst = [], 0
     for file in files:

@@ -4,6 +4,7 @@ They may stand before the command or after it: `guzheng --data D list` says the 
 `guzheng list --data D`. What a command raises becomes words here, in the language asked for.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import click
 from guzheng import config
 from guzheng.app import Platform
 from guzheng.cli.speaking import Speaker, status_of
-from guzheng.refusals import Problem
+from guzheng.refusals import Problem, Unavailable
 from guzheng.words import LANGUAGES, SOURCE, Language
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -142,3 +143,12 @@ def common(command: _Command) -> _Command:
 def opened(data: Path, **overrides: object) -> Platform:
     """The installation in this directory; made at first use."""
     return Platform(config.load(data, overrides))
+
+
+def opened_to_stamp(data: Path, **overrides: object) -> Platform:
+    """As `opened`, for what is to be stamped: where no key can sign, nothing is begun. A device
+    that is away is told when it is asked, and what came in waits for it."""
+    platform = opened(data, **overrides)
+    with contextlib.suppress(Unavailable):
+        platform.require_stamping()
+    return platform

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from guzheng.cli.options import common, opened
+from guzheng.cli.options import common, opened, opened_to_stamp
 from guzheng.cli.speaking import EX_TEMPFAIL, Speaker
-from guzheng.refusals import Refused
+from guzheng.refusals import Refused, Unavailable
 
 if TYPE_CHECKING:
     from guzheng.app import Platform
@@ -53,6 +53,10 @@ def serve(
         keep_freed_memory()
         overrides = {"allow_private": allow_private} if allow_private else {}
         platform = opened(data, **overrides)
+        try:
+            platform.parts.local.require_key()
+        except Unavailable as away:  # its device: what is kept can be read meanwhile
+            speaker.problem(away)
         try:
             stack.enter_context(platform.jobs.running())
             stack.callback(platform.interrupt)
@@ -162,7 +166,7 @@ def worker(
     """走完未完成的证据 / finish what is unfinished."""
     from guzheng.worker import work_until_idle, work_until_stopped
 
-    platform = opened(data)
+    platform = opened_to_stamp(data)
     if not until_idle:
         speaker.note("cli.working", data=data.resolve())
         work_until_stopped(platform)

@@ -26,6 +26,7 @@ def tsa(port: int, host: str, processes: int, data: Path, speaker: Speaker) -> i
     from guzheng.app.auditing import Audit
 
     platform = opened(data)  # whatever is wrong is said here, before a process starts
+    platform.parts.local.require_key()
     port = require_free_port(host, port)
     audit = Audit(data, system_now)
     address = f"http://{host}:{port}/tsa"

@@ -71,7 +71,7 @@ def doctor(data: Path, speaker: Speaker) -> int:
     free = shutil.disk_usage(data).free
     browser = platform.find_browser()
     checks = [
-        ("keys", True, str(data / "keys")),
+        ("keys", *platform.tending.keys()),
         ("keys-ending", *platform.tending.keys_ending()),
         ("sm2", *platform.tending.sm2()),
         ("ledger", True, platform.ledger.origin),

@@ -114,7 +114,7 @@ def rotating_authority(
             journal=journal,
         )
 
-    return RotatingAuthority(keys_dir, under, now)
+    return RotatingAuthority(keys_dir, under, now, journal)
 
 
 def sm2_authority(

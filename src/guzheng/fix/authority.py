@@ -42,11 +42,13 @@ _NO_BOUND = timedelta()
 
 
 class Answer(NamedTuple):
-    """A TimeStampResp. One that grants may leave only when its `group` is committed."""
+    """A TimeStampResp. One that grants may leave only when its `group` is committed. `code`:
+    what the operator must act on, where it does not grant for a reason of ours."""
 
     response_der: bytes
     group: Group | None
     failure: Failure | None
+    code: str = ""
 
 
 # What the clock says, the policy this puts a token under, how what such a token says begins,
@@ -56,7 +58,7 @@ _Told = tuple[Reading, bytes, bytes, bytes]
 
 def _answer(signed: bytes | Unavailable, group: Group) -> Answer:
     if isinstance(signed, Unavailable):
-        return rejected(Failure.SYSTEM_FAILURE, signed.code)
+        return rejected(Rejection(Failure.SYSTEM_FAILURE, signed.code, signed.code))
     return Answer(signed, group, None)
 
 
@@ -100,7 +102,7 @@ class LocalAuthority:
         `measured_policy_oid` is for readings that are verified, `policy_oid` for the others."""
         certificate = x509.load_der_x509_certificate(certificate_der)
         require_suited(certificate, key)
-        self.name = _name_of(certificate)
+        self.name = name_of(certificate)
         self._template = tokens.TokenTemplate(key, certificate, chain_ders)
         self._stamps_sm3 = key.ess_algorithm_der == SM3_DER
         self._in_a_turn = key.in_a_turn
@@ -149,7 +151,7 @@ class LocalAuthority:
         try:
             group = self._journal.append(lines, signer=self.signer)
         except Unavailable as error:
-            failed = rejected(Failure.SYSTEM_FAILURE, error.code)
+            failed = rejected(Rejection(Failure.SYSTEM_FAILURE, error.code, error.code))
             return [refused.get(at, failed) for at in range(len(asked))]
         signed = self._template.granted(wanted)
         if not refused:
@@ -189,7 +191,7 @@ class LocalAuthority:
                 if one.policy_der:
                     _require_policy(one.policy_der, told)
             except Rejection as rejection:
-                refused[at] = rejected(rejection.failure, rejection.text)
+                refused[at] = rejected(rejection)
                 continue
             tst_info_der = tokens.tst_info(one, told[2], serial_der(), told[3])
             lines.append((tst_info_der, client))
@@ -220,12 +222,14 @@ class LocalAuthority:
         try:
             reading = self._clock()
         except Unavailable as error:
-            raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code) from error
+            raise Rejection(Failure.TIME_NOT_AVAILABLE, error.code, error.code) from error
         if not _NO_BOUND < reading.bound <= _LONGEST_BOUND:
             raise ValueError(f"an accuracy is above zero and at most a day: {reading.bound}")
         if not self._not_before <= reading.at <= self.not_after:
             raise Rejection(
-                Failure.SYSTEM_FAILURE, "the authority's certificate is not valid at this time"
+                Failure.SYSTEM_FAILURE,
+                "the authority's certificate is not valid at this time",
+                "fix.certificate-ended",
             )
         return reading
 
@@ -237,9 +241,9 @@ def _require_policy(wanted: bytes, told: _Told) -> None:
         raise Rejection(Failure.UNACCEPTED_POLICY, f"the clock is {stands}")
 
 
-def rejected(failure: Failure, text: str) -> Answer:
+def rejected(rejection: Rejection) -> Answer:
     """An answer without a token, for whoever turned the question away."""
-    return Answer(tokens.rejected(Rejection(failure, text)), None, failure)
+    return Answer(tokens.rejected(rejection), None, rejection.failure, rejection.code)
 
 
 def random_serials(entropy: Callable[[int], bytes]) -> Callable[[], bytes]:
@@ -284,6 +288,7 @@ def _unsuited(found: str) -> Refused:
     )
 
 
-def _name_of(certificate: x509.Certificate) -> str:
+def name_of(certificate: x509.Certificate) -> str:
+    """How an authority is called: its common name, or the whole one."""
     common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(common[0].value) if common else certificate.subject.rfc4514_string()

@@ -67,12 +67,14 @@ class Failure(IntEnum):
 
 
 class Rejection(Exception):
-    """The authority answers, and the answer is no. `text` is for the person who asked."""
+    """The authority answers, and the answer is no. `text` is for the person who asked; `code`
+    is for the operator, where it is his to act."""
 
-    def __init__(self, failure: Failure, text: str) -> None:
+    def __init__(self, failure: Failure, text: str, code: str = "") -> None:
         super().__init__(text)
         self.failure = failure
         self.text = text
+        self.code = code
 
 
 class TimestampRequest(NamedTuple):

@@ -1,9 +1,9 @@
 """The authority that goes on while its key is changed: whichever of its keys signs now.
 
 It asks which generation has begun (rotation.py); a folder that appeared meanwhile is seen
-within a second, so that no restart and no lost request belongs to a rotation. A key that was
-put there and cannot be used is told to whoever asks, by `Problem`; no older key signs in its
-place.
+within a second, so that no restart and no lost request belongs to a rotation. A key is opened
+when it first signs: whoever only reads papers needs none, nor the device that has it. One that
+cannot be used is told to whoever asks, by `Problem`; no older key signs in its place.
 """
 
 import os
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from guzheng.fix.authority import Answer, LocalAuthority
-from guzheng.fix.journal import OWN
+from guzheng.fix.authority import Answer, LocalAuthority, name_of
+from guzheng.fix.journal import OWN, Journal
 from guzheng.fix.rotation import FOLDER, Generation, generations, signing_at
 
 _GLANCE = timedelta(seconds=1)  # how long a key that was put there may go unseen
@@ -28,22 +28,24 @@ class RotatingAuthority:
         keys_dir: Path,
         make: Callable[[Generation], LocalAuthority],
         now: Callable[[], datetime],
+        journal: Journal,
     ) -> None:
+        """`journal`: of all that `make` makes."""
         self._keys_dir = keys_dir
         self._folder = str(keys_dir / FOLDER)
         self._make = make
         self._now = now
+        self._journal = journal
         self._lock = threading.Lock()
         self._seen = (-1, -1)
         self._known: tuple[Generation, ...] = ()
         self._made: dict[int, LocalAuthority] = {}
         self._asked: tuple[datetime, LocalAuthority] | None = None
-        # At the start whatever is wrong with the keys is told at once.
-        self._first = self.current()
+        self._look()  # whatever is wrong with the certificates is told at once
 
     @property
     def name(self) -> str:
-        return self.current().name
+        return name_of(self._generation().certificate)
 
     @property
     def signer(self) -> str:
@@ -51,7 +53,11 @@ class RotatingAuthority:
 
     @property
     def not_after(self) -> datetime:
-        return self.current().not_after
+        return self._generation().certificate.not_valid_after_utc
+
+    def require_key(self) -> None:
+        """That the key which signs now is here, and is its certificate's; else `Problem`."""
+        self.current()
 
     def respond(self, request_der: bytes, client: str = OWN) -> bytes:
         return self.current().respond(request_der, client)
@@ -63,16 +69,15 @@ class RotatingAuthority:
         return self.current().issue_all(asked)
 
     def commit(self, answer: Answer) -> None:
-        self._first.commit(answer)  # all generations have one journal, whatever became of them
+        if answer.group is not None:
+            self._journal.commit(answer.group)
 
     def current(self) -> LocalAuthority:
         """The authority under the key that signs at this moment."""
         now, asked = self._now(), self._asked
         if asked and _NO_TIME < now - asked[0] < _GLANCE:  # not for each token of a second
             return asked[1]
-        if self._changed_at() != self._seen:
-            self._look()
-        generation = signing_at(self._known, now)
+        generation = self._generation(now)
         authority = self._made.get(generation.number)
         if authority is None:
             with self._lock:
@@ -80,6 +85,11 @@ class RotatingAuthority:
         if generation is signing_at(self._known, now + _GLANCE):  # else to the moment
             self._asked = now, authority
         return authority
+
+    def _generation(self, at: datetime | None = None) -> Generation:
+        if self._changed_at() != self._seen:
+            self._look()
+        return signing_at(self._known, at or self._now())
 
     def _look(self) -> None:
         with self._lock:
