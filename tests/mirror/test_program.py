@@ -58,6 +58,25 @@ def test_one_round_with_packed_answers(site: Site, tmp_path: Path) -> None:
     assert secret not in ran.stderr
 
 
+def test_a_check_writes_nothing_and_asks_who_signed(site: Site, tmp_path: Path) -> None:
+    nowhere = once(site, "http://127.0.0.1:9/", tmp_path / "m", "--check")
+    assert (nowhere.returncode, "mirror.nothing-here" in nowhere.stderr) == (1, True), nowhere
+    assert not (tmp_path / "m").exists()
+    with site.served() as url:
+        assert once(site, url, tmp_path / "m").returncode == 0
+    checkpoint = tmp_path / "m" / "log" / "checkpoint"
+    whole = checkpoint.read_bytes()
+    text, _, lines = whole.partition(b"\n\n")
+    own = [one for one in lines.splitlines(True) if b"mirror.example/m1" in one]
+    others = [one for one in lines.splitlines(True) if one not in own]
+    for kept in (own, others):
+        checkpoint.write_bytes(text + b"\n\n" + b"".join(kept))
+        checked = once(site, "http://127.0.0.1:9/", tmp_path / "m", "--check")
+        assert (checked.returncode, "mirror.damaged" in checked.stderr) == (1, True), checked
+    checkpoint.write_bytes(whole)
+    assert once(site, "http://127.0.0.1:9/", tmp_path / "m", "--check").returncode == 0
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_killed_while_copying_it_goes_on(site: Site, tmp_path: Path, seed: int) -> None:
     dice, data = Random(seed), tmp_path / "m"
@@ -105,6 +124,10 @@ def test_it_follows_and_serves_until_it_is_ended(site: Site, tmp_path: Path) -> 
         second = once(site, url, tmp_path / "m")
         assert second.returncode == 1
         assert "mirror.in-use" in second.stderr
+        (tmp_path / "m" / "log" / ".part-1").write_bytes(b"of the one that runs")
+        beside = once(site, url, tmp_path / "m", "--check")
+        assert (beside.returncode, f"{SIZE} entries" in beside.stderr) == (0, True), beside
+        assert (tmp_path / "m" / "log" / ".part-1").exists()
         site.entries += entries_of(SIZE + 40)[SIZE:]
         site.show(SIZE + 40)
         deadline = time.monotonic() + DEADLINE

@@ -285,10 +285,18 @@ class Copy:
     # -- looking again -------------------------------------------------------------------------
 
     def check(self) -> int:
-        """Every kept file once more, against the mirror checkpoint; the number of entries."""
-        at = self.kept()
-        if at is None:
+        """Every kept file once more, against the mirror checkpoint, and that against the keys
+        of log and mirror; the number of entries."""
+        held = self.read(CHECKPOINT)
+        if held is None:
             return 0
+        try:
+            note = Note.parse(held)
+            for signers in (self.keys, [one.key for one in self.cosigner.keys]):
+                note.require_signed(signers)
+            at = Checkpoint.parse(note.text)
+        except ProofError as error:
+            raise Refused("mirror.damaged", place=error) from error
 
         def kept_file(path: str) -> bytes | None:
             return self.read(path) if path.startswith("tile/") else None

@@ -52,24 +52,34 @@ class Program:
         keys = _keys(given.vkey)
         if not given.log.startswith(("http://", "https://")):
             raise Refused("mirror.bad-address", found=repr(given.log[:200]))
+        if given.check:
+            return self._check(given, keys)
         files.make_directory(given.data)
         with _alone(given.data):
             for part in given.data.rglob(f"{files.PART}*"):  # of a run that was killed
                 part.unlink()
-            cosigner = open_cosigner(
-                given.data / KEY_FILE,
-                given.name,
-                post_quantum=given.ml_dsa,
-                entropy=self._entropy,
-            )
-            copy = Copy(given.data / "log", keys, cosigner, self._now, self.tell)
-            if given.check:
-                self.tell("mirror.checked", {"size": copy.check()})
-                return 0
+            copy = self._copy(given, keys)
             if given.once:
                 return self._round(copy, given.log)
             self._stay(copy, given)
             return 0
+
+    def _copy(self, given: argparse.Namespace, keys: tuple[VerifierKey, ...]) -> Copy:
+        cosigner = open_cosigner(
+            given.data / KEY_FILE,
+            given.name,
+            post_quantum=given.ml_dsa,
+            entropy=self._entropy,
+        )
+        return Copy(given.data / "log", keys, cosigner, self._now, self.tell)
+
+    def _check(self, given: argparse.Namespace, keys: tuple[VerifierKey, ...]) -> int:
+        """It writes nothing, so it may run beside the mirror: what a checkpoint needs is there
+        before the checkpoint is, and is never taken away."""
+        if not (given.data / "log").is_dir() or not (given.data / KEY_FILE).exists():
+            raise Refused("mirror.nothing-here", path=given.data)
+        self.tell("mirror.checked", {"size": self._copy(given, keys).check()})
+        return 0
 
     def _stay(self, copy: Copy, given: argparse.Namespace) -> None:
         """What is kept is served whatever becomes of the log."""
