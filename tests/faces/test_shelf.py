@@ -1,6 +1,7 @@
 """The list of evidence: what is shown, found, chosen and taken along."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ def picture(width: int = 640, height: int = 480, form: str = "PNG") -> bytes:
     made = io.BytesIO()
     Image.new("RGB", (width, height), (18, 52, 43)).save(made, form)
     return made.getvalue()
+
+
+def counted(number: int) -> str:
+    return f'<b data-count data-most="100">{number}</b>'
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,13 @@ def test_a_selection_goes_from_page_to_page(shelf: Shelf) -> None:
     then = shelf.page(before=shelf.names[29], exhibit=chosen)
     for one in chosen:
         assert f'<input type="hidden" name="exhibit" value="{one}"' in then
-    assert "<b data-count>2</b>" in then
+    assert counted(2) in then
     again = shelf.page(exhibit=[*chosen, shelf.names[-1]])
     assert again.count(" checked") == 2
-    assert "<b data-count>3</b>" in again
-    assert "<b data-count>0</b>" in shelf.page(exhibit=chosen, none="1")
-    assert "<b data-count>34</b>" in shelf.page(every="1")
-    assert "<b data-count>2</b>" in shelf.page(every="1", state="certified")
+    assert counted(3) in again
+    assert counted(0) in shelf.page(exhibit=chosen, none="1")
+    assert counted(34) in shelf.page(every="1")
+    assert counted(2) in shelf.page(every="1", state="certified")
     many = [f"ex_{number:026}" for number in range(101)]
     assert "web.too-many-exhibits" in shelf.page(exhibit=many)
     answer = shelf.face.client.get("/packages.zip", params={"exhibit": chosen, "q": ""})
@@ -117,6 +122,74 @@ def test_a_selection_goes_from_page_to_page(shelf: Shelf) -> None:
     nothing = shelf.face.client.get("/packages.zip")
     assert nothing.status_code == 422
     assert "web.nothing-chosen" in nothing.text
+
+
+MANY = [f"ex_{number:026}" for number in range(101)]
+TO_MANY = {
+    "/packages.zip": 100,
+    "/packages/new": 100,
+    "/cases/add": 100,
+    "/cases/new": 100,
+    "/shares/new": 50,
+}
+
+
+@pytest.mark.parametrize("address", TO_MANY)
+def test_more_than_are_taken_at_once_go_back_to_the_list(shelf: Shelf, address: str) -> None:
+    """With the refusal in words, and with every tick, the filters and the page."""
+    most = TO_MANY[address]
+    asked = {"q": "照片", "state": "received", "at": shelf.names[29]}
+    sent = {**asked, "exhibit": [*MANY[:most], shelf.names[-1]]}
+    answer = shelf.face.client.get(address, params=sent)
+    assert (answer.status_code, answer.headers["content-type"][:9]) == (422, "text/html")
+    html = answer.text
+    assert html.count('role="alert"') == 1
+    assert "web.too-many-exhibits" in html
+    assert f"最多 {most} 份证据" in html
+    assert set(
+        re.findall(r'name="exhibit" value="(ex_\w+)" (?:checked|data-elsewhere)', html)
+    ) == {*sent["exhibit"]}, "nothing is lost"
+    assert counted(most + 1) in html
+    assert 'value="照片"' in html
+    assert f'href="/exhibits/{shelf.names[30]}"' in html, "where they were ticked"
+    assert f'href="/exhibits/{shelf.names[0]}"' not in html
+    few = {"exhibit": shelf.names[:2]}
+    assert shelf.face.client.get(address, params=few).status_code == 200
+    told = shelf.face.client.get(address, params=sent, headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["found"]) == (422, str(most + 1)), "a program's"
+
+
+def test_more_than_go_into_a_case_at_once_go_back_to_the_list(shelf: Shelf) -> None:
+    client = shelf.face.client
+    case = client.post("/cases", data={"name": "某案"}).headers["location"].rpartition("/")[2]
+    ticked = [*MANY[1:], shelf.names[0]]
+    for address, form in (
+        (f"/cases/{case}/exhibits", {"into": case, "exhibit": ticked, "q": "照片"}),
+        ("/cases/add", {"case": case, "exhibit": ticked, "q": "照片"}),
+    ):
+        answer = client.post(address, data=form)
+        assert answer.status_code == 422
+        assert 'value="照片"' in answer.text
+        assert ("formmethod" in answer.text) == ("into" in form), "for the same case as before"
+        kept = re.findall(
+            r'name="exhibit" value="(ex_\w+)" (?:checked|data-elsewhere)', answer.text
+        )
+        assert set(kept) == set(ticked)
+    platform = shelf.platform
+    assert platform.cases.case(case).exhibits == {}
+    refused = client.post("/cases", data={"name": "", "exhibit": ticked})
+    assert refused.text.count('name="exhibit"') == 101, "a form that was typed is kept whole"
+
+
+def test_a_choice_that_is_too_large_is_kept_where_it_was_ticked(shelf: Shelf) -> None:
+    """A hundred of other pages, and all of a page: with turning on it grows no further."""
+    ticked = [*MANY[:100], *shelf.names[:30]]
+    html = shelf.page(exhibit=ticked, before=shelf.names[29])
+    assert counted(130) in html
+    assert html.count(" checked") == 30, "the page where they were ticked"
+    assert html.count("data-elsewhere") == 100
+    assert "已超过 100 件" in html
+    assert "一次最多：证据包、案卷 100 件，分享链接 50 件" in shelf.page(), "said before"
 
 
 def test_a_preview_is_a_derivative_made_once(shelf: Shelf) -> None:
@@ -234,3 +307,51 @@ def test_an_original_that_is_awaited(tmp_path: Path, walk: Callable[[str], str])
         assert "有 1 件只存了指纹" in html
         assert "原件待上传，建议期限还有 23 小时" in html
         assert exhibit in face.client.get("/exhibits", params={"state": "wanted"}).text
+
+
+@pytest.mark.browser
+def test_more_than_a_hundred_by_hand(tmp_path: Path, browser: Browser) -> None:
+    """On a phone: told while ticking, refused with all of it still ticked, and done at last."""
+    platform = Platform(Config(tmp_path / "data"))
+    for number in range(105):
+        platform.deposit(f"照片-{number}.txt", [b"%d" % number])
+    with serving(create_app(platform)) as face:
+        page = browser.page()
+        page.size(360, 740, phone=True)
+        page.open(f"{face.address}/exhibits")
+        ready = "document.readyState === 'complete' && document.querySelector('[data-count]')"
+        boxes = "[...document.querySelectorAll('.shelf-rows [name=exhibit]')]"
+        for turn in range(4):
+            page.wait_for(f"{ready}?.textContent === '{turn * 30}'")
+            assert page.run("document.querySelector('[data-over]').hidden")
+            page.run(f"{boxes}.forEach((one) => one.click())")
+            if turn < 3:
+                page.run("document.querySelector('.pager button:last-child').click()")
+        assert page.text("[data-count]") == "105"
+        assert not page.run("document.querySelector('[data-over]').hidden"), "told at once"
+        for address, most in (("/shares/new", 50), ("/packages/new", 100), ("/cases/add", 100)):
+            page.run(f"document.querySelector('[formaction=\"{address}\"]').click()")
+            page.wait_for(
+                f"location.pathname === '{address}' && {ready}?.textContent === '105'"
+            )
+            assert f"最多 {most} 份证据" in page.text("[role=alert]")
+            assert page.run(f"{boxes}.filter((one) => one.checked).length") == 15, (
+                "where he was"
+            )
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        page.run(f"{boxes}.slice(0, 5).forEach((one) => one.click())")
+        assert page.run("document.querySelector('[data-over]').hidden")
+        page.run("document.querySelector('[formaction=\"/cases/add\"]').click()")
+        page.wait_for("document.querySelector('h1')?.textContent.includes('案卷')")
+        page.run("document.querySelector('a[href^=\"/cases/new\"]').click()")
+        page.wait_for(
+            "document.querySelector('[name=name]') && document.readyState === 'complete'"
+        )
+        page.run("document.querySelector('[name=name]').value = '某案'")
+        page.run("document.querySelector('.case-form button').click()")
+        page.wait_for(
+            "location.pathname.endsWith('/exhibits') && document.querySelector('.entries')"
+        )
+        case = page.run("location.pathname.split('/')[2]")
+        assert len(platform.cases.case(str(case)).exhibits) == 100
+        page.close()

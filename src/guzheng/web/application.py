@@ -20,6 +20,7 @@ from guzheng.web import (
     adding,
     api,
     batches,
+    case_adding,
     cases,
     cases_api,
     comparisons,
@@ -147,6 +148,8 @@ def _inside(
         ),
         (tracing.RULES, tracing.routes(platform, pages)),
         (batches.RULES, batches.routes(platform, pages)),
+        # Before the cases: «add» is no number of one.
+        (case_adding.RULES, case_adding.routes(platform, pages)),
         (cases.RULES, cases.routes(platform, pages)),
         (cases_api.RULES, cases_api.routes(platform)),
         (rehearsals.RULES, rehearsals.routes(platform, pages)),

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from guzheng import words
@@ -19,24 +19,21 @@ from guzheng.app.casework import Shown
 from guzheng.cases import Case, course, damages, guide, values
 from guzheng.cases.rehearsal import STATES
 from guzheng.commission import table
-from guzheng.refusals import Problem, Refused
-from guzheng.web import case_forms, letters, paging, problems
+from guzheng.refusals import Problem
+from guzheng.web import case_forms, letters, paging, problems, shelf
 from guzheng.web.arriving import apart_if_long
 from guzheng.web.case_forms import Form
-from guzheng.web.gate import acting_of, require_own
+from guzheng.web.gate import acting_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
 from guzheng.web.spelling import beijing_day
 
 PER_PAGE: Final = 30
 SHOWN: Final = 50  # exhibits of a case on one page: each has forms, or signatures to check
-MOST_ADDED: Final = 100
 RULES: Final = {
     "GET /cases": Permission.READ,
     "POST /cases": Permission.CASES,
     "GET /cases/new": Permission.CASES,
-    "GET /cases/add": Permission.CASES,
-    "POST /cases/add": Permission.CASES,
     "GET /cases/{case}": Permission.READ,
     "GET /cases/{case}/parties": Permission.READ,
     "GET /cases/{case}/exhibits": Permission.READ,
@@ -54,7 +51,6 @@ RULES: Final = {
     "POST /cases/{case}/closing": Permission.CASES,
     "POST /cases/{case}/notes": Permission.CASES,
     "POST /cases/{case}/guide": Permission.CASES,
-    "POST /cases/{case}/exhibits": Permission.CASES,
     "POST /cases/{case}/exhibits/{exhibit}": Permission.CASES,
     "POST /cases/{case}/exhibits/{exhibit}/move": Permission.CASES,
     "POST /cases/{case}/remove": Permission.CASES,
@@ -138,7 +134,7 @@ class Desk:
             return self.page(
                 request, name, case, refused=problem, form=form, of=of, start=start
             )
-        return _see(self.address_of(case, exhibit) if exhibit else f"/cases/{case}{page}")
+        return see(self.address_of(case, exhibit) if exhibit else f"/cases/{case}{page}")
 
     def form(self, request: Request, case: str) -> Form:
         """What was sent; exhibits of a long case are chosen by their place in it."""
@@ -165,7 +161,6 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     desk = Desk(platform, pages)
     _list_routes(router, platform, pages)
-    _adding_routes(router, platform, pages)
     _reading_routes(router, desk)
     _writing_routes(router, desk)
     return router
@@ -185,7 +180,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "sent": form,
             "chosen": form.all("exhibit")
             if form
-            else tuple(request.query_params.getlist("exhibit")[:MOST_ADDED]),
+            else tuple(dict.fromkeys(request.query_params.getlist("exhibit"))),
             **_CHOICES,
         }
         status = trouble.status if trouble else HTTPStatus.OK
@@ -205,6 +200,9 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
 
     @router.api_route("/cases/new", methods=READ)
     def form(request: Request) -> Response:
+        chosen = request.query_params.getlist("exhibit")
+        if refusal := shelf.too_many(request, platform, pages, frozenset(chosen)):
+            return refusal
         return new_page(request)
 
     @router.post("/cases")
@@ -222,48 +220,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
                 platform.cases.link(case.case, chosen, person=acting.person)
         except Problem as problem:
             return new_page(request, problem, typed)
-        return _see(f"/cases/{case.case}{'/exhibits' if chosen else ''}")
-
-
-def _adding_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
-    """Exhibits into a case that is chosen here; lists and pages of exhibits lead here."""
-
-    def choice(request: Request, exhibits: list[str], refused: Problem | None) -> Response:
-        acting = acting_of(request)
-        chosen = [
-            require_own(request, "exhibit", one) for one in dict.fromkeys(exhibits[:MOST_ADDED])
-        ]
-        trouble = problems.trouble_of(refused, language_of(request)) if refused else None
-        facts = {
-            "section": "cases",
-            "chosen": platform.cases.named({one: values.Exhibited() for one in chosen}),
-            "cases": [
-                one
-                for one in platform.cases.page(PER_PAGE, account=acting.account)
-                if one.closing is None
-            ],
-            "trouble": trouble,
-        }
-        status = trouble.status if trouble else HTTPStatus.OK
-        return pages.render(request, "case_add.html", facts, status_code=status)
-
-    @router.api_route("/cases/add", methods=READ)
-    def choose(request: Request, exhibit: list[str] = Query(default=[])) -> Response:  # noqa: B008 - FastAPI's way
-        return choice(request, exhibit, None)
-
-    @router.post("/cases/add")
-    @apart_if_long
-    def add(request: Request) -> Response:
-        form = Form.read(request)
-        exhibits, case = form.all("exhibit"), form.text("case")
-        try:
-            if not case:
-                raise Refused("cases.nothing-chosen", expected="a case", found="none")
-            require_own(request, "case", case)
-            platform.cases.link(case, exhibits, person=acting_of(request).person)
-        except Problem as problem:
-            return choice(request, list(exhibits), problem)
-        return _see(f"/cases/{case}/exhibits")
+        return see(f"/cases/{case.case}{'/exhibits' if chosen else ''}")
 
 
 def _reading_routes(router: APIRouter, desk: Desk) -> None:
@@ -320,24 +277,6 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
     def state_exhibit(request: Request, case: str, exhibit: str) -> Response:
         return desk.state(request, case, "", exhibit)
 
-    @router.post("/cases/{case}/exhibits")
-    @apart_if_long
-    def link(request: Request, case: str) -> Response:
-        form = Form.read(request)
-        try:
-            exhibits = (*form.all("exhibit"), *form.text("exhibits").replace(",", " ").split())
-            if len(exhibits) > MOST_ADDED:
-                raise Refused(
-                    "web.too-many-exhibits",
-                    expected=f"≤ {MOST_ADDED}",
-                    found=str(len(exhibits)),
-                    act="add them in several goes",
-                )
-            cases.link(case, exhibits, person=acting_of(request).person)
-        except Problem as problem:
-            return desk.page(request, "exhibits", case, refused=problem, form=form)
-        return _see(f"/cases/{case}/exhibits")
-
     @router.post("/cases/{case}/exhibits/{exhibit}/move")
     @apart_if_long
     def move(request: Request, case: str, exhibit: str) -> Response:
@@ -348,7 +287,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         except Problem as problem:
             start = desk.start_of(case, exhibit)
             return desk.page(request, "exhibits", case, refused=problem, start=start)
-        return _see(desk.address_of(case, exhibit))
+        return see(desk.address_of(case, exhibit))
 
     @router.post("/cases/{case}/guide")
     @apart_if_long
@@ -359,7 +298,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
             cases.tick(case, "1688", item, case_forms.tick_of(form), person=person)
         except Problem as problem:
             return desk.page(request, "guide", case, refused=problem, form=form)
-        return _see(f"/cases/{case}/guide#{quote(item)}")
+        return see(f"/cases/{case}/guide#{quote(item)}")
 
     @router.post("/cases/{case}/remove")
     @apart_if_long
@@ -372,7 +311,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
         except Problem as problem:
             return desk.page(request, page.removeprefix("/") or "facts", case, refused=problem)
         query = urlencode({"removed": f"{part}:{subject}"})
-        return _see(f"/cases/{case}{page}?{query}")
+        return see(f"/cases/{case}{page}?{query}")
 
     @router.post("/cases/{case}/restore")
     @apart_if_long
@@ -383,7 +322,7 @@ def _writing_routes(router: APIRouter, desk: Desk) -> None:
             cases.restore(case, part, subject, person=acting_of(request).person)
         except Problem as problem:
             return desk.page(request, "course", case, refused=problem)
-        return _see(f"/cases/{case}{_PAGE_OF.get(part, '')}")
+        return see(f"/cases/{case}{_PAGE_OF.get(part, '')}")
 
 
 def _post(router: APIRouter, path: str, desk: Desk, address: str) -> None:
@@ -501,5 +440,5 @@ def _download(octets: bytes, name: str, media_type: str) -> Response:
     return Response(octets, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
-def _see(address: str) -> Response:
+def see(address: str) -> Response:
     return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)

@@ -18,13 +18,11 @@ from guzheng.accounts import Permission
 from guzheng.app.exports import Shared
 from guzheng.keep.custody import PACKED, TAKEN
 from guzheng.refusals import Refused
-from guzheng.web import custody, problems, ranges, readings, tracing
+from guzheng.web import custody, problems, ranges, readings, shelf, tracing
 from guzheng.web.gate import Rule, acting_of, require_own
 from guzheng.web.guard import CONTENT_POLICY, HOSTILE_BYTES_POLICY
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
-
-PACKAGE_EXHIBITS: Final = 100
 
 # Papers that we wrote ourselves may keep their type; nothing else does.
 _OWN_TYPES: Final = {
@@ -69,9 +67,12 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
         request: Request,
         exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
     ) -> Response:
-        _require_chosen(request, exhibit)
-        made = zip_of(request, platform.packed(*exhibit), "guzheng-exhibits.zip")
-        _tell(platform, request, PACKED, exhibit)
+        chosen = list(dict.fromkeys(exhibit))
+        if refusal := shelf.too_many(request, platform, pages, chosen):
+            return refusal
+        _require_chosen(request, chosen)
+        made = zip_of(request, platform.packed(*chosen), "guzheng-exhibits.zip")
+        _tell(platform, request, PACKED, chosen)
         return made
 
     @router.api_route("/exhibits/{exhibit}/papers/{name:path}", methods=READ)
@@ -100,15 +101,9 @@ def routes(platform: Platform, pages: Pages) -> APIRouter:
 
 
 def _require_chosen(request: Request, exhibits: Sequence[str]) -> None:
-    """Some, not more than one package holds, and all of the account's own."""
+    """Some, and all of the account's own."""
     if not exhibits:
         raise Refused("web.nothing-chosen", expected="≥ 1", found="0")
-    if len(exhibits) > PACKAGE_EXHIBITS:
-        raise Refused(
-            "web.too-many-exhibits",
-            expected=f"≤ {PACKAGE_EXHIBITS}",
-            found=str(len(exhibits)),
-        )
     for one in exhibits:
         require_own(request, "exhibit", one)
 

@@ -19,7 +19,7 @@ from guzheng.intake.sources import Sought
 from guzheng.prove import Chosen, Selection, selection
 from guzheng.refusals import Problem
 from guzheng.store import ids
-from guzheng.web import problems, ranges, readings
+from guzheng.web import problems, ranges, readings, shelf
 from guzheng.web.arriving import apart_if_long
 from guzheng.web.exhibits import disposition_of
 from guzheng.web.gate import Rule, acting_of, require_own
@@ -91,8 +91,10 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
             wanted = of_case(platform.cases, case, after)
             of = Portion(case, after, after + len(wanted.entries), whole)
         elif exhibit:
-            own = [require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit)]
-            own = own[: selection.MOST]
+            names = dict.fromkeys(exhibit)
+            if refusal := shelf.too_many(request, platform, pages, names, most=selection.MOST):
+                return refusal
+            own = [require_own(request, "exhibit", one) for one in names]
             title = readings.title_of_several(platform, own, language_of(request))
             wanted = Selection(tuple(map(Chosen, own)), title=title)
         else:

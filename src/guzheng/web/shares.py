@@ -18,7 +18,7 @@ from guzheng.proof import package as layout
 from guzheng.refusals import Problem, Refused
 from guzheng.sharing import Share, Visitor, rules
 from guzheng.store import ids
-from guzheng.web import exhibits, problems, readings
+from guzheng.web import exhibits, problems, readings, shelf
 from guzheng.web.gate import PUBLIC, Rule, acting_of, require_own
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
@@ -77,7 +77,10 @@ def _owner_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         request: Request,
         exhibit: list[str] = Query(default=[]),  # noqa: B008 - FastAPI's way
     ) -> Response:
-        own = tuple(require_own(request, "exhibit", one) for one in dict.fromkeys(exhibit))
+        names = dict.fromkeys(exhibit)
+        if refusal := shelf.too_many(request, platform, pages, names, most=rules.MOST_EXHIBITS):
+            return refusal
+        own = tuple(require_own(request, "exhibit", one) for one in names)
         if not own:
             return RedirectResponse("/exhibits", status_code=HTTPStatus.SEE_OTHER)
         title = readings.title_of_several(platform, own, language_of(request))

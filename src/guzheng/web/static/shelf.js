@@ -1,8 +1,10 @@
-// The list of evidence: says how many are chosen while boxes are ticked, and saves a form that
-// goes nowhere. Without this file the form does the same with one more page.
+// The list of evidence: says how many are chosen while boxes are ticked, and when they are too
+// many, and saves a form that goes nowhere. Without this file the form does the same with one
+// more page.
 
 const form = document.querySelector("[data-shelf]");
 const count = form.querySelector("[data-count]");
+const over = form.querySelector("[data-over]");
 const needing = form.querySelectorAll("[data-needs-chosen]");
 
 function tell() {
@@ -10,6 +12,7 @@ function tell() {
   const chosen = form.querySelectorAll("[name=exhibit]:checked, [data-elsewhere]").length;
   count.textContent = chosen;
   for (const button of needing) button.disabled = !chosen;
+  over.hidden = chosen <= Number(count.dataset.most);
 }
 
 form.addEventListener("change", (event) => {
