@@ -109,12 +109,19 @@ def test_a_function_is_refused_until_it_is_granted_and_old_things_stay(shop: Sho
     assert shop.grants(account="ac_nobody").status_code == 422
     assert shop.grants(units="many").status_code == 422
     assert shop.grants(expires="22.11.2099").status_code == 422
+    both = shop.grants(units="7", unlimited="1")
+    assert both.status_code == 422
+    assert 'name="units" inputmode="numeric"' in both.text
+    assert 'value="7"' in both.text
+    assert 'name="unlimited" value="1" checked' in both.text
+    assert "或只勾选“不限次数”" in both.text
     token = shop.platform.entitlements.new_token()
     for _ in range(2):  # the answer was lost, and it is sent again
         answer = shop.grants(edition="standard", units="0", token=token)
         assert answer.status_code == 303
     page = shop.asks("operator", "GET", f"/operator/accounts?account={ANNE.account}").text
     assert "订单 20261122-7" in page
+    assert "授权于 <time" in page
     assert len(shop.platform.entitlements.view(ANNE.account).grants) == 1
     assert "当前版本：标准版" in shop.asks("anne", "GET", "/me/edition").text
     gift = shop.grants(edition="standard", units="", kind="gift", account=CLARA)
@@ -123,6 +130,11 @@ def test_a_function_is_refused_until_it_is_granted_and_old_things_stay(shop: Sho
     assert given.units == next(
         one.units for one in shop.platform.entitlements.editions if one.edition == "standard"
     )
+    for number, said in enumerate(({"unlimited": "1", "units": ""}, {"units": "none"}), 1):
+        account = f"ac_{number:026}"
+        assert shop.grants(edition="standard", account=account, **said).status_code == 303
+        (given,) = shop.platform.entitlements.view(account).grants
+        assert given.units is None
     opened = shop.asks("anne", "POST", "/cases", data=case)
     assert opened.status_code in {303, 422}  # past the edition; the case's own form judges
     assert shop.asks("bert", "POST", "/cases", data=case).status_code == 402

@@ -75,6 +75,7 @@ def test_somebody_is_invited_and_may_do_what_was_granted(firm: Firm) -> None:
     assert "以 staff 的身份接受" in firm.staff.text(path + "?lang=zh")
     assert firm.staff.post(path).headers["location"] == "/me/account"
     assert "尚未授予您任何权限" in firm.staff.text("/me/account?lang=zh")
+    assert "加入于 <time" in firm.staff.text("/me/account?lang=zh"), "a time says of what it is"
     assert firm.staff.client.get("/exhibits").status_code == 403
     assert firm.staff.client.get("/members").status_code == 403
     assert firm.face.client.get(path).status_code == 410

@@ -17,7 +17,7 @@ from guzheng.accounts import Acting
 from guzheng.accounts.editions import FUNCTIONS as ALL_FUNCTIONS
 from guzheng.accounts.entitlements import KINDS
 from guzheng.app.entitling import NO_LIMIT, end_of_day, units_of
-from guzheng.refusals import Problem
+from guzheng.refusals import Problem, Refused
 from guzheng.store import ids
 from guzheng.web import problems
 from guzheng.web.gate import OPERATOR, SIGNED_IN, Rule, acting_of
@@ -50,7 +50,16 @@ FUNCTIONS: Final[Mapping[str, str]] = {
     "POST /api/uploads": "programs",
 }
 _LISTED: Final = 50
-_FIELDS: Final = ("account", "kind", "edition", "units", "source", "reason", "expires")
+_FIELDS: Final = (
+    "account",
+    "kind",
+    "edition",
+    "units",
+    "unlimited",
+    "source",
+    "reason",
+    "expires",
+)
 
 
 class Editions:
@@ -120,7 +129,6 @@ def _operator_routes(router: APIRouter, platform: Platform, pages: Pages) -> Non
             "kinds": KINDS,
             "form": {name: form.get(name, "") for name in _FIELDS},
             "token": entitlements.new_token(),
-            "no_limit": NO_LIMIT,
             "trouble": trouble,
         }
         status = trouble.status if trouble else HTTPStatus.OK
@@ -165,13 +173,23 @@ def _granted(platform: Platform, acting: Acting, form: Mapping[str, str]) -> str
         form.get("source", ""),
         form.get("reason", ""),
         edition=form.get("edition", ""),
-        units=units_of(
-            form.get("units", ""), form.get("edition", ""), platform.entitlements.editions
-        ),
+        units=units_of(_units(form), form.get("edition", ""), platform.entitlements.editions),
         expires_at=end_of_day(form.get("expires", "")),
         token=form.get("token", ""),
     )
     return made.account
+
+
+def _units(form: Mapping[str, str]) -> str:
+    """As it was typed; a tick beside it says that there is no limit."""
+    typed = form.get("units", "").strip()
+    if not form.get("unlimited"):
+        return typed
+    if typed not in {"", NO_LIMIT}:
+        raise Refused(
+            "accounts.grant-refused", expected="a number, or no limit", found=f"{typed[:40]}, ∞"
+        )
+    return NO_LIMIT
 
 
 def _see(address: str) -> Response:
