@@ -32,7 +32,7 @@ SHA256_ENDS = {"sha256": year(2057)}
 
 @cache
 def authority(first: int, last: int) -> Issuer:
-    return issuer_of(first, last)
+    return issuer_of(first, last, "sha512" if (first, last) == D else "sha256")
 
 
 B, C, D = (2030, 2045), (2043, 2058), (2055, 2070)
@@ -169,6 +169,19 @@ def test_a_renewal_that_came_too_late(which: str) -> None:
     relaxed = SEALED_UNTIL + 100 * LATER if which == "own tokens" else SEALED_UNTIL
     if which != "stamp":
         judged(story.record(), story.exhibits[0], own=relaxed, ends={})
+
+
+def test_a_new_hash_under_a_signature_of_the_old_one() -> None:
+    """Whoever breaks SHA-256 writes such a token himself: it is good for as long as SHA-256."""
+    story, old = Story(exhibits(2)), issuer_of(2055, 2070)
+    story.begin(authority(*B), year(2031, 3))
+    story.restamp(authority(*C), year(2044))
+    story.rehash(old, year(2056), "sha512")
+    believed = (*roots(B, C, D), old.root)
+    assert judged(story.record(), story.exhibits[0], believed=believed).until == year(2057)
+    story.restamp(authority(*D), year(2058))
+    code = code_of(story.record(), story.exhibits[0], believed=believed)
+    assert code == "renewal.late"
 
 
 def test_a_stamp_of_a_stranger() -> None:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from guzheng.fix import der as fix_der
+from guzheng.fix.signing import SigningKey
 from guzheng.keep import ers
 from guzheng.proof import der, timestamp
 from guzheng.proof.renewal import Group
@@ -22,10 +24,38 @@ def year(number: int, month: int = 1) -> datetime:
     return datetime(number, month, 1, tzinfo=UTC)
 
 
-def issuer_of(first: int, last: int) -> Issuer:
-    """A root and an authority whose certificates are valid in these years."""
+@dataclass(frozen=True)
+class Issuer512(Issuer):
+    """One whose tokens and certificates are signed with SHA-512, as they must be when SHA-256
+    ends; under the same curve, which takes its first 256 bits."""
+
+    def signing_key(self) -> SigningKey:
+        assert isinstance(self.tsa_key, ec.EllipticCurvePrivateKey)
+        private_key, sha512 = self.tsa_key, "2.16.840.1.101.3.4.2.3"
+        algorithm = fix_der.sequence(fix_der.object_identifier(sha512))
+        return SigningKey(
+            public_key_der=private_key.public_key().public_bytes(
+                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+            ),
+            digest_algorithm_der=algorithm,
+            signature_algorithm_der=fix_der.sequence(
+                fix_der.object_identifier("1.2.840.10045.4.3.4")
+            ),
+            ess_algorithm_der=algorithm,
+            digest=lambda octets: hashlib.sha512(octets).digest(),
+            sign=lambda octets: private_key.sign(octets, ec.ECDSA(hashes.SHA512())),
+        )
+
+
+def issuer_of(first: int, last: int, name: str = "sha256") -> Issuer:
+    """A root and an authority whose certificates are valid in these years, signing with this
+    hash."""
+    kind, algorithm = {
+        "sha256": (Issuer, hashes.SHA256()),
+        "sha512": (Issuer512, hashes.SHA512()),
+    }[name]
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    name = x509.Name(
+    called = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, f"root {first} {os.urandom(4).hex()}")]
     )
 
@@ -36,7 +66,7 @@ def issuer_of(first: int, last: int) -> Issuer:
     ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
-            .issuer_name(name)
+            .issuer_name(called)
             .subject_name(subject)
             .public_key(public)
             .serial_number(x509.random_serial_number())
@@ -44,12 +74,12 @@ def issuer_of(first: int, last: int) -> Issuer:
             .not_valid_after(year(last))
             .add_extension(extension, critical=True)
         )
-        return builder.sign(root_key, hashes.SHA256())
+        return builder.sign(root_key, algorithm)
 
     purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {first}")])
-    root = signed(name, root_key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
-    return Issuer(root, signed(subject, key.public_key(), purpose), key)
+    root = signed(called, root_key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
+    return kind(root, signed(subject, key.public_key(), purpose), key)
 
 
 def token(by: Issuer, at: datetime, name: str, hashed: bytes) -> bytes:

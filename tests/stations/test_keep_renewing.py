@@ -26,7 +26,7 @@ YEAR = timedelta(days=365)
 
 @cache
 def authority(first: int, last: int) -> Issuer:
-    return issuer_of(first, last)
+    return issuer_of(first, last, "sha512" if (first, last) == D else "sha256")
 
 
 A, B, C, D = (2026, 2032), (2030, 2045), (2043, 2058), (2055, 2070)
@@ -276,12 +276,39 @@ def test_too_late_is_not_hidden() -> None:
 
 def test_a_hash_that_ends_soon_begins_no_chain() -> None:
     world = sealed_world(1)
-    world.by, world.now = authority(*B), year(2031, 3)
+    world.by, world.now = issuer_of(2030, 2045, "sha512"), year(2031, 3)
     world.sunsets = Sunsets(hashes={"sha256": year(2031, 12)}, signatures={})
     world.renew()
     place = f"exhibits/{world.exhibits[0]}/renewals/0001.ers"
     record = renewal.parse(read(world.blobs, place))
     assert record.chains[0].hash_name == "sha512"
+
+
+def test_an_authority_that_signs_with_the_hash_that_ends() -> None:
+    """Its token over a SHA-512 would end with SHA-256 all the same."""
+    world = sealed_world(1)
+    world.by, world.now = authority(*B), year(2031, 3)
+    world.sunsets = Sunsets(hashes={"sha256": year(2031, 12)}, signatures={})
+    with pytest.raises(Refused, match="hash_ends sha256") as refused:
+        world.renew()
+    assert refused.value.code == "keep.authority-too-old"
+    assert (world.records(world.exhibits[0]), world.logged) == ([], [])
+
+
+def test_a_stamp_that_rests_on_a_hash_that_ends_is_renewed() -> None:
+    """The imprint is SHA-512, the signature is not: the same chain, another authority."""
+    world = sealed_world(1)
+    world.by, world.now = authority(*B), year(2031, 3)
+    world.sunsets = Sunsets(hashes={}, signatures={})
+    world.renew()
+    world.sunsets = Sunsets(hashes={"sha256": year(2033)}, signatures={})
+    world.now = year(2032, 6)
+    age = world.age(world.exhibits[0])
+    assert (age.because, age.until) == ("hash", year(2033))
+    world.by = issuer_of(2030, 2045, "sha512")
+    world.renew()
+    age = world.age(world.exhibits[0])
+    assert (age.because, age.until, age.hash_name) == ("certificate", year(2045), "sha512")
 
 
 def test_an_original_that_was_altered_is_not_covered_as_it_is() -> None:
@@ -315,6 +342,15 @@ def test_ages_name_what_ends_first() -> None:
     age = world.age(exhibit)
     assert (age.because, age.until.year) == ("signature", 2035)
     assert "NIST IR 8547" in age.source
+
+
+def test_a_root_that_was_taken_away_is_no_damage() -> None:
+    world = sealed_world(1)
+    stranger = Judged((authority(*B).root,), world.sunsets)
+    folder = world.folder(world.exhibits[0])
+    with pytest.raises(Refused, match="CN=root 2026") as refused:
+        age_of(world.blobs, folder.exhibit, folder.place, folder.names, stranger)
+    assert refused.value.code == "keep.root-missing"
 
 
 def test_a_damaged_token_is_named() -> None:

@@ -19,7 +19,7 @@ from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
 from guzheng.fix import LocalAuthority, random_serials, signing_key_of, unverified
 from guzheng.fix.profiles import OPERATOR, certificates_of
-from guzheng.fix.signing import PrivateKey
+from guzheng.fix.signing import PrivateKey, SigningKey
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 120_000, tzinfo=UTC)
 FILE = "one photograph, 一张照片".encode()
@@ -50,11 +50,14 @@ class Issuer:
     def tsa_der(self) -> bytes:
         return self.tsa.public_bytes(Encoding.DER)
 
+    def signing_key(self) -> SigningKey:
+        return signing_key_of(self.tsa_key)
+
     def authority(
         self, *, at: datetime = NOON, accuracy: timedelta = timedelta(seconds=1)
     ) -> LocalAuthority:
         return LocalAuthority(
-            signing_key_of(self.tsa_key),
+            self.signing_key(),
             self.tsa_der,
             clock=unverified(lambda: at, accuracy),
             serial=random_serials(os.urandom),

@@ -1,7 +1,8 @@
 """Until when what vouches for an exhibit is good, and why then: the question behind renewal.
 
 Takes the kept papers and the tables of `sunsets`; gives an `Age`. Reads only. A token that
-cannot be read or believed is damage, which `fsck` names: here it is `Refused`.
+cannot be read is damage, which `fsck` names: here it is `Refused`. So is one of an authority
+whose root is not believed any more.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,7 +13,7 @@ from cryptography import x509
 
 from guzheng.keep.sunsets import Sunsets
 from guzheng.proof import package, renewal, timestamp
-from guzheng.proof.errors import ProofError
+from guzheng.proof.errors import ProofError, UnknownKey
 from guzheng.refusals import Refused
 from guzheng.store.blobs import Blobs, read
 
@@ -59,6 +60,13 @@ def age_of(
                 place = folder + paper
                 token = timestamp.parse(read(blobs, place))
                 ends.append(_end(token, token.imprint_name, judged))
+    except UnknownKey as error:
+        raise Refused(
+            "keep.root-missing",
+            expected=error.expected,
+            found=f"{place}: {error.found}",
+            act="the operator puts the root of that authority back among timestamp_roots",
+        ) from error
     except ProofError as error:
         raise Refused(
             "keep.damaged",
@@ -89,11 +97,13 @@ def _end(
     ends = [(first.not_valid_after_utc, CERTIFICATE, first.subject.rfc4514_string())]
     if (sunset := judged.sunsets.of_path(path)) is not None:
         ends.append((sunset.at, SIGNATURE, sunset.source))
-    if name in judged.sunsets.hashes:
-        ends.append((judged.sunsets.hashes[name], HASH, f"hash_ends {name}"))
+    for one in {name} | renewal.signed_under(token, path):
+        if one in judged.sunsets.hashes:
+            ends.append((judged.sunsets.hashes[one], HASH, f"hash_ends {one}"))
     return min(ends)
 
 
-def end_of(token_der: bytes, name: str, judged: Judged) -> datetime:
-    """Until when a new stamp is good."""
-    return _end(timestamp.parse(token_der), name, judged)[0]
+def end_of(token_der: bytes, name: str, judged: Judged) -> tuple[datetime, str]:
+    """Until when a new stamp is good, and what ends first."""
+    until, _, source = _end(timestamp.parse(token_der), name, judged)
+    return until, source

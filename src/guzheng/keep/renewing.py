@@ -175,7 +175,7 @@ def _stamped(parts: Renewing, name: str, root: bytes, horizon: datetime) -> byte
         reader = der.parse(answer, der.SEQUENCE, "answer").reader("answer")
         reader.take(der.SEQUENCE)
         token_der = reader.take(der.SEQUENCE).encoded
-        until = end_of(token_der, name, parts.judged)
+        until, because = end_of(token_der, name, parts.judged)
     except ProofError as error:
         raise Unavailable(
             "keep.stamp-unsound",
@@ -187,8 +187,8 @@ def _stamped(parts: Renewing, name: str, root: bytes, horizon: datetime) -> byte
         raise Refused(
             "keep.authority-too-old",
             expected=f"an authority that is good after {horizon:%Y-%m-%d}",
-            found=f"until {until:%Y-%m-%d}",
-            act="set up an authority with younger certificates, then renew again",
+            found=f"until {until:%Y-%m-%d}: {because}",
+            act="ask an authority with younger certificates and algorithms, then renew again",
         )
     return token_der
 
@@ -228,7 +228,9 @@ def _require_sound(parts: Renewing, folder: Folder, octets: bytes) -> None:
         renewal.require_covered(record, group)
         own = [
             renewal.until_of(
-                timestamp.parse(read(parts.blobs, folder.place + one)), parts.judged.roots
+                timestamp.parse(read(parts.blobs, folder.place + one)),
+                parts.judged.roots,
+                parts.judged.sunsets.hashes,
             )
             for one in tokens_in(folder.names)
         ]

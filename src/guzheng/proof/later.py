@@ -73,7 +73,10 @@ def _in_time(papers: _Papers, trust: Trust, name: str) -> Renewed:
     if trust.roots is None:
         raise UnknownKey("trust.no-roots", "roots to believe", "none given")
     seals = (one for one in papers if one == package.SEAL or one.startswith(package.TOKENS))
-    own = [renewal.until_of(timestamp.parse(papers[one]), trust.roots) for one in seals]
+    own = [
+        renewal.until_of(timestamp.parse(papers[one]), trust.roots, trust.hash_ends)
+        for one in seals
+    ]
     record = renewal.parse(papers[name])
     return renewal.require_in_time(record, trust.roots, trust.hash_ends, *own)
 
@@ -84,7 +87,7 @@ def _require_stands(
     """At the moment asked about the seal's path is valid, or the newest renewal's is."""
     roots = need(trust.roots, "roots to believe")
     seal = timestamp.parse(need(papers.get(package.SEAL), package.SEAL))
-    until = renewal.until_of(seal, roots)
+    until = renewal.until_of(seal, roots, trust.hash_ends)
     if at > until and (records := _records(papers)):
         _covered(papers, observed, records[-1])
         until = _in_time(papers, trust, records[-1]).until

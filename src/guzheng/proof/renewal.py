@@ -12,12 +12,14 @@ docs/spec/renewal.md says what is narrower here than in the RFC.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain as flattened
 from itertools import pairwise
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from guzheng.proof import cms, der, package, timestamp
 from guzheng.proof.errors import DigestMismatch, Inconsistent, Malformed, Refuted, require
@@ -210,7 +212,7 @@ def require_in_time(
     `own`: until when the exhibit's own tokens were valid. `hash_ends`: when a hash algorithm
     is no longer to be relied on."""
     times = [one.token.attested_at for one in record.stamps]
-    ends = [until_of(one.token, roots) for one in record.stamps]
+    ends = [until_of(one.token, roots, hash_ends) for one in record.stamps]
     for until in own:
         _require_by(until, times[0])
     for earlier, later in pairwise(times):
@@ -228,10 +230,27 @@ def _require_by(until: datetime, stamped: datetime) -> None:
     require(stamped <= until, Refuted, "renewal.late", f"a stamp by {until}", stamped)
 
 
-def until_of(token: TimestampToken, roots: tuple[x509.Certificate, ...]) -> datetime:
-    """When the first certificate on a token's path ends; its signature and path are checked."""
+def until_of(
+    token: TimestampToken,
+    roots: tuple[x509.Certificate, ...],
+    hash_ends: Mapping[str, datetime],
+) -> datetime:
+    """When the first certificate on a token's path ends, or a hash that its signature or theirs
+    rest on; signature and path are checked."""
     path = timestamp.require_trusted(token, timestamp.require_signature(token), roots)
-    return min(one.not_valid_after_utc for one in path)
+    ends = [hash_ends[one] for one in signed_under(token, path) if one in hash_ends]
+    return min([*ends, *(one.not_valid_after_utc for one in path)])
+
+
+def signed_under(token: TimestampToken, path: tuple[x509.Certificate, ...]) -> frozenset[str]:
+    """The hash algorithms that a token's signature rests on, and its certificates below the
+    root. A stronger imprint is no stronger than these: without them anybody writes the token."""
+    found = {token.signed.digest_name}
+    for one in path[:-1]:
+        with suppress(UnsupportedAlgorithm):  # SM2, which has one hash: SM3
+            algorithm = one.signature_hash_algorithm
+            found |= {algorithm.name} if algorithm else set()
+    return frozenset(found)
 
 
 def require_continues(newer: EvidenceRecord, older: EvidenceRecord) -> None:
