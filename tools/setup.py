@@ -179,20 +179,24 @@ def require_python() -> None:
         )
 
 
-def trust_the_systems_roots() -> dict[str, str]:
-    """Where the machine has its own list of roots, pip and uv use it and not their own."""
-    if not SYSTEM_ROOTS.is_file():
-        return {}
-    roots = {"PIP_CERT": str(SYSTEM_ROOTS), "SSL_CERT_FILE": str(SYSTEM_ROOTS)}
-    chosen = {name: os.environ.get(name, path) for name, path in roots.items()}
-    return chosen | {"UV_SYSTEM_CERTS": "true"}
+def surroundings() -> dict[str, str]:
+    """What pip, uv and npm are started with, unless it was said otherwise.
+
+    Where the machine has its own list of roots, they use it and not their own. npm waits for
+    a registry that is away a minute and more; each `make serve` without a network did.
+    """
+    wanted = {"npm_config_fetch_retry_mintimeout": "1000"}  # milliseconds
+    wanted |= {"npm_config_fetch_retry_maxtimeout": "3000"}
+    if SYSTEM_ROOTS.is_file():
+        wanted |= dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), str(SYSTEM_ROOTS))
+        wanted |= {"NODE_EXTRA_CA_CERTS": str(SYSTEM_ROOTS), "UV_SYSTEM_CERTS": "true"}
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
 def uv(*arguments: object) -> None:
     """Run the pinned uv, with the mirror that this machine's pip is set to, if it is."""
     zh, en = NETWORK
-    environment = trust_the_systems_roots()
-    environment |= {"VIRTUAL_ENV": str(VENV), "UV_PYTHON_DOWNLOADS": "never"}
+    environment = {"VIRTUAL_ENV": str(VENV), "UV_PYTHON_DOWNLOADS": "never"}
     ask_pip = [str(VENV / "bin" / "python"), "-m", "pip", "config", "get", "global.index-url"]
     told = subprocess.run(ask_pip, capture_output=True, text=True, check=False).stdout.strip()
     if index := os.environ.get("PIP_INDEX_URL", told):
@@ -209,7 +213,7 @@ def install_uv() -> None:
     zh, en = NETWORK
     pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps"]
     wanted = ["--require-hashes", "-r", REQUIREMENTS / "uv.txt"]
-    run([*pip, *wanted], zh=zh, en=en, **trust_the_systems_roots())
+    run([*pip, *wanted], zh=zh, en=en)
 
 
 def install_packages(level: str) -> None:
@@ -389,6 +393,7 @@ def apt_get(names: Sequence[str]) -> None:
 
 def prepare(level: str) -> None:
     require_python()
+    os.environ.update(surroundings())
     began = time.monotonic()
     with (ROOT / ".setup.lock").open("w") as lock:
         try:
