@@ -50,10 +50,11 @@ class Issuer512(Issuer):
 def issuer_of(first: int, last: int, name: str = "sha256") -> Issuer:
     """A root and an authority whose certificates are valid in these years, signing with this
     hash."""
-    kind, algorithm = {
+    kinds: dict[str, tuple[type[Issuer], hashes.SHA256 | hashes.SHA512]] = {
         "sha256": (Issuer, hashes.SHA256()),
         "sha512": (Issuer512, hashes.SHA512()),
-    }[name]
+    }
+    kind, algorithm = kinds[name]
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     called = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, f"root {first} {os.urandom(4).hex()}")]
