@@ -132,6 +132,28 @@ def test_dangerous_acts_ask_again_who_it_is(firm: Firm) -> None:
         assert firm.platform.keys.of(late.account) == ()
 
 
+def test_what_a_member_may_not_is_not_offered_to_him(firm: Firm) -> None:
+    sent = {"file": ("a.txt", b"a member's", "text/plain")}
+    made = firm.owner.client.post("/api/exhibits", files=sent).json()["exhibit"]
+    assert firm.platform.walk(made, lambda *_: None) == "certified"
+    offered = {
+        "download": ("/package.zip", "/packages/new", "/papers/"),
+        "share": ("/shares/new",),
+        "cases": ("/cases/add",),
+    }
+    for may in ((), ("share",), ("cases",), ("download",), tuple(offered)):
+        firm.employ("read", *may)
+        page = firm.staff.text(f"/exhibits/{made}") + firm.staff.text("/exhibits")
+        for permission, addresses in offered.items():
+            for one in addresses:
+                assert (one in page) == (permission in may), (one, may)
+        firm.owner.post(f"/members/{firm.staff.person}/remove", {"sure": "1"})
+    firm.employ()
+    assert "可以在“证据”中查看" not in firm.staff.text("/")
+    firm.owner.post(f"/members/{firm.staff.person}/permissions", {"may.read": "1"})
+    assert "可以在“证据”中查看" in firm.staff.text("/")
+
+
 def test_two_who_decide_at_once_do_not_undo_each_other(firm: Firm) -> None:
     firm.employ()
     member = f"/members/{firm.staff.person}"
@@ -205,7 +227,7 @@ def test_a_key_is_shown_once_and_opens_what_it_may(firm: Firm) -> None:
         key = firm.platform.keys.of(firm.owner.account)[0].key.key
         firm.owner.post(f"/keys/{key}/revoke")
         gone = program.get("/api/orders")
-        assert (gone.status_code, gone.json()["code"]) == (401, "accounts.not-signed-in")
+        assert (gone.status_code, gone.json()["code"]) == (401, "accounts.key-refused")
     for fields in ({"days": "30"}, {"days": "x", "may.read": "1"}, {"days": "30", "note": ""}):
         firm.owner.post("/keys", {"note": "n"} | fields, status=422)
 

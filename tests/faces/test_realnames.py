@@ -213,6 +213,7 @@ def test_what_is_no_document_is_refused(
     bureau.known.people["cato"] = replace(ANNE, account="ac_01J000000000000000000000CC")
     answer = bureau.hand_in("cato", FIRM, USCC, *papers)
     assert code in answer.text
+    assert "b&#39;" not in answer.text, "no applicant reads Python"
     assert answer.status_code in {413, 422}
 
 

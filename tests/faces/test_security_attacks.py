@@ -256,7 +256,7 @@ def test_whoever_does_not_come_in_is_told_and_nothing_of_what_he_tried(
         ("POST /login", "accounts.sign-in-refused"),
         ("POST /sent", "accounts.code-over"),
         ("GET /reset/{token}", "accounts.link-dead"),
-        ("GET /api/exhibits", "accounts.not-signed-in"),
+        ("GET /api/exhibits", "accounts.key-refused"),
     }
     assert not [one for one in tried if one in text]
 

@@ -73,7 +73,7 @@ def media_type_of(octets: bytes) -> str:
     raise Refused(
         "accounts.document-unreadable",
         expected="a picture (JPEG, PNG) or a PDF",
-        found=repr(octets[:8]),
+        found=f"octets that begin {octets[:8].hex(' ')}",
     )
 
 

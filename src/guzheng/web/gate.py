@@ -63,6 +63,7 @@ UNOWNED: Final = frozenset(
     # Of the person who is signed in, and asked for as his.
     | {"passkey", "session", "token"}
 )
+KEY_REFUSED: Final = "accounts.key-refused"  # unknown, revoked or over
 _REFUSALS: Final = frozenset({"accounts.not-permitted", "accounts.operator-only"})
 # What somebody is told who did not come in, whoever he is.
 _NOT_IN: Final = frozenset(
@@ -241,6 +242,9 @@ def acting_of(request: Request) -> Acting:
     """Who asks. Raises Refused when nobody is signed in."""
     acting = find_acting(request)
     if acting is None:
+        if request.headers.get("authorization", "").lower().startswith("bearer "):
+            # Which of the three, a stranger is not told.
+            raise Refused(KEY_REFUSED, expected="a key in force", found="no such key")
         raise Refused("accounts.not-signed-in", expected="a session or a key", found="none")
     return acting
 
@@ -266,7 +270,7 @@ def tell_refused(request: Request, code: str, accesses: Accesses) -> None:
     acting: Acting | None = getattr(request.state, "acting", None)
     path = getattr(request.scope.get("route"), "path", "")
     rule = f"{request.method} {path}"
-    is_dead_key = code == "accounts.not-signed-in" and "authorization" in request.headers
+    is_dead_key = code == KEY_REFUSED
     if code in _NOT_IN or is_dead_key:
         accesses.not_entered(rule, code)
     elif acting is not None and (

@@ -104,7 +104,8 @@ def _proving(router: APIRouter, platform: Platform, show: Show) -> None:
         try:
             entered = people.prove(session, form.get("password", ""), caller_of(request))
         except Problem as problem:
-            return show(request, "prove.html", {}, problem, **_proofs(platform, session.person))
+            kept, proofs = form.get("next", SECURITY), _proofs(platform, session.person)
+            return show(request, "prove.html", {"next": kept}, problem, **proofs)
         onward = local_path(form.get("next", SECURITY))
         return set_session(see(onward), request, platform, entered.token)
 
@@ -142,7 +143,7 @@ def _passwords(router: APIRouter, platform: Platform, show: Show) -> None:
         try:
             kept = people.ask_to_move(session, typed, reached_of(request), caller_of(request))
         except Problem as problem:
-            return show_security(platform, show, request, problem)
+            return show_security(platform, show, request, problem, {"address": typed})
         return set_waiting(see("/sent"), request, platform, kept)
 
     @router.post("/me/security/passkeys/{passkey}/remove")
@@ -213,7 +214,11 @@ def _sessions(router: APIRouter, platform: Platform, show: Show) -> None:
 
 
 def show_security(
-    platform: Platform, show: Show, request: Request, problem: Problem | None = None
+    platform: Platform,
+    show: Show,
+    request: Request,
+    problem: Problem | None = None,
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
     """The ways to sign in. Refused first for who has not proved himself, at his next act."""
     if problem is not None and problem.code == "accounts.prove-again":
@@ -225,7 +230,7 @@ def show_security(
     return show(
         request,
         "security.html",
-        {},
+        typed or {},
         problem,
         security=people.security(session.person),
         provider=people.federation,

@@ -107,7 +107,8 @@ def shower(pages: Pages) -> Show:
             "form": form,
             "trouble": trouble,
             "wrong": {field: trouble.title} if trouble and field else {},
-            "onward": onward_of(request),
+            # A form that was refused leads where it led before.
+            "onward": local_path(form["next"]) if "next" in form else onward_of(request),
         }
         return pages.render(
             request,
@@ -126,7 +127,9 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
         if find_acting(request) is not None:
             return see(onward_of(request))
         operator, provider = platform.people.has_operator(), platform.people.federation
-        return show(request, "login.html", {}, operator=operator, provider=provider)
+        changed = request.query_params.get("changed", "")
+        facts = {"operator": operator, "provider": provider, "changed": changed}
+        return show(request, "login.html", {}, **facts)
 
     @router.post("/login")
     def signed_in(request: Request) -> Response:
@@ -136,7 +139,7 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
                 form.get("address", ""), form.get("password", ""), caller_of(request)
             )
         except Problem as problem:
-            typed = {"address": form.get("address", "")}
+            typed = {"address": form.get("address", ""), "next": form.get("next", "/")}
             provider = platform.people.federation
             return show(request, "login.html", typed, problem, operator=True, provider=provider)
         onward = local_path(form.get("next", "/"))
@@ -160,7 +163,7 @@ def _signing_in(router: APIRouter, platform: Platform, show: Show) -> None:
                 half, form.get("code", ""), caller_of(request)
             )
         except Problem as problem:
-            return show(request, "second.html", {}, problem)
+            return show(request, "second.html", {"next": form.get("next", "/")}, problem)
         _end_former(request)
         response = see(local_path(form.get("next", "/")))
         response.delete_cookie(HALF, httponly=True, samesite="strict")
@@ -306,7 +309,7 @@ def _choosing(router: APIRouter, platform: Platform, show: Show) -> None:
             people.reset(token, _twice(form), caller_of(request))
         except Problem as problem:
             return choose(request, FORGOT, token, form, problem)
-        return clear(see("/login?changed=1"), request, platform)
+        return clear(see("/login?changed=reset"), request, platform)
 
     @router.api_route("/welcome/{token}", methods=READ)
     def welcome(request: Request, token: str) -> Response:
@@ -339,7 +342,8 @@ def _moving(router: APIRouter, platform: Platform, show: Show) -> None:
     @router.post("/move/{token}")
     def moved(request: Request, token: str) -> Response:
         platform.people.move(token, caller_of(request))
-        return see("/me")
+        # The letter may have been opened where nobody is signed in.
+        return see("/me" if find_acting(request) else "/login?changed=moved")
 
 
 def _twice(form: Mapping[str, str]) -> str:

@@ -33,6 +33,7 @@ _STATUS_OF_CODE = {
     "web.cross-site": HTTPStatus.FORBIDDEN,
     "web.unknown-name": HTTPStatus.MISDIRECTED_REQUEST,
     "accounts.not-signed-in": HTTPStatus.UNAUTHORIZED,
+    "accounts.key-refused": HTTPStatus.UNAUTHORIZED,
     "accounts.not-permitted": HTTPStatus.FORBIDDEN,
     "accounts.off": HTTPStatus.NOT_FOUND,
     "accounts.link-dead": HTTPStatus.GONE,

@@ -61,7 +61,9 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       window.location.assign(told.next);
     } catch (error) {
       // The browser names what a person did in English of its own: say ours instead.
-      said.textContent = error instanceof DOMException ? form.dataset.failed : error.message;
+      const known = error.name === "InvalidStateError"; // one of excludeCredentials (WebAuthn §5.1.3)
+      const failed = known ? form.dataset.known : form.dataset.failed;
+      said.textContent = error instanceof DOMException ? failed : error.message;
       button.disabled = false;
     }
   });
