@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -92,6 +93,15 @@ def test_a_question_that_is_none(face: Face, question: dict[str, str]) -> None:
     answer = face.client.get("/api/ledger/lookup", params=question)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_form_says_what_is_missing_and_what_is_not_on_record(face: Face) -> None:
+    empty = face.client.post("/ledger/lookup", data={"number": "", "index": ""})
+    assert (empty.status_code, "court.nothing-asked" in empty.text) == (422, True)
+    absent = face.client.post("/ledger/lookup", data={"index": "999999"})
+    assert absent.status_code == 200
+    assert 'class="verdict not-checked"' in absent.text, "amber: it is no green"
+    assert not re.search(r'<dl class="facts">\s*</dl>', absent.text)
 
 
 def test_nobody_learns_a_name(face: Face, certified: Certified) -> None:

@@ -52,7 +52,7 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             asked = _received(request, upload_limit)
         except Problem as problem:
             return trouble(request, {}, problem)
-        return show(request, platform, pages, asked)
+        return show(request, platform, pages, asked, asks=True)
 
     @router.get("/api/ledger/lookup", tags=["ledger"])
     def lookup_for_programs(sha256: str = "", number: str = "", index: str = "") -> Response:
@@ -95,13 +95,19 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
 
 
 def show(
-    request: Request, platform: Platform, pages: Pages, asked: Mapping[str, str]
+    request: Request,
+    platform: Platform,
+    pages: Pages,
+    asked: Mapping[str, str],
+    *,
+    asks: bool = False,
 ) -> Response:
-    """The ledger's page, with the answers to what was asked, if anything was."""
+    """The ledger's page, with the answers to what was asked, if anything was; who sent the
+    form empty (`asks`) is told so."""
     language = language_of(request)
     facts = page_facts(platform, asked, language)
     status = HTTPStatus.OK
-    if any(asked.values()):
+    if asks or any(asked.values()):
         try:
             facts["answers"] = platform.court(question_of(asked))
         except Problem as problem:

@@ -19,7 +19,7 @@ _OF_CODE: Final = {
     "accounts.operator-only": ("/me", "page.trouble.to-me"),
     "commission.quota-spent": ("/me/edition", "page.edition.title"),
     "commission.not-confirmed": ("/orders", "page.trouble.to-orders"),
-    "court.nothing-asked": ("/verify", "page.map.verify"),
+    "court.nothing-asked": ("/ledger", "page.map.ledger"),
     "ledger.not-found": ("/ledger", "page.map.ledger"),
 }
 _SIGN_IN: Final = ("/login", "page.trouble.to-login")
