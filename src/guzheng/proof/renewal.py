@@ -244,7 +244,7 @@ def until_of(
 
 def signed_under(token: TimestampToken, path: tuple[x509.Certificate, ...]) -> frozenset[str]:
     """The hash algorithms that a token's signature rests on, and its certificates below the
-    root. A stronger imprint is no stronger than these: without them anybody writes the token."""
+    root. No imprint is stronger than these: who breaks one writes the token himself."""
     found = {token.signed.digest_name}
     for one in path[:-1]:
         with suppress(UnsupportedAlgorithm):  # SM2, which has one hash: SM3
