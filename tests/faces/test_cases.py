@@ -110,6 +110,72 @@ def test_what_was_chosen_goes_into_the_case_that_is_opened_for_it(face: Face) ->
     assert f'value="{exhibit}"' in refused.text, "what was chosen is still there"
 
 
+def test_what_a_case_has_no_exhibit_for_leads_to_the_list(face: Face, case: str) -> None:
+    """And what is linked is a link: the platform's reply, and what a sum rests on."""
+    name = case.rpartition("/")[2]
+    for part in ("", "/damages"):
+        assert f'href="/exhibits?into={name}"' in seen(face, f"{case}{part}")
+    reply = deposited(face, "平台答复")
+    posted(face, f"{case}/exhibits", exhibit=reply)
+    posted(
+        face, f"{case}/facts", name="某案", platform_note="未尽审核义务", platform_exhibit=reply
+    )
+    page = seen(face, case)
+    assert f'<a href="/exhibits/{reply}">平台答复</a>' in page
+    assert f'value="{reply}" checked' in page
+    posted(face, f"{case}/closing", why="结案")
+    assert f"into={name}" not in seen(face, case), "nothing is put into a closed case"
+
+
+def test_the_course_says_what_each_entry_is_about(face: Face, case: str) -> None:
+    exhibit = deposited(face, "订单截图")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    posted(face, f"{case}/parties", role="target", name="甲公司")
+    posted(face, f"{case}/parties", role="logistics", shop="丙店")
+    posted(face, f"{case}/damages", kind="order-amount", amount="￥12,345.6元", exhibit=exhibit)
+    posted(face, f"{case}/guide", item="A1", exhibit=exhibit)
+    posted(face, f"{case}/remove", part="party", subject="p1")
+    page = seen(face, f"{case}/course")
+    said = ("甲公司", "丙店", "订单金额 ¥ 12,345.60", "A1 · 订单截图")
+    assert [one for one in said if f'<span class="name">{one}</span>' not in page] == []
+    assert page.count("甲公司") == 2, "where it was added, and where it was removed"
+
+
+def test_what_a_document_has_no_room_for_is_not_cut_in_silence(face: Face, case: str) -> None:
+    exhibit = deposited(face, "甲一")
+    posted(face, f"{case}/exhibits", exhibit=exhibit)
+    for number in range(12):
+        posted(face, f"{case}/parties", role="other", name=f"{number}" + "名" * 100)
+    posted(face, f"{case}/exhibits/{exhibit}", purpose="证" * 2000, submitter="claimant")
+    page = seen(face, f"/packages/new?case={case.rpartition('/')[2]}")
+    kept = re.findall(r"<textarea [^>]*>([^<]*……（未完，全文见案卷）)</textarea>", page)
+    assert [len(one) for one in kept] == [1000, 1000], "the parties, and the purpose"
+
+
+def test_exhibits_of_a_long_case_are_named_by_their_places(
+    face: Face, case: str, platform: Platform
+) -> None:
+    """More boxes than a hundred for every line are of no use on a phone."""
+    names = [platform.deposit(f"{n}.txt", [b"place %d" % n]) for n in range(101)]
+    platform.cases.link(case.rpartition("/")[2], names)
+    empty = seen(face, f"{case}/damages")
+    assert empty.count('name="exhibit"') == 1
+    assert "填写序号，1 至 101" in empty
+    sum_of = {"kind": "order-amount", "amount": "1"}
+    posted(face, f"{case}/damages", **sum_of, exhibit="1，３、 101")
+    known = platform.cases.case(case.rpartition("/")[2])
+    assert known.damages["d1"].exhibits == (names[0], names[2], names[100])
+    assert 'value="1, 3, 101"' in seen(face, f"{case}/damages")
+    refused = face.client.post(f"{case}/damages", data={**sum_of, "exhibit": "2, 102"})
+    assert refused.status_code == 422
+    assert 'value="2, 102"' in refused.text, "what was typed stays"
+    posted(face, f"{case}/facts", name="某案", platform_exhibit="7")
+    facts = platform.cases.case(case.rpartition("/")[2]).facts
+    assert facts.platform_exhibits == (names[6],)
+    for one in names:
+        platform.road._forget(one)
+
+
 def test_a_party_with_a_licence_that_fails_is_kept_and_marked(face: Face, case: str) -> None:
     posted(face, f"{case}/parties", role="target", name="甲公司", licence=LICENCE.lower())
     posted(face, f"{case}/parties", role="oem-factory", name="乙厂", licence=LICENCE[:-1] + "C")

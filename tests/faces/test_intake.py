@@ -118,6 +118,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(face: Face, platform: Platform
         ({"name_subject": "../甲", "name_scene": "乙"}, "name.three-parts"),
         ({"name_subject": "甲", "name_scene": "乙", "name_day": "20261331"}, "name.bad-day"),
         ({"name_subject": "甲", "name_scene": "乙", "name_day": "2026112"}, "name.bad-day"),
+        ({"name_subject": "甲", "name_scene": "乙", "name_day": "2026-13-01"}, "name.bad-day"),
+        ({"name_subject": "甲", "name_scene": "乙", "name_day": "1121-20-26"}, "name.bad-day"),
         ({"claimed_name": "a\u202eb"}, "name.invisible"),
         ({"claimed_name": "x" * 200}, "name.too-long"),
     ],
@@ -126,6 +128,17 @@ def test_names_of_evidence(face: Face, claims: dict[str, str], code: str) -> Non
     answer = deposit(face, ("a.txt", b"one"), **{"name_day": "20261121", **claims})
     assert answer.status_code == 422
     assert code in answer.text
+
+
+@pytest.mark.parametrize("typed", ["20261121", "２０２６１１２１", "2026-11-21", "2026/11/21"])
+def test_the_day_of_a_name_is_read_as_phones_write_it(
+    face: Face, platform: Platform, typed: str
+) -> None:
+    answer = deposit(
+        face, ("a.txt", typed.encode()), name_subject="甲", name_scene="乙", name_day=typed
+    )
+    view = platform.exhibit(answer.headers["location"].rpartition("/")[2])
+    assert view.claimed_name == "甲_乙_20261121"
 
 
 def test_a_free_name_replaces_the_three_parts(face: Face, platform: Platform) -> None:

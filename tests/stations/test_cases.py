@@ -301,7 +301,13 @@ def test_a_licence_that_fails_its_check_is_entered_and_said_to_fail() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "amount"),
-    [("12,345.6", "12345.60"), ("0", "0.00"), ("¥1.05", "1.05"), ("１２．５", "12.50")],
+    [
+        ("12,345.6", "12345.60"),
+        ("0", "0.00"),
+        ("¥1.05", "1.05"),
+        ("１２．５", "12.50"),
+        ("￥ 800 元", "800.00"),
+    ],
 )
 def test_money_is_read_as_people_type_it(typed: str, amount: str) -> None:
     assert str(amount_of(typed)) == amount

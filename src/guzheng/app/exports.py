@@ -36,6 +36,7 @@ from guzheng.store import ids
 from guzheng.store.durable import reported
 from guzheng.store.ids import LOCAL
 from guzheng.store.lease import leased
+from guzheng.words import SOURCE, Language, say
 
 FOLDER, LEASE = "packages", "packages"
 
@@ -290,24 +291,36 @@ def _made(ordered: Ordered) -> tuple[MadeVolume, ...]:
     return ()
 
 
-def of_case(cases: Casework, case: str, after: int = 0) -> prove.Selection:
-    """What a case says of its exhibits, in its order; cut where a document has no room.
+def of_case(
+    cases: Casework, case: str, after: int = 0, language: Language = SOURCE
+) -> prove.Selection:
+    """What a case says of its exhibits, in its order. Where a document has no room for all of
+    it, it says so itself: what it leaves out is in the case.
 
     `after`: so many of them are in other packages, since one takes a hundred at most."""
-    known, most = cases.case(case), selection.LONGEST
+    known = cases.case(case)
     entries = tuple(
         prove.Chosen(
             one.exhibit,
-            one.purpose[:most],
-            one.stated.authenticity[:most],
-            one.stated.legality[:most],
-            one.stated.relevance[:most],
+            _within(one.purpose, language),
+            _within(one.stated.authenticity, language),
+            _within(one.stated.legality, language),
+            _within(one.stated.relevance, language),
         )
-        for one in cases.shown(known)[after : after + selection.MOST]
+        for one in cases.shown(known, language)[after : after + selection.MOST]
     )
+    between = "；" if language == "zh" else "; "
     return prove.Selection(
         entries,
         title=known.facts.name[: selection.LONGEST_TITLE],
         case_number=known.facts.court_number,
-        parties="；".join(cases.parties_said(known))[:most],
+        parties=_within(between.join(cases.parties_said(known, language)), language),
     )
+
+
+def _within(text: str, language: Language) -> str:
+    """As much as a document has room for, with a mark where that is not all."""
+    if len(text) <= selection.LONGEST:
+        return text
+    mark = say("page.package.cut", language)
+    return text[: selection.LONGEST - len(mark)] + mark

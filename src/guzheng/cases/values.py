@@ -75,8 +75,10 @@ def require_choice(word: str, among: Iterable[str], what: str) -> str:
 
 
 def amount_of(text: str) -> Decimal:
-    """Money as it is typed: `12,345.6` is 12345.60. At most two places, never negative."""
-    plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").replace(",", "")
+    """Money as it is typed: `¥12,345.6` or `12345.6 元` is 12345.60. Never negative, at most
+    two places."""
+    plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("元")
+    plain = plain.strip().replace(",", "")
     try:
         amount = Decimal(plain)
         exact = amount.is_finite() and amount == amount.quantize(CENT)

@@ -4,6 +4,8 @@ Blank is empty, blanks at the ends go; what is of one line stays so. Whether it 
 is the station's to say. A name may come several times in these forms: boxes of one question.
 """
 
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -111,21 +113,28 @@ def damage_of(form: Form) -> Damage:
     )
 
 
-_CHOSEN: Final = frozenset({"infringing", "genuine", "exhibit"})
+_CHOSEN: Final = frozenset({"infringing", "genuine", "exhibit", "platform_exhibit"})
+_PLACES: Final = re.compile(r"[0-9\s,、;]*[0-9][0-9\s,、;]*")
 
 
 def by_place(form: Form, places: Callable[[], Mapping[str, str]]) -> Form:
-    """The form, with exhibits that were chosen by their place in the case by their numbers.
-    `places`: asked for only where one was."""
-    if not any(name in _CHOSEN and text.strip().isdecimal() for name, text in form.pairs):
+    """The form, with exhibits that were chosen by their places in the case (`3`, `1, 3、12`)
+    by their numbers. `places`: asked for only where one was."""
+    if not any(_placed(name, text) for name, text in form.pairs):
         return form
-    known = places()
-    return Form(
-        tuple(
-            (name, known.get(text.strip().lstrip("0"), text) if name in _CHOSEN else text)
-            for name, text in form.pairs
-        )
-    )
+    known, pairs = places(), []
+    for name, text in form.pairs:
+        if found := _placed(name, text):
+            pairs += [(name, known.get(one.lstrip("0"), one)) for one in found]
+        else:
+            pairs.append((name, text))
+    return Form(tuple(pairs))
+
+
+def _placed(name: str, text: str) -> list[str]:
+    """The places that are named; none where it is anything else."""
+    plain = unicodedata.normalize("NFKC", text) if name in _CHOSEN else ""
+    return re.findall("[0-9]+", plain) if _PLACES.fullmatch(plain) else []
 
 
 def pair_of(form: Form) -> Pair:

@@ -4,6 +4,7 @@ The order of a case file is read from such names, so the parts are checked here 
 are joined: each present, none able to break a path, the day a real one. A free name is
 possible, but only when the person asked for one by writing it in its own field."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,6 +14,7 @@ from guzheng.refusals import Refused
 
 PART_LIMIT: Final = 60
 FREE_LIMIT: Final = 120
+_MARKED: Final = re.compile(r"([0-9]{4})[-/.]([0-9]{2})[-/.]([0-9]{2})")
 # "_" separates the parts; the rest cannot stand in a file name on every system.
 _FORBIDDEN = frozenset('_/\\:*?"<>|')
 
@@ -37,12 +39,16 @@ def require_part(text: str) -> str:
 
 
 def require_day(text: str) -> str:
+    """Eight digits, however a telephone writes them: of full width, with marks between."""
+    typed, text = text, unicodedata.normalize("NFKC", text)
+    if marked := _MARKED.fullmatch(text):
+        text = "".join(marked.groups())
     try:
         datetime.strptime(text, "%Y%m%d")  # noqa: DTZ007 - a day of a name, not a time
     except ValueError as error:
-        raise Refused("name.bad-day", expected="YYYYMMDD", found=repr(text[:40])) from error
+        raise Refused("name.bad-day", expected="YYYYMMDD", found=repr(typed[:40])) from error
     if len(text) != len("YYYYMMDD"):
-        raise Refused("name.bad-day", expected="YYYYMMDD", found=repr(text[:40]))
+        raise Refused("name.bad-day", expected="YYYYMMDD", found=repr(typed[:40]))
     return text
 
 

@@ -88,7 +88,7 @@ def _list_routes(router: APIRouter, platform: Platform, pages: Pages) -> None:
         if case:
             whole = len(platform.cases.case(require_own(request, "case", case)).exhibits)
             after = after if after < whole else 0
-            wanted = of_case(platform.cases, case, after)
+            wanted = of_case(platform.cases, case, after, language_of(request))
             of = Portion(case, after, after + len(wanted.entries), whole)
         elif exhibit:
             names = dict.fromkeys(exhibit)

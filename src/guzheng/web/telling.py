@@ -94,6 +94,8 @@ def _told(code: str, part: str, note: str, language: words.Language) -> str:
     own = words.catalogue(language).get(f"{part}.{code}")
     if own is not None and words.blanks(own) <= facts.keys():
         return words.say(f"{part}.{code}", language, **facts)
+    if note in {"''", '""'}:
+        return words.say("told.word.empty", language)
     if language == "en" or not note:
         return note
     return in_words(note, language) or (note if is_neutral(note) else "")
