@@ -264,6 +264,44 @@ def test_without_the_persons_consent_no_passkey_signs_in(
 
 
 @pytest.mark.browser
+def test_what_was_typed_outlives_the_session_and_is_shown_to_nobody_else(
+    house: House, browser: Browser
+) -> None:
+    person = house.register("typing@example.com", name="打字的人")
+    house.register("other@example.com")
+    page = signed_in_page(house, browser, "typing@example.com")
+    hand = Hand(page)
+
+    def ended_while_typing() -> None:
+        page.open(f"{house.address}/me")
+        hand.fill(name="写了很久的称呼")
+        for one in house.platform.people.sessions(person):
+            house.platform.people.end_session(one, one.session, _caller())
+        hand.press("form[action='/me'] button")
+        assert hand.place == "/login"
+
+    ended_while_typing()
+    hand.fill(address="typing@example.com", password="wrong")
+    hand.press("form[action='/login'] button")
+    hand.fill(address="typing@example.com", password=PASSWORD)
+    hand.press("form[action='/login'] button")
+    assert hand.place == "/me"
+    assert page.run("document.getElementById('name').value") == "写了很久的称呼"
+    assert "已经放回" in page.text("main")
+    assert page.text("h1") == "打字的人", "put back, and not sent"
+    page.open(f"{house.address}/me")
+    assert page.run("document.getElementById('name').value") == "打字的人", "once"
+
+    ended_while_typing()
+    hand.fill(address="other@example.com", password=PASSWORD)
+    hand.press("form[action='/login'] button")
+    assert hand.place == "/me"
+    assert page.run("document.getElementById('name').value") == "李四"
+    assert page.run("sessionStorage.length") == 0
+    page.close()
+
+
+@pytest.mark.browser
 def test_every_page_fits_a_phone_and_names_its_fields(house: House, browser: Browser) -> None:
     house.register("phone@example.com")
     page = signed_in_page(house, browser, "phone@example.com")
@@ -345,6 +383,26 @@ def test_nobody_ends_or_sees_a_session_of_another(house: House) -> None:
         post(client, f"/me/sessions/{session.session}/end")
         post(client, "/me/sessions/%00/end")
     assert [each.session for each in house.platform.people.sessions(one)] == [session.session]
+
+
+def test_a_notice_says_what_this_is_not_until_it_is_acknowledged_once(house: House) -> None:
+    person = house.register("notice@example.com")
+    with house.client() as client:
+        sign_in(client, "notice@example.com")
+        for _ in range(2):
+            page = client.get("/").text
+            assert "不会自动识别相似图片，也不会代您发起投诉" in page  # S2-017
+            assert 'action="/notice"' in page  # S2-018
+        assert post(client, "/notice").headers["location"] == "/"
+        assert post(client, "/notice").status_code == 303, "pressed twice"
+        page = client.get("/").text
+        assert 'action="/notice"' not in page
+        assert "不会自动识别相似图片" in page, "stays said"
+        history = house.platform.people.security(person).history
+        assert [one.kind for one in history].count("notice-acknowledged") == 1
+        assert "确认了使用须知" in client.get("/me/security").text
+    with house.client() as stranger:
+        assert post(stranger, "/notice").headers["location"].startswith("/login")
 
 
 def test_a_token_that_we_did_not_make_is_never_taken_over(house: House) -> None:

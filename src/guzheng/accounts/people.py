@@ -282,6 +282,11 @@ class Persons:
         with writing(self._engine) as connection:
             connection.execute(insert(EVENT), row)
 
+    def has_happened(self, person: str, kind: str) -> bool:
+        wanted = select(EVENT.c.event).where(EVENT.c.person == person, EVENT.c.kind == kind)
+        with reading(self._engine) as connection:
+            return connection.execute(wanted.limit(1)).first() is not None
+
     def history(self, person: str, limit: int) -> tuple[Happened, ...]:
         wanted = select(EVENT).where(EVENT.c.person == person)
         with reading(self._engine) as connection:

@@ -37,6 +37,7 @@ from guzheng.store import ids
 __all__ = ["Caller", "Halfway", "People", "Proposed", "Site"]
 
 LATEST: Final = 20
+NOTICE: Final = "notice-acknowledged"
 _PLACES: Final = {CONFIRM: "/confirm/", FORGOT: "/reset/", MOVE: "/move/"}
 SHELL: Final = Caller("guzheng operator", "")
 
@@ -349,6 +350,14 @@ class People:
 
     def rename(self, session: Session, name: str) -> None:
         self._rooms.persons.rename(session.person, parse_name(name))
+
+    def has_acknowledged(self, person: str) -> bool:
+        return self._rooms.persons.has_happened(person, NOTICE)
+
+    def acknowledge(self, session: Session, caller: Caller) -> None:
+        """Once: what is pressed twice is told once."""
+        if not self.has_acknowledged(session.person):
+            self._rooms.persons.tell(session.person, NOTICE, caller, self._now())
 
     def security(self, person: str) -> Security:
         persons = self._rooms.persons

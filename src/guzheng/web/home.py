@@ -14,7 +14,14 @@ from guzheng.intake.rules import OPTIONS
 from guzheng.refusals import Problem
 from guzheng.web import problems, readings, spelling
 from guzheng.web.arriving import apart, apart_if_long
-from guzheng.web.gate import PUBLIC, Rule, acting_of, find_acting, second_step_address
+from guzheng.web.gate import (
+    PUBLIC,
+    SIGNED_IN,
+    Rule,
+    acting_of,
+    find_acting,
+    second_step_address,
+)
 from guzheng.web.intake_form import (
     MULTIPART_OVERHEAD,
     fields_before_files,
@@ -23,6 +30,7 @@ from guzheng.web.intake_form import (
 from guzheng.web.orders import order_from
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import ExhibitView, Platform
+from guzheng.web.sessions import caller_of
 
 LATEST: Final = 8
 
@@ -31,6 +39,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET /": PUBLIC,
     "POST /captures": Permission.CAPTURE,
     "POST /deposits": Permission.DEPOSIT,
+    "POST /notice": SIGNED_IN,
 }
 
 
@@ -86,6 +95,13 @@ def routes(platform: Platform, pages: Pages, *, upload_limit: int) -> APIRouter:
             return _see(f"/exhibits/{received.exhibits[0]}")
         return _see("/exhibits")
 
+    @router.post("/notice")
+    def acknowledge(request: Request) -> Response:
+        """That this is no tool which finds similar pictures and complains of them (S2-018)."""
+        session = platform.people.require_session(request.cookies)
+        platform.people.acknowledge(session, caller_of(request))
+        return _see("/")
+
     return router
 
 
@@ -100,11 +116,19 @@ def _facts(platform: Platform, acting: Acting) -> dict[str, object]:
         "may_read": acting.may(Permission.READ),
         "may_capture": acting.may(Permission.CAPTURE),
         "may_deposit": acting.may(Permission.DEPOSIT),
+        "notice": _has_notice(platform, acting),
         "title_of": readings.title_of,
         "token": platform.ordering.new_token(),
         "vantages": platform.vantages.names,
         "options": OPTIONS,
     }
+
+
+def _has_notice(platform: Platform, acting: Acting) -> bool:
+    """Shown to each person until he has acknowledged it; a seat is nobody who could."""
+    if acting.by != "session" or not acting.may(Permission.DEPOSIT):
+        return False
+    return not platform.people.has_acknowledged(acting.person)
 
 
 def _latest(platform: Platform, acting: Acting) -> Sequence[ExhibitView]:

@@ -2,6 +2,7 @@
 // The pages are complete without this file.
 
 import { startClock } from "./clock.js";
+import { keepDrafts } from "./drafts.js";
 
 document.documentElement.classList.add("scripted");
 
@@ -26,6 +27,7 @@ export function prepare(root) {
 }
 
 prepare(document);
+keepDrafts(document.querySelector("main"));
 
 // A page of ours as a document: parsed, not run, and no string becomes markup.
 export function fetchPage(address, { method = "GET", body = null, onProgress = null } = {}) {
