@@ -115,6 +115,31 @@ def test_a_finished_exhibit_is_told(told: Told) -> None:
     assert len(told.other.heard) == 3
 
 
+def test_what_failed_is_sent_again_at_once_by_hand_and_given_up_with_its_address(
+    told: Told,
+) -> None:
+    page, _secret = told.make()
+    told.other.status = 500
+    told.owner.post(f"{page}/test")
+    shown = told.owner.text(page)
+    assert ("HTTP 500" in shown, "等待发送 1 条" in shown) == (True, True)
+    assert "data-unfinished" in shown, "the page looks again by itself"
+    message = re.search(r'name="message" value="(wm_\w+)"', shown)
+    assert message is not None
+    told.other.status = 204
+    told.owner.post(f"{page}/again", {"message": message[1]})
+    shown = told.owner.text(page)
+    assert "HTTP 204" in shown, "who pressed need not wait for a round"
+    assert ("等待发送" in shown, "data-unfinished" in shown) == (False, False)
+    told.other.status = 500
+    told.owner.post(f"{page}/test")
+    told.other.status = 410
+    told.owner.post(f"{page}/test")
+    shown = told.owner.text(page)
+    assert "已停用" in shown
+    assert ("等待发送" in shown, "下一次" in shown) == (False, False)
+
+
 def test_what_the_operator_ended_is_told_as_that_and_not_as_a_capture(told: Told) -> None:
     told.make()
     exhibit = told.deposit()

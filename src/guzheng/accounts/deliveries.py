@@ -72,7 +72,12 @@ class Deliveries:
         self._tries = min(tries, MOST_TRIES)
 
     def take(
-        self, now: datetime, *, message: str = "", spared: frozenset[str] = frozenset()
+        self,
+        now: datetime,
+        *,
+        message: str = "",
+        endpoint: str = "",
+        spared: frozenset[str] = frozenset(),
     ) -> Due | None:
         """One that is due, and nobody else's for some minutes; None when none is. `spared`:
         endpoints that are not asked now."""
@@ -82,11 +87,13 @@ class Deliveries:
             wanted = wanted.where(DELIVERY.c.endpoint.not_in(spared))
         if message:
             wanted = wanted.where(DELIVERY.c.message == message)
+        if endpoint:
+            wanted = wanted.where(DELIVERY.c.endpoint == endpoint)
         with writing(self._engine) as connection:
             while row := connection.execute(wanted.order_by(DELIVERY.c.due_at)).first():
                 mine = _of(row.message, row.endpoint)
-                endpoint = endpoint_in(connection, row.endpoint)
-                if endpoint.ended:
+                told = endpoint_in(connection, row.endpoint)
+                if told.ended:
                     given_up = update(DELIVERY).where(mine)
                     connection.execute(given_up.values(due_at="", outcome="given-up"))
                     continue
@@ -96,7 +103,7 @@ class Deliveries:
                 )
                 body = select(MESSAGE.c.body).where(MESSAGE.c.message == row.message)
                 octets = connection.execute(body).scalar_one().encode()
-                return Due(row.message, endpoint, octets, row.tries + 1)
+                return Due(row.message, told, octets, row.tries + 1)
         return None
 
     def settle(

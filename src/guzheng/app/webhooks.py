@@ -75,6 +75,8 @@ class Webhooks:
 
     def _view(self, one: Endpoint, limit: int) -> EndpointView:
         waiting, next_at = self._deliveries.waiting(one.endpoint)
+        if one.ended:  # what waited is given up when it would be due
+            waiting, next_at = 0, None
         return EndpointView(
             one, waiting, next_at, self._deliveries.attempts(one.endpoint, limit)
         )
@@ -109,6 +111,9 @@ class Webhooks:
     def again(self, by: Acting, endpoint: str, message: str) -> None:
         self._count(by)
         self._deliveries.again(by, endpoint, message, self._now())
+        due = self._deliveries.take(self._now(), message=message, endpoint=endpoint)
+        if due is not None:  # or else the round was faster
+            self._send(due)
 
     def _count(self, by: Acting) -> Mapping[str, Limit]:
         """What is sent because somebody pressed for it has a measure: we are nobody's tool for
