@@ -48,7 +48,7 @@ def test_who_has_cosigned_and_who_is_awaited(
         witnessed.walk(waiting, silent)
     for language, words in (
         ("zh", "日志第 1 条，已签入检查点；等待见证人：notary、school"),
-        ("en", "Log entry 1; under a signed checkpoint; awaited witnesses: notary、school"),
+        ("en", "Log entry 1; under a signed checkpoint; awaited witnesses: notary, school"),
     ):
         shown = page.client.get(f"/exhibits/{waiting}", params={"lang": language}).text
         assert words in shown

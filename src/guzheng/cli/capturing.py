@@ -282,8 +282,8 @@ def compare(one: str, other: str, data: Path, speaker: Speaker) -> int:
     ):
         aspects = report[name]
         if isinstance(aspects, list) and aspects:
-            said = [say(f"page.compare.aspect-{one}", speaker.language) for one in aspects]
-            speaker.say(code, aspects="、".join(said))
+            said = (say(f"page.compare.aspect-{one}", speaker.language) for one in aspects)
+            speaker.say(code, aspects=tuple(said))
     if not report["differing"]:
         speaker.say("cli.compare-same")
     return 0

@@ -83,13 +83,13 @@ class Speaker:
 
     def entry(self, entry: EntryView) -> None:
         """How far the entry has come, who has cosigned it, and who is awaited."""
-        witnesses = "、".join(
+        witnesses = tuple(
             f"{legible(one.name)} ({instant.beijing(one.attested_at)})"
             for one in entry.witnesses
         )
         self.note(_ENTRIES[entry.state], index=entry.index, witnesses=witnesses or "—")
         if entry.awaited:
-            self.note("cli.entry-awaits", names="、".join(map(legible, entry.awaited)))
+            self.note("cli.entry-awaits", names=tuple(map(legible, entry.awaited)))
 
     def exhibit(self, platform: Platform, view: ExhibitView) -> None:
         """One exhibit: a JSON line, or a few lines of words."""

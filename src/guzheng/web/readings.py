@@ -37,7 +37,7 @@ class Step:
     progress: Progress
     at: datetime | None = None
     remark: str = ""
-    remark_facts: Mapping[str, str] | None = None
+    remark_facts: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _done(view: ExhibitView, step: str) -> Step:
 
 def _witnessed(entry: EntryView) -> Step:
     """Cosigned by the quorum: who, and since when enough of them had seen it."""
-    who = "、".join(one.name for one in entry.witnesses)
+    who = tuple(one.name for one in entry.witnesses)
     facts = {"index": str(entry.index), "who": who}
     at = max(one.attested_at for one in entry.witnesses)
     return Step("logged", "done", at, "walk.witnessed", facts)
@@ -183,7 +183,7 @@ def _witnessed(entry: EntryView) -> Step:
 
 def _pending(view: ExhibitView, step: str, progress: Progress) -> Step:
     if step == "logged" and view.entry is not None:
-        who = "、".join(view.entry.awaited)
+        who = tuple(view.entry.awaited)
         facts = {"index": str(view.entry.index), "who": who}
         waits = f"walk.{view.entry.state}" + ("-awaits" if who else "")
         return Step(step, progress, None, waits, facts)

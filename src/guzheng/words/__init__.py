@@ -9,6 +9,7 @@ A catalogue is a TOML file beside this module, one per language, keyed by code: 
 the source; every other catalogue has exactly the same codes with exactly the same blanks
 (``{found}``), which a test requires. A blank is a name between braces and nothing more: no
 attribute, no index, no format, so that neither a word nor a fact can reach into an object.
+A fact that is a tuple is several names, which each language sets apart in its own way.
 There are no plurals: write sentences that need none («Files: {count}»).
 
 A code without words, or a blank without a fact, is our bug and raises at once; for codes that
@@ -27,6 +28,7 @@ Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 SOURCE: Final[Language] = "zh"
 
+_BETWEEN: Final[Mapping[Language, str]] = {"zh": "、", "en": ", "}
 _NUMBERED = re.compile(r"([a-z]+)-([0-9]{3})(?:\.[a-z0-9]+)?")
 _BLANK = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -40,7 +42,7 @@ def say(code: str, language: Language = SOURCE, /, **facts: object) -> str:
     words = catalogue(language).get(code)
     if words is None:
         raise Unspoken(f"no {language} words for the code {code!r}")
-    return _filled(words, facts, code)
+    return _filled(words, facts, code, language)
 
 
 def find_words(code: str, language: Language = SOURCE, /, **facts: object) -> str | None:
@@ -87,11 +89,12 @@ def _flat(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str]]
             raise TypeError(f"words are text: {prefix}{key} is {type(value).__name__}")
 
 
-def _filled(words: str, facts: Mapping[str, object], code: str) -> str:
+def _filled(words: str, facts: Mapping[str, object], code: str, language: Language) -> str:
     def fact_of(blank: re.Match[str]) -> str:
         name = blank.group(1)
         if name not in facts:
             raise Unspoken(f"the words of {code!r} want the fact {name!r}")
-        return str(facts[name])
+        fact = facts[name]
+        return _BETWEEN[language].join(map(str, fact)) if isinstance(fact, tuple) else str(fact)
 
     return _BLANK.sub(fact_of, words)
