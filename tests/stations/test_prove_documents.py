@@ -107,6 +107,24 @@ def test_the_same_selection_is_the_same_octets(
 
 
 @pytest.mark.oracle("pdftotext")
+def test_the_parties_have_the_whole_line_of_the_list(
+    platform: Platform, wanted: WantedPackage, tmp_path: Path
+) -> None:
+    """However many they are: a third of it was theirs."""
+    said = "；".join(f"代工厂：某某市第 {one} 五金制品有限公司" for one in range(1, 4))
+    (one,) = platform.packaging.write(
+        replace(wanted, selection=replace(wanted.selection, parties=said)), tmp_path
+    )
+    with zipfile.ZipFile(tmp_path / one.name) as archive:
+        listed = Path(archive.extract(package.CATALOGUE, tmp_path))
+    done = subprocess.run(
+        ["pdftotext", "-layout", str(listed), "-"], check=True, capture_output=True
+    )
+    lines = [line for line in done.stdout.decode().splitlines() if "五金制品" in line]
+    assert [line.count("五金制品") for line in lines] == [3]
+
+
+@pytest.mark.oracle("pdftotext")
 def test_a_rehearsal_lies_beside_the_package_and_never_in_it(
     platform: Platform, wanted: WantedPackage, made: Path, tmp_path: Path
 ) -> None:
