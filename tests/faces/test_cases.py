@@ -120,6 +120,10 @@ def test_what_a_case_has_no_exhibit_for_leads_to_the_list(face: Face, case: str)
     posted(
         face, f"{case}/facts", name="某案", platform_note="未尽审核义务", platform_exhibit=reply
     )
+    posted(face, f"{case}/damages", kind="order-amount", amount="1", exhibit=reply)
+    cited = face.client.post(f"{case}/remove", data={"part": "exhibit", "subject": reply})
+    assert cited.status_code == 409
+    assert "<dd>案情、损害</dd>" in cited.text, "where it is referred to"
     page = seen(face, case)
     assert f'<a href="/exhibits/{reply}">平台答复</a>' in page
     assert f'value="{reply}" checked' in page

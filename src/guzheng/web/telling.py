@@ -89,6 +89,9 @@ def _told(code: str, part: str, note: str, language: words.Language) -> str:
         function = words.say(f"page.edition.function-{said[1]}", language)
         editions = said[2].replace(", ", "、") if language == "zh" else said[2]
         return words.say("told.in-editions", language, function=function, editions=editions)
+    if code == "cases.still-cited" and part == "found":  # on which pages of the case to look
+        parts = [words.find_words(f"case.part.{one}", language) for one in note.split(", ")]
+        return ("、" if language == "zh" else ", ").join(one for one in parts if one)
     numbers = _NUMBER.findall(note)
     facts = dict(zip(("first", "second"), numbers, strict=False))
     own = words.catalogue(language).get(f"{part}.{code}")
