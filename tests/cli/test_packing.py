@@ -1,10 +1,14 @@
 """`guzheng package --into`: volumes for a medium with their documents, or words and nothing."""
 
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from guzheng.app import Platform
+from guzheng.cases import Facts, Party, course
+from guzheng.config import Config
 from guzheng.proof import package
 from guzheng.prove.disc import digests_in
 from tests.cli.conftest import Command
@@ -31,6 +35,29 @@ def test_a_disc_with_its_documents(cli: Command, exhibit: str, tmp_path: Path) -
     assert {package.CATALOGUE, package.LABELS, package.LISTING} <= names.keys()
     assert not {package.DISCLOSURE, package.CERTIFICATION} & names.keys()
     assert f"exhibits/{exhibit}/items/合同.txt" in names
+
+
+@pytest.mark.oracle("pdftotext")
+@pytest.mark.parametrize(
+    ("language", "party"), [("zh", "目标主体：甲公司"), ("en", "Target party: 甲公司")]
+)
+def test_a_case_is_told_in_the_language_of_its_documents(
+    cli: Command, data: Path, exhibit: str, tmp_path: Path, language: str, party: str
+) -> None:
+    cases = Platform(Config(data)).cases
+    case = cases.open(Facts(name="某案")).case
+    cases.link(case, [exhibit])
+    cases.set(case, course.PARTY, Party(role="target", name="甲公司"))
+    out = tmp_path / "zips"
+    ran = cli("package", "--case", case, "--into", out, "--catalogue", "--lang", language)
+    assert ran.status == 0, ran.err
+    (file,) = out.iterdir()
+    with zipfile.ZipFile(file) as archive:
+        listed = archive.extract(package.CATALOGUE, tmp_path)
+    done = subprocess.run(
+        ["pdftotext", "-layout", listed, "-"], check=True, capture_output=True
+    )
+    assert party in done.stdout.decode()
 
 
 def test_a_zip_with_all_of_them(cli: Command, exhibit: str, tmp_path: Path) -> None:

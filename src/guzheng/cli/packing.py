@@ -99,7 +99,8 @@ def package(
 
 def _of_case(platform: Platform, case: str, after: int, speaker: Speaker) -> Selection:
     """The exhibits of a case, and a word where there are more of them."""
-    whole, found = len(platform.cases.case(case).exhibits), of_case(platform.cases, case, after)
+    whole = len(platform.cases.case(case).exhibits)
+    found = of_case(platform.cases, case, after, speaker.language)
     until = after + len(found.entries)
     if found.entries and (after or until < whole):
         speaker.note("page.package.portion", whole=whole, first=after + 1, last=until)
