@@ -102,7 +102,7 @@ def test_an_invitation_goes_out_by_letter(
         {"address": f"New.{firm.owner.person}@Example.com"},
         status=201,
     )
-    assert f"已发往 new.{firm.owner.person.lower()}@example.com" in answer.text
+    assert f"正在发往 new.{firm.owner.person.lower()}@example.com" in answer.text
     link = re.search(r"/invitation/[\w-]{43}", answer.text)
     assert link is not None
     said, deadline = "", time.monotonic() + 30
@@ -117,6 +117,15 @@ def test_an_invitation_goes_out_by_letter(
         firm.platform.members.invite(firm.owner.acting(firm.platform))
     full = firm.owner.post("/members/invitations", status=409)
     assert "accounts.invitations-too-many" in full.text
+
+
+def test_who_is_a_member_already_is_told_so_and_accepts_nothing(firm: Firm) -> None:
+    link = firm.invite()
+    page = firm.owner.text(link)
+    assert "您已经是这个账号的成员" in page
+    assert f'action="{link}"' not in page
+    assert firm.owner.post(link, status=409).text.count("pe_") == 0
+    assert f'action="{link}"' in firm.staff.text(link)
 
 
 def test_dangerous_acts_ask_again_who_it_is(firm: Firm) -> None:

@@ -27,7 +27,9 @@ from guzheng.web import create_app
 from tests import plain, world
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
+from tests.faces.persons import someone
 from tests.faces.tenants import ALL, ANNE, COOKIE, Known
+from tests.mailbox import mailbox
 from tests.pictures import picture
 
 USCC, FIRM = "91350100M000100Y43", "杭州某某贸易有限公司"
@@ -302,3 +304,38 @@ SMALL = """[...document.querySelectorAll('main button, main input')]
   .filter(one => !(one.labels?.length || one.tagName === 'BUTTON')
     || (one.getBoundingClientRect().height < 44 && !['radio', 'file'].includes(one.type)))
   .map(one => one.outerHTML)"""
+
+
+def test_who_asked_is_told_by_letter_what_was_decided(tmp_path: Path) -> None:
+    with mailbox() as box:
+        config = Config(
+            tmp_path,
+            accounts="on",
+            public_url="http://localhost:1",
+            smtp_url=f"smtp://127.0.0.1:{box.port}",
+            mail_from="no-reply@guzheng.example",
+        )
+        platform = Platform(config)
+        with (
+            serving(create_app(platform)) as face,
+            someone(platform, face.address, "zhao") as asks,
+            someone(platform, face.address, "reviewer", LOCAL) as operator,
+        ):
+            person = platform.people.find_person(asks.person)
+            assert person is not None
+            names = platform.names
+            for decision, reason, told in (
+                ("refuse", "照片不清晰", "未通过"),
+                ("approve", "", "已通过"),
+                ("withdraw", "营业执照已吊销", "撤回"),
+            ):
+                if decision != "withdraw":
+                    by = asks.acting(platform)
+                    names.ask(by, "enterprise", FIRM, USCC, [picture("PNG")])
+                review = f"/operator/reviews/{names.latest(1)[0].request}"
+                operator.post(f"{review}/{decision}", {"reason": reason} if reason else None)
+                text = str(box.letter(person.address, told).get_content())
+                assert reason in text
+                assert "http://localhost:1/me/name" in text
+                assert (FIRM in text, USCC in text) == (False, False), "others read letters"
+        platform.interrupt()

@@ -362,6 +362,11 @@ def _invited(router: APIRouter, platform: Platform, pages: Pages) -> None:
             "founder": platform.members.founder_name(invitation.account),
             "inviter": platform.members.name_of(invitation.by_person),
             "me": platform.members.name_of(by.person) if by else "",
+            "is_member": by is not None
+            and any(
+                one.member.account == invitation.account
+                for one in platform.members.accounts_of(by)
+            ),
             "address": f"/invitation/{quote(secret)}",
             "trouble": trouble,
         }

@@ -124,6 +124,7 @@ class Pages:
             "not_done": request.method == "GET" and NOT_DONE in request.query_params,
             "acting": (acting := _acting(request)),
             "reader": self._name_of(acting),
+            "reader_mark": _mark_of(acting),
             "is_served": self.addresses.__contains__,
             "acted": partial(_acted, self._platform, language),
             "static": f"/static/{self.static_digest}",
@@ -177,6 +178,13 @@ def _acting(request: Request) -> Acting | None:
         return find_acting(request)
     except Problem:
         return None
+
+
+def _mark_of(acting: Acting | None) -> str:
+    """By which a browser knows the same reader again (`drafts.js`); no id of his."""
+    if acting is None or not acting.person:
+        return ""
+    return hashlib.sha256(f"{acting.person} {acting.account}".encode()).hexdigest()[:16]
 
 
 def _in_language(request: Request, language: words.Language) -> str:

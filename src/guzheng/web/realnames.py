@@ -4,6 +4,7 @@ What the account's own people see is masked. What a reviewer sees is drawn anew 
 documents; the octets as they came in leave only as an attachment that can neither run nor
 load. No page here may be kept by a browser."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,9 +13,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from guzheng import words
 from guzheng.accounts import Acting, Permission
 from guzheng.accounts.documents import LARGEST
-from guzheng.accounts.realnames import MOST_DOCUMENTS, STATEMENT
+from guzheng.accounts.realnames import MOST_DOCUMENTS, STATEMENT, NameRequest
 from guzheng.proof.manifest import APPLICANTS
 from guzheng.refusals import Problem, Refused
 from guzheng.store import ids
@@ -25,6 +27,7 @@ from guzheng.web.guard import HOSTILE_BYTES_POLICY
 from guzheng.web.orders import form_of
 from guzheng.web.pages import READ, Pages, language_of
 from guzheng.web.ports import Platform
+from guzheng.web.sessions import reached_of
 from guzheng.web.uploads import Field, File, parts_of
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -140,12 +143,25 @@ def _reviewing_routes(router: APIRouter, platform: Platform, pages: Pages) -> No
         plain = decision in {"approve", "compare"}
         reason = "" if plain else form_of(request).get("reason", "")
         try:
-            _decide(platform, acting_of(request), review, decision, reason)
+            one = _decide(platform, acting_of(request), review, decision, reason)
         except Problem as refused:
             if refused.code in {"accounts.name-not-found", "web.not-found"}:
                 raise
             return review_page(request, review, reason, refused)
+        if one is not None:
+            _tell(request, platform, one, reason)
         return _see(f"/operator/reviews/{review}")
+
+
+def _tell(request: Request, platform: Platform, one: NameRequest, reason: str) -> None:
+    """To who asked; he would have to look every day. The decision stands without it."""
+    person = platform.people.find_person(one.person)
+    if person is None:
+        return
+    link = f"{platform.people.address(reached_of(request))}/me/name"
+    with contextlib.suppress(Problem):
+        letter, language = f"name-{one.state}", words.SOURCE
+        platform.people.write_to(person.address, letter, language, reason=reason, link=link)
 
 
 def _document_routes(router: APIRouter, platform: Platform) -> None:
@@ -170,16 +186,18 @@ def _document_routes(router: APIRouter, platform: Platform) -> None:
 
 def _decide(
     platform: Platform, acting: Acting, review: str, decision: str, reason: str
-) -> None:
+) -> NameRequest | None:
+    """The request, where something was decided."""
     match decision:
         case "approve":
-            platform.names.approve(review, acting)
+            return platform.names.approve(review, acting)
         case "compare":
             platform.names.compare(review, acting)
+            return None
         case "refuse":
-            platform.names.refuse(review, acting, reason)
+            return platform.names.refuse(review, acting, reason)
         case "withdraw":
-            platform.names.withdraw(review, acting, reason)
+            return platform.names.withdraw(review, acting, reason)
         case _:
             raise Refused("web.not-found", found=decision[:60])
 
