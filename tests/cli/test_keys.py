@@ -43,6 +43,30 @@ def test_the_next_key_signs_and_the_list_says_so(cli: Command, file: Path) -> No
     assert cli("fsck").status == 0, "old tokens verify"
 
 
+def sm2_signer(cli: Command, file: Path) -> x509.Certificate:
+    folder = Path(str(cli("deposit", file, "--json").lines[-1]["folder"]))
+    return timestamp.require_signature(timestamp.parse((folder / "seal.sm2.tsa").read_bytes()))
+
+
+def test_the_sm2_key_turns_too(cli: Command, data: Path, file: Path, tmp_path: Path) -> None:
+    first = sm2_signer(cli, file)
+    assert cli("keys", "rotate", "--sm2", "--at", "2100-01-01T00:00:00Z").status != 0
+    assert cli("keys", "rotate", "--sm2").status == 0
+    (data / "keys" / "sm2" / "tsa.key").unlink()  # as the page says: the next one signs
+    second = sm2_signer(cli, file)
+    assert first != second
+    found = listed(cli)
+    assert (found["sm2-tsa", 1], found["sm2-tsa", 2]) == ("earlier", "signing")
+    assert found["tsa", 1] == "signing"
+    for number, exhibit in enumerate(one["exhibit"] for one in cli("list", "--json").lines):
+        out = tmp_path / f"court-{number}.zip"
+        assert cli("package", exhibit, "--out", out).status == 0
+    assert cli("fsck").status == 0
+    (data / "keys" / "sm2" / "root.key").unlink()
+    away = cli("keys", "rotate", "--sm2")
+    assert (away.status, "[fix.root-offline]" in away.err) == (1, True), away
+
+
 def test_a_root_that_is_away(cli: Command, data: Path, tmp_path: Path, file: Path) -> None:
     cli("keys", "list")
     vault = tmp_path / "vault" / "keys" / "authority"

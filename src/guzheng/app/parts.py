@@ -23,6 +23,7 @@ from guzheng.app.stores import INDEX, JOBS, LEDGER, Store, open_stores
 from guzheng.app.timekeeping import ClockPapers, open_gate
 from guzheng.commission import Commissions, Schedules
 from guzheng.config import Config
+from guzheng.fix import sm2_rotation
 from guzheng.fix.clock import Gate, shared
 from guzheng.fix.clock.rules import EPOCH
 from guzheng.intake import ExhibitIndex
@@ -57,7 +58,7 @@ class Parts:
     papers: ClockPapers
     checks: PaperRow[selfcheck.CheckRecord]
     local: fix.RotatingAuthority
-    sm2: fix.LocalAuthority | None
+    sm2: fix.RotatingAuthority | None
     authority: fix.TimestampAuthority
     blobs: Store
     index: ExhibitIndex
@@ -157,7 +158,7 @@ def _opened(
     _require_keys_of(stores.blobs, keys_folder)
     keys_folder.mkdir(mode=0o700, exist_ok=True)
     library = _libcrypto(config)
-    keys, national = _keys_of(config, keys_folder, library, now, entropy)
+    keys = _keys_of(config, keys_folder, library, now, entropy)
     journal = fix.FileJournal(data / "journal", now=now)
     shards = open_shards(stores, keys_folder, library, now=now, entropy=entropy)
     papers = ClockPapers(stores.blobs, shards, stores.leases, entropy)
@@ -173,9 +174,9 @@ def _opened(
         in_device=device_of(config),
     )
     sm2 = None
-    if national is not None:
-        sm2 = fix.sm2_authority(
-            national, now=now, entropy=entropy, journal=journal, clock=clock
+    if library is not None:
+        sm2 = fix.rotating_sm2_authority(
+            keys_folder, library, now=now, entropy=entropy, journal=journal, clock=clock
         )
     commissions = Commissions(stores.commissions)
     return Parts(
@@ -206,9 +207,9 @@ def _keys_of(
     library: fix.Libcrypto | None,
     now: Callable[[], datetime],
     entropy: Callable[[int], bytes],
-) -> tuple[fix.Keys, fix.Sm2Keys | None]:
+) -> fix.Keys:
     """The keys of our own authority; SM2 ones before the ledger's, which tell that these
-    were made."""
+    were made. The first of the SM2 authority may be gone where there is a next one."""
     operator = config.operator or fix.OPERATOR
     keys = fix.load_or_make(
         keys_folder,
@@ -217,11 +218,11 @@ def _keys_of(
         operator=operator,
         tsa_kind="rsa3072" if config.tsa_key == "rsa3072" else "p256",
     )
-    if library is None:
-        return keys, None
-    return keys, fix.sm2_ceremony.load_or_make(
-        keys_folder, library, now=now, entropy=entropy, operator=operator
-    )
+    if library is not None and not os.path.lexists(keys_folder / sm2_rotation.FOLDER):
+        fix.sm2_ceremony.load_or_make(
+            keys_folder, library, now=now, entropy=entropy, operator=operator
+        )
+    return keys
 
 
 def _require_keys_of(blobs: Blobs, keys_folder: Path) -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from guzheng import fix
 from guzheng.config import Config
-from guzheng.fix import rotation, sm2_ceremony
+from guzheng.fix import rotation, sm2_ceremony, sm2_rotation
 from guzheng.proof import chain
 from guzheng.proof.digest import sha256
 from guzheng.refusals import Refused
@@ -79,17 +79,18 @@ def views(data: Path, now: datetime, warn_days: int) -> tuple[KeyView, ...]:
         _view(0, role, certificate, now, warn_days, place)
         for role, place, certificate in _roots(keys_dir)
     ]
-    known = rotation.generations(keys_dir)
-    signing = rotation.signing_at(known, now)
-    for one in known:
-        state: State = "earlier" if one.number < signing.number else "later"
-        view = _view(
-            one.number, "tsa", one.certificate, now, warn_days, one.place, one.begins_at
-        )
-        found.append(view if one is signing else _with(view, state))
-    national = sm2_ceremony.find_tsa(keys_dir)
-    if national is not None:
-        found.append(_view(1, "sm2-tsa", national, now, warn_days))
+    roles: dict[Role, tuple[rotation.Generation, ...]] = {
+        "tsa": rotation.generations(keys_dir),
+        "sm2-tsa": sm2_rotation.generations(keys_dir),
+    }
+    for role, known in roles.items():
+        for one in known:
+            signing = rotation.signing_at(known, now)
+            state: State = "earlier" if one.number < signing.number else "later"
+            view = _view(
+                one.number, role, one.certificate, now, warn_days, one.place, one.begins_at
+            )
+            found.append(view if one is signing else _with(view, state))
     return tuple(found)
 
 
@@ -114,6 +115,23 @@ def rotate(
         begins_at=begins_at,
         entropy=entropy,
         in_device=_labelled(config),
+    )
+
+
+def rotate_sm2(
+    config: Config,
+    *,
+    now: datetime,
+    begins_at: datetime,
+    entropy: Callable[[int], bytes],
+) -> rotation.Generation:
+    return sm2_rotation.rotate(
+        config.data / "keys",
+        fix.open_libcrypto(),
+        operator=config.operator or fix.OPERATOR,
+        at=now,
+        begins_at=begins_at,
+        entropy=entropy,
     )
 
 

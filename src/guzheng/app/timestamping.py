@@ -21,7 +21,7 @@ from guzheng.app.parts import Parts
 from guzheng.config import Config
 from guzheng.fix import RotatingAuthority
 from guzheng.fix.admission import Admission, Limits, TooMany, bucket_of, client_of
-from guzheng.fix.authority import Answer, LocalAuthority, rejected
+from guzheng.fix.authority import Answer, rejected
 from guzheng.fix.request import (
     MAX_REQUEST_OCTETS,
     Failure,
@@ -75,7 +75,7 @@ class Timestamping:
         self.counts = counts
         self.monotonic = monotonic
         self._local: RotatingAuthority = parts.local
-        self._sm2: LocalAuthority | None = parts.sm2
+        self._sm2: RotatingAuthority | None = parts.sm2
         self._audit = audit
         self._admission = Admission(
             Limits(config.tsa_rate, config.tsa_burst, config.tsa_per_day)
@@ -107,10 +107,10 @@ class Timestamping:
         """The answers to many questions at once, in their order; SM3 is SM2's to stamp."""
         national = [bool(self._sm2) and asks_for_sm3(one) for one, _ in asked]
         if self._sm2 is None or not any(national):
-            answers = self._by_local(asked)
+            answers = self._by(self._local, asked)
         else:
             answers = [
-                self._sm2.issue(*one) if sm2 else self._by_local([one])[0]
+                self._by(self._sm2 if sm2 else self._local, [one])[0]
                 for one, sm2 in zip(asked, national, strict=True)
             ]
         for one in answers:
@@ -118,11 +118,13 @@ class Timestamping:
                 self._rejected(one.failure, one.code)
         return answers
 
-    def _by_local(self, asked: Sequence[tuple[bytes, str]]) -> list[Answer]:
+    def _by(
+        self, authority: RotatingAuthority, asked: Sequence[tuple[bytes, str]]
+    ) -> list[Answer]:
         """Rejected when the next key was put there and cannot be used here: who asked must know
         that the fault is ours, and an older key may have been stolen."""
         try:
-            return self._local.issue_all(asked)
+            return authority.issue_all(asked)
         except Problem as problem:
             failing = Rejection(Failure.SYSTEM_FAILURE, problem.code, problem.code)
             return [rejected(failing)] * len(asked)
@@ -137,7 +139,7 @@ class Timestamping:
             said = said if other else "no SM2 on this machine"
             answer = rejected(Rejection(Failure.BAD_ALG, said))
         else:
-            answer = self._sm2.issue(request_der, client)
+            answer = self._by(self._sm2, [(request_der, client)])[0]
         if answer.failure is not None:
             self._rejected(answer.failure, answer.code)
         return answer

@@ -64,13 +64,18 @@ def listed(data: Path, speaker: Speaker) -> int:
 
 @keys.command("rotate")
 @_AT
+@click.option("--sm2", is_flag=True, help="国密机构的密钥 / that of the SM2 authority")
 @common
-def rotate(begins: str | None, data: Path, speaker: Speaker) -> int:
+def rotate(
+    begins: str | None,
+    sm2: bool,  # noqa: FBT001 - click passes flags by name
+    data: Path,
+    speaker: Speaker,
+) -> int:
     """换用下一把密钥（根密钥在本机时） / take up the next key (where the root's key is)."""
     settings, now = opened(data).config, system_now()
-    made = signing.rotate(
-        settings, now=now, begins_at=_instant(begins) or now, entropy=system_entropy
-    )
+    turn = signing.rotate_sm2 if sm2 else signing.rotate
+    made = turn(settings, now=now, begins_at=_instant(begins) or now, entropy=system_entropy)
     return _taken(made, speaker)
 
 

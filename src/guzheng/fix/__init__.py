@@ -10,13 +10,14 @@ May fail: `Unavailable` (fix.authority-…, fix.answer-unsound) when no sound an
 operator must act before anything can be sealed.
 """
 
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from guzheng.fix import keyfolder, sm2
+from guzheng.fix import keyfolder, rotation, sm2, sm2_rotation
 from guzheng.fix.authority import (
     LOCAL_POLICY_OID,
     MEASURED_POLICY_OID,
@@ -65,6 +66,7 @@ __all__ = [
     "random_serials",
     "roots_pem",
     "rotating_authority",
+    "rotating_sm2_authority",
     "signing_key_of",
     "sm2_authority",
     "stamp",
@@ -114,7 +116,34 @@ def rotating_authority(
             journal=journal,
         )
 
-    return RotatingAuthority(keys_dir, under, now, journal)
+    folder = keys_dir / rotation.FOLDER
+    known = functools.partial(rotation.generations, keys_dir)
+    return RotatingAuthority(folder, known, under, now, journal)
+
+
+def rotating_sm2_authority(
+    keys_dir: Path,
+    library: Libcrypto,
+    *,
+    now: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    clock: Clock,
+    journal: Journal,
+) -> RotatingAuthority:
+    """The same under SM2 and SM3; it accepts SM3 imprints besides."""
+
+    def under(generation: Generation) -> LocalAuthority:
+        return LocalAuthority(
+            sm2_rotation.signing_key(generation, library),
+            generation.certificate.public_bytes(Encoding.DER),
+            clock=clock,
+            serial=random_serials(entropy),
+            journal=journal,
+        )
+
+    folder = keys_dir / sm2_rotation.FOLDER
+    known = functools.partial(sm2_rotation.generations, keys_dir)
+    return RotatingAuthority(folder, known, under, now, journal)
 
 
 def sm2_authority(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from guzheng.fix.authority import Answer, LocalAuthority, name_of
 from guzheng.fix.journal import OWN, Journal
-from guzheng.fix.rotation import FOLDER, Generation, generations, signing_at
+from guzheng.fix.rotation import Generation, signing_at
 
 _GLANCE = timedelta(seconds=1)  # how long a key that was put there may go unseen
 _NO_TIME = timedelta()
@@ -25,14 +25,16 @@ class RotatingAuthority:
 
     def __init__(
         self,
-        keys_dir: Path,
+        folder: Path,
+        known: Callable[[], tuple[Generation, ...]],
         make: Callable[[Generation], LocalAuthority],
         now: Callable[[], datetime],
         journal: Journal,
     ) -> None:
-        """`journal`: of all that `make` makes."""
-        self._keys_dir = keys_dir
-        self._folder = str(keys_dir / FOLDER)
+        """`folder`: where further generations appear; `known`: all that there are;
+        `journal`: of all that `make` makes."""
+        self._folder = str(folder)
+        self._all = known
         self._make = make
         self._now = now
         self._journal = journal
@@ -94,7 +96,7 @@ class RotatingAuthority:
     def _look(self) -> None:
         with self._lock:
             seen = self._changed_at()
-            self._known = generations(self._keys_dir)
+            self._known = self._all()
             self._seen = seen
 
     def _changed_at(self) -> tuple[int, int]:

@@ -33,7 +33,7 @@ from guzheng.proof.errors import ProofError
 from guzheng.refusals import Refused, Unavailable
 
 FOLDER, REQUEST = ceremony.NEXT, "request"
-_BEGINS, _DEVICE_KEY, _CSR = "begins", "tsa.pkcs11", "tsa.csr"
+BEGINS, _DEVICE_KEY, _CSR = "begins", "tsa.pkcs11", "tsa.csr"
 _MAX_LABEL = 128
 
 InDevice = Callable[[str], SigningKey]  # label → key
@@ -71,7 +71,7 @@ def generations(keys_dir: Path) -> tuple[Generation, ...]:
         keyfolder.require_private(folder)
         certificate = keyfolder.certificate_in(folder / f"tsa{CERTIFICATE}")
         _require_issued(certificate, root, folder / f"tsa{CERTIFICATE}")
-        found.append(Generation(number, folder, certificate, _begins_in(folder)))
+        found.append(Generation(number, folder, certificate, begins_in(folder)))
     return tuple(found)
 
 
@@ -115,7 +115,7 @@ def request(
 
     Asked again, the same request: its key was made once. `in_device`: label and device."""
     folder = keys_dir / FOLDER / REQUEST
-    _make_room(keys_dir)
+    make_room(keys_dir, FOLDER)
     _forget_taken_over(keys_dir)
 
     def files() -> dict[str, bytes]:
@@ -176,11 +176,7 @@ def install(
     key = signing_key(trial, in_device)  # of this certificate, or refused
     require_suited(certificate, key)
     key.sign(b"a trial, whose signature is thrown away")
-    if not certificate.not_valid_before_utc <= begins_at <= certificate.not_valid_after_utc:
-        raise _certificate_refused(
-            f"one valid at {instant.encode(begins_at)}",
-            f"{certificate.not_valid_before_utc} to {certificate.not_valid_after_utc}",
-        )
+    require_valid(certificate, begins_at)
     files = {
         one: keyfolder.octets_in(waiting / one)
         for one in (f"tsa{KEY}", _DEVICE_KEY)
@@ -188,7 +184,7 @@ def install(
     }
     files |= {
         f"tsa{CERTIFICATE}": certificate.public_bytes(Encoding.PEM),
-        _BEGINS: instant.encode(begins_at).encode(),
+        BEGINS: instant.encode(begins_at).encode(),
     }
     number = generations(keys_dir)[-1].number + 1
     folder = keys_dir / FOLDER / f"{number:04d}"
@@ -227,9 +223,10 @@ def rotate(
 # ---- small pieces ------------------------------------------------------------------------
 
 
-def _make_room(keys_dir: Path) -> None:
+def make_room(keys_dir: Path, folder: str) -> None:
+    """The folder of further generations."""
     try:
-        (keys_dir / FOLDER).mkdir(mode=0o700, exist_ok=True)
+        (keys_dir / folder).mkdir(mode=0o700, exist_ok=True)
         keyfolder.sync(keys_dir)
     except OSError as error:
         raise Unavailable(
@@ -266,6 +263,15 @@ def _require_fresh(keys_dir: Path, public_key_der: bytes) -> None:
                 )
 
 
+def require_valid(certificate: x509.Certificate, begins_at: datetime) -> None:
+    """A key signs from a time on at which its certificate is valid."""
+    if not certificate.not_valid_before_utc <= begins_at <= certificate.not_valid_after_utc:
+        raise _certificate_refused(
+            f"one valid at {instant.encode(begins_at)}",
+            f"{certificate.not_valid_before_utc} to {certificate.not_valid_after_utc}",
+        )
+
+
 def _require_issued(
     certificate: x509.Certificate, root: x509.Certificate, path: Path | None
 ) -> None:
@@ -277,8 +283,9 @@ def _require_issued(
         raise _certificate_refused("one issued by our root", "another issuer") from None
 
 
-def _begins_in(folder: Path) -> datetime:
-    path = folder / _BEGINS
+def begins_in(folder: Path) -> datetime:
+    """From when a generation signs."""
+    path = folder / BEGINS
     try:
         return instant.parse(keyfolder.octets_in(path).decode("ascii", "replace"))
     except ProofError:

@@ -61,16 +61,13 @@ def load(keys_dir: Path, library: Libcrypto) -> Sm2Keys:
     root, tsa = (
         keyfolder.certificate_in(folder / f"{role}{CERTIFICATE}") for role in ("root", "tsa")
     )
-    try:
-        chain.require_path(tsa, (), (root,), tsa.not_valid_before_utc)
-    except ProofError as error:
-        raise keyfolder.damaged(folder / f"tsa{CERTIFICATE}", error.code) from None
+    require_issued(tsa, root, folder / f"tsa{CERTIFICATE}")
     if os.path.lexists(folder / f"root{KEY}"):  # it may be offline
-        _key_in(folder / f"root{KEY}", root, library)
+        key_in(folder / f"root{KEY}", root, library)
     return Sm2Keys(
         root_der=root.public_bytes(Encoding.DER),
         tsa_der=tsa.public_bytes(Encoding.DER),
-        tsa_key=_key_in(folder / f"tsa{KEY}", tsa, library),
+        tsa_key=key_in(folder / f"tsa{KEY}", tsa, library),
     )
 
 
@@ -86,10 +83,12 @@ def find_root_pem(keys_dir: Path) -> bytes:
     return keyfolder.certificate_in(path).public_bytes(Encoding.PEM)
 
 
-def find_tsa(keys_dir: Path) -> x509.Certificate | None:
-    """The SM2 authority's certificate, where there is one."""
-    path = keys_dir / FOLDER / f"tsa{CERTIFICATE}"
-    return keyfolder.certificate_in(path) if os.path.lexists(path) else None
+def require_issued(tsa: x509.Certificate, root: x509.Certificate, path: Path) -> None:
+    """By the SM2 root; `Refused` when it is another's."""
+    try:
+        chain.require_path(tsa, (), (root,), tsa.not_valid_before_utc)
+    except ProofError as error:
+        raise keyfolder.damaged(path, error.code) from None
 
 
 def _made(
@@ -106,9 +105,9 @@ def _made(
         entropy=entropy,
     )
     return {
-        f"root{KEY}": _key_pem(root_key),
+        f"root{KEY}": key_pem(root_key),
         f"root{CERTIFICATE}": _pem_of(root_der),
-        f"tsa{KEY}": _key_pem(tsa_key),
+        f"tsa{KEY}": key_pem(tsa_key),
         f"tsa{CERTIFICATE}": _pem_of(tsa_der),
     }
 
@@ -117,13 +116,15 @@ def _pem_of(certificate_der: bytes) -> bytes:
     return x509.load_der_x509_certificate(certificate_der).public_bytes(Encoding.PEM)
 
 
-def _key_pem(key: Sm2Key) -> bytes:
+def key_pem(key: Sm2Key) -> bytes:
+    """PKCS #8, as it lies on the disk."""
     text = base64.b64encode(key.pkcs8_der())
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return _BEGIN + b"\n".join(lines) + _END
 
 
-def _key_in(path: Path, certificate: x509.Certificate, library: Libcrypto) -> Sm2Key:
+def key_in(path: Path, certificate: x509.Certificate, library: Libcrypto) -> Sm2Key:
+    """The key that the certificate is about. Raises Refused."""
     octets = keyfolder.octets_in(path)
     if not (octets.startswith(_BEGIN) and octets.endswith(_END)):
         raise keyfolder.damaged(path, "no private key in PEM")
