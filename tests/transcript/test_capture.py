@@ -215,6 +215,25 @@ def test_another_body_in_the_archive_is_contradicted(
     assert "body-differs" in {one["why"] for one in figure["missing"]}
 
 
+def test_an_archive_that_cannot_be_read_contradicts_nothing(
+    captured: Captured, tmp_path: Path
+) -> None:
+    copy = altered(captured, tmp_path)
+    with zipfile.ZipFile(copy / "items/page.wacz") as package:
+        members = {name: package.read(name) for name in package.namelist()}
+    broken = members["archive/data.warc.gz"][:-40]
+    pack(copy / "items/page.wacz", members | {"archive/data.warc.gz": broken})
+    status, report = opened(copy)
+    assert status == 1
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    outcomes = {one["step"]: one["outcome"] for one in findings}
+    assert outcomes["archive.form"] == "failed"
+    assert outcomes["archive.exchanges"] == outcomes["trace"] == "not-checked"
+    assert "transcript.exchange-differs" not in faults(report)
+    assert "completeness" not in report
+
+
 def _within_the_largest_record(octets: bytearray) -> int:
     """RFC 8446 §5.1. Not of the last: the end of a connection may have cut that one."""
     at, largest = 0, (0, 0)
@@ -240,6 +259,10 @@ def test_an_octet_of_the_wire_cannot_change_unseen(captured: Captured, tmp_path:
     pack(path, members)
     _, report = opened(copy)
     assert "transcript.stream-altered" in faults(report)
+    command = [sys.executable, "-m", "guzheng.transcript", str(copy), "--lang", "en"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "not wholly opened" in told.stdout
+    assert "not encrypted" not in told.stdout  # every connection of this page is over TLS
     index = json.loads(members["index.json"])  # now with an index that fits
     for one in index["connections"]:
         if name.startswith(f"c{one['number']:05d}."):

@@ -41,6 +41,7 @@ RULES = {
     "trace": "docs/spec/trace.md",
 }
 _BLOCK = 1 << 20
+_ALL_THREE = "record, transcript and archive"
 _STAMP = "moments/transcript.tsa"
 _ITEMS = (
     container.TRANSCRIPT,
@@ -76,7 +77,7 @@ class Examined:
     record: CaptureRecord | None = None
     transcript: Transcript | None = None
     opened: list[Opened] = field(default_factory=list[Opened])
-    pairs: list[Pair] = field(default_factory=list[Pair])
+    pairs: list[Pair] | None = None  # None: no archive, or one that cannot be read
     completeness: Completeness | None = None
     layout: Layout | None = None
     trace: dict[str, object] | None = None
@@ -306,12 +307,13 @@ def _read_archive(found: Examined, source: Source) -> None:
 def _compare(found: Examined) -> None:
     if found.record is not None and found.record.failed:
         return
-    if found.record is None or found.transcript is None:
-        found.findings.skipped("archive.exchanges", "record, transcript and archive")
+    if found.record is None or found.transcript is None or found.pairs is None:
+        found.findings.skipped("archive.exchanges", _ALL_THREE)
         return
     found.completeness = compare(requests_of(found.record), found.pairs, found.opened)
     for one in found.completeness.contradictions:
-        error = Inconsistent("transcript.exchange-differs", one.why, one.detail)
+        seen = f"{one.why}: {one.detail}" if one.detail else one.why
+        error = Inconsistent("transcript.exchange-differs", "the same in both", seen)
         found.findings.fault("archive.exchanges", error, f"{one.method} {one.url}")
     compared = found.completeness.compared
     if found.completeness.unread:
@@ -326,7 +328,10 @@ def _trace(found: Examined, source: Source) -> None:
     """Made again from what it is derived from; the one that came along must be the same."""
     try:
         octets = source.whole(container.LAYOUT, limits.LAYOUT_OCTETS)
-        if octets is None or found.completeness is None:
+        if octets is None:
+            return
+        if found.completeness is None:
+            found.findings.skipped("trace", _ALL_THREE)
             return
         found.layout = layout.parse(octets, _frames(source), partial(_layout, source))
         found.trace = trace.trace_of(

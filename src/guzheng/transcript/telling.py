@@ -165,7 +165,9 @@ def _line(one: Opened, language: Language) -> list[str]:
     elif one.is_unfinished:
         said = say("transcript.unfinished", language)
     elif not one.is_opened:
-        said += "  " + say("transcript.not-opened", language)
+        # one whose octets were altered was not looked into: nobody knows that it was in clear
+        known = [said] if session or one.faults[0][0] != "wire.stream" else []
+        said = "  ".join([*known, say("transcript.not-opened", language)])
     return [f"{where}  {said}  {len(one.exchanges)}"]
 
 
