@@ -15,6 +15,7 @@ from guzheng.config import Config
 from guzheng.proof.capture import CaptureRecord
 from guzheng.store.blobs import read
 from guzheng.web import create_app
+from guzheng.web.orders import steps_of
 from tests.faces.browser import Browser
 from tests.faces.conftest import Face, serving
 from tests.world import _served
@@ -185,6 +186,14 @@ def test_one_under_way_is_stopped_and_says_so(orders: Orders) -> None:
     attempt = json.loads(read(orders.platform.blobs, f"exhibits/{exhibit}/attempt.json"))
     assert attempt["failure"]["code"] == "capture.stopped"
     assert attempt["steps"], "what it had done until then"
+    steps = [(one["name"], one["progress"]) for one in steps_of(view)]
+    assert steps == [
+        ("ordered", "done"),
+        ("capturing", "stopped"),
+        ("previewable", "skipped"),
+        ("decided", "skipped"),
+    ]
+    assert "没有图像。" in orders.text(f"{order}?lang=zh")
 
 
 def test_the_pages_are_whole_in_a_browser(

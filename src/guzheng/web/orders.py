@@ -155,16 +155,18 @@ def steps_of(view: CommissionView) -> list[dict[str, object]]:
     last = view.reason
     times = [at.get("ordered"), at.get("began"), at.get("captured")]
     times.append(last.observed_at if last else None)
-    ended_badly = view.state in {"failed", "cancelled"}
+    ended_in = len(_STEPS)
+    if view.state in {"failed", "cancelled"}:
+        ended_in = 3 if "captured" in at else 1  # unseen and undecided unless there is a page
+        times = [*times[:ended_in], times[3], None, None]
     place = {"ordered": 1, "capturing": 1, "previewable": 3}.get(view.state, 4)
     steps: list[dict[str, object]] = []
     for number, name in enumerate(_STEPS):
         progress = "done" if number < place else "now" if number == place else "waiting"
         if name == "previewable" and view.state == "previewable":
             progress = "done"
-        if ended_badly and name != "ordered":
-            stopped = name == "decided"
-            progress = "stopped" if stopped else "done" if times[number] else "skipped"
+        if number >= ended_in:
+            progress = "stopped" if number == ended_in else "skipped"
         steps.append({"name": name, "progress": progress, "at": times[number]})
     return steps
 
