@@ -62,6 +62,10 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orders]:
             seen.append(self.path)
             count = seen.count(self.path)
             body = f"<!doctype html><title>价格</title><p>价格 {count} 元</p><p>同样的话</p>"
+            if self.path == "/frame":
+                body = f"<!doctype html><p>框 {count}</p>"
+            else:
+                body += "<iframe src='/frame'></iframe>"
             if self.path == "/login":
                 body = "<!doctype html><title>登录</title><h1>请登录</h1><form>"
                 body += "<input name=user><input type=password><button>登录</button></form>"
@@ -138,7 +142,7 @@ def test_what_differs_between_two_places(orders: Orders, captured: CommissionVie
         view.commission.exhibit for view in orders.platform.ordering.together(captured)
     )
     report = json.loads(orders.text(f"/compare/{one}/{other}.json"))
-    assert report["differing"] == ["text", "resources", "picture"]
+    assert report["differing"] == ["text", "frames", "resources", "picture"]
     assert [side["vantage"] for side in report["sides"]] == ["杭州", "北京"]
     text = next(each for each in report["aspects"] if each["aspect"] == "text")
     assert (text["removed"], text["added"]) == (1, 1)
@@ -146,7 +150,9 @@ def test_what_differs_between_two_places(orders: Orders, captured: CommissionVie
     picture = next(each for each in report["aspects"] if each["aspect"] == "picture")
     assert 0 < picture["differing_pixels"] < picture["compared_pixels"]
     for language, said in (("zh", "不同之处"), ("en", "Differing")):
-        assert said in orders.text(f"/compare/{one}/{other}?lang={language}")
+        shown = orders.text(f"/compare/{one}/{other}?lang={language}")
+        assert said in shown
+        assert f"≠ {orders.site}/frame<" in shown
 
 
 def test_whoever_decides_is_told_first_that_it_may_not_be_the_page(

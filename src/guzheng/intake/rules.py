@@ -90,7 +90,8 @@ def web_address(url: str) -> str:
     """An address that a browser can be sent to: http or https, with a host, no credentials."""
     text = url.strip()
     refused = {
-        "expected": "an address that begins with http:// or https:// and names a host",
+        "expected": "an address that begins with http:// or https:// and names a host, "
+        f"without blanks, of {MAX_URL} octets at most",
         "act": "check the address",
     }
     try:
