@@ -1,13 +1,16 @@
 """Films and captured pages, played at another origin: tickets, ranges, the player itself."""
 
+import json
 import os
 import struct
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error, Frame, Page, expect, sync_playwright
 
 from guzheng.app import Platform
 from guzheng.app.parts import open_parts
@@ -56,6 +59,19 @@ def sound(path: Path) -> Path:
         out.setframerate(8000)
         out.writeframes(struct.pack("<h", 1000) * 8000)
     return path
+
+
+def _packed(folder: Path) -> bytes:
+    name = "data.warc.gz"
+    warc = folder / name
+    with warc.open("wb") as out:
+        writer = WarcWriter(out, os.urandom, name)
+        writer.begin("2026-11-21T10:44:12.038Z", "test", {})
+        writer.write(asked())
+    page_entry = wacz.PageEntry(ADDRESS, "2026-11-21T10:44:12Z", "shop")
+    package = folder / "page.wacz"
+    wacz.write(package, warc=warc, index=writer.index, page=page_entry, software="test")
+    return package.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -153,16 +169,7 @@ def test_where_no_other_name_is_known_nothing_is_played(tmp_path: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.skipif(not PLAYER.is_dir(), reason="no replaywebpage here: `make ready`")
 def test_an_archive_is_played_apart_from_us(two: Two, browser: Browser, tmp_path: Path) -> None:
-    name = "data.warc.gz"
-    warc = tmp_path / name
-    with warc.open("wb") as out:
-        writer = WarcWriter(out, os.urandom, name)
-        writer.begin("2026-11-21T10:44:12.038Z", "test", {})
-        writer.write(asked())
-    page_entry = wacz.PageEntry(ADDRESS, "2026-11-21T10:44:12Z", "shop")
-    package = tmp_path / "page.wacz"
-    wacz.write(package, warc=warc, index=writer.index, page=page_entry, software="test")
-    exhibit = two.platform.deposit("page.wacz", [package.read_bytes()])
+    exhibit = two.platform.deposit("page.wacz", [_packed(tmp_path)])
     page = browser.page()
     page.size(390, 844, phone=True)
     page.open(f"{two.own.address}/exhibits/{exhibit}?play=items/page.wacz")
@@ -177,6 +184,56 @@ def test_an_archive_is_played_apart_from_us(two: Two, browser: Browser, tmp_path
     player.open(f"{two.other.address}/play/{ticket}")
     player.wait_for(f"({DEEP})(document)?.textContent === 'SEEN'")
     player.close()
+
+
+def _require_played(page: Page) -> None:
+    """The player opened the archive: an uploaded one names no first page, so it lists them."""
+
+    def seen(frame: Frame) -> bool:
+        try:
+            return frame.title() == "Pages | ReplayWeb.page"
+        except Error:  # it goes elsewhere just now
+            return False
+
+    until = time.monotonic() + 30
+    while not any(map(seen, page.frames)):
+        assert time.monotonic() < until, [one.url for one in page.frames]
+        page.wait_for_timeout(100)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not PLAYER.is_dir(), reason="no replaywebpage here: `make ready`")
+@pytest.mark.parametrize("allowed", [True, False], ids=["cookies-of-others", "none"])
+def test_in_the_frame_it_is_played_or_said_why_not(
+    two: Two, tmp_path: Path, allowed: bool
+) -> None:
+    exhibit = two.platform.deposit("page.wacz", [_packed(tmp_path)])
+    settings = tmp_path / "Default" / "Preferences"
+    settings.parent.mkdir()
+    refused = {
+        "block_third_party_cookies": not allowed,
+        "cookie_controls_mode": int(not allowed),
+    }
+    settings.write_text(json.dumps({"profile": refused}))
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path),
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox"],
+            locale="zh-CN",
+        )
+        page = context.new_page()
+        page.goto(f"{two.own.address}/exhibits/{exhibit}?play=items/page.wacz")
+        frame = page.frame_locator("iframe.play")
+        if allowed:
+            _require_played(page)
+            expect(frame.locator("#framed")).to_be_hidden()
+        else:
+            expect(frame.locator("#framed")).to_contain_text("在新窗口中打开", timeout=30_000)
+        with context.expect_page() as opened:
+            page.get_by_role("link", name="在新窗口中打开").click()
+        _require_played(opened.value)
+        context.close()
 
 
 @pytest.mark.browser

@@ -49,10 +49,24 @@ navigator.serviceWorker?.ready.then(() => {
   if (tried < 3) location.reload();
 });
 """
+# In a frame, where cookies of third parties are blocked, browsers let no service worker run: the
+# player says so in a line that is cut off, so we say it instead. The probe is no part of it.
+_FRAMED: Final = """<p id="framed" hidden>{said}</p><script>
+if (self !== top) (async () => {{
+  try {{
+    const made = await navigator.serviceWorker.register('/player/sw.js', {{scope: '/player/probe/'}});
+    await made.unregister();
+  }} catch {{
+    document.querySelector('replay-web-page').remove();
+    document.querySelector('#framed').hidden = false;
+  }}
+}})();
+</script>"""
 _AGAIN_DIGEST: Final = base64.b64encode(hashlib.sha256(_AGAIN.encode()).digest()).decode()
+# Framed by whoever frames the player, whom this page does not know: there is nothing to press.
 _WAITING_POLICY: Final = (
     f"default-src 'none'; script-src 'sha256-{_AGAIN_DIGEST}'; style-src 'unsafe-inline';"
-    " form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+    " form-action 'none'; base-uri 'none'"
 )
 
 
@@ -120,7 +134,7 @@ def _page(ticket: Ticket, source: str, language: words.Language) -> str:
             shown = (
                 '<replay-web-page embed="replayonly" replayBase="/player/"'
                 f' source="{address}"{first}></replay-web-page>'
-            )
+            ) + _FRAMED.format(said=html.escape(words.say("page.replay.framed", language)))
         case "video":
             shown = f'<video controls preload="metadata" src="{address}"></video>'
         case "audio":
