@@ -49,12 +49,13 @@ navigator.serviceWorker?.ready.then(() => {
   if (tried < 3) location.reload();
 });
 """
-# In a frame, where cookies of third parties are blocked, browsers let no service worker run: the
-# player says so in a line that is cut off, so we say it instead. The probe is no part of it.
+# In a frame, where cookies of third parties are blocked, browsers let no service worker run.
+# The player says so in a line that is cut off, so we say it instead. The probe is no part of it.
 _FRAMED: Final = """<p id="framed" hidden>{said}</p><script>
 if (self !== top) (async () => {{
   try {{
-    const made = await navigator.serviceWorker.register('/player/sw.js', {{scope: '/player/probe/'}});
+    const scope = '/player/probe/';
+    const made = await navigator.serviceWorker.register('/player/sw.js', {{scope}});
     await made.unregister();
   }} catch {{
     document.querySelector('replay-web-page').remove();
