@@ -50,7 +50,7 @@ navigator.serviceWorker?.ready.then(() => {
 });
 """
 # In a frame, where cookies of third parties are blocked, browsers let no service worker run.
-# The player says so in a line that is cut off, so we say it instead. The probe is no part of it.
+# The player says so in a line that is cut off, so we say it instead. The probe is none of its.
 _FRAMED: Final = """<p id="framed" hidden>{said}</p><script>
 if (self !== top) (async () => {{
   try {{
