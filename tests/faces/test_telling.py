@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from guzheng import words
 from guzheng.refusals import Problem, Refused, Unavailable
-from guzheng.web import problems, telling
+from guzheng.web import problems, spelling, telling
 from tests.faces.test_words import CODE
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "guzheng"
@@ -186,6 +187,19 @@ def test_the_box_of_a_refusal_keeps_notes_of_programs_aside(
         assert not re.search("[a-z]{3,}", seen), seen
     else:
         assert "what is noted" in seen
+
+
+@pytest.mark.parametrize("name", ["-n", "--help", "-a b'$c.txt", "合同.txt"])
+def test_a_name_in_a_command_is_one_word_and_no_option(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("its text")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"cat {spelling.shell(name)}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "its text")
 
 
 @pytest.mark.parametrize("one", ["a", "1", "a-", "https:/", "'"])

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import json
+import os
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,6 +268,96 @@ def test_the_single_page_asks_for_roots(single: Page, certified: Certified) -> N
     single.wait_for("document.querySelectorAll('[data-given] li').length === 3")
     single.run("document.querySelector('[data-check]').click()")
     single.wait_for("document.querySelector('.verdict.passed')")
+
+
+def commands(page: Page) -> list[str]:
+    return list(
+        page.run(
+            "[...document.querySelectorAll('.command code')].map((one) => one.textContent)"
+        )
+    )
+
+
+def repeated(lines: list[str], folder: Path) -> list[int]:
+    """Each line as it is printed, in a shell; where the command stands as in this run."""
+    found = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return [
+        subprocess.run(
+            ["/bin/sh", "-c", line], cwd=folder, env=found, capture_output=True, check=False
+        ).returncode
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "token_name"),
+    [("-original.txt", "-token.tst"), ("合同 $a`b'.txt", 'their "own".tst')],
+)
+def test_the_commands_repeat_it_as_printed(
+    single: Page, tmp_path: Path, name: str, token_name: str
+) -> None:
+    """Whatever the files are called, and from the PEM of a Windows machine."""
+    folder = VECTORS / "timestamp"
+    body = base64.encodebytes((folder / "bare-token.tsa").read_bytes()).decode()
+    pem = f"-----BEGIN PKCS7-----\n{body}-----END PKCS7-----\n".replace("\n", "\r\n")
+    (tmp_path / name).write_bytes((folder / "photograph.txt").read_bytes())
+    (tmp_path / token_name).write_bytes(pem.encode())
+    (tmp_path / "roots.pem").write_bytes((folder / "roots.pem").read_bytes())
+    single.choose("#engine-files", *(tmp_path / one for one in (name, token_name, "roots.pem")))
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict passed", single.text("[data-answer]")
+    lines = commands(single)
+    assert len(lines) == 4
+    assert repeated(lines, tmp_path) == [0, 0, 0, 0], lines
+
+
+def test_the_commands_for_one_exhibits_folder(single: Page, tmp_path: Path) -> None:
+    """It has no listing of its own, and whom to believe is not beside it: both are given."""
+    with zipfile.ZipFile(VECTORS / "package" / "good.zip") as archive:
+        archive.extractall(tmp_path)
+    (folder,) = (tmp_path / "exhibits").iterdir()
+    trust = [tmp_path / "trust" / one for one in ("roots.pem", "ledger.policy")]
+    single.choose("#engine-trust", *trust)
+    single.wait_for("document.querySelectorAll('[data-given] li').length === 2")
+    single.choose("#engine-folder", folder)
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict passed", single.text("[data-answer]")
+    lines = commands(single)
+    assert lines == ["guzheng-verify . --roots roots.pem --policy ledger.policy"]
+    beside = [line.replace("roots.pem", str(trust[0])) for line in lines]
+    beside = [line.replace("ledger.policy", str(trust[1])) for line in beside]
+    assert repeated(beside, folder) == [0]
+
+
+def test_of_two_originals_none_is_dropped_silently(single: Page, tmp_path: Path) -> None:
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text(name)
+    single.choose("#engine-files", tmp_path / "one.txt", tmp_path / "two.txt")
+    single.wait_for("!document.querySelector('[data-going]').hidden")
+    assert "一次核验一份" in single.text("[data-going-said]")
+    assert single.run(ANSWERED + " === null")
+
+
+def test_a_file_called_a_token_is_judged_as_one(single: Page, tmp_path: Path) -> None:
+    """Too long to be one: failed, as the command says, and not a second original."""
+    (tmp_path / "one.txt").write_text("one")
+    (tmp_path / "one.tsr").write_bytes(bytes(2_000_000))
+    single.choose("#engine-files", tmp_path / "one.txt", tmp_path / "one.tsr")
+    single.wait_for(ANSWERED)
+    assert single.run(OUTCOME) == "verdict failed"
+    assert "timestamp.too-large" in single.text("[data-answer]")
+
+
+def test_what_was_cleared_is_not_answered(single: Page, tmp_path: Path) -> None:
+    large = tmp_path / "recording.mkv"
+    with large.open("wb") as stream:
+        stream.truncate(2 << 30)
+    single.choose("#engine-files", large)
+    single.wait_for("!document.querySelector('[data-going]').hidden")
+    single.run("document.querySelector('[data-clear]').click()")
+    single.wait_for("document.querySelector('[data-going-said]').textContent === '已停止。'")
+    assert single.run(ANSWERED + " === null")
+    assert single.run("document.querySelectorAll('[data-given] li').length") == 0
 
 
 def test_the_single_page_cannot_reach_anybody(single: Page) -> None:

@@ -16,6 +16,7 @@ export interface Shown {
   readonly version: string;
   readonly own: boolean; // the roots given are the platform's
   readonly folder: boolean;
+  readonly listed: boolean; // the folder has a listing: that of one exhibit has none
 }
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
@@ -174,19 +175,19 @@ function command(line: string, words: Words): HTMLElement {
 function commands(shown: Shown, words: Words): HTMLElement {
   const { verdict } = shown;
   const file = shell(shown.name || "FILE");
-  const roots = " --roots roots.pem";
+  const believed = `${verdict.trusted === "given" ? " --roots roots.pem" : ""}${verdict.ledger === "given" ? " --policy ledger.policy" : ""}`;
   const lines: string[] = [];
   if (verdict.subject === "pair") {
     const wrapped = verdict.token !== null && verdict.token.spelling !== "der";
     const named = shown.tokenName || "FILE.tsa";
     const token = shell(wrapped ? `${named}.der` : named);
     lines.push(`sha256sum ${file}`);
-    if (wrapped) lines.push(`grep -v -- ----- ${shell(named)} | base64 -d > ${token}`);
+    if (wrapped) lines.push(`grep -v -- ----- ${shell(named)} | tr -d ' \\t\\r' | base64 -d > ${token}`);
     if (verdict.token?.hash !== "sm3") lines.push(`openssl ts -verify -data ${file} -in ${token}${verdict.token?.bare ? " -token_in" : ""} -CAfile roots.pem`);
-    lines.push(`guzheng-verify ${file} ${token}${roots}`);
+    lines.push(`guzheng-verify ${file} ${token}${believed}`);
   } else {
-    if (shown.folder) lines.push("sha256sum -c SHA256SUMS");
-    lines.push(`guzheng-verify ${shown.folder ? "." : file}${verdict.trusted === "given" ? roots : ""}`);
+    if (shown.listed) lines.push("sha256sum -c SHA256SUMS");
+    lines.push(`guzheng-verify ${shown.folder ? "." : file}${believed}`);
   }
   return h(
     "section", { class: "card" }, h("h2", {}, words.say("page.check-it.again")), h("p", {}, words.say("page.engine.again")),

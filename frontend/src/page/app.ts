@@ -3,11 +3,12 @@
 // and it is called only when a person presses its button.
 
 import type { Question } from "../engine";
+import { LISTING } from "../proof/layout";
 import type { Bytes } from "../proof/octets";
 import type { Answer, Asked } from "../worker";
 import { answerOf, printsOf, type Shown } from "./answer";
 import { h, icon, sizeOf, visible, type Child } from "./elements";
-import { folderIn, folderOf, roleOf, type Given, type Role } from "./given";
+import { folderIn, folderOf, paired, roleOf, type Given, type Role } from "./given";
 import { tracingOf } from "./tracing";
 import type { Words } from "./words";
 
@@ -112,9 +113,10 @@ export class App {
   // ---- what was given ------------------------------------------------------------------------
 
   private async take(files: File[]): Promise<void> {
-    const sorted = await Promise.all(files.map(async (file): Promise<Given> => ({ file, role: await roleOf(file) })));
+    const sorted = paired(await Promise.all(files.map(async (file): Promise<Given> => ({ file, role: await roleOf(file) }))));
     const whole = sorted.filter((one) => one.role !== "roots" && one.role !== "policy");
-    if (whole.length > 2 || whole.filter((one) => one.role === "token").length > 1) {
+    const tokens = whole.filter((one) => one.role === "token").length;
+    if (tokens > 1 || whole.length - tokens > 1) { // never one of them silently
       this.tell(this.say("one-at-a-time"));
       return;
     }
@@ -156,6 +158,7 @@ export class App {
   }
 
   private clear(): void {
+    this.cancel?.(); // an answer to what is no longer there would come back
     this.given.clear();
     this.roots.length = 0;
     this.policy = null;
@@ -249,6 +252,7 @@ export class App {
     const shown: Shown = {
       verdict: answer.verdict, name: this.folder?.name ?? file?.name ?? "", size: this.folder ? total : (file?.size ?? null), tokenName: token?.name ?? "",
       checkedAt: new Date().toISOString(), version: this.here.version, own: platformRoots !== null && !added.length, folder: this.folder !== null,
+      listed: this.folder?.files.has(LISTING) ?? false,
     };
     const whole = answerOf(shown, this.here.words);
     const held = this.folder?.files ?? file;

@@ -11,6 +11,7 @@ export interface Given {
   readonly file: File;
 }
 
+const NAMED = /\.(tsa|tsr|tst)$/i;
 const MEMBERS = ["SHA256SUMS", "manifest.json", "exhibits/"];
 
 export async function roleOf(file: File): Promise<Role> {
@@ -23,7 +24,14 @@ export async function roleOf(file: File): Promise<Role> {
   const plain = file.size < 1 << 20 && !text.includes("\0");
   if ((plain && text.includes("-----BEGIN CERTIFICATE-----")) || /\.(crt|cer|der)$/i.test(file.name)) return "roots";
   if (await looksLikeToken(file)) return "token";
-  return /\.(tsa|tsr|tst)$/i.test(file.name) && file.size < 1 << 20 ? "token" : "file";
+  return NAMED.test(file.name) && file.size < 1 << 20 ? "token" : "file";
+}
+
+/** Of two that are no token, the one that is called so: too long to be one, and that is then said. */
+export function paired(given: readonly Given[]): Given[] {
+  const files = given.filter((one) => one.role === "file");
+  const named = files.filter((one) => NAMED.test(one.file.name));
+  return given.map((one) => (files.length === 2 && named.length === 1 && one === named[0] ? { ...one, role: "token" } : one));
 }
 
 /** Whether a zip's directory names what our packages have; one that is cut off may be one, too. */

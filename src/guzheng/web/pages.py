@@ -7,7 +7,6 @@ escaped. Static files live under a folder named by the digest of them all, so th
 kept for ever and a new release is never mixed with an old one."""
 
 import hashlib
-import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.resources import files
@@ -98,7 +97,7 @@ class Pages:
             eights=spelling.eights,
             roughly=spelling.roughly,
             visible=spelling.visible,
-            shell=shlex.quote,
+            shell=spelling.shell,
         )
 
     def render(

@@ -4,6 +4,7 @@ Times are shown in UTC+08:00 and say so; the machine-readable spelling stays UTC
 are grouped by eight so that two can be compared by eye. File names are never rewritten: what
 could deceive the eye (direction marks, control characters) is made visible instead."""
 
+import shlex
 import unicodedata
 from datetime import datetime, timedelta, timezone
 
@@ -79,3 +80,8 @@ def visible(name: str) -> str:
         f"\\u{ord(one):04x}" if unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp"} else one
         for one in name
     )
+
+
+def shell(name: str) -> str:
+    """The name of a file as a shell reads one word, and no program takes it for an option."""
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
