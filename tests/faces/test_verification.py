@@ -1,14 +1,18 @@
 """The verify page: three values, a sentence first, and the file stays with its owner."""
 
 import hashlib
+import html
+import re
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from guzheng.proof import der
 from guzheng.proof.report import Finding, Outcome, Report
 from guzheng.web.verdicts import verdict_of
 from tests.faces.conftest import Certified, Face
+from tests.faces.test_verify_engine import repeated
 from tests.world import small_disk
 
 
@@ -25,6 +29,32 @@ def test_file_and_token_pass(face: Face, certified: Certified) -> None:
     assert "验证通过：文件未被改动" in answer.text
     assert "已经存在，此后逐字节未变" in answer.text
     assert hashlib.sha256(certified.original.read_bytes()).hexdigest()[:8] in answer.text
+
+
+@pytest.mark.parametrize("what", ["pair", "bare", "package"])
+def test_its_commands_repeat_it_as_printed(
+    face: Face, certified: Certified, tmp_path: Path, what: str
+) -> None:
+    """With the roots and the policy that the page links to; names may begin with a dash."""
+    token = certified.token.read_bytes()
+    if what == "bare":  # what stands after the status
+        answer = der.parse(token, der.SEQUENCE, "TimeStampResp")
+        token = answer.content[2 + answer.content[1] :]
+    files = {"file": ("-o.txt", certified.original.read_bytes()), "token": ("-t.tst", token)}
+    if what == "package":
+        files = {"package": ("-p.zip", certified.package.read_bytes())}
+    answered = face.client.post("/verify", params={"lang": "zh"}, files=files)
+    lines = [
+        html.unescape(one)
+        for one in re.findall(r"<code>(.*guz.*|openssl.*)</code>", answered.text)
+    ]
+    assert len(lines) == (1 if what == "package" else 2), answered.text
+    for name, octets in files.values():
+        (tmp_path / name).write_bytes(octets)
+    for name in ("roots.pem", "ledger.policy"):
+        assert what != "package" or f'href="/{name}"' in answered.text
+        (tmp_path / name).write_bytes(face.client.get(f"/{name}").content)
+    assert repeated(lines, tmp_path) == [0] * len(lines), lines
 
 
 def test_a_fingerprint_is_enough(face: Face, certified: Certified) -> None:

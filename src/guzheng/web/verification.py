@@ -76,6 +76,14 @@ class Submitted:
     token_name: str = ""
     package: Path | None = None
 
+    @property
+    def bare(self) -> bool:
+        """A token without the answer round it, which OpenSSL has to be told: it begins with a
+        name (OID), an answer with a status."""
+        octets = self.token or b""
+        long = octets[1] & 0x7F if octets[1:2] >= b"\x80" else 0
+        return octets[:1] == b"\x30" and octets[2 + long : 3 + long] == b"\x06"
+
 
 RULES: Final[Mapping[str, Rule]] = {
     "GET /verify": PUBLIC,
