@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 READY = "document.querySelector('[data-engine]')"
 ANSWERED = "document.querySelector('[data-answered]')"
+GOING = "document.querySelector('[data-going]:not([hidden]) progress[value]')"
 OUTCOME = "document.querySelector('[data-verdict]').className"
 # What the page has fetched, the clock in its header apart.
 FETCHED = (
@@ -348,12 +349,30 @@ def test_a_file_called_a_token_is_judged_as_one(single: Page, tmp_path: Path) ->
     assert "timestamp.too-large" in single.text("[data-answer]")
 
 
+def test_what_goes_on_is_seen_on_a_phone_and_stopped_by_keyboard(
+    single: Page, tmp_path: Path
+) -> None:
+    single.size(360, 740, phone=True)
+    large = tmp_path / "recording.mkv"
+    with large.open("wb") as stream:
+        stream.truncate(2 << 30)
+    single.choose("#engine-files", large)
+    single.wait_for(GOING)
+    seen = "document.querySelector('[data-going] button').getBoundingClientRect().bottom"
+    assert single.run(seen) <= 740
+    stop = "document.querySelector('[data-going] button')"
+    single.run(f"{stop}.focus()")
+    single.run(f"{stop}.click()")
+    single.wait_for("document.querySelector('[data-going-said]').textContent === '已停止。'")
+    assert single.run("document.activeElement.matches('[data-going-said]')") is True
+
+
 def test_what_was_cleared_is_not_answered(single: Page, tmp_path: Path) -> None:
     large = tmp_path / "recording.mkv"
     with large.open("wb") as stream:
         stream.truncate(2 << 30)
     single.choose("#engine-files", large)
-    single.wait_for("!document.querySelector('[data-going]').hidden")
+    single.wait_for(GOING)
     single.run("document.querySelector('[data-clear]').click()")
     single.wait_for("document.querySelector('[data-going-said]').textContent === '已停止。'")
     assert single.run(ANSWERED + " === null")

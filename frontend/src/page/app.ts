@@ -32,7 +32,7 @@ export class App {
   private cancel: (() => void) | null = null;
   private last: Promise<unknown> = Promise.resolve();
   private readonly list = h("ul", { class: "papers", "data-given": true });
-  private readonly said = h("p", { role: "status", "aria-live": "polite", "data-going-said": true });
+  private readonly said = h("p", { role: "status", "aria-live": "polite", tabindex: "-1", "data-going-said": true });
   private readonly bar = h("progress", { max: "1", value: "0" }) as HTMLProgressElement;
   private readonly stop = h("button", { type: "button", class: "quiet", click: () => this.cancel?.() });
   private readonly going = h("div", { class: "going", "data-going": true, hidden: true }, this.said, this.bar, this.stop);
@@ -181,14 +181,15 @@ export class App {
   // ---- asking --------------------------------------------------------------------------------
 
   private tell(text: string, share: number | null = 0): void {
+    const begins = this.going.hidden;
     this.going.hidden = false;
-    if (this.said.textContent !== text) {
-      this.said.textContent = text;
-      if (this.cancel === null) this.going.scrollIntoView({ block: "nearest" }); // on a phone it would be below the fold
-    }
+    const changed = this.said.textContent !== text;
+    if (changed) this.said.textContent = text;
     if (share === null) this.bar.removeAttribute("value");
     else this.bar.value = share;
     this.bar.hidden = this.stop.hidden = this.cancel === null;
+    // On a phone it would be below the fold. Once, while it goes on: the reader may scroll away.
+    if (begins || (changed && this.cancel === null)) this.going.scrollIntoView({ block: "nearest" });
   }
 
   /** One question after the other: an answer does not say to which it belongs. */
@@ -286,6 +287,7 @@ export class App {
     const code = answer.kind === "refused" ? answer.code : "verify.engine-failed";
     const why = code === "stopped" ? this.say("stopped") : (this.here.words.find(code) ?? this.here.words.find(`proof.${code}`) ?? code);
     this.tell(answer.kind === "refused" && answer.found ? `${why} (${visible(answer.found.slice(0, 200))})` : why);
+    if (document.activeElement === document.body || this.stop.contains(document.activeElement)) this.said.focus({ preventScroll: true }); // the button went away
   }
 
   private show(answer: HTMLElement, focus: string): void {
