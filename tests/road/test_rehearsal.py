@@ -102,6 +102,8 @@ def test_a_digest_alone(kept: Kept) -> None:
     assert states(told).startswith(DIGEST)
     for number in ("R-7", "R-8", "R-18"):
         assert "original-elsewhere" in codes(told, number)
+    assert "papers" in codes(told, "R-7")
+    assert "verified" not in codes(told, "R-7"), "of bytes that were never here"
 
 
 def test_an_exhibit_on_its_road_says_so(kept: Kept) -> None:

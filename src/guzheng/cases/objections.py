@@ -43,7 +43,7 @@ def _only_unchanged(record: Record, hearing: Hearing) -> None:
 def _file_and_digest(record: Record, hearing: Hearing) -> None:
     """R-7: the file does not match its fingerprint, or nobody checked."""
     if record.verified == "passed":
-        hearing.says("verified", "guzheng-verify")
+        hearing.says("papers" if _is_elsewhere(record) else "verified", "guzheng-verify")
     elif record.verified == "failed":
         hearing.speaks_against("verify-failed", "guzheng-verify", record.verified_found, "fsck")
     else:
@@ -51,8 +51,12 @@ def _file_and_digest(record: Record, hearing: Hearing) -> None:
     _original_is_here(record, hearing)
 
 
+def _is_elsewhere(record: Record) -> bool:
+    return record.kind == "hash-only" and not record.original_beside
+
+
 def _original_is_here(record: Record, hearing: Hearing) -> None:
-    if record.kind == "hash-only" and not record.original_beside:
+    if _is_elsewhere(record):
         hearing.lacks("original-elsewhere", "bring-original")
 
 
