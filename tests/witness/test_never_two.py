@@ -291,7 +291,7 @@ def test_over_http_and_ended_in_order(data: Path) -> None:
             assert Checkpoint.parse(Note.parse(shown.read()).text).size == 20
         assert program.end() == 0
     said = "".join(program.said)
-    secret = (data / "witness.key").read_text().rsplit("+", 1)[1].strip()
+    secret = (data / "witness.key").read_text().split("+", 4)[4].strip()  # it may have a +
     assert "Cosigned: log.example/1 at size 20" in said
     assert secret not in said
     assert (data / "witness.key").stat().st_mode & 0o777 == 0o600
